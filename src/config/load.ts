@@ -1,0 +1,123 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parse as parseDotenv } from 'dotenv';
+import { KmiError, reasonOf } from '../errors.ts';
+import { BadValue, expandPath, isAllowedHost, type Setting } from './kinds.ts';
+import { type Config, SETTINGS, type SettingName } from './settings.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Where a value came from. `file` is an env file's path. */
+export type Source =
+  | { readonly kind: 'default' }
+  | { readonly kind: 'environment' }
+  | { readonly kind: 'file'; readonly file: string };
+
+export type LoadedConfig = {
+  readonly config: Config;
+  readonly sources: { readonly [Name in SettingName]: Source };
+  /** The env file that was read, or null. */
+  readonly envFile: string | null;
+};
+
+type Problem = { readonly variable: string; readonly value: string; readonly accepts: string };
+
+/**
+ * Reads the settings: a file named by `KMI_ENV_PATH` goes before the environment, a `.env` found in `cwd` after it.
+ * Throws `bad_settings` naming every unacceptable value at once.
+ */
+export function loadConfig(environment: Environment = process.env, cwd: string = process.cwd()): LoadedConfig {
+  const envFile = readEnvFile(environment, cwd);
+  const problems: Problem[] = [];
+  const values: Record<string, unknown> = {};
+  const sources: Record<string, Source> = {};
+
+  for (const [name, row] of Object.entries(SETTINGS) as [SettingName, Setting<unknown>][]) {
+    const { text, source } = findText(row, environment, envFile);
+    sources[name] = source;
+    try {
+      values[name] = row.parse(text);
+    } catch (error) {
+      if (!(error instanceof BadValue)) throw error;
+      problems.push({ variable: row.variable, value: row.secret ? '(hidden)' : text, accepts: row.accepts });
+    }
+  }
+
+  if (values.authsDir === '') values.authsDir = defaultAuthsDir(cwd);
+  if ((environment.NO_COLOR ?? '') !== '') values.noColor = true;
+  if (problems.length === 0) problems.push(...crossCheck(values as Config));
+  if (problems.length > 0) throw badSettings(problems, envFile?.path ?? null);
+
+  return Object.freeze({
+    config: Object.freeze(values) as Config,
+    sources: Object.freeze(sources) as LoadedConfig['sources'],
+    envFile: envFile?.path ?? null,
+  });
+}
+
+type EnvFile = { readonly path: string; readonly values: Environment; readonly beatsEnvironment: boolean };
+
+function readEnvFile(environment: Environment, cwd: string): EnvFile | null {
+  const named = environment.KMI_ENV_PATH?.trim() ?? '';
+  const path = named === '' ? join(cwd, '.env') : expandPath(named);
+  try {
+    return { path, values: parseDotenv(readFileSync(path)), beatsEnvironment: named !== '' };
+  } catch (error) {
+    const reason = reasonOf(error);
+    if (named === '' && (reason === 'ENOENT' || reason === 'ENOTDIR')) return null;
+    throw new KmiError('bad_settings', `The env file ${path} cannot be read (${reason}).`, {
+      hint: named === '' ? 'Make it readable or remove it.' : 'Correct KMI_ENV_PATH or make the file readable.',
+      cause: error,
+    });
+  }
+}
+
+function findText(row: Setting<unknown>, environment: Environment, envFile: EnvFile | null): { text: string; source: Source } {
+  const fromEnvironment = { text: environment[row.variable], source: { kind: 'environment' } as Source };
+  const fromFile = { text: envFile?.values[row.variable], source: { kind: 'file', file: envFile?.path ?? '' } as Source };
+  const order = envFile?.beatsEnvironment === true ? [fromFile, fromEnvironment] : [fromEnvironment, fromFile];
+  for (const { text, source } of order) {
+    // An empty value is how a shell or an env file says "not set".
+    if (text !== undefined && text.trim() !== '') return { text, source };
+  }
+  return { text: row.defaultText, source: { kind: 'default' } };
+}
+
+function defaultAuthsDir(cwd: string): string {
+  const local = resolve(cwd, '_auths');
+  const shared = join(homedir(), '.kimi', '_auths');
+  return !existsSync(local) && existsSync(shared) ? shared : local;
+}
+
+/** Rules between settings. */
+function crossCheck(config: Config): Problem[] {
+  const problems: Problem[] = [];
+  if (!isAllowedHost(config.upstreamBaseUrl, config.upstreamAllowlist)) {
+    problems.push({
+      variable: SETTINGS.upstreamBaseUrl.variable,
+      value: config.upstreamBaseUrl,
+      accepts: `a host in ${SETTINGS.upstreamAllowlist.variable} (${config.upstreamAllowlist.join(', ')})`,
+    });
+  }
+  if ((config.proxyTlsCert === '') !== (config.proxyTlsKey === '')) {
+    const missing = config.proxyTlsCert === '' ? SETTINGS.proxyTlsCert : SETTINGS.proxyTlsKey;
+    const given = config.proxyTlsCert === '' ? SETTINGS.proxyTlsKey : SETTINGS.proxyTlsCert;
+    problems.push({ variable: missing.variable, value: '', accepts: `a path, because ${given.variable} is set` });
+  }
+  return problems;
+}
+
+function badSettings(problems: readonly Problem[], envFile: string | null): KmiError {
+  const lines = problems.map(({ variable, value, accepts }) => `  ${variable}=${printable(value)}  accepted: ${accepts}`);
+  const count = problems.length === 1 ? 'One setting is' : `${problems.length} settings are`;
+  return new KmiError('bad_settings', `${count} not usable:\n${lines.join('\n')}`, {
+    hint: envFile === null ? 'Correct them in the environment.' : `Correct them in ${envFile} or in the environment.`,
+  });
+}
+
+/** One line, without control characters, at most 80 characters. */
+function printable(value: string): string {
+  const clean = value.replace(/[\p{Cc}\p{Cf}]/gu, '?');
+  return clean.length > 80 ? `${clean.slice(0, 77)}...` : clean;
+}

@@ -1,0 +1,23 @@
+/** One upstream credential, as read from an auth file. Frozen; a changed file makes a new Key. */
+export type Key = {
+  /** Unique in the registry; the name people and the state file know the key by. */
+  readonly label: string;
+  /** The secret. Leaves the process only in a request to `baseUrl`. */
+  readonly value: string;
+  /** First 12 hex digits of the SHA-256 of `value`: tells keys apart where the value must not appear. */
+  readonly hash: string;
+  /** `https://host/path`, no trailing slash. */
+  readonly baseUrl: string;
+  /** Higher comes first in the registry. */
+  readonly priority: number;
+  readonly disabled: boolean;
+  /** For display only. */
+  readonly email: string | null;
+  /** Path of the auth file. */
+  readonly source: string;
+};
+
+/** First 4 and last 4 characters around `***`; only stars when 8 characters or fewer. */
+export function maskKey(value: string): string {
+  return value.length <= 8 ? '*'.repeat(value.length) : `${value.slice(0, 4)}***${value.slice(-4)}`;
+}

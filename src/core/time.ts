@@ -1,0 +1,2 @@
+/** Where "now" comes from: `Date.now` in the product, a fixed or moving value in tests and simulations. Epoch ms. */
+export type Clock = () => number;

@@ -1,0 +1,61 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, type FileHandle, lstat, mkdir, open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+export const PRIVATE_FILE = 0o600;
+export const PRIVATE_FOLDER = 0o700;
+
+/** Makes the folder and its parents; folders it makes are 700 whatever the umask. */
+export async function makePrivateFolder(folder: string): Promise<void> {
+  const first = await mkdir(folder, { recursive: true, mode: PRIVATE_FOLDER });
+  if (first !== undefined && process.platform !== 'win32') await chmod(folder, PRIVATE_FOLDER);
+}
+
+/** Takes group and world off a file or folder (600/700). Leaves symbolic links, missing paths and other owners' files alone. */
+export async function hardenPermissions(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  try {
+    const stats = await lstat(path);
+    if (stats.isSymbolicLink() || stats.uid !== process.getuid?.()) return;
+    const wanted = stats.isDirectory() ? PRIVATE_FOLDER : PRIVATE_FILE;
+    if ((stats.mode & 0o777) !== wanted) await chmod(path, wanted);
+  } catch {
+    // A file that went away meanwhile needs no hardening.
+  }
+}
+
+/**
+ * Replaces the file so that a reader, or a crash at any instant, sees the old text or the new, never a part.
+ * The file gets mode 600. Throws what the file system says; the old file then still stands.
+ */
+export async function replaceFile(path: string, text: string | Uint8Array, { durable = true } = {}): Promise<void> {
+  const temporary = `${path}.${process.pid}.${randomBytes(6).toString('hex')}.tmp`;
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(temporary, 'wx', PRIVATE_FILE);
+    await handle.writeFile(text);
+    if (durable) await handle.sync();
+    await handle.close();
+    handle = undefined;
+    await rename(temporary, path);
+  } catch (error) {
+    await handle?.close().catch(() => undefined);
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw error;
+  }
+  if (durable) await syncFolder(dirname(path));
+}
+
+/** Makes a rename survive a power cut; not every system lets a folder be synced. */
+async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch {
+    // Best effort: the file itself is on disk.
+  }
+}
