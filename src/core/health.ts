@@ -1,12 +1,13 @@
 import { activeBlock, activeCooldown, errorRate, type KeyState } from './key-state.ts';
 import type { Usage } from './quota.ts';
 
-/** The last answer of a key's `GET /usages`. */
+/** What is known of a key from its `GET /usages`. */
 export type KeyHealth = {
-  /** null when the call failed; `error` then says how. */
+  /** null when the last call failed, unless an earlier answer is still fresh enough to go by. */
   readonly usage: Usage | null;
+  /** How the last call failed; null when it did not. Fit to be shown: no key, one line. */
   readonly error: string | null;
-  /** Epoch ms of the answer. */
+  /** Epoch ms of the answer that `usage` is from; of the failed call when there is none. */
   readonly fetchedAt: number;
 };
 

@@ -1,0 +1,153 @@
+import { type Candidate, type SkipReason, standingOf, statusOf } from './standing.ts';
+
+export type Skip = {
+  readonly label: string;
+  readonly reason: SkipReason /** Epoch ms of the return, when known. */;
+  readonly until: number | null;
+};
+
+/** `fail_open`: nobody had an acceptable status; `reserve`: nobody was ready, so a resting key gets a try. */
+export type ChoiceReason = 'round_robin' | 'active' | 'next_after_active' | 'fail_open' | 'reserve';
+
+/** The answer of a choice, with its reasons. `index` is the place in the candidates. */
+export type Choice<C extends Candidate> =
+  | { readonly candidate: C; readonly index: number; readonly why: ChoiceReason; readonly skipped: readonly Skip[] }
+  | {
+      readonly candidate: null;
+      readonly skipped: readonly Skip[] /** Epoch ms of the earliest known return. */;
+      readonly returnsAt: number | null;
+    };
+
+export type PickOptions<C extends Candidate> = {
+  readonly now: number;
+  /** `warn` keys count as acceptable for round-robin. */
+  readonly includeWarn: boolean;
+  /** Only keys with a good cached `/usages`. */
+  readonly requireUsage: boolean;
+  /** When nobody qualifies, drop the conditions that rest on health readings. */
+  readonly failOpen: boolean;
+  /** Keys this request has already tried. */
+  readonly tried: ReadonlySet<C>;
+  /** ms until the key's own rate limit lets a request pass; 0 for now. */
+  readonly limitWaitMs: (candidate: C) => number;
+};
+
+/**
+ * Round-robin (kmi-manager.md section 6): from `position`, the first key that is eligible and `healthy` (or `warn` when
+ * included). A key whose health is not known yet is taken as acceptable. One step in the usual case.
+ */
+export function pickRoundRobin<C extends Candidate>(
+  candidates: readonly C[],
+  position: number,
+  options: PickOptions<C>,
+): Choice<C> {
+  return pick(candidates, position, 'round_robin', true, options);
+}
+
+/** Manual mode: the active key while it can serve, else the next that can, in order. */
+export function pickActive<C extends Candidate>(
+  candidates: readonly C[],
+  activeIndex: number,
+  options: PickOptions<C>,
+): Choice<C> {
+  return pick(candidates, activeIndex, 'active', false, options);
+}
+
+type Stage = 'strict' | 'fail_open' | 'reserve';
+
+function pick<C extends Candidate>(
+  candidates: readonly C[],
+  from: number,
+  usual: 'round_robin' | 'active',
+  byStatus: boolean,
+  options: PickOptions<C>,
+): Choice<C> {
+  const strict = walk(candidates, from, 'strict', byStatus, options);
+  if (strict.found !== -1) {
+    const why = usual === 'active' && strict.found !== wrap(from, candidates.length) ? 'next_after_active' : usual;
+    return chosen(candidates, strict, why);
+  }
+  // Each further stage relaxes one condition; they are reached only when nobody qualified, so a second walk is rare.
+  if (options.failOpen) {
+    const open = walk(candidates, from, 'fail_open', byStatus, options);
+    if (open.found !== -1) return chosen(candidates, open, 'fail_open');
+  }
+  const reserve = walk(candidates, from, 'reserve', byStatus, options);
+  if (reserve.found !== -1) return chosen(candidates, reserve, 'reserve');
+  return { candidate: null, skipped: strict.skipped, returnsAt: earliest(strict.skipped) };
+}
+
+type Walk = { readonly found: number; readonly skipped: readonly Skip[] };
+
+const NO_SKIPS: readonly Skip[] = Object.freeze([]);
+
+function walk<C extends Candidate>(
+  candidates: readonly C[],
+  from: number,
+  stage: Stage,
+  byStatus: boolean,
+  options: PickOptions<C>,
+): Walk {
+  let skipped: Skip[] | null = null;
+  const start = wrap(from, candidates.length);
+  const usageMatters = options.requireUsage && !(stage !== 'strict' && options.failOpen && !anyUsage(candidates));
+  for (let step = 0; step < candidates.length; step++) {
+    const index = start + step < candidates.length ? start + step : start + step - candidates.length;
+    const candidate = candidates[index] as C;
+    const skip = whyNot(candidate, stage, byStatus, usageMatters, options);
+    if (skip === null) return { found: index, skipped: skipped ?? NO_SKIPS };
+    skipped ??= [];
+    skipped.push(skip);
+  }
+  return { found: -1, skipped: skipped ?? NO_SKIPS };
+}
+
+function whyNot<C extends Candidate>(
+  candidate: C,
+  stage: Stage,
+  byStatus: boolean,
+  usageMatters: boolean,
+  options: PickOptions<C>,
+): Skip | null {
+  const { label } = candidate.key;
+  const standing = standingOf(candidate, options.now);
+  if (options.tried.has(candidate)) return { label, reason: 'tried', until: null };
+  if (standing.is === 'out' || (standing.is === 'reserve' && stage !== 'reserve')) {
+    return { label, reason: standing.reason, until: standing.until };
+  }
+  if (standing.is === 'reserve' && standing.reason === 'empty' && !options.failOpen)
+    return { label, reason: 'empty', until: null };
+  const limitWaitMs = options.limitWaitMs(candidate);
+  if (limitWaitMs > 0) return { label, reason: 'key_rate_limit', until: options.now + limitWaitMs };
+  if (usageMatters && (candidate.health?.usage ?? null) === null) return { label, reason: 'no_usage', until: null };
+  if (
+    byStatus &&
+    stage === 'strict' &&
+    !options.includeWarn &&
+    candidate.health !== null &&
+    statusOf(candidate, options.now) !== 'healthy'
+  ) {
+    return { label, reason: 'status', until: null };
+  }
+  return null;
+}
+
+function anyUsage(candidates: readonly Candidate[]): boolean {
+  return candidates.some((candidate) => (candidate.health?.usage ?? null) !== null);
+}
+
+function chosen<C extends Candidate>(candidates: readonly C[], { found, skipped }: Walk, why: ChoiceReason): Choice<C> {
+  return { candidate: candidates[found] as C, index: found, why, skipped };
+}
+
+function wrap(index: number, length: number): number {
+  return length === 0 ? 0 : ((index % length) + length) % length;
+}
+
+function earliest(skipped: readonly Skip[]): number | null {
+  let earliestAt: number | null = null;
+  for (const { until } of skipped) {
+    if (until !== null && (earliestAt === null || until < earliestAt)) earliestAt = until;
+  }
+  return earliestAt;
+}

@@ -1,0 +1,71 @@
+import { hasWallet, type KeyHealth, type KeyStatus, scoreKey } from './health.ts';
+import type { Key } from './key.ts';
+import { activeBlock, activeCooldown, type KeyState } from './key-state.ts';
+
+/** A key with all that choosing looks at. `health` is null until the first `/usages` answer. */
+export type Candidate = {
+  readonly key: Key;
+  readonly state: KeyState;
+  readonly health: KeyHealth | null;
+};
+
+/** Why a candidate was passed over. */
+export type SkipReason =
+  | 'disabled'
+  | 'auth'
+  | 'payment_required'
+  | 'banned'
+  | 'blocked'
+  | 'quota'
+  | 'rate'
+  | 'upstream'
+  | 'empty'
+  | 'status'
+  | 'no_usage'
+  | 'key_rate_limit'
+  | 'tried';
+
+/**
+ * Whether a key may serve at all: `ready`; `reserve`, which serves only when nobody is ready (it failed while others
+ * worked, or its last `/usages` reading says empty although the upstream has not refused it); or `out`.
+ */
+export type Standing =
+  | { readonly is: 'ready' }
+  | {
+      readonly is: 'reserve' | 'out';
+      readonly reason: SkipReason /** Epoch ms of the return, when known. */;
+      readonly until: number | null;
+    };
+
+const READY: Standing = Object.freeze({ is: 'ready' });
+
+/** The standing of a candidate at `now` (kmi-manager.md section 6, "Eligible"). */
+export function standingOf(candidate: Candidate, now: number): Standing {
+  const { key, state } = candidate;
+  if (key.disabled) return { is: 'out', reason: 'disabled', until: null };
+  const block = activeBlock(state, now);
+  if (block !== null) return { is: 'out', reason: blockReason(block.reason), until: block.until };
+  const cooldown = activeCooldown(state, now);
+  if (cooldown !== null)
+    return { is: cooldown.reason === 'upstream' ? 'reserve' : 'out', reason: cooldown.reason, until: cooldown.until };
+  if (isEmpty(candidate)) return { is: 'reserve', reason: 'empty', until: null };
+  return READY;
+}
+
+function blockReason(reason: string): SkipReason {
+  return reason === 'auth' || reason === 'payment_required' || reason === 'banned' ? reason : 'blocked';
+}
+
+function isEmpty({ health }: Candidate): boolean {
+  const share = health?.usage?.remainingShare ?? null;
+  return share !== null && share <= 0 && !hasWallet(health?.usage ?? null);
+}
+
+/** Eligible in the sense of the port reference: nothing keeps the key from serving, its quota reading included. */
+export function isEligible(candidate: Candidate, now: number): boolean {
+  return standingOf(candidate, now).is === 'ready';
+}
+
+export function statusOf(candidate: Candidate, now: number): KeyStatus {
+  return scoreKey(candidate.state, candidate.health?.usage ?? null, now);
+}

@@ -1,0 +1,111 @@
+import { type Block, type Cooldown, type Counter, newKeyState } from '../core/key-state.ts';
+import type { State } from './schema.ts';
+
+/**
+ * A change of a counter that can be applied to a value somebody else has moved meanwhile: x → max(x + add, floor).
+ * Adding, taking away without going below zero, and clearing all have this form, and so has one after another.
+ */
+type Shift = { readonly add: number; readonly floor: number };
+
+/** What one writer did to one key since its last save. A field that is absent was not touched. */
+export type KeyChange = {
+  /** Epoch ms. */
+  lastUsed?: number;
+  cooldown?: Cooldown | null;
+  block?: Block | null;
+  shifts?: Partial<Record<Counter, Shift>>;
+};
+
+/** What one writer did since its last save. */
+export type Changes = {
+  activeKey?: { readonly label: string; readonly index: number };
+  rotationIndex?: number;
+  autoRotate?: boolean;
+  lastHealthRefresh?: number;
+  readonly keys: Map<string, KeyChange>;
+};
+
+export function noChanges(): Changes {
+  return { keys: new Map() };
+}
+
+export function isEmpty(changes: Changes): boolean {
+  return changes.keys.size === 0 && Object.keys(changes).length === 1;
+}
+
+/** Adds `by` to a counter. */
+export function addTo(change: KeyChange, counter: Counter, by: number): void {
+  shift(change, counter, { add: by, floor: 0 });
+}
+
+/** Takes one off a counter, not below zero. */
+export function takeOneOff(change: KeyChange, counter: Counter): void {
+  shift(change, counter, { add: -1, floor: 0 });
+}
+
+/** Sets a counter to zero, whatever it is by then. */
+export function clear(change: KeyChange, counter: Counter): void {
+  shift(change, counter, { add: Number.NEGATIVE_INFINITY, floor: 0 });
+}
+
+function shift(change: KeyChange, counter: Counter, next: Shift): void {
+  change.shifts ??= {};
+  const before = change.shifts[counter];
+  change.shifts[counter] = before === undefined ? next : compose(before, next);
+}
+
+/** First `before`, then `after`: max(max(x + a, f) + b, g) = max(x + a + b, max(f + b, g)). */
+function compose(before: Shift, after: Shift): Shift {
+  return { add: before.add + after.add, floor: Math.max(before.floor + after.add, after.floor) };
+}
+
+/** Adds `later` to `changes` in place, as if both had been done in that order. */
+export function fold(changes: Changes, later: Changes): void {
+  const { keys, ...top } = later;
+  Object.assign(changes, top);
+  for (const [label, change] of keys) {
+    const earlier = changes.keys.get(label);
+    if (earlier === undefined) changes.keys.set(label, copyOf(change));
+    else foldKey(earlier, change);
+  }
+}
+
+function copyOf(change: KeyChange): KeyChange {
+  return change.shifts === undefined ? { ...change } : { ...change, shifts: { ...change.shifts } };
+}
+
+function foldKey(change: KeyChange, later: KeyChange): void {
+  if (later.lastUsed !== undefined) change.lastUsed = Math.max(change.lastUsed ?? 0, later.lastUsed);
+  if (later.cooldown !== undefined) change.cooldown = later.cooldown;
+  if (later.block !== undefined) change.block = later.block;
+  if (later.shifts === undefined) return;
+  for (const [counter, next] of Object.entries(later.shifts) as [Counter, Shift][]) shift(change, counter, next);
+}
+
+/** Applies changes to a state in place. */
+export function apply(state: State, changes: Changes): void {
+  if (changes.activeKey !== undefined) {
+    state.activeKey = changes.activeKey.label;
+    state.activeIndex = changes.activeKey.index;
+  }
+  if (changes.rotationIndex !== undefined) state.rotationIndex = changes.rotationIndex;
+  if (changes.autoRotate !== undefined) state.autoRotate = changes.autoRotate;
+  if (changes.lastHealthRefresh !== undefined) {
+    state.lastHealthRefresh = Math.max(state.lastHealthRefresh ?? 0, changes.lastHealthRefresh);
+  }
+  for (const [label, change] of changes.keys) applyToKey(state, label, change);
+}
+
+function applyToKey(state: State, label: string, change: KeyChange): void {
+  let key = state.keys.get(label);
+  if (key === undefined) {
+    key = newKeyState();
+    state.keys.set(label, key);
+  }
+  if (change.lastUsed !== undefined) key.lastUsed = Math.max(key.lastUsed ?? 0, change.lastUsed);
+  if (change.cooldown !== undefined) key.cooldown = change.cooldown;
+  if (change.block !== undefined) key.block = change.block;
+  for (const [counter, { add, floor }] of Object.entries(change.shifts ?? {}) as [Counter, Shift][]) {
+    key[counter] = Math.max(key[counter] + add, floor);
+  }
+}

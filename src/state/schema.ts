@@ -1,0 +1,165 @@
+import { type KeyState, newKeyState } from '../core/key-state.ts';
+
+/**
+ * What a proxy and the commands share. The file form is kmi-manager.md section 4 (schema 1) with three additions that
+ * older readers ignore: `active_key`, `exhausted_reason` and whatever else stood in the file.
+ */
+export type State = {
+  /** Label of the key manual rotation chose; null until a choice was made. */
+  activeKey: string | null;
+  /** Place of the active key in the registry, for readers of schema 1. */
+  activeIndex: number;
+  /** Where round-robin goes on. */
+  rotationIndex: number;
+  autoRotate: boolean;
+  /** Epoch ms. */
+  lastHealthRefresh: number | null;
+  readonly keys: Map<string, KeyState>;
+};
+
+/** Fields of the file this version does not know; kept so that nothing is lost. */
+export type Unknowns = {
+  readonly top: Readonly<Record<string, unknown>>;
+  readonly keys: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
+};
+
+export const NO_UNKNOWNS: Unknowns = { top: {}, keys: new Map() };
+
+export function newState(): State {
+  return { activeKey: null, activeIndex: 0, rotationIndex: 0, autoRotate: false, lastHealthRefresh: null, keys: new Map() };
+}
+
+const SCHEMA_VERSION = 1;
+
+const TOP_FIELDS = new Set([
+  'schema_version',
+  'active_key',
+  'active_index',
+  'rotation_index',
+  'auto_rotate',
+  'last_health_refresh',
+  'keys',
+]);
+const KEY_FIELDS = new Set([
+  'last_used',
+  'request_count',
+  'error_401',
+  'error_403',
+  'error_429',
+  'error_5xx',
+  'exhausted_until',
+  'exhausted_reason',
+  'blocked_until',
+  'blocked_reason',
+]);
+
+/**
+ * State from the file's text, of any schema version: missing and unusable fields take their first value. Returns null
+ * when the text is not a JSON object.
+ */
+export function parseState(text: string): { state: State; unknowns: Unknowns } | null {
+  const raw = parseObject(text);
+  if (raw === null) return null;
+  const state = newState();
+  state.activeKey = typeof raw.active_key === 'string' ? raw.active_key : null;
+  state.activeIndex = toCount(raw.active_index);
+  state.rotationIndex = toCount(raw.rotation_index);
+  state.autoRotate = raw.auto_rotate === true;
+  state.lastHealthRefresh = toTime(raw.last_health_refresh);
+  const unknownKeys = new Map<string, Record<string, unknown>>();
+  for (const [label, entry] of Object.entries(isRecord(raw.keys) ? raw.keys : {})) {
+    if (!isRecord(entry)) continue;
+    state.keys.set(label, parseKeyState(entry));
+    const rest = omit(entry, KEY_FIELDS);
+    if (Object.keys(rest).length > 0) unknownKeys.set(label, rest);
+  }
+  return { state, unknowns: { top: omit(raw, TOP_FIELDS), keys: unknownKeys } };
+}
+
+function parseKeyState(raw: Record<string, unknown>): KeyState {
+  const state = newKeyState();
+  state.lastUsed = toTime(raw.last_used);
+  state.requests = toCount(raw.request_count);
+  state.errors401 = toCount(raw.error_401);
+  state.errors403 = toCount(raw.error_403);
+  state.errors429 = toCount(raw.error_429);
+  state.errors5xx = toCount(raw.error_5xx);
+  const exhaustedUntil = toTime(raw.exhausted_until);
+  if (exhaustedUntil !== null) {
+    const reason = raw.exhausted_reason;
+    state.cooldown = { until: exhaustedUntil, reason: reason === 'rate' || reason === 'upstream' ? reason : 'quota' };
+  }
+  const blockedUntil = toTime(raw.blocked_until);
+  const reason = typeof raw.blocked_reason === 'string' && raw.blocked_reason !== '' ? raw.blocked_reason : null;
+  if (blockedUntil !== null || reason !== null) state.block = { until: blockedUntil, reason: reason ?? 'blocked' };
+  return state;
+}
+
+/** The file's text; ends with a newline. */
+export function renderState(state: State, unknowns: Unknowns): string {
+  const keys = Object.fromEntries(
+    [...state.keys].map(([label, key]) => [
+      label,
+      {
+        last_used: renderTime(key.lastUsed),
+        request_count: key.requests,
+        error_401: key.errors401,
+        error_403: key.errors403,
+        error_429: key.errors429,
+        error_5xx: key.errors5xx,
+        exhausted_until: renderTime(key.cooldown?.until ?? null),
+        ...(key.cooldown === null ? {} : { exhausted_reason: key.cooldown.reason }),
+        blocked_until: renderTime(key.block?.until ?? null),
+        blocked_reason: key.block?.reason ?? null,
+        ...unknowns.keys.get(label),
+      },
+    ]),
+  );
+  const raw = {
+    schema_version: SCHEMA_VERSION,
+    active_index: state.activeIndex,
+    rotation_index: state.rotationIndex,
+    auto_rotate: state.autoRotate,
+    last_health_refresh: renderTime(state.lastHealthRefresh),
+    active_key: state.activeKey,
+    ...unknowns.top,
+    keys,
+  };
+  return `${JSON.stringify(raw, null, state.keys.size > INDENT_MAX_KEYS ? 0 : 2)}\n`;
+}
+
+/** Above this many keys nobody reads the file by eye, and indenting it costs more than the rest of a save. */
+const INDENT_MAX_KEYS = 200;
+
+/** `YYYY-MM-DDTHH:MM:SSZ`; fractions round up, so that a rest is never cut short. */
+export function renderTime(epochMs: number | null): string | null {
+  return epochMs === null ? null : `${new Date(Math.ceil(epochMs / 1000) * 1000).toISOString().slice(0, 19)}Z`;
+}
+
+/** Epoch ms of an ISO time; a time without zone is UTC. Null for anything else. */
+function toTime(value: unknown): number | null {
+  if (typeof value !== 'string' || !/^\d{4}-\d\d-\d\dT/.test(value) || value.length > 40) return null;
+  const time = Date.parse(/(?:Z|[+-]\d\d:?\d\d)$/.test(value) ? value : `${value}Z`);
+  return Number.isNaN(time) ? null : time;
+}
+
+function toCount(value: unknown): number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : 0;
+}
+
+function parseObject(text: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isRecord(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function omit(record: Record<string, unknown>, known: ReadonlySet<string>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(record).filter(([name]) => !known.has(name)));
+}

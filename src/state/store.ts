@@ -1,0 +1,240 @@
+import { readFile, rename, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type KeyState, newKeyState } from '../core/key-state.ts';
+import type { Clock } from '../core/time.ts';
+import { KmiError, reasonOf } from '../errors.ts';
+import { makePrivateFolder, replaceFile } from '../files/private.ts';
+import { apply, type Changes, fold, isEmpty, type KeyChange, noChanges } from './changes.ts';
+import { NO_UNKNOWNS, newState, parseState, renderState, renderTime, type State, type Unknowns } from './schema.ts';
+
+export type StateLog = { warn(message: string, details?: Record<string, unknown>): void };
+
+export type StateStoreOptions = {
+  readonly path: string;
+  readonly clock: Clock;
+  readonly log: StateLog;
+};
+
+/** Counters wait this long for company before a save; a save that is slow itself makes the wait longer, up to 1 s. */
+const DEBOUNCE_MS = 250;
+const DEBOUNCE_MAX_MS = 1_000;
+const RETRY_MS = 1_000;
+const COMPLAIN_EVERY_MS = 60_000;
+
+/**
+ * The shared state file, seen from one process. `state` is what the file said last with this process's unsaved changes
+ * on top; a save takes the lock, reads what others wrote meanwhile, and writes that with only its own changes applied.
+ * Reading and changing never touch the disk.
+ */
+export class StateStore {
+  /** The live view. Its KeyState objects stay the same for the life of the store. */
+  readonly state: State = newState();
+  readonly #options: StateStoreOptions;
+  #unknowns: Unknowns = NO_UNKNOWNS;
+  #pending: Changes = noChanges();
+  /** Which version of the file `state` is based on. */
+  #seen: string | null = null;
+  #queue: Promise<unknown> = Promise.resolve();
+  #timer: NodeJS.Timeout | null = null;
+  #watchTimer: NodeJS.Timeout | null = null;
+  #lastSaveMs = 0;
+  #lastComplaintAt = Number.NEGATIVE_INFINITY;
+  #complainedOf = '';
+  #closed = false;
+
+  private constructor(options: StateStoreOptions) {
+    this.#options = options;
+  }
+
+  /** Reads the file. A missing one is an empty state; one that is not JSON is moved aside. Throws `state_unusable`. */
+  static async open(options: StateStoreOptions): Promise<StateStore> {
+    const store = new StateStore(options);
+    try {
+      await store.#read();
+    } catch (error) {
+      throw new KmiError('state_unusable', `The state file ${options.path} cannot be read (${reasonOf(error)}).`, {
+        cause: error,
+      });
+    }
+    return store;
+  }
+
+  /** The state of a key; a key not seen before gets an entry. */
+  keyState(label: string): KeyState {
+    const existing = this.state.keys.get(label);
+    if (existing !== undefined) return existing;
+    const fresh = newKeyState();
+    this.state.keys.set(label, fresh);
+    return fresh;
+  }
+
+  /** Changes one key, in the view at once and in the file soon; `urgent` saves without waiting for company. */
+  changeKey(label: string, change: KeyChange, urgent = false): void {
+    this.change({ keys: new Map([[label, change]]) }, urgent);
+  }
+
+  change(changes: Changes, urgent = false): void {
+    apply(this.state, changes);
+    fold(this.#pending, changes);
+    this.#schedule(urgent ? 0 : Math.min(Math.max(DEBOUNCE_MS, this.#lastSaveMs * 10), DEBOUNCE_MAX_MS));
+  }
+
+  /** Saves what is unsaved. Throws what went wrong; the changes are kept and the next save tries again. */
+  async save(): Promise<void> {
+    this.#unschedule();
+    await this.#exclusively(() => this.#write());
+  }
+
+  /** Looks at the file every `intervalMs` and takes over what others wrote; then calls `onForeignChange`. */
+  startWatching(intervalMs: number, onForeignChange: () => void): void {
+    const look = async () => {
+      try {
+        if (await this.#exclusively(() => this.#read())) onForeignChange();
+      } catch (error) {
+        this.#complain('The state file cannot be read; going on with what is known.', error);
+      }
+      if (!this.#closed) this.#watchTimer = setTimeout(look, intervalMs).unref();
+    };
+    this.#watchTimer = setTimeout(look, intervalMs).unref();
+  }
+
+  /** Stops watching and saves what is left. A failure is logged: nothing more can be done about it. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#watchTimer !== null) clearTimeout(this.#watchTimer);
+    this.#unschedule();
+    if (isEmpty(this.#pending)) return;
+    try {
+      await this.save();
+    } catch (error) {
+      this.#options.log.warn('The last changes of the state could not be saved.', { reason: reasonOf(error) });
+    }
+  }
+
+  #schedule(delayMs: number): void {
+    if (this.#closed) return;
+    if (delayMs > 0 && this.#timer !== null) return;
+    this.#unschedule();
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.save().catch((error: unknown) => {
+        this.#complain('The state could not be saved; requests go on and the save is tried again.', error);
+        this.#schedule(RETRY_MS);
+      });
+    }, delayMs).unref();
+  }
+
+  #unschedule(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  /** One file operation of this store at a time. */
+  #exclusively<Result>(work: () => Promise<Result>): Promise<Result> {
+    const result = this.#queue.then(work);
+    this.#queue = result.catch(() => undefined);
+    return result;
+  }
+
+  async #write(): Promise<void> {
+    if (isEmpty(this.#pending)) return;
+    const { path, clock } = this.#options;
+    const startedAt = clock();
+    await makePrivateFolder(dirname(path));
+    // Loaded on demand: commands that only read need no lock, and start faster without it.
+    const { withFileLock } = await import('./file-lock.ts');
+    await withFileLock(path, async () => {
+      await this.#read(true);
+      // From here to the rendered text nothing else runs: the batch and the text belong together.
+      const batch = this.#pending;
+      this.#pending = noChanges();
+      try {
+        await replaceFile(path, renderState(this.state, this.#unknowns));
+        this.#seen = await versionOf(path);
+      } catch (error) {
+        fold(batch, this.#pending);
+        this.#pending = batch;
+        this.#seen = null;
+        throw error;
+      }
+    });
+    this.#lastSaveMs = Math.max(clock() - startedAt, 0);
+    this.#complainedOf = '';
+  }
+
+  /** Takes over the file if it is another than the one last seen. Answers whether it was. */
+  async #read(locked = false): Promise<boolean> {
+    const { path } = this.#options;
+    const version = await versionOf(path);
+    if (version === this.#seen) return false;
+    const text = await readFile(path, 'utf8').catch((error: unknown) => {
+      if (reasonOf(error) === 'ENOENT') return null;
+      throw error;
+    });
+    if (text === null) {
+      // Deleted under us: what this process knows is the truth again and is written with the next save.
+      this.#seen = null;
+      return false;
+    }
+    const parsed = parseState(text);
+    if (parsed === null) {
+      await (locked ? this.#moveAside() : this.#moveAsideLocked());
+      return false;
+    }
+    this.#adopt(parsed.state);
+    this.#unknowns = parsed.unknowns;
+    this.#seen = version;
+    return true;
+  }
+
+  #adopt(disk: State): void {
+    const { keys, ...top } = disk;
+    Object.assign(this.state, top);
+    for (const label of this.state.keys.keys()) {
+      if (!keys.has(label)) Object.assign(this.keyState(label), newKeyState());
+    }
+    for (const [label, key] of keys) Object.assign(this.keyState(label), key);
+    apply(this.state, this.#pending);
+  }
+
+  /** Only under the lock, so that nobody's fresh file is moved away in place of the broken one. */
+  async #moveAsideLocked(): Promise<void> {
+    const { withFileLock } = await import('./file-lock.ts');
+    await withFileLock(this.#options.path, () => this.#read(true));
+  }
+
+  async #moveAside(): Promise<void> {
+    const { path, clock, log } = this.#options;
+    const stamp = (renderTime(clock()) ?? '').replace(/[-:]/g, '');
+    const aside = `${path}.corrupt.${stamp}`;
+    await rename(path, aside);
+    this.#seen = null;
+    log.warn('The state file was not JSON; it was moved aside and a fresh state begins.', { file: path, moved_to: aside });
+  }
+
+  #complain(message: string, error: unknown): void {
+    const reason = reasonOf(error);
+    const now = this.#options.clock();
+    // A clock set back must not silence the log.
+    const quietFor = Math.abs(now - this.#lastComplaintAt);
+    if (reason === this.#complainedOf && quietFor < COMPLAIN_EVERY_MS) return;
+    this.#lastComplaintAt = now;
+    this.#complainedOf = reason;
+    this.#options.log.warn(message, { file: this.#options.path, reason });
+  }
+}
+
+/** Tells one version of a file from another; null when there is none. */
+async function versionOf(path: string): Promise<string | null> {
+  try {
+    const { ino, size, mtimeNs } = await stat(path, { bigint: true });
+    return `${ino}-${size}-${mtimeNs}`;
+  } catch (error) {
+    if (reasonOf(error) === 'ENOENT' || reasonOf(error) === 'ENOTDIR') return null;
+    throw error;
+  }
+}
+
+export function statePath(stateDir: string): string {
+  return join(stateDir, 'state.json');
+}
