@@ -5,6 +5,8 @@ export default defineConfig({
     include: ['tests/**/*.test.ts'],
     exclude: ['tests/clients/**', '**/node_modules/**'],
     pool: 'forks',
+    // Tests of the built binary start further processes; more workers make them wait for each other.
+    maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 30_000,
     coverage: {

@@ -5,7 +5,7 @@ const MASK = '***';
  * length of the text. A letter or digit before `sk-` makes it another word ("task-manager"), except before `sk-kimi-`.
  */
 const SHAPES: readonly (readonly [RegExp, string])[] = [
-  [/\bBearer(\s+)[^\s"'`,;<>\\]+/gi, `Bearer$1${MASK}`],
+  [/\b(Bearer\s+)[^\s"'`,;<>\\]+/gi, `$1${MASK}`],
   [/(?:sk-kimi-[\w-]+|(?<![A-Za-z0-9])sk-[\w-]{8,})/gi, `sk-${MASK}`],
   [/(?<![A-Za-z0-9])(org|ak)-[\w-]{6,}/gi, `$1-${MASK}`],
   [/(?<![\w-])eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?/g, MASK],

@@ -37,7 +37,7 @@ const ISO = /^(\d{4}-\d{2}-\d{2})(?:[Tt ](\d{2}:\d{2}(?::\d{2})?)(?:[.,](\d{1,12
  * Epoch ms of an ISO 8601 time with any number of fraction digits (UTC when it names no zone), or of an epoch number
  * in seconds, ms, µs or ns, told apart by size. null for all else and for times at or before 1970, which stand for "none".
  */
-export function parseInstant(value: unknown): number | null {
+function parseInstant(value: unknown): number | null {
   const number = numberOf(value);
   const ms = number !== null ? epochMs(number) : typeof value === 'string' && value.length <= 64 ? isoMs(value.trim()) : null;
   return ms !== null && ms > 0 && ms <= LATEST_MS ? ms : null;

@@ -6,8 +6,11 @@ export type Skip = {
   readonly until: number | null;
 };
 
-/** `fail_open`: nobody had an acceptable status; `reserve`: nobody was ready, so a resting key gets a try. */
-export type ChoiceReason = 'round_robin' | 'active' | 'next_after_active' | 'fail_open' | 'reserve';
+/**
+ * `fail_open`: nobody had an acceptable status; `reserve`: nobody was ready, so a resting key gets a try; `lone_key`: the
+ * only key there is, which is asked whatever is known of it, so that the client sees the upstream's own error.
+ */
+export type ChoiceReason = 'round_robin' | 'active' | 'next_after_active' | 'fail_open' | 'reserve' | 'lone_key';
 
 /** The answer of a choice, with its reasons. `index` is the place in the candidates. */
 export type Choice<C extends Candidate> =
@@ -42,6 +45,14 @@ export function pickRoundRobin<C extends Candidate>(
   options: PickOptions<C>,
 ): Choice<C> {
   return pick(candidates, position, 'round_robin', true, options);
+}
+
+/** The one enabled key of a pool of one, unless it was tried or its own rate limit holds it; else no choice. */
+export function pickLone<C extends Candidate>(candidates: readonly C[], options: PickOptions<C>): Choice<C> | null {
+  const enabled = candidates.filter((candidate) => !candidate.key.disabled);
+  const [only] = enabled;
+  if (enabled.length !== 1 || only === undefined || options.tried.has(only) || options.limitWaitMs(only) > 0) return null;
+  return { candidate: only, index: candidates.indexOf(only), why: 'lone_key', skipped: NO_SKIPS };
 }
 
 /** Manual mode: the active key while it can serve, else the next that can, in order. */

@@ -1,0 +1,51 @@
+/**
+ * Keeps generated text in step with the code. `--write` writes it; without the flag the script names the files that
+ * differ and exits with 1. To generate more text, add a row to `generated`.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { renderEnvExample, renderSettingsTable } from '../src/config/document.ts';
+
+type Generated = {
+  readonly file: string;
+  /** The text lies between `<!-- block -->` and `<!-- /block -->`; without a block it is the whole file. */
+  readonly block?: string;
+  readonly render: () => string;
+};
+
+const generated: readonly Generated[] = [
+  { file: '.env.example', render: renderEnvExample },
+  { file: 'README.md', block: 'settings', render: renderSettingsTable },
+];
+
+const root = join(import.meta.dirname, '..');
+const write = process.argv.includes('--write');
+const stale = [...new Set(generated.map(({ file }) => file))].filter((file) => {
+  const path = join(root, file);
+  const current = read(path);
+  const wanted = generated.filter((entry) => entry.file === file).reduce(insert, current);
+  if (wanted !== current && write) writeFileSync(path, wanted);
+  return wanted !== current;
+});
+
+if (stale.length > 0 && !write) {
+  console.error(`Not in step with the code: ${stale.join(', ')}. Run \`npm run docs\`.`);
+  process.exitCode = 1;
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
+}
+
+function insert(text: string, { file, block, render }: Generated): string {
+  if (block === undefined) return render();
+  const [open, close] = [`<!-- ${block} -->`, `<!-- /${block} -->`];
+  const [start, end] = [text.indexOf(open), text.indexOf(close)];
+  if (start < 0 || end < start) throw new Error(`${file} lacks the block ${open} … ${close}.`);
+  return `${text.slice(0, start + open.length)}\n${render()}\n${text.slice(end)}`;
+}

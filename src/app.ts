@@ -1,0 +1,240 @@
+import type { Config } from './config/settings.ts';
+import type { KeyHealth } from './core/health.ts';
+import type { Key } from './core/key.ts';
+import type { Candidate } from './core/standing.ts';
+import type { Clock } from './core/time.ts';
+import type { TraceEvent } from './core/trace-event.ts';
+import { loadRegistry, type Registry } from './keys/registry.ts';
+import type { Log, LogFile } from './log.ts';
+import type { RunningProxy } from './proxy/server.ts';
+import { Ledger } from './state/ledger.ts';
+import { StateStore, statePath } from './state/store.ts';
+
+export type AppOverrides = {
+  readonly clock?: Clock;
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Keys from elsewhere than the auths folder. */
+  readonly registry?: Registry;
+  /** Told of every request, after the trace. */
+  readonly onTrace?: (event: TraceEvent) => void;
+  /** What goes wrong without stopping a command: shown to the person. */
+  readonly warn?: (message: string) => void;
+};
+
+/** The parts of one run, built in dependency order. Heavy ones are loaded when first asked for, so that commands start fast. */
+export type App = {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly registry: Registry;
+  readonly store: StateStore;
+  readonly ledger: Ledger;
+  readonly overrides: AppOverrides;
+  /** The log file of this run. */
+  log(): Promise<LogFile>;
+  /** Saves the state and ends what was opened. */
+  close(): Promise<void>;
+};
+
+/** Reads keys and state. Throws `state_unusable`; an auths folder without keys is no error here. */
+export async function openApp(config: Config, overrides: AppOverrides = {}): Promise<App> {
+  const clock = overrides.clock ?? Date.now;
+  const registry = overrides.registry ?? (await loadRegistry(config));
+  let logFile: LogFile | null = null;
+  const log = async (): Promise<LogFile> => {
+    logFile ??= await openLogFile(config, registry);
+    return logFile;
+  };
+  const warn = (message: string, details: Record<string, unknown> = {}) => {
+    if (logFile === null) overrides.warn?.(describe(message, details));
+    else logFile.warn(message, details);
+  };
+  const store = await StateStore.open({ path: statePath(config.stateDir), clock, log: { warn } });
+  return {
+    config,
+    clock,
+    environment: overrides.environment ?? process.env,
+    registry,
+    store,
+    ledger: new Ledger(store),
+    overrides,
+    log,
+    async close() {
+      await store.close();
+      await logFile?.close();
+    },
+  };
+}
+
+function describe(message: string, details: Record<string, unknown>): string {
+  const parts = Object.entries(details).map(([name, value]) => `${name.replaceAll('_', ' ')}: ${String(value)}`);
+  return parts.length === 0 ? message : `${message} (${parts.join(', ')})`;
+}
+
+async function openLogFile(config: Config, registry: Registry): Promise<LogFile> {
+  const { openLog } = await import('./log.ts');
+  const secrets = [...registry.keys.map((key) => key.value), config.proxyToken].filter((secret) => secret !== '');
+  return openLog({
+    stateDir: config.stateDir,
+    maxMb: config.logMaxMb,
+    backups: config.logBackups,
+    timezone: config.timezone,
+    secrets: () => secrets,
+  });
+}
+
+/** The registry's keys with their state and, where given, their health: what choosing and the views look at. */
+export function candidatesOf(app: App, health: ReadonlyMap<string, KeyHealth> = new Map()): readonly Candidate[] {
+  return app.registry.keys.map((key) => ({ key, state: app.store.keyState(key.label), health: health.get(key.label) ?? null }));
+}
+
+/** Asks `/usages` of the keys, side by side; in dry-run everything is full and nothing is asked. */
+export async function fetchHealth(
+  app: App,
+  {
+    keys = app.registry.keys,
+    live = !app.config.dryRun,
+    onResult,
+  }: { keys?: readonly Key[]; live?: boolean; onResult?: (key: Key) => void } = {},
+): Promise<ReadonlyMap<string, KeyHealth>> {
+  const { dryRunHealth, fetchUsage } = await import('./health/usage-client.ts');
+  if (!live) return new Map(keys.map((key) => [key.label, dryRunHealth(app.clock())]));
+  const { fetchAllHealth } = await import('./health/fetch-all.ts');
+  const { Upstreams } = await import('./proxy/upstreams.ts');
+  const upstreams = new Upstreams(app.config, app.environment);
+  try {
+    return await fetchAllHealth(keys, {
+      fetch: (key) => fetchUsage(key, { now: app.clock, dispatcher: (origin) => upstreams.for(origin) }),
+      now: app.clock,
+      ...(onResult === undefined ? {} : { onResult }),
+    });
+  } finally {
+    await upstreams.destroy();
+  }
+}
+
+export type ServingApp = {
+  readonly proxy: RunningProxy;
+  readonly log: Log;
+  /** Open streams finish; then everything is written and closed. */
+  stop(): Promise<void>;
+  /** Ends open streams too. */
+  kill(): Promise<void>;
+};
+
+/** How often a running proxy looks for changes that commands and editors made to state and auth files. */
+const WATCH_MS = 400;
+/** A tick this late means that the machine slept: pooled connections are not to be trusted. */
+const SLEEP_MS = 5_000;
+
+/** Starts the proxy with everything it needs in the background. Throws `unsafe_bind`, `port_in_use`. */
+export async function serve(app: App): Promise<ServingApp> {
+  const { config, clock, ledger, store } = app;
+  const [
+    { startProxy },
+    { KeyPool },
+    { TraceWriter, tracePath },
+    { startHealthMonitor },
+    { dryRunHealth, fetchUsage },
+    { startKeyWatch },
+  ] = await Promise.all([
+    import('./proxy/server.ts'),
+    import('./proxy/key-pool.ts'),
+    import('./trace/writer.ts'),
+    import('./health/monitor.ts'),
+    import('./health/usage-client.ts'),
+    import('./keys/watch.ts'),
+  ]);
+  const log = await app.log();
+  const trace = new TraceWriter({
+    path: tracePath(config.stateDir),
+    maxMb: config.traceMaxMb,
+    backups: config.traceBackups,
+    log,
+  });
+  const pool = new KeyPool({ config, ledger, log, clock }, app.registry.keys);
+  let keys = app.registry.keys;
+  const { onTrace } = app.overrides;
+  const record = (event: TraceEvent) => {
+    trace.record(event);
+    onTrace?.(event);
+  };
+  const proxy = await startProxy({ config, pool, ledger, trace: { record }, log, clock, environment: app.environment });
+
+  const monitor = startHealthMonitor({
+    keys: () => keys,
+    stateOf: (label) => store.state.keys.get(label),
+    fetch: async (key, signal) =>
+      config.dryRun
+        ? dryRunHealth(clock())
+        : fetchUsage(key, { now: clock, signal, dispatcher: (origin) => proxy.upstreams.for(origin) }),
+    refreshMs: config.usageCacheSeconds * 1000,
+    recheckMs: config.dryRun ? 0 : config.blocklistRecheckSeconds * 1000,
+    recheckMax: config.blocklistRecheckMax,
+    clock,
+    random: Math.random,
+    onHealth(key, health) {
+      // After a failed call the monitor still knows the last good reading.
+      pool.setHealth(key.label, monitor.health.get(key.label) ?? health);
+      if (health.error !== null) return;
+      if (!config.dryRun) ledger.usageAnswered(key.label);
+      ledger.healthRefreshed(health.fetchedAt);
+    },
+    onRecheck(key, answered) {
+      if (!answered) return;
+      ledger.clearBlock(key.label);
+      log.info('A blocked key answered again and is back.', { key_label: key.label });
+      pool.changed();
+    },
+  });
+  pool.useHealth(monitor);
+
+  store.startWatching(WATCH_MS, () => pool.changed());
+  const watch =
+    app.overrides.registry === undefined
+      ? startKeyWatch({
+          load: () => loadRegistry(config),
+          current: app.registry,
+          intervalMs: WATCH_MS,
+          onChange(registry) {
+            keys = registry.keys;
+            pool.replaceKeys(keys);
+            monitor.keysChanged();
+            log.info('The auth files changed.', { keys: keys.length, skipped: registry.skipped.length });
+          },
+          onError: (error) =>
+            log.warn('The auths folder cannot be read; going on with the keys known.', { reason: String(error) }),
+        })
+      : null;
+  const stopSleepWatch = watchForSleep(() => {
+    log.info('The machine slept; upstream connections are renewed.');
+    proxy.upstreams.renewAll();
+  });
+
+  log.info('The proxy serves.', {
+    url: proxy.baseUrl,
+    mode: config.dryRun ? 'dry-run' : 'live',
+    keys: keys.length,
+    pid: process.pid,
+  });
+  const finish = async (end: () => Promise<void>) => {
+    watch?.stop();
+    stopSleepWatch();
+    monitor.stop();
+    await end();
+    await trace.close();
+    log.info('The proxy stopped.');
+    await app.close();
+  };
+  return { proxy, log, stop: () => finish(() => proxy.stop()), kill: () => finish(() => proxy.destroy()) };
+}
+
+function watchForSleep(onWake: () => void): () => void {
+  let expected = Date.now() + 1000;
+  const timer = setInterval(() => {
+    const now = Date.now();
+    if (now - expected > SLEEP_MS) onWake();
+    expected = now + 1000;
+  }, 1000).unref();
+  return () => clearInterval(timer);
+}

@@ -1,0 +1,52 @@
+import type { LoadedConfig } from '../config/load.ts';
+import type { Config } from '../config/settings.ts';
+import { createStyle, type Style, wantsColor } from '../terminal/style.ts';
+
+/** The flags every command takes. */
+export type OutputFlags = { readonly plain?: boolean; readonly color?: boolean };
+
+/** What a command works with. Data goes to `out`, everything said about it to `err`. */
+export type CommandContext = {
+  readonly loaded: LoadedConfig;
+  readonly config: Config;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** Writes a line to standard output. */
+  readonly out: (line: string) => void;
+  /** Writes a line to standard error. */
+  readonly err: (line: string) => void;
+  readonly style: Style;
+  /** For lines on standard error. */
+  readonly errStyle: Style;
+  /** Columns of the terminal; 80 when there is none. */
+  readonly width: number;
+  readonly isTerminal: boolean;
+};
+
+/** A command: what it does, and its exit code. */
+export type Command<Options> = (context: CommandContext, options: Options) => Promise<number>;
+
+export function createContext(
+  loaded: LoadedConfig,
+  flags: OutputFlags,
+  { environment = process.env, cwd = process.cwd() } = {},
+): CommandContext {
+  const config: Config = Object.freeze({
+    ...loaded.config,
+    plain: loaded.config.plain || flags.plain === true,
+    noColor: loaded.config.noColor || flags.color === false,
+  });
+  const columns = Number(environment.COLUMNS);
+  return {
+    loaded,
+    config,
+    environment,
+    cwd,
+    out: (line) => void process.stdout.write(`${line}\n`),
+    err: (line) => void process.stderr.write(`${line}\n`),
+    style: createStyle({ color: wantsColor(config, process.stdout, environment), plain: config.plain }),
+    errStyle: createStyle({ color: wantsColor(config, process.stderr, environment), plain: config.plain }),
+    width: process.stdout.columns ?? (columns > 0 ? columns : 80),
+    isTerminal: process.stdout.isTTY === true,
+  };
+}

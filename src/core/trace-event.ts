@@ -1,0 +1,31 @@
+/** One upstream attempt of a request, other than the one that was relayed. */
+export type TriedKey = { readonly key_label: string; readonly status: number; readonly verdict: string };
+export type SkippedKey = { readonly key_label: string; readonly reason: string };
+
+/** One line of the trace: one request (kmi-manager.md section 8). The last four fields are this project's additions. */
+export type TraceEvent = {
+  readonly schema_version: 1;
+  /** "2026-02-02 12:00:00 +0300" in KMI_TIMEZONE. */
+  readonly ts: string;
+  readonly request_id: string;
+  readonly method: string;
+  /** Path below the base path, without query: "/chat/completions". */
+  readonly endpoint: string;
+  readonly status: number;
+  readonly latency_ms: number;
+  /** Empty when no key was chosen. */
+  readonly key_label: string;
+  readonly key_hash: string;
+  readonly rotation_index: number;
+  readonly error_code: string | number | null;
+  /** The last message's first words: at most 6 words and 60 characters, "..." when cut. */
+  readonly prompt_hint: string;
+  readonly prompt_head: string;
+  /** Why the key was chosen. */
+  readonly choice: string | null;
+  /** Keys that were tried before, in order. */
+  readonly tried?: readonly TriedKey[];
+  /** Keys that were passed over when the last choice was made. */
+  readonly skipped?: readonly SkippedKey[];
+  readonly dry_run?: true;
+};

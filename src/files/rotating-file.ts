@@ -1,0 +1,98 @@
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { makePrivateFolder, PRIVATE_FILE } from './private.ts';
+
+export type RotatingFileOptions = {
+  readonly path: string;
+  /** Rotates before the file grows past this; 0 = never. */
+  readonly maxBytes: number;
+  /** Rotated files kept, as `.1` (newest) and up. */
+  readonly backups: number;
+};
+
+/**
+ * Appends text to a file, one write after another. Notices that the file was rotated, replaced or deleted by somebody
+ * else and goes on with the one now in its place; never leaves a torn line of an earlier crash joined to a new one.
+ */
+export class RotatingFile {
+  readonly #options: RotatingFileOptions;
+  #open: { handle: FileHandle; ino: number; size: number } | null = null;
+  #queue: Promise<void> = Promise.resolve();
+
+  constructor(options: RotatingFileOptions) {
+    this.#options = options;
+  }
+
+  /** `text` ends with a newline. Rejects with what the file system says; the text is then not written. */
+  append(text: string): Promise<void> {
+    const written = this.#queue.then(() => this.#write(text));
+    this.#queue = written.catch(() => undefined);
+    return written;
+  }
+
+  async close(): Promise<void> {
+    await this.#queue;
+    await this.#release();
+  }
+
+  async #write(text: string): Promise<void> {
+    const bytes = Buffer.from(text);
+    const { maxBytes } = this.#options;
+    let file = await this.#current();
+    if (maxBytes > 0 && file.size > 0 && file.size + bytes.length > maxBytes) {
+      await this.#rotate();
+      file = await this.#current();
+    }
+    try {
+      await file.handle.appendFile(bytes);
+      file.size += bytes.length;
+    } catch (error) {
+      // A write that failed half way must not be followed by another on the same line.
+      await this.#release();
+      throw error;
+    }
+  }
+
+  async #current(): Promise<{ handle: FileHandle; ino: number; size: number }> {
+    const { path } = this.#options;
+    if (this.#open !== null) {
+      const inPlace = await stat(path).catch(() => null);
+      if (inPlace !== null && inPlace.ino === this.#open.ino) {
+        this.#open.size = inPlace.size;
+        return this.#open;
+      }
+      await this.#release();
+    }
+    await makePrivateFolder(dirname(path));
+    const handle = await open(path, 'a+', PRIVATE_FILE);
+    const { ino, size } = await handle.stat();
+    this.#open = { handle, ino, size };
+    if (size > 0 && !(await endsWithNewline(handle, size))) await handle.appendFile('\n');
+    return this.#open;
+  }
+
+  async #rotate(): Promise<void> {
+    const { path, backups } = this.#options;
+    await this.#release();
+    if (backups === 0) {
+      await rm(path, { force: true });
+      return;
+    }
+    for (let n = backups; n >= 1; n--) {
+      await rename(n === 1 ? path : `${path}.${n - 1}`, `${path}.${n}`).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error;
+      });
+    }
+  }
+
+  async #release(): Promise<void> {
+    const opened = this.#open;
+    this.#open = null;
+    await opened?.handle.close().catch(() => undefined);
+  }
+}
+
+async function endsWithNewline(handle: FileHandle, size: number): Promise<boolean> {
+  const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, size - 1);
+  return buffer[0] === 0x0a;
+}

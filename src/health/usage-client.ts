@@ -1,0 +1,119 @@
+import type { Dispatcher } from 'undici';
+import type { KeyHealth } from '../core/health.ts';
+import type { Key } from '../core/key.ts';
+import { parseUsage } from '../core/parse-usage.ts';
+import type { Usage } from '../core/quota.ts';
+import { redact } from '../core/redact.ts';
+import { parseRetryAfter } from '../core/retry.ts';
+import type { Clock } from '../core/time.ts';
+import { describeAnswer, describeFailure, secondsText } from './usage-error.ts';
+
+/** One call's outcome. `status` is absent when no answer came. */
+export type FetchedHealth = KeyHealth & { readonly status?: number; readonly retryAfterMs?: number };
+
+export type FetchUsageOptions = {
+  readonly now: Clock;
+  /** For the whole call, connecting and reading included. Default 10 s. */
+  readonly timeoutMs?: number;
+  /** The connection pool of an origin; undici's own when absent. */
+  readonly dispatcher?: (origin: string) => Dispatcher;
+  readonly signal?: AbortSignal;
+};
+
+const TIMEOUT_MS = 10_000;
+const MAX_BODY_BYTES = 1024 * 1024;
+
+/**
+ * Asks the upstream how much quota a key has left: `GET {baseUrl}/usages` with nothing but the credential and `Accept`
+ * (kimi-api.md 3.4). Follows no redirect, reads at most 1 MiB. Never throws: what goes wrong is the `error` of the answer.
+ */
+export async function fetchUsage(key: Key, options: FetchUsageOptions): Promise<FetchedHealth> {
+  const { now, timeoutMs = TIMEOUT_MS, signal } = options;
+  const abort = new AbortController();
+  let timedOut = false;
+  const timer = setTimeout(() => {
+    timedOut = true;
+    abort.abort();
+  }, timeoutMs);
+  const onAbort = (): void => abort.abort();
+  signal?.addEventListener('abort', onAbort, { once: true });
+  if (signal?.aborted === true) abort.abort();
+  try {
+    return await call(key, options, abort.signal);
+  } catch (error) {
+    const text = timedOut
+      ? `timeout after ${secondsText(timeoutMs)}`
+      : abort.signal.aborted
+        ? 'cancelled'
+        : describeFailure(error, key.value);
+    return { usage: null, error: text, fetchedAt: now() };
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+/** The health of every key in dry-run, where nothing is called: all quota left (kmi-manager.md 5). */
+export function dryRunHealth(now: number): KeyHealth {
+  const window = {
+    label: 'dry-run',
+    remainingShare: 1,
+    used: null,
+    limit: null,
+    resetsAt: null,
+    resetHint: null,
+    durationMs: null,
+  };
+  const usage: Usage = { windows: [window], remainingShare: 1, walletCents: null, parallelLimit: null, plan: null };
+  return { usage, error: null, fetchedAt: now };
+}
+
+async function call(key: Key, { now, dispatcher }: FetchUsageOptions, signal: AbortSignal): Promise<FetchedHealth> {
+  const url = new URL(`${key.baseUrl}/usages`);
+  const { request } = await import('undici');
+  const response = await request(url, {
+    method: 'GET',
+    headers: { authorization: `Bearer ${key.value}`, accept: 'application/json' },
+    signal,
+    // The timer of `fetchUsage` is the only one.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    ...(dispatcher === undefined ? {} : { dispatcher: dispatcher(url.origin) }),
+  });
+  const status = response.statusCode;
+  const body = await readBounded(response.body);
+  const at = now();
+  const retryAfter = response.headers['retry-after'];
+  const retryAfterMs = status < 400 ? null : parseRetryAfter(Array.isArray(retryAfter) ? retryAfter[0] : retryAfter, at);
+  const answer = readAnswer(status, body, key.value, at);
+  return { ...answer, fetchedAt: at, status, ...(retryAfterMs === null ? {} : { retryAfterMs }) };
+}
+
+type Body = { readonly text: string; readonly complete: boolean };
+
+async function readBounded(body: Dispatcher.ResponseData['body']): Promise<Body> {
+  // Leaving the loop early destroys the stream, which then reports an abort nobody waits for.
+  body.on('error', () => {});
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > MAX_BODY_BYTES) return { text: Buffer.concat(chunks).toString('utf8'), complete: false };
+    chunks.push(chunk);
+  }
+  return { text: Buffer.concat(chunks).toString('utf8'), complete: true };
+}
+
+function readAnswer(status: number, body: Body, secret: string, now: number): Pick<KeyHealth, 'usage' | 'error'> {
+  if (status < 200 || status > 299) return { usage: null, error: describeAnswer(status, body.text, secret) };
+  if (!body.complete) return { usage: null, error: 'answer larger than 1 MiB' };
+  let payload: unknown;
+  try {
+    // Labels and plan names are kept and shown: a key that the upstream echoes must be out of them before they are clipped.
+    payload = JSON.parse(redact(body.text, [secret]));
+  } catch {
+    return { usage: null, error: 'not JSON' };
+  }
+  const usage = parseUsage(payload, now);
+  return usage === null ? { usage: null, error: 'no usage in the answer' } : { usage, error: null };
+}

@@ -1,0 +1,105 @@
+import { isAllowedHost, parseBaseUrl } from '../config/kinds.ts';
+import type { Key } from '../core/key.ts';
+import { type AuthEntry, type AuthProblem, type Parsed, problem, type SkippedFile } from './auth-entry.ts';
+import type { AuthFile, AuthFormat } from './auth-folder.ts';
+import { decodeUtf8, readBoundedFile } from './bounded-file.ts';
+import { asEmail, cleanPath, cleanText, emailInLabel, stemLabel } from './display-text.ts';
+import { parseEnvFile } from './env-file.ts';
+import { hashKey, isSendable } from './key-text.ts';
+
+export type UpstreamRules = {
+  /** For files that name no base URL. */
+  readonly upstreamBaseUrl: string;
+  /** Empty allows any host. */
+  readonly upstreamAllowlist: readonly string[];
+};
+
+/** Longer than any real URL; `parseBaseUrl` need not look at more. */
+const LONGEST_URL = 2048;
+
+/** Reads one auth file: its key, or why it gives none. Never throws. */
+export async function readAuthFile(file: AuthFile, rules: UpstreamRules): Promise<Key | SkippedFile> {
+  const read = await readBoundedFile(file.path);
+  if ('problem' in read) return skipped(file, read.problem);
+  const text = decodeUtf8(read.bytes)?.replace(/^\uFEFF/, '');
+  if (text === undefined) return skipped(file, { reason: 'malformed', detail: 'The file is not UTF-8 text.' });
+  const { format, parsed } = await parseText(text, file.format);
+  if ('problem' in parsed) return skipped(file, parsed.problem);
+  const key = toKey(parsed.entry, format, file, rules);
+  return 'problem' in key ? skipped(file, key.problem) : key;
+}
+
+export function isKey(result: Key | SkippedFile): result is Key {
+  return 'value' in result;
+}
+
+type KnownFormat = Exclude<AuthFormat, 'any'>;
+
+async function parseText(text: string, format: AuthFormat): Promise<{ format: KnownFormat; parsed: Parsed }> {
+  if (format !== 'any') return { format, parsed: await parseAs[format](text) };
+  const attempts = [];
+  for (const candidate of ['json', 'toml', 'env'] as const) {
+    const attempt = { format: candidate, parsed: await parseAs[candidate](text) };
+    if ('entry' in attempt.parsed) return attempt;
+    attempts.push(attempt);
+  }
+  const parsed = attempts.some(
+    ({ format, parsed }) => format !== 'env' && 'problem' in parsed && parsed.problem.reason === 'no_key',
+  )
+    ? problem('no_key', 'The file names no provider with an api_key.')
+    : problem('no_key', 'The file holds a key in none of the three formats.');
+  return { format: 'env', parsed };
+}
+
+/** The parsers of the rarer formats are loaded when the first such file turns up: `kmi status` must start fast. */
+const parseAs: Record<KnownFormat, (text: string) => Parsed | Promise<Parsed>> = {
+  env: parseEnvFile,
+  json: async (text) => (await import('./provider-file.ts')).parseJsonFile(text),
+  toml: async (text) => {
+    const [{ parseToml }, { readProviders }] = await Promise.all([import('./toml-text.ts'), import('./provider-file.ts')]);
+    const toml = parseToml(text);
+    return 'problem' in toml ? problem('malformed', toml.problem) : readProviders(toml.data);
+  },
+};
+
+function toKey(entry: AuthEntry, format: KnownFormat, file: AuthFile, rules: UpstreamRules): Key | { problem: AuthProblem } {
+  const value = entry.apiKey;
+  if (!isSendable(value)) {
+    return problem('malformed', 'The key has characters, or a length, that cannot be sent in a request header.');
+  }
+  const written = entry.baseUrl ?? rules.upstreamBaseUrl;
+  const baseUrl = written.length > LONGEST_URL ? null : parseBaseUrl(written);
+  if (baseUrl === null) {
+    return problem('bad_url', 'Its base URL is not a plain https:// address (http:// is for this machine only).');
+  }
+  if (!isAllowedHost(baseUrl, rules.upstreamAllowlist)) {
+    return problem('bad_url', 'Its base URL names a host that KMI_UPSTREAM_ALLOWLIST does not list.');
+  }
+  const hash = hashKey(value);
+  const email = entry.email ?? emailInLabel(stemLabel(file.stem)) ?? asEmail(file.subfolder);
+  return Object.freeze({
+    label: pickLabel(entry, format, file, hash),
+    value,
+    hash,
+    baseUrl,
+    priority: entry.priority,
+    disabled: entry.disabled,
+    email: email?.includes(value) ? null : email,
+    source: cleanPath(file.path),
+  });
+}
+
+/**
+ * The file's own label, else its stem, else its folder's name (`alice/config.toml` is `alice`). Never a name that every object has
+ * (`__proto__`, `constructor`), because labels become names in stored objects, and never one that shows the key.
+ */
+function pickLabel(entry: AuthEntry, format: KnownFormat, file: AuthFile, hash: string): string {
+  const stem = format === 'env' ? cleanText(file.stem) : stemLabel(file.stem);
+  const candidates = [cleanText(entry.label ?? ''), stem, cleanText(file.subfolder ?? ''), cleanText(file.stem)];
+  const label = candidates.find((candidate) => candidate !== '' && !(candidate in Object.prototype));
+  return label === undefined || label.includes(entry.apiKey) ? `key-${hash}` : label;
+}
+
+function skipped(file: AuthFile, { reason, detail }: AuthProblem): SkippedFile {
+  return Object.freeze({ file: cleanPath(file.path), reason, detail });
+}

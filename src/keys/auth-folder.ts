@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { mapInBatches } from './batches.ts';
+import { codeOf } from './bounded-file.ts';
+import { cleanPath } from './display-text.ts';
+
+/** `any`: a bare `.bak`, whose format only its content tells. */
+export type AuthFormat = 'env' | 'toml' | 'json' | 'any';
+
+export type AuthFile = {
+  readonly path: string;
+  /** Relative to the auths folder, for display. */
+  readonly name: string;
+  readonly format: AuthFormat;
+  /** The file's name less its extensions; empty for a file named `.env`. */
+  readonly stem: string;
+  /** Name of the folder below the auths folder, or null for a file directly in it. */
+  readonly subfolder: string | null;
+};
+
+export type FolderListing = {
+  readonly exists: boolean;
+  /** Name order; the folder's own files before those one level below. */
+  readonly files: readonly AuthFile[];
+  /** Folders that exist and cannot be listed. `code` is the system's. */
+  readonly unreadable: readonly { readonly path: string; readonly code: string }[];
+};
+
+/** Lists what `_auths` offers (kmi-manager.md section 3). Never throws. */
+export async function listAuthFolder(folder: string): Promise<FolderListing> {
+  const top = await listFolder(folder);
+  if ('code' in top) {
+    const exists = top.code !== 'ENOENT';
+    return { exists, files: [], unreadable: exists ? [{ path: folder, code: top.code }] : [] };
+  }
+  const files = top.files.map((name) => describe(folder, null, name));
+  const unreadable: { path: string; code: string }[] = [];
+  for (const subfolder of top.folders) {
+    const below = await listFolder(join(folder, subfolder));
+    if ('code' in below) unreadable.push({ path: join(folder, subfolder), code: below.code });
+    else files.push(...below.files.map((name) => describe(folder, subfolder, name)));
+  }
+  return { exists: true, files: files.filter((file) => file !== null), unreadable };
+}
+
+/** The format a file name stands for, or null for a file that is none of ours. */
+export function formatOf(name: string): { readonly format: AuthFormat; readonly stem: string } | null {
+  // Shadows that macOS (`._x`) and editors (`.#x`) put beside a file.
+  if (name.startsWith('._') || name.startsWith('.#')) return null;
+  const match = /^(.*?)(?:\.(env|toml|json))?(\.bak)?$/is.exec(name);
+  const [, stem = '', inner, backup] = match ?? [];
+  if (inner !== undefined) return { format: inner.toLowerCase() as AuthFormat, stem };
+  return backup === undefined ? null : { format: 'any', stem };
+}
+
+/**
+ * Changes whenever a file that may hold a key appears, goes, or is written, replaced or made readable. Costs one `stat` a file and
+ * reads no content. Never throws.
+ */
+export async function signFolder(folder: string): Promise<string> {
+  const listing = await listAuthFolder(folder);
+  const hash = createHash('sha256').update(JSON.stringify([listing.exists, listing.unreadable]));
+  for (const line of await mapInBatches(listing.files, signFile)) hash.update(line);
+  return hash.digest('base64url');
+}
+
+async function signFile({ path, name }: AuthFile): Promise<string> {
+  try {
+    const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
+    return JSON.stringify([name, `${ino} ${size} ${mtimeNs} ${ctimeNs}`]);
+  } catch (error) {
+    return JSON.stringify([name, codeOf(error)]);
+  }
+}
+
+function describe(folder: string, subfolder: string | null, fileName: string): AuthFile | null {
+  const format = formatOf(fileName);
+  if (format === null) return null;
+  const name = subfolder === null ? fileName : join(subfolder, fileName);
+  return { path: join(folder, name), name: cleanPath(name), ...format, subfolder };
+}
+
+async function listFolder(folder: string): Promise<{ files: string[]; folders: string[] } | { code: string }> {
+  try {
+    const files: string[] = [];
+    const folders: string[] = [];
+    for (const entry of await readdir(folder, { withFileTypes: true })) {
+      const isFolder = entry.isDirectory() || (entry.isSymbolicLink() && (await isLinkToFolder(join(folder, entry.name))));
+      if (!isFolder) files.push(entry.name);
+      // `..data` and the like: how mounted secrets are swapped; the same files are linked from the folder itself.
+      else if (!entry.name.startsWith('..')) folders.push(entry.name);
+    }
+    return { files: files.sort(byCodeUnits), folders: folders.sort(byCodeUnits) };
+  } catch (error) {
+    return { code: codeOf(error) };
+  }
+}
+
+async function isLinkToFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+/** Not by locale: the order decides which of two equal keys counts, and must be the same everywhere. */
+function byCodeUnits(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
+}

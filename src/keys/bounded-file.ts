@@ -1,0 +1,73 @@
+import { constants, type Stats } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import type { AuthProblem, SkipReason } from './auth-entry.ts';
+
+/** No auth file or Kimi config is anywhere near this; what is larger is something else. */
+export const LARGEST_FILE_BYTES = 1024 * 1024;
+
+/** `code` is the system's, such as `ENOENT`; null when the system let us but we do not want to. */
+export type ReadProblem = { readonly problem: AuthProblem; readonly code: string | null };
+export type BoundedFile = { readonly bytes: Buffer; readonly stats: Stats };
+
+/** Reads a regular file of at most 1 MiB. Never waits on a pipe or device, never throws. Symbolic links are followed. */
+export async function readBoundedFile(path: string): Promise<BoundedFile | ReadProblem> {
+  let handle: FileHandle | undefined;
+  try {
+    // Non-blocking, because opening a pipe for reading would otherwise wait for its writer.
+    handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    const stats = await handle.stat();
+    if (!stats.isFile()) return refuse('unreadable', 'It is not a regular file.');
+    if (isForeign(stats.uid, process.getuid?.())) {
+      return refuse('not_owned', 'The file belongs to another user; change its owner or make a copy of your own.');
+    }
+    const bytes = stats.size > LARGEST_FILE_BYTES ? null : await readAll(handle, stats.size);
+    if (bytes === null) return refuse('too_large', 'The file is larger than 1 MiB.');
+    return { bytes, stats };
+  } catch (error) {
+    return refuse('unreadable', `The file cannot be read (${codeOf(error)}).`, codeOf(error));
+  } finally {
+    await handle?.close().catch(() => undefined);
+  }
+}
+
+function refuse(reason: SkipReason, detail: string, code: string | null = null): ReadProblem {
+  return { problem: { reason, detail }, code };
+}
+
+/**
+ * Does the file belong to somebody whose keys are not to be trusted: neither this user nor root? A stranger's auth file could
+ * send this user's prompts to any host. Root reads everybody's files (containers), Windows has no owners.
+ */
+export function isForeign(owner: number, user: number | undefined): boolean {
+  return user !== undefined && user !== 0 && owner !== user && owner !== 0;
+}
+
+/** All bytes, or null when there are too many: the size may be stale, or 0 for files that are made up while read. */
+async function readAll(handle: FileHandle, expectedBytes: number): Promise<Buffer | null> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  while (length <= LARGEST_FILE_BYTES) {
+    const { bytesRead, buffer } = await handle.read({
+      buffer: Buffer.allocUnsafe(Math.max(4096, expectedBytes + 1)),
+      position: null,
+    });
+    if (bytesRead === 0) return Buffer.concat(chunks);
+    chunks.push(buffer.subarray(0, bytesRead));
+    length += bytesRead;
+  }
+  return null;
+}
+
+/** The text of UTF-8 bytes, a byte order mark kept; null when they are something else. */
+export function decodeUtf8(bytes: Uint8Array): string | null {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return null;
+  }
+}
+
+/** The system's code only: messages hold paths, and nothing else of use. */
+export function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException | null)?.code ?? 'unknown error';
+}

@@ -1,0 +1,40 @@
+const LONGEST_LABEL = 80;
+const LONGEST_EMAIL = 254;
+
+/**
+ * Text that is safe to show and store on one line: composed (NFC, as macOS file names are not), without control, format
+ * and direction characters, white space collapsed. Bounded first, so that no pattern sees a long text.
+ */
+export function cleanText(text: string, longest: number = LONGEST_LABEL): string {
+  const clean = text
+    .slice(0, longest * 4)
+    .normalize('NFC')
+    .replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]+/gu, ' ')
+    .replace(/\s+/gu, ' ')
+    .trim();
+  return [...clean].slice(0, longest).join('').trim();
+}
+
+/** A path for display: as it is, but for characters that would move the cursor or split a line. */
+export function cleanPath(path: string): string {
+  return path.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '?');
+}
+
+/** `team_config` → `team`: less a trailing `config`, `_config` or `-config`, then trailing `_` and `-`. May be empty. */
+export function stemLabel(stem: string): string {
+  return cleanText(stem)
+    .replace(/[_-]?config$/i, '')
+    .replace(/[_-]+$/, '');
+}
+
+/** The text itself when the whole of it is an email address, else null. */
+export function asEmail(value: unknown): string | null {
+  if (typeof value !== 'string' || value.length > LONGEST_EMAIL) return null;
+  const text = value.trim();
+  return /^[\p{L}\p{N}._%+-]+@[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+$/u.test(text) ? text : null;
+}
+
+/** The email address inside a file's label, such as `alice@example.com`, or null. */
+export function emailInLabel(label: string): string | null {
+  return asEmail(/[\p{L}\p{N}._%+-]+@[\p{L}\p{N}.-]+/u.exec(label)?.[0].replace(/[.-]+$/, ''));
+}

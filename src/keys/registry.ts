@@ -1,0 +1,99 @@
+import { basename } from 'node:path';
+import type { Key } from '../core/key.ts';
+import type { SkippedFile } from './auth-entry.ts';
+import { isKey, readAuthFile, type UpstreamRules } from './auth-files.ts';
+import { listAuthFolder, signFolder } from './auth-folder.ts';
+import { mapInBatches } from './batches.ts';
+import { cleanPath } from './display-text.ts';
+
+/** Every key of the auths folder at one moment, frozen. A changed folder makes a new registry. */
+export type Registry = {
+  /** The auths folder. */
+  readonly folder: string;
+  readonly folderExists: boolean;
+  /** High priority first, then by label without regard to case. */
+  readonly keys: readonly Key[];
+  readonly byLabel: ReadonlyMap<string, Key>;
+  /** Every auth file that gave no key, and why. */
+  readonly skipped: readonly SkippedFile[];
+  /** What `signFolder` said just before the files were read. */
+  readonly signature: string;
+};
+
+/** Reads the auths folder. Never throws: a missing folder is `folderExists: false`, anything else wrong is in `skipped`. */
+export async function loadRegistry({ authsDir, ...rules }: { readonly authsDir: string } & UpstreamRules): Promise<Registry> {
+  // Signed before the reading, so that a change in between shows as one later.
+  const signature = await signFolder(authsDir);
+  const { exists, files, unreadable } = await listAuthFolder(authsDir);
+  const results = await mapInBatches(files, (file) => readAuthFile(file, rules));
+  const { kept, duplicates } = withoutDuplicates(results.filter(isKey));
+  const skipped = [
+    ...unreadable.map(unreadableFolder),
+    ...results.filter((result): result is SkippedFile => !isKey(result)),
+    ...duplicates,
+  ];
+  const keys = sortKeys(withUniqueLabels(kept));
+  return Object.freeze({
+    folder: authsDir,
+    folderExists: exists,
+    keys: Object.freeze(keys),
+    byLabel: new Map(keys.map((key) => [key.label, key])),
+    skipped: Object.freeze(skipped),
+    signature,
+  });
+}
+
+function unreadableFolder({ path, code }: { path: string; code: string }): SkippedFile {
+  const detail = code === 'ENOTDIR' ? 'It is not a folder.' : `The folder cannot be read (${code}).`;
+  return Object.freeze({ file: cleanPath(path), reason: 'unreadable', detail });
+}
+
+/** Of keys with one value the first, in file order, counts. */
+function withoutDuplicates(keys: readonly Key[]): { kept: readonly Key[]; duplicates: readonly SkippedFile[] } {
+  const first = new Map<string, Key>();
+  const duplicates: SkippedFile[] = [];
+  for (const key of keys) {
+    const earlier = first.get(key.value);
+    if (earlier === undefined) first.set(key.value, key);
+    else duplicates.push(Object.freeze({ file: key.source, reason: 'duplicate_key', detail: sameKeyAs(earlier) }));
+  }
+  return { kept: [...first.values()], duplicates };
+}
+
+function sameKeyAs({ source, value }: Key): string {
+  const name = basename(source);
+  return name.includes(value) ? 'It holds the same key as an earlier file.' : `It holds the same key as ${name}.`;
+}
+
+/**
+ * The first holder of a label, in file order, keeps it; the others get `-2`, `-3` and so on, past labels that are taken. File order and
+ * not rank, so that a changed priority does not swap two keys' names, under which their states are stored.
+ */
+export function withUniqueLabels(keys: readonly Key[]): readonly Key[] {
+  const taken = new Set(keys.map((key) => key.label));
+  const given = new Set<string>();
+  const nextSuffix = new Map<string, number>();
+  return keys.map((key) => {
+    if (!given.has(key.label)) {
+      given.add(key.label);
+      return key;
+    }
+    let suffix = nextSuffix.get(key.label) ?? 2;
+    while (taken.has(`${key.label}-${suffix}`)) suffix += 1;
+    nextSuffix.set(key.label, suffix + 1);
+    const label = `${key.label}-${suffix}`;
+    taken.add(label);
+    return Object.freeze({ ...key, label });
+  });
+}
+
+/** Compared by code units: the same order on every machine. */
+function sortKeys(keys: readonly Key[]): Key[] {
+  const ranked = keys.map((key) => ({ key, folded: key.label.toLowerCase() }));
+  ranked.sort((a, b) => b.key.priority - a.key.priority || compare(a.folded, b.folded) || compare(a.key.label, b.key.label));
+  return ranked.map(({ key }) => key);
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
+}

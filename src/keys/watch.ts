@@ -1,0 +1,118 @@
+import { dirname } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { signFolder } from './auth-folder.ts';
+import type { Registry } from './registry.ts';
+
+export type KeyWatchOptions = {
+  readonly load: () => Promise<Registry>;
+  /** What is in use now; its folder is watched. */
+  readonly current: Registry;
+  /** Pause between two polls, milliseconds. */
+  readonly intervalMs?: number;
+  /** Called with a registry that differs from the last one in its keys or its skipped files. */
+  readonly onChange: (registry: Registry) => void;
+  /** Called once for a failure, and again only after it changed or went away. */
+  readonly onError: (error: unknown) => void;
+};
+
+export type KeyWatch = {
+  stop(): void;
+  /** One poll now. A change is taken by the second poll in a row that sees the folder the same. */
+  checkNow(): Promise<void>;
+};
+
+/** Further polls that a broken file is waited for. */
+const GRACE_POLLS = 2;
+
+/** A poll of a large folder may take this share of the time, however short the interval. */
+const LARGEST_POLL_SHARE = 0.05;
+
+/**
+ * Notices changes of the auths folder by polling (`fs.watch` misses changes on network and container mounts).
+ *
+ * A half-written file is not taken: the folder must look the same in two polls in a row. A file that held a key and now gives none,
+ * though it is still there, is an edit in progress until it stayed so for two further polls; the whole change waits for them. A file that is
+ * gone drops its key at once. Timers do not keep the process alive.
+ */
+export function startKeyWatch({ load, current, intervalMs = 500, onChange, onError }: KeyWatchOptions): KeyWatch {
+  let inUse = current;
+  /** The folder's last accepted look. */
+  let accepted = current.signature;
+  let lastSeen = current.signature;
+  let gracePolls = 0;
+  let lastFailure: string | null = null;
+  let stopped = false;
+  let polling: Promise<void> | null = null;
+  let timer: NodeJS.Timeout | undefined;
+
+  async function poll(): Promise<void> {
+    const seen = await signFolder(inUse.folder);
+    if (seen !== lastSeen) {
+      lastSeen = seen;
+      gracePolls = 0;
+      return;
+    }
+    if (seen === accepted) return;
+    const loaded = await load();
+    // Written to while it was read: what was read may be half of it.
+    if (stopped || loaded.signature !== seen || (await signFolder(inUse.folder)) !== seen) return;
+    if (losesKeyToBrokenFile(inUse, loaded) && gracePolls < GRACE_POLLS) {
+      gracePolls += 1;
+      return;
+    }
+    if (stopped) return;
+    accepted = seen;
+    gracePolls = 0;
+    const differs = !isSame(inUse, loaded);
+    inUse = loaded;
+    if (differs) onChange(loaded);
+  }
+
+  async function pollSafely(): Promise<void> {
+    try {
+      await poll();
+      lastFailure = null;
+    } catch (error) {
+      const failure = String(error);
+      if (failure !== lastFailure && !stopped) onError(error);
+      lastFailure = failure;
+    }
+  }
+
+  function pollOnce(): Promise<void> {
+    polling ??= pollSafely().finally(() => {
+      polling = null;
+    });
+    return polling;
+  }
+
+  function schedule(pauseMs: number): void {
+    if (stopped) return;
+    timer = setTimeout(async () => {
+      const startedAt = performance.now();
+      await pollOnce();
+      schedule(Math.max(intervalMs, (performance.now() - startedAt) / LARGEST_POLL_SHARE));
+    }, pauseMs);
+    timer.unref();
+  }
+
+  schedule(intervalMs);
+  return {
+    stop() {
+      stopped = true;
+      clearTimeout(timer);
+    },
+    checkNow: () => (stopped ? Promise.resolve() : pollOnce()),
+  };
+}
+
+/** Would the new registry lose a key whose file, or a folder above it, is still there but gives nothing, or is the whole folder gone? */
+function losesKeyToBrokenFile(before: Registry, after: Registry): boolean {
+  if (!after.folderExists) return before.keys.length > 0;
+  const broken = new Set(after.skipped.filter(({ reason }) => reason !== 'duplicate_key').map(({ file }) => file));
+  return before.keys.some(({ source }) => [source, dirname(source), dirname(dirname(source))].some((path) => broken.has(path)));
+}
+
+function isSame(a: Registry, b: Registry): boolean {
+  return a.folderExists === b.folderExists && isDeepStrictEqual(a.keys, b.keys) && isDeepStrictEqual(a.skipped, b.skipped);
+}

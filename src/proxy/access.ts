@@ -1,0 +1,80 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { isLoopbackHost } from '../config/kinds.ts';
+import type { Config } from '../config/settings.ts';
+import { KmiError } from '../errors.ts';
+
+/** Lets a request in or throws the KmiError it is refused with. */
+export type Guard = (request: IncomingMessage) => void;
+
+/**
+ * DNS rebinding and cross-site guard: the one `Host` must be a loopback name, the address the proxy is bound to, or an
+ * allowed name; an `Origin`, which only a web page sends, must be allowed. Names are compared without port and case.
+ */
+export function hostGuard(config: Config): Guard {
+  const allowedHosts = new Set([config.proxyListen.host.toLowerCase(), ...config.proxyAllowedHosts]);
+  const allowedOrigins = new Set(config.proxyAllowedOrigins);
+  // A client sends the same Host each time; remembering the last good one makes the check one comparison.
+  let lastGood: string | null = null;
+  return (request) => {
+    const { host } = request.headers;
+    if (host === undefined || host !== lastGood) {
+      if (countOf(request.rawHeaders, 'host') !== 1 || !isAllowed(nameOf(host ?? ''), allowedHosts)) {
+        throw new KmiError('forbidden_host', 'The Host of the request is not one this proxy answers to.');
+      }
+      lastGood = host ?? null;
+    } else if (countOf(request.rawHeaders, 'host') !== 1) {
+      throw new KmiError('forbidden_host', 'The request has more than one Host.');
+    }
+    const { origin } = request.headers;
+    if (origin !== undefined && !allowedOrigins.has(origin)) {
+      throw new KmiError('forbidden_origin', 'Web pages of this origin may not call the proxy.');
+    }
+  };
+}
+
+function isAllowed(name: string | null, allowed: ReadonlySet<string>): boolean {
+  if (name === null) return false;
+  if (isLoopbackHost(name) || allowed.has(name)) return true;
+  for (const entry of allowed) if (entry.startsWith('*.') && name.endsWith(entry.slice(1))) return true;
+  return false;
+}
+
+/** Host name of a `Host` value, lower case, IPv6 without brackets; null for anything that is not `name` or `name:port`. */
+function nameOf(host: string): string | null {
+  const match = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9_.-]+))(?::\d{1,5})?$/i.exec(host);
+  return match === null ? null : (match[1] ?? (match[2] as string)).toLowerCase();
+}
+
+function countOf(rawHeaders: readonly string[], name: string): number {
+  let count = 0;
+  for (let n = 0; n < rawHeaders.length; n += 2) {
+    const candidate = rawHeaders[n] as string;
+    if (candidate.length === name.length && candidate.toLowerCase() === name) count += 1;
+  }
+  return count;
+}
+
+/**
+ * The client token, from `Authorization: Bearer`, `x-kmi-proxy-token` or `x-api-key`. Hashes are compared in constant
+ * time, so neither length nor content of the token can be measured. Null when no token is set.
+ */
+export function tokenGuard(config: Config): Guard | null {
+  if (config.proxyToken === '') return null;
+  // Node reads header bytes as latin1. Clients send a token that is not ASCII as UTF-8 or, as fetch does, as latin1.
+  const expected = [digest(Buffer.from(config.proxyToken, 'utf8')), digest(Buffer.from(config.proxyToken, 'latin1'))];
+  return (request) => {
+    const { authorization, 'x-kmi-proxy-token': token, 'x-api-key': apiKey } = request.headers;
+    const bearer = authorization !== undefined && /^bearer /i.test(authorization) ? authorization.slice(7).trim() : undefined;
+    for (const presented of [bearer, token, apiKey]) {
+      if (typeof presented !== 'string') continue;
+      const hash = digest(Buffer.from(presented, 'latin1'));
+      if (expected.some((accepted) => timingSafeEqual(hash, accepted))) return;
+    }
+    throw new KmiError('unauthorized', 'The proxy token is missing or wrong.');
+  };
+}
+
+function digest(bytes: Buffer): Buffer {
+  return createHash('sha256').update(bytes).digest();
+}

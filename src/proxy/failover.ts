@@ -1,0 +1,249 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Config } from '../config/settings.ts';
+import { backoffMs, parseRetryAfter } from '../core/retry.ts';
+import type { Choice, Skip } from '../core/rotation.ts';
+import type { Clock } from '../core/time.ts';
+import { CONSEQUENCES, judge, parseErrorBody, type VerdictClass } from '../core/verdict.ts';
+import { KmiError } from '../errors.ts';
+import { type AnswerSink, Attempt, type AttemptRequest, type AttemptResult, ClientLeft, UpstreamSilence } from './attempt.ts';
+import { errorText } from './error-text.ts';
+import { headerOf } from './headers.ts';
+import type { AttemptOutcome, KeyPool, PoolEntry } from './key-pool.ts';
+import type { RequestBody } from './request-body.ts';
+import type { Upstreams } from './upstreams.ts';
+import type { WaitingRoom } from './waiting-room.ts';
+
+export type FailoverParts = {
+  readonly config: Config;
+  readonly pool: KeyPool;
+  readonly upstreams: Upstreams;
+  readonly waitingRoom: WaitingRoom;
+  readonly clock: Clock;
+};
+
+/** One client request, as failover needs it. */
+export type FailoverRequest = {
+  readonly body: RequestBody;
+  readonly sink: AnswerSink;
+  /** The upstream request for a key. */
+  readonly requestFor: (entry: PoolEntry) => AttemptRequest;
+  /** Aborted when the client leaves. */
+  readonly left: AbortSignal;
+};
+
+export type Failure = { readonly entry: PoolEntry; readonly outcome: AttemptOutcome };
+
+type Collected = Extract<AttemptResult, { kind: 'answered' }>;
+
+/** How a request ended, and what it took. */
+export type FailoverResult = {
+  /** The key of the answer, or the last one tried; null when none was. */
+  readonly entry: PoolEntry | null;
+  readonly choice: Choice<PoolEntry> | null;
+  /** Attempts that failed before, in order. */
+  readonly failures: readonly Failure[];
+  readonly end:
+    | { readonly kind: 'served'; readonly status: number; readonly brokenBy: Error | null }
+    | { readonly kind: 'relay'; readonly answer: Collected; readonly verdict: VerdictClass }
+    | { readonly kind: 'unreachable'; readonly error: KmiError }
+    | { readonly kind: 'no-key'; readonly error: KmiError }
+    | { readonly kind: 'left' };
+};
+
+/** An overload is the server's: the same key is tried again at least this often, whatever `KMI_PROXY_RETRY_MAX` says. */
+const OVERLOAD_RETRIES = 2;
+
+/** The whole life of one request towards the upstream. Design section 4. */
+export async function runWithFailover(parts: FailoverParts, request: FailoverRequest): Promise<FailoverResult> {
+  const { config, pool } = parts;
+  const tried = new Set<PoolEntry>();
+  const failures: Failure[] = [];
+  let lastAnswer: { answer: Collected; verdict: VerdictClass; entry: PoolEntry } | null = null;
+  let lastError: Error | null = null;
+  let overloadRetries = 0;
+  let retries = 0;
+  let furtherKeys = 0;
+  let freshSocketTried = false;
+
+  let choice = await chooseOrWait(parts, tried, request.left);
+  if (choice.candidate === null) {
+    const end = request.left.aborted
+      ? ({ kind: 'left' } as const)
+      : ({ kind: 'no-key', error: noKeyError(choice, parts) } as const);
+    return { entry: null, choice, failures, end };
+  }
+  let entry = choice.candidate;
+
+  for (;;) {
+    const startedAt = parts.clock();
+    const result = await runAttempt(parts, request, entry, startedAt, failures);
+    const finish = (end: FailoverResult['end'], by: PoolEntry = entry): FailoverResult => ({ entry: by, choice, failures, end });
+
+    if (result.kind === 'served') return finish(result);
+    if (request.left.aborted || (result.kind === 'failed' && result.error instanceof ClientLeft)) return finish({ kind: 'left' });
+
+    if (result.kind === 'failed') {
+      if (result.error instanceof KmiError) return finish({ kind: 'unreachable', error: result.error });
+      // A pooled socket may have died while it was idle. That says nothing about the key: once more on a fresh one.
+      if (!freshSocketTried && isSocketDeath(result.error) && request.body.canReplay) {
+        freshSocketTried = true;
+        continue;
+      }
+      lastError = result.error;
+    }
+
+    const outcome = judgeResult(result, startedAt, parts.clock());
+    const { next } = CONSEQUENCES[outcome.verdict];
+    if (next === 'relay' && result.kind === 'answered') {
+      pool.failed(entry, outcome);
+      return finish({ kind: 'relay', answer: result, verdict: outcome.verdict });
+    }
+    pool.failed(entry, outcome);
+    if (result.kind === 'answered') lastAnswer = { answer: result, verdict: outcome.verdict, entry };
+
+    const giveUp = (): FailoverResult => {
+      if (lastAnswer !== null)
+        return finish({ kind: 'relay', answer: lastAnswer.answer, verdict: lastAnswer.verdict }, lastAnswer.entry);
+      return finish({ kind: 'unreachable', error: unreachable(lastError as Error) });
+    };
+    if (!request.body.canReplay) return giveUp();
+
+    if (next === 'same-key' && overloadRetries < Math.max(OVERLOAD_RETRIES, config.proxyRetryMax)) {
+      if (!(await pause(backoffMs(overloadRetries, config.proxyRetryBaseMs), request.left))) return finish({ kind: 'left' });
+      overloadRetries += 1;
+      continue;
+    }
+
+    tried.add(entry);
+    failures.push({ entry, outcome });
+    if (furtherKeys < config.proxyFailoverMax) {
+      const further = pool.choose(tried);
+      if (further.candidate !== null) {
+        choice = further;
+        entry = further.candidate;
+        furtherKeys += 1;
+        continue;
+      }
+    }
+    if (outcome.verdict !== 'broken' || retries >= config.proxyRetryMax) return giveUp();
+    if (!(await pause(backoffMs(retries, config.proxyRetryBaseMs), request.left))) return finish({ kind: 'left' });
+    retries += 1;
+    tried.clear();
+    const again = pool.choose(tried);
+    if (again.candidate === null) return giveUp();
+    choice = again;
+    entry = again.candidate;
+  }
+}
+
+async function runAttempt(
+  { config, pool, upstreams }: FailoverParts,
+  request: FailoverRequest,
+  entry: PoolEntry,
+  startedAt: number,
+  failures: readonly Failure[],
+): Promise<AttemptResult> {
+  const upstream = request.requestFor(entry);
+  const sink: AnswerSink = {
+    head(status, reason, headers) {
+      request.sink.head(status, reason, headers);
+      pool.served(entry, startedAt, failures);
+    },
+    data: (chunk, whenReady) => request.sink.data(chunk, whenReady),
+  };
+  const attempt = new Attempt(sink, {
+    firstByteMs: config.proxyFirstByteTimeoutSeconds * 1000,
+    idleMs: config.proxyIdleTimeoutSeconds * 1000,
+  });
+  const onLeft = () => attempt.abort(new ClientLeft('The client left.'));
+  if (request.left.aborted) onLeft();
+  else request.left.addEventListener('abort', onLeft, { once: true });
+  const dispatcher = upstreams.for(upstream.origin);
+  attempt.start(dispatcher, upstream);
+  const result = await attempt.result;
+  request.left.removeEventListener('abort', onLeft);
+  const error = result.kind === 'failed' ? result.error : result.kind === 'served' ? result.brokenBy : null;
+  if (error !== null && !(error instanceof ClientLeft) && !(error instanceof KmiError))
+    upstreams.renew(upstream.origin, dispatcher);
+  return result;
+}
+
+function judgeResult(result: Exclude<AttemptResult, { kind: 'served' }>, startedAt: number, now: number): AttemptOutcome {
+  if (result.kind === 'failed') return { verdict: 'broken', status: 503, retryAfterMs: null, startedAt };
+  const text = errorText(result.body, headerOf(result.headers, 'content-encoding'));
+  return {
+    verdict: judge(parseErrorBody(result.status, text)),
+    status: result.status,
+    retryAfterMs: parseRetryAfter(headerOf(result.headers, 'retry-after'), now),
+    startedAt,
+  };
+}
+
+async function chooseOrWait(
+  { config, pool, waitingRoom, clock }: FailoverParts,
+  tried: ReadonlySet<PoolEntry>,
+  left: AbortSignal,
+): Promise<Choice<PoolEntry>> {
+  // Whoever waits already goes first.
+  let choice: Choice<PoolEntry> | null = waitingRoom.isEmpty ? pool.choose(tried) : null;
+  if (config.proxyWaitSeconds === 0 || (choice !== null && choice.candidate !== null)) return choice ?? pool.choose(tried);
+  const found = await waitingRoom.wait(
+    () => {
+      choice = pool.choose(tried);
+      return choice.candidate === null ? null : choice;
+    },
+    () => (choice !== null && choice.candidate === null && choice.returnsAt !== null ? choice.returnsAt - clock() : null),
+    config.proxyWaitSeconds * 1000,
+    left,
+  );
+  return found ?? choice ?? { candidate: null, skipped: [], returnsAt: null };
+}
+
+function noKeyError(choice: Choice<PoolEntry>, { pool, clock }: FailoverParts): KmiError {
+  if (choice.candidate !== null) throw new Error('A key was chosen.');
+  const retryAfterSeconds = choice.returnsAt === null ? null : Math.max(1, Math.ceil((choice.returnsAt - clock()) / 1000));
+  const options = retryAfterSeconds === null ? {} : { retryAfterSeconds };
+  if (pool.entries.length === 0) return new KmiError('no_keys', 'The proxy has no keys.', options);
+  if (choice.skipped.length > 0 && choice.skipped.every(({ reason }) => reason === 'key_rate_limit')) {
+    return new KmiError('rate_limited', 'Every key is at its own rate limit.', options);
+  }
+  return new KmiError('no_eligible_key', `No key can serve now (${summarise(choice.skipped)}).`, options);
+}
+
+/** "2 quota, 1 auth": reasons by how often they occur. */
+function summarise(skipped: readonly Skip[]): string {
+  const counts = new Map<string, number>();
+  for (const { reason } of skipped) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  return [...counts]
+    .sort(([, a], [, b]) => b - a)
+    .map(([reason, count]) => `${count} ${reason}`)
+    .join(', ');
+}
+
+function unreachable(error: Error): KmiError {
+  if (error instanceof UpstreamSilence) return new KmiError('upstream_timeout', error.message, { cause: error });
+  return new KmiError('upstream_unreachable', `The upstream could not be reached (${networkReason(error)}).`, { cause: error });
+}
+
+/** The code of a network error; its message may name addresses, which a client need not see. */
+function networkReason(error: Error): string {
+  const { code, cause } = error as NodeJS.ErrnoException;
+  return code ?? (cause as NodeJS.ErrnoException | undefined)?.code ?? 'network error';
+}
+
+/** Errors of a connection that had been established: a dead pooled socket shows as one of these. */
+const SOCKET_DEATH = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET', 'ETIMEDOUT', 'ENETRESET', 'ECONNABORTED']);
+
+function isSocketDeath(error: Error): boolean {
+  return SOCKET_DEATH.has(networkReason(error));
+}
+
+/** Waits; false when the client left meanwhile. */
+async function pause(ms: number, left: AbortSignal): Promise<boolean> {
+  try {
+    await delay(ms, undefined, { signal: left });
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,37 @@
+import type { KeyHealth } from '../core/health.ts';
+import type { Key } from '../core/key.ts';
+import type { ErrorCounter, KeyState } from '../core/key-state.ts';
+import type { Penalty } from '../core/penalty.ts';
+import type { TraceEvent } from '../core/trace-event.ts';
+
+/** What the proxy needs of the shared state. None of it waits for the disk. */
+export type LedgerPort = {
+  readonly store: {
+    readonly state: {
+      readonly activeKey: string | null;
+      readonly activeIndex: number;
+      readonly rotationIndex: number;
+      readonly autoRotate: boolean;
+    };
+    keyState(label: string): KeyState;
+  };
+  served(label: string, at: number): void;
+  answered(label: string, at: number): void;
+  failed(label: string, at: number, counter: ErrorCounter): void;
+  brokeOff(label: string): void;
+  putAway(label: string, penalty: Penalty): void;
+  clearCooldown(label: string): void;
+  setActive(label: string, index: number): void;
+  setRotationIndex(index: number): void;
+};
+
+/** What the proxy needs of health: the reading of one key, now. */
+export type HealthPort = { refreshNow(key: Key): Promise<KeyHealth> };
+
+export type TracePort = { record(event: TraceEvent): void };
+
+export type LogPort = {
+  info(message: string, details?: Record<string, unknown>): void;
+  warn(message: string, details?: Record<string, unknown>): void;
+  error(message: string, details?: Record<string, unknown>): void;
+};

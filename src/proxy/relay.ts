@@ -1,0 +1,83 @@
+import type { ServerResponse } from 'node:http';
+import type { KmiError } from '../errors.ts';
+import type { AnswerSink } from './attempt.ts';
+import { headerOf } from './headers.ts';
+import { renderStreamError } from './own-answers.ts';
+
+const NEWLINE = 0x0a;
+
+/** Writes an upstream answer to the client, byte for byte and chunk by chunk. */
+export class Relay implements AnswerSink {
+  readonly #response: ServerResponse;
+  readonly #anthropic: boolean;
+  #isEventStream = false;
+  #lastByte = NEWLINE;
+  #hasData = false;
+
+  constructor(response: ServerResponse, protocol: { readonly anthropic: boolean }) {
+    this.#response = response;
+    this.#anthropic = protocol.anthropic;
+  }
+
+  head(status: number, reason: string, headers: readonly string[]): void {
+    const response = this.#response;
+    if (response.destroyed) return;
+    // The upstream's own date passes, or none.
+    response.sendDate = false;
+    response.writeHead(status, reason, headers as string[]);
+    this.#isEventStream =
+      headerOf(headers, 'content-type')?.startsWith('text/event-stream') === true &&
+      headerOf(headers, 'content-encoding') === undefined;
+    // The head goes out with the first chunk when that has arrived with it, else right away: an agent waits for it.
+    process.nextTick(flushHead, this);
+  }
+
+  data(chunk: Buffer, whenReady: () => void): boolean {
+    this.#hasData = true;
+    this.#lastByte = chunk[chunk.length - 1] ?? this.#lastByte;
+    if (this.#response.write(chunk)) return true;
+    this.#response.once('drain', whenReady);
+    return false;
+  }
+
+  end(): void {
+    this.#hasData = true;
+    this.#response.end();
+  }
+
+  flushHead(): void {
+    if (!this.#hasData && !this.#response.destroyed) this.#response.flushHeaders();
+  }
+
+  /**
+   * The answer broke after its head went out: an event stream gets the protocol's error event, if it stopped between two
+   * lines (after half a line it would only garble the text), and the connection is aborted, never ended cleanly.
+   */
+  breakOff(error: KmiError): void {
+    const response = this.#response;
+    if (response.destroyed) return;
+    if (!this.#isEventStream || this.#lastByte !== NEWLINE || response.getHeader('content-length') !== undefined) {
+      response.destroy();
+      return;
+    }
+    response.write(`\n${renderStreamError(error, { anthropic: this.#anthropic })}`, () => response.destroy());
+    // A client that has stopped reading never takes the event; it learns from the closed connection.
+    setTimeout(() => response.destroy(), BREAK_OFF_MS).unref();
+  }
+
+  /** Sends an answer that was collected: an error of the upstream, as it came. */
+  whole(status: number, reason: string, headers: readonly string[], body: Buffer, isWhole: boolean): void {
+    const response = this.#response;
+    if (response.headersSent || response.destroyed) return;
+    response.sendDate = false;
+    response.writeHead(status, reason, headers as string[]);
+    if (isWhole) response.end(body);
+    else response.write(body, () => response.destroy());
+  }
+}
+
+const BREAK_OFF_MS = 1_000;
+
+function flushHead(relay: Relay): void {
+  relay.flushHead();
+}

@@ -1,0 +1,115 @@
+/** What the trace says of a prompt: never more than these few words (kmi-manager.md section 8). */
+export type PromptSummary = { readonly hint: string; readonly head: string };
+
+const NOTHING: PromptSummary = { hint: '', head: '' };
+
+const HINT_WORDS = 6;
+const HINT_CHARACTERS = 60;
+/** How much of the last message is looked at for its first words. */
+const SCAN_BYTES = 4096;
+/** How many `"role"` keys are looked at from the end; a schema may hold some that are no message's. */
+const CANDIDATES_MAX = 32;
+
+const ROLE = Buffer.from('"role"');
+const CONTENT = Buffer.from('"content"');
+const TEXT = Buffer.from('"text"');
+
+/**
+ * The first words of the last message. Looks for the last `"role": "…"` of the body instead of parsing it: bodies of
+ * agents are 88 KB and more, and a full parse would cost more than forwarding them. Inside strings quotes are escaped, so
+ * a match is always a real key.
+ */
+export function summarisePrompt(chunks: readonly Buffer[]): PromptSummary {
+  if (chunks.length === 0) return NOTHING;
+  const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+  let end = body.length;
+  for (let n = 0; n < CANDIDATES_MAX; n++) {
+    const at = body.lastIndexOf(ROLE, end - 1);
+    if (at === -1) return NOTHING;
+    if (isStringValue(body, at + ROLE.length)) return summariseText(messageText(body, at, end));
+    end = at;
+  }
+  return NOTHING;
+}
+
+/** After a key: white space, a colon, white space, a quote. */
+function isStringValue(body: Buffer, from: number): boolean {
+  return valueStart(body, from) !== -1 && body[valueStart(body, from)] === QUOTE;
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+
+/** Index of the first byte of the value that follows a key; -1 when there is none. */
+function valueStart(body: Buffer, from: number): number {
+  let at = skipSpace(body, from);
+  if (body[at] !== COLON) return -1;
+  at = skipSpace(body, at + 1);
+  return at < body.length ? at : -1;
+}
+
+function skipSpace(body: Buffer, from: number): number {
+  let at = from;
+  while (body[at] === 0x20 || body[at] === 0x0a || body[at] === 0x0d || body[at] === 0x09) at += 1;
+  return at;
+}
+
+/**
+ * The text of the message whose `"role"` key is at `role`: its `"content"` string, or the last `"text"` of its content
+ * parts. `content` stands after `role` in every client seen; when it stands before, the text nearest before is taken.
+ */
+function messageText(body: Buffer, role: number, end: number): string {
+  const after = body.subarray(role, Math.min(end, body.length));
+  const content = after.indexOf(CONTENT);
+  if (content !== -1) return contentText(after, content);
+  const from = Math.max(0, role - SCAN_BYTES);
+  const before = body.subarray(from, role);
+  const last = before.lastIndexOf(CONTENT);
+  return last === -1 ? '' : contentText(before, last);
+}
+
+function contentText(body: Buffer, key: number): string {
+  const start = valueStart(body, key + CONTENT.length);
+  if (start === -1) return '';
+  if (body[start] === QUOTE) return readString(body, start);
+  const text = body.indexOf(TEXT, start);
+  // `"type":"text"` comes first in a part; the key is the one a string value follows a colon of.
+  for (let at = text; at !== -1; at = body.indexOf(TEXT, at + 1)) {
+    const value = valueStart(body, at + TEXT.length);
+    if (value !== -1 && body[value] === QUOTE) return readString(body, value);
+  }
+  return '';
+}
+
+/** A JSON string from its opening quote, at most SCAN_BYTES of it. */
+function readString(body: Buffer, open: number): string {
+  const limit = Math.min(body.length, open + 1 + SCAN_BYTES);
+  let close = open + 1;
+  while (close < limit && body[close] !== QUOTE) close += body[close] === BACKSLASH ? 2 : 1;
+  const raw = body.toString('utf8', open + 1, Math.min(close, limit));
+  return unescapeJson(raw);
+}
+
+/** JSON escapes to characters; a cut-off one is dropped. */
+function unescapeJson(raw: string): string {
+  return raw.replace(/\\(?:u([0-9a-fA-F]{4})|(.)|$)/gs, (_, hex: string | undefined, char: string | undefined) => {
+    if (hex !== undefined) return String.fromCharCode(Number.parseInt(hex, 16));
+    if (char === 'n' || char === 't' || char === 'r') return ' ';
+    return char === '"' || char === '\\' || char === '/' ? char : ' ';
+  });
+}
+
+/** At most 6 words and 60 characters, "..." when cut; control characters become spaces. */
+export function summariseText(text: string): PromptSummary {
+  const words = text
+    .replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, ' ')
+    .trim()
+    .split(/\s+/, HINT_WORDS + 1)
+    .filter((word) => word !== '');
+  const joined = words.slice(0, HINT_WORDS).join(' ');
+  const characters = [...joined];
+  const isCut = words.length > HINT_WORDS || characters.length > HINT_CHARACTERS;
+  const hint = isCut ? `${characters.slice(0, HINT_CHARACTERS).join('').trimEnd()}...` : joined;
+  return { hint, head: [...(words[0] ?? '')].slice(0, HINT_CHARACTERS).join('') };
+}

@@ -1,0 +1,79 @@
+import type { TraceEvent } from '../core/trace-event.ts';
+import type { FailoverResult } from './failover.ts';
+import type { PromptSummary } from './request-summary.ts';
+
+/** Skips listed in a trace line; with thousands of keys the line would drown in them. */
+const SKIPS_MAX = 20;
+
+/** Status the trace gives a request whose client left before an answer (nginx's convention). */
+export const CLIENT_LEFT_STATUS = 499;
+
+export type TraceFacts = {
+  readonly ts: string;
+  readonly requestId: string;
+  readonly method: string;
+  readonly endpoint: string;
+  readonly latencyMs: number;
+  readonly rotationIndex: number;
+  readonly prompt: PromptSummary;
+};
+
+/** The trace line of a request that asked for a key. */
+export function traceOf(facts: TraceFacts, result: FailoverResult): TraceEvent {
+  const { entry, choice, failures, end } = result;
+  const tried = failures.map(({ entry: other, outcome }) => ({
+    key_label: other.key.label,
+    status: outcome.status,
+    verdict: outcome.verdict,
+  }));
+  const skipped = (choice?.skipped ?? []).filter(({ reason }) => reason !== 'tried').slice(0, SKIPS_MAX);
+  return {
+    schema_version: 1,
+    ts: facts.ts,
+    request_id: facts.requestId,
+    method: facts.method,
+    endpoint: facts.endpoint,
+    status: statusOf(end),
+    latency_ms: Math.round(facts.latencyMs),
+    key_label: entry?.key.label ?? '',
+    key_hash: entry?.key.hash ?? '',
+    rotation_index: facts.rotationIndex,
+    error_code: errorCodeOf(end),
+    prompt_hint: facts.prompt.hint,
+    prompt_head: facts.prompt.head,
+    choice: choice !== null && choice.candidate !== null ? choice.why : null,
+    ...(tried.length === 0 ? {} : { tried }),
+    ...(skipped.length === 0 ? {} : { skipped: skipped.map(({ label, reason }) => ({ key_label: label, reason })) }),
+  };
+}
+
+function statusOf(end: FailoverResult['end']): number {
+  switch (end.kind) {
+    case 'served':
+      return end.status;
+    case 'relay':
+      return end.answer.status;
+    case 'no-key':
+      return end.error.httpStatus;
+    case 'unreachable':
+      // The status the client got, so that trace and client agree.
+      return end.error.httpStatus;
+    case 'left':
+      return CLIENT_LEFT_STATUS;
+  }
+}
+
+function errorCodeOf(end: FailoverResult['end']): TraceEvent['error_code'] {
+  switch (end.kind) {
+    case 'served':
+      return end.brokenBy === null ? null : 'stream_broken';
+    case 'relay':
+      return end.verdict === 'unpaid' ? 'payment_required' : end.answer.status;
+    case 'no-key':
+      return end.error.code;
+    case 'unreachable':
+      return end.error.code === 'body_too_large' ? end.error.code : 'upstream_error';
+    case 'left':
+      return 'client_left';
+  }
+}

@@ -1,0 +1,64 @@
+/** How `/usages` states the windows (kimi-api.md 3.4, kmi-manager.md section 5). */
+export type UsagesView =
+  /** `usage` (weekly) and `limits[]` (5 hours). */
+  | 'classic'
+  /** `usages.limit_5h …`; no `usage`, `limits[]` all "0". */
+  | 'new'
+  /** Both, agreeing. */
+  | 'both'
+  /** Both, but every new ratio stuck at 0. */
+  | 'contradicting'
+  /** `classic`, with `used` missing at 0 and `remaining` missing when nothing is left. */
+  | 'sparse'
+  /** The tightest window as `remaining_percent`. */
+  | 'percent'
+  /** The tightest window as `remaining` and `total`. */
+  | 'remaining_total'
+  /** The same inside `data`. */
+  | 'nested';
+
+/** What goes wrong with `/usages` alone. */
+export type UsagesFault = { readonly status: number; readonly body?: string; readonly contentType?: string };
+
+/** How an account answers; every field may be changed while the simulator runs. Times in ms. */
+export type Behaviour = {
+  /** Before the response headers. */
+  latencyMs: number;
+  /** Between the headers and the first byte of a stream. */
+  firstByteDelayMs: number;
+  chunkPauseMs: number;
+  /** Content deltas of a chat. */
+  chunks: number;
+  /** Reasoning deltas before them. */
+  reasoningChunks: number;
+  /** Compress for clients that accept it. */
+  gzip: boolean;
+  /** Bytes of a body, as sent, after which the connection is reset; null = never. */
+  resetAfterBytes: number | null;
+  usagesView: UsagesView;
+  usagesFault: UsagesFault | null;
+  /** OpenAI-protocol chat for coding agents only, told by `User-Agent` (kimi-api.md 3.2). */
+  enforceUserAgent: boolean;
+  /** Refuse models the account's list lacks. */
+  enforceModels: boolean;
+  /** Largest chat body in bytes (2097152 upstream); null = any. */
+  messageLimitBytes: number | null;
+  /** Send chat bodies back as they came instead of answering. */
+  echo: boolean;
+};
+
+export const DEFAULT_BEHAVIOUR: Readonly<Behaviour> = {
+  latencyMs: 0,
+  firstByteDelayMs: 0,
+  chunkPauseMs: 0,
+  chunks: 6,
+  reasoningChunks: 0,
+  gzip: false,
+  resetAfterBytes: null,
+  usagesView: 'both',
+  usagesFault: null,
+  enforceUserAgent: false,
+  enforceModels: false,
+  messageLimitBytes: null,
+  echo: false,
+};

@@ -1,0 +1,37 @@
+const THINKING = { support: true, valid_efforts: ['low', 'medium', 'high'], default_effort: 'medium' };
+
+/** The models seen upstream (kimi-api.md 3.5) with the fields clients read. */
+const MODELS = [
+  model('k3', 'Kimi K3', 1_048_576, 'both'),
+  model('k3-256k', 'Kimi K3 256K', 262_144, 'both'),
+  model('kimi-for-coding', 'Kimi For Coding', 262_144, 'both'),
+  model('kimi-for-coding-highspeed', 'Kimi For Coding Highspeed', 262_144, 'no'),
+];
+
+function model(id: string, displayName: string, contextLength: number, thinkingType: 'only' | 'no' | 'both') {
+  const thinks = thinkingType !== 'no';
+  return {
+    id,
+    object: 'model',
+    created: 1_760_000_000,
+    owned_by: 'moonshot',
+    display_name: displayName,
+    context_length: contextLength,
+    supports_reasoning: thinks,
+    supports_image_in: true,
+    supports_video_in: true,
+    supports_tool_use: true,
+    supports_thinking_type: thinkingType,
+    ...(thinks ? { think_efforts: THINKING } : {}),
+  };
+}
+
+export function knowsModel(id: string): boolean {
+  return MODELS.some((known) => known.id === id);
+}
+
+/** The body of `GET /models` for an account; an id of its list that nobody knows gets the fields of the default model. */
+export function renderModels(ids: readonly string[] | null): string {
+  const data = ids === null ? MODELS : ids.map((id) => MODELS.find((known) => known.id === id) ?? model(id, id, 262_144, 'both'));
+  return JSON.stringify({ object: 'list', data });
+}

@@ -1,0 +1,54 @@
+/** What the simulator reads of a chat request. */
+export type Prompt = {
+  readonly model: string;
+  readonly stream: boolean;
+  /** `stream_options.include_usage`. */
+  readonly includeUsage: boolean;
+  /** Estimated: a quarter of the characters of the messages, the system prompt and the tools. At least 1. */
+  readonly tokens: number;
+  /** The prompt cache's key, null when the client sent none. */
+  readonly session: string | null;
+};
+
+const DEFAULT_MODEL = 'kimi-for-coding';
+
+/** Reads a chat body of either protocol; null when it is no JSON object. */
+export function parsePrompt(body: Buffer): Prompt | null {
+  const request = parseObject(body);
+  if (request === null) return null;
+  const characters = countCharacters(request.messages) + countCharacters(request.system) + countCharacters(request.tools);
+  const options = request.stream_options;
+  const metadata = request.metadata;
+  return {
+    model: textOf(request.model) ?? DEFAULT_MODEL,
+    stream: request.stream === true,
+    includeUsage: isObject(options) && options.include_usage === true,
+    tokens: Math.max(1, Math.ceil(characters / 4)),
+    session: textOf(request.prompt_cache_key) ?? (isObject(metadata) ? textOf(metadata.user_id) : null),
+  };
+}
+
+export function parseObject(body: Buffer): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(body.toString('utf8'));
+    return isObject(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function textOf(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value : null;
+}
+
+function countCharacters(value: unknown): number {
+  if (typeof value === 'string') return value.length;
+  if (typeof value !== 'object' || value === null) return 0;
+  let characters = 0;
+  for (const part of Object.values(value)) characters += countCharacters(part);
+  return characters;
+}

@@ -1,0 +1,94 @@
+import type { Counter, ErrorCounter } from '../core/key-state.ts';
+import type { Penalty } from '../core/penalty.ts';
+import { addTo, clear, type KeyChange, takeOneOff } from './changes.ts';
+import type { StateStore } from './store.ts';
+
+const FORGIVEN_BY_SUCCESS: readonly ErrorCounter[] = ['errors403', 'errors429', 'errors5xx'];
+
+/** What happens to keys, in the words of the proxy, written into the store as changes. */
+export class Ledger {
+  readonly #store: StateStore;
+
+  constructor(store: StateStore) {
+    this.#store = store;
+  }
+
+  get store(): StateStore {
+    return this.#store;
+  }
+
+  /** An answer under 400: counts the request and takes one off each error counter (kmi-manager.md section 4). */
+  served(label: string, at: number): void {
+    const state = this.#store.keyState(label);
+    const change = request(at);
+    for (const counter of FORGIVEN_BY_SUCCESS) if (state[counter] > 0) takeOneOff(change, counter);
+    // Proof that the key works: a refusal on record and a rest for failing are over.
+    if (state.errors401 > 0) clear(change, 'errors401');
+    if (state.block?.reason === 'auth') change.block = null;
+    if (state.cooldown?.reason === 'upstream') change.cooldown = null;
+    this.#store.changeKey(label, change, change.block === null);
+  }
+
+  /** A request that was answered without saying anything about the key. */
+  answered(label: string, at: number): void {
+    this.#store.changeKey(label, request(at));
+  }
+
+  failed(label: string, at: number, counter: Counter): void {
+    const change = request(at);
+    addTo(change, counter, 1);
+    this.#store.changeKey(label, change);
+  }
+
+  /** An answer that was counted as served broke off in the middle. */
+  brokeOff(label: string): void {
+    const change: KeyChange = {};
+    addTo(change, 'errors5xx', 1);
+    this.#store.changeKey(label, change);
+  }
+
+  putAway(label: string, penalty: Penalty): void {
+    this.#store.changeKey(label, penalty.kind === 'block' ? { block: penalty.block } : { cooldown: penalty.cooldown }, true);
+  }
+
+  /** Blocks and refusals on record are over: a recheck answered, or a person said so. */
+  clearBlock(label: string): void {
+    const change: KeyChange = { block: null };
+    clear(change, 'errors401');
+    this.#store.changeKey(label, change, true);
+  }
+
+  clearCooldown(label: string): void {
+    this.#store.changeKey(label, { cooldown: null }, true);
+  }
+
+  /** `/usages` answered: the account lives, so one of each error on record is forgiven, as for any answer under 400. */
+  usageAnswered(label: string): void {
+    const state = this.#store.keyState(label);
+    const change: KeyChange = {};
+    for (const counter of FORGIVEN_BY_SUCCESS) if (state[counter] > 0) takeOneOff(change, counter);
+    if (change.shifts !== undefined) this.#store.changeKey(label, change);
+  }
+
+  healthRefreshed(at: number): void {
+    this.#store.change({ keys: new Map(), lastHealthRefresh: at });
+  }
+
+  setActive(label: string, index: number): void {
+    this.#store.change({ keys: new Map(), activeKey: { label, index } }, true);
+  }
+
+  setRotationIndex(index: number): void {
+    this.#store.change({ keys: new Map(), rotationIndex: index });
+  }
+
+  setAutoRotate(on: boolean): void {
+    this.#store.change({ keys: new Map(), autoRotate: on }, true);
+  }
+}
+
+function request(at: number): KeyChange {
+  const change: KeyChange = { lastUsed: at };
+  addTo(change, 'requests', 1);
+  return change;
+}

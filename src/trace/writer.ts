@@ -1,0 +1,103 @@
+import { join } from 'node:path';
+import type { TraceEvent } from '../core/trace-event.ts';
+import { reasonOf } from '../errors.ts';
+import { RotatingFile } from '../files/rotating-file.ts';
+
+export type TraceWriterOptions = {
+  readonly path: string;
+  /** 0 = never rotate. */
+  readonly maxMb: number;
+  readonly backups: number;
+  readonly log: { warn(message: string, details?: Record<string, unknown>): void };
+};
+
+/** Events that wait for the disk; more than this are dropped and counted (kmi-manager.md section 8). */
+const QUEUE_MAX = 1000;
+const FLUSH_MS = 25;
+const COMPLAIN_EVERY_MS = 60_000;
+
+/** Takes events at memory speed and appends them to the trace in batches. Never throws, never makes a request wait. */
+export class TraceWriter {
+  readonly #file: RotatingFile;
+  readonly #log: TraceWriterOptions['log'];
+  #queue: TraceEvent[] = [];
+  #timer: NodeJS.Timeout | null = null;
+  #flushing: Promise<void> | null = null;
+  #dropped = 0;
+  #droppedTotal = 0;
+  #lastComplaint = Number.NEGATIVE_INFINITY;
+
+  constructor(options: TraceWriterOptions) {
+    this.#file = new RotatingFile({ path: options.path, maxBytes: options.maxMb * 1024 * 1024, backups: options.backups });
+    this.#log = options.log;
+  }
+
+  /** Events lost because the disk was too slow or refused. */
+  get dropped(): number {
+    return this.#droppedTotal;
+  }
+
+  record(event: TraceEvent): void {
+    if (this.#queue.length >= QUEUE_MAX) {
+      this.#drop(1);
+      return;
+    }
+    this.#queue.push(event);
+    if (this.#queue.length >= QUEUE_MAX / 2) this.#startFlush();
+    else this.#timer ??= setTimeout(() => this.#startFlush(), FLUSH_MS).unref();
+  }
+
+  /** Writes what is queued. */
+  async flush(): Promise<void> {
+    while (this.#flushing !== null || this.#queue.length > 0) {
+      this.#startFlush();
+      await this.#flushing;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.flush();
+    await this.#file.close();
+  }
+
+  #startFlush(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    if (this.#flushing !== null || this.#queue.length === 0) return;
+    const batch = this.#queue;
+    this.#queue = [];
+    this.#flushing = this.#write(batch).finally(() => {
+      this.#flushing = null;
+      if (this.#queue.length > 0) this.#timer ??= setTimeout(() => this.#startFlush(), FLUSH_MS).unref();
+    });
+  }
+
+  async #write(batch: readonly TraceEvent[]): Promise<void> {
+    let text = '';
+    for (const event of batch) text += `${JSON.stringify(event)}\n`;
+    try {
+      await this.#file.append(text);
+      if (this.#dropped > 0) this.#complain('Trace lines were dropped because the disk was too slow.', null);
+    } catch (error) {
+      this.#drop(batch.length);
+      this.#complain('The trace cannot be written; requests go on without it.', error);
+    }
+  }
+
+  #drop(count: number): void {
+    this.#dropped += count;
+    this.#droppedTotal += count;
+  }
+
+  #complain(message: string, error: unknown): void {
+    const now = performance.now();
+    if (now - this.#lastComplaint < COMPLAIN_EVERY_MS) return;
+    this.#lastComplaint = now;
+    this.#log.warn(message, { dropped: this.#dropped, ...(error === null ? {} : { reason: reasonOf(error) }) });
+    this.#dropped = 0;
+  }
+}
+
+export function tracePath(stateDir: string): string {
+  return join(stateDir, 'trace', 'trace.jsonl');
+}

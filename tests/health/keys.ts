@@ -1,0 +1,29 @@
+import type { KeyHealth } from '../../src/core/health.ts';
+import type { Key } from '../../src/core/key.ts';
+import type { Usage } from '../../src/core/quota.ts';
+
+export function keyNamed(label: string, changes: Partial<Key> = {}): Key {
+  return {
+    label,
+    value: `sk-kimi-secret-of-${label}`,
+    hash: `hash-of-${label}`,
+    baseUrl: 'http://127.0.0.1:9/coding/v1',
+    priority: 0,
+    disabled: false,
+    email: null,
+    source: `${label}.env`,
+    ...changes,
+  };
+}
+
+export function usageOf(remainingShare: number): Usage {
+  return { windows: [], remainingShare, walletCents: null, parallelLimit: null, plan: null };
+}
+
+export function good(remainingShare: number, fetchedAt: number): KeyHealth {
+  return { usage: usageOf(remainingShare), error: null, fetchedAt };
+}
+
+export function bad(error: string, fetchedAt: number): KeyHealth {
+  return { usage: null, error, fetchedAt };
+}

@@ -1,0 +1,64 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { cleanUp } from './cleanup.ts';
+import { freePort } from './free-port.ts';
+
+export type KeyOptions = {
+  readonly label: string;
+  /** Default: a made-up key that holds the label. */
+  readonly key?: string;
+  readonly baseUrl?: string;
+  readonly priority?: number;
+  readonly disabled?: boolean;
+  readonly email?: string;
+};
+
+export type TemporaryHome = {
+  /** The home folder itself; commands run here see no `.env` but one the test writes. */
+  readonly root: string;
+  readonly authsDir: string;
+  readonly stateDir: string;
+  readonly port: number;
+  /** Where the proxy serves, once it runs. */
+  readonly proxyUrl: string;
+  /** For `runKmi` and `startKmi`. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Writes `<label>.env` into the auths folder, replacing one of that name. */
+  readonly addKey: (options: KeyOptions) => Promise<{ label: string; key: string; file: string }>;
+};
+
+/** A home of its own for one installation of kmi, removed when the test file is done. */
+export async function temporaryHome(): Promise<TemporaryHome> {
+  const root = await mkdtemp(join(tmpdir(), 'kmi-home-'));
+  // A process that was killed a moment ago may still have had a file open.
+  cleanUp(() => rm(root, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 }));
+  const authsDir = join(root, '_auths');
+  const stateDir = join(root, '.kmi');
+  const port = await freePort();
+  await mkdir(authsDir);
+  return {
+    root,
+    authsDir,
+    stateDir,
+    port,
+    proxyUrl: `http://127.0.0.1:${port}/kmi-rotor/v1`,
+    env: { HOME: root, KMI_AUTHS_DIR: authsDir, KMI_STATE_DIR: stateDir, KMI_PROXY_LISTEN: `127.0.0.1:${port}` },
+    addKey: async (options) => {
+      const key = options.key ?? `sk-test-${options.label}-0123456789abcdef`;
+      const file = join(authsDir, `${options.label}.env`);
+      await writeFile(file, authFile({ ...options, key }), { mode: 0o600 });
+      return { label: options.label, key, file };
+    },
+  };
+}
+
+/** kmi-manager.md section 3, `.env`. */
+function authFile({ label, key, baseUrl, priority, disabled, email }: KeyOptions): string {
+  const lines = [`KMI_API_KEY=${key}`, `KMI_KEY_LABEL=${label}`];
+  if (baseUrl !== undefined) lines.push(`KMI_UPSTREAM_BASE_URL=${baseUrl}`);
+  if (priority !== undefined) lines.push(`KMI_KEY_PRIORITY=${priority}`);
+  if (disabled !== undefined) lines.push(`KMI_KEY_DISABLED=${disabled ? 1 : 0}`);
+  if (email !== undefined) lines.push(`KMI_ACCOUNT_EMAIL=${email}`);
+  return `${lines.join('\n')}\n`;
+}

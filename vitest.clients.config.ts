@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+/** Real clients: fetched by npx, one at a time. */
+export default defineConfig({
+  test: {
+    include: ['tests/clients/**/*.test.ts'],
+    pool: 'forks',
+    maxWorkers: 1,
+    fileParallelism: false,
+    testTimeout: 180_000,
+    hookTimeout: 300_000,
+  },
+});
