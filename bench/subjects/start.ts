@@ -1,0 +1,174 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { freePort } from '../../tests/support/free-port.ts';
+
+/** A running program under test. `path` is what a chat is posted to. */
+export type Subject = {
+  readonly name: SubjectName;
+  readonly origin: string;
+  readonly path: string;
+  /** Its process and the processes it started; empty when the upstream is called directly. */
+  readonly pids: readonly number[];
+  readonly startMs: number;
+  stop(): Promise<void>;
+};
+
+export const SUBJECT_NAMES = ['direct', 'bare', '@fastify/http-proxy', 'nginx', 'kmi'] as const;
+export type SubjectName = (typeof SUBJECT_NAMES)[number];
+
+const HERE = fileURLToPath(new URL('.', import.meta.url));
+const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+const UPSTREAM_PATH = '/coding/v1/chat/completions';
+
+/** The processor the program under test runs on alone; load and upstream share the others. Linux only. */
+const SUBJECT_CPU = '0';
+export const LOAD_CPUS = '1';
+export const CAN_PIN = spawnSync('taskset', ['-c', '0,1', 'true']).status === 0;
+
+export function isInstalled(program: string): boolean {
+  return spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
+}
+
+/** Starts a Node program of this folder and waits for the port it prints. */
+export async function startUpstream(
+  environment: Record<string, string> = {},
+): Promise<{ origin: string; stop(): Promise<void> }> {
+  const child = spawnPinned([process.execPath, join(HERE, '..', 'upstream.mjs')], LOAD_CPUS, environment);
+  const port = await firstLine(child);
+  return { origin: `http://127.0.0.1:${port}`, stop: () => end(child) };
+}
+
+export async function startSubject(
+  name: SubjectName,
+  upstream: string,
+  { keys = 3, settings = {} }: { keys?: number; settings?: Record<string, string> } = {},
+): Promise<Subject> {
+  const startedAt = performance.now();
+  switch (name) {
+    case 'direct':
+      return { name, origin: upstream, path: UPSTREAM_PATH, pids: [], startMs: 0, stop: async () => undefined };
+    case 'bare':
+    case '@fastify/http-proxy': {
+      const file = name === 'bare' ? 'bare.mjs' : 'fastify-http-proxy.mjs';
+      const child = spawnPinned([process.execPath, join(HERE, file), upstream], SUBJECT_CPU);
+      const port = await firstLine(child);
+      return subjectOf(name, child, `http://127.0.0.1:${port}`, UPSTREAM_PATH, startedAt, () => end(child));
+    }
+    case 'nginx':
+      return startNginx(upstream, startedAt);
+    case 'kmi':
+      return startKmi(upstream, keys, settings, startedAt);
+  }
+}
+
+async function startKmi(upstream: string, keys: number, settings: Record<string, string>, startedAt: number): Promise<Subject> {
+  const folder = mkdtempSync(join(tmpdir(), 'kmi-bench-'));
+  mkdirSync(join(folder, '_auths'));
+  mkdirSync(join(folder, 'state'), { mode: 0o700 });
+  for (let n = 0; n < keys; n++)
+    writeFileSync(join(folder, '_auths', `key${n}.env`), `KMI_API_KEY=sk-bench-${n}\n`, { mode: 0o600 });
+  writeFileSync(join(folder, 'state', 'state.json'), JSON.stringify({ schema_version: 1, auto_rotate: true, keys: {} }), {
+    mode: 0o600,
+  });
+  const port = await freePort();
+  const child = spawnPinned([process.execPath, CLI, 'proxy', '--foreground'], SUBJECT_CPU, {
+    HOME: folder,
+    KMI_AUTHS_DIR: join(folder, '_auths'),
+    KMI_STATE_DIR: join(folder, 'state'),
+    KMI_PROXY_LISTEN: `127.0.0.1:${port}`,
+    KMI_UPSTREAM_BASE_URL: `${upstream}/coding/v1`,
+    KMI_DRY_RUN: '0',
+    KMI_AUTO_ROTATE_ALLOWED: '1',
+    ...settings,
+  });
+  await answers(`http://127.0.0.1:${port}/healthz`, child);
+  return subjectOf('kmi', child, `http://127.0.0.1:${port}`, '/kmi-rotor/v1/chat/completions', startedAt, async () => {
+    await end(child);
+    rmSync(folder, { recursive: true, force: true });
+  });
+}
+
+async function startNginx(upstream: string, startedAt: number): Promise<Subject> {
+  const folder = mkdtempSync(join(tmpdir(), 'kmi-bench-nginx-'));
+  const port = await freePort();
+  const config = `
+    daemon off; master_process off; worker_processes 1; pid ${folder}/pid; error_log ${folder}/error.log;
+    events { worker_connections 8192; }
+    http {
+      access_log off; client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy; client_max_body_size 128m;
+      fastcgi_temp_path ${folder}/f; uwsgi_temp_path ${folder}/u; scgi_temp_path ${folder}/s; client_body_buffer_size 256k;
+      upstream u { server ${new URL(upstream).host}; keepalive 2048; }
+      server { listen 127.0.0.1:${port}; location / {
+        proxy_pass http://u; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; proxy_read_timeout 600s; } }
+    }`;
+  writeFileSync(join(folder, 'nginx.conf'), config);
+  const child = spawnPinned(['nginx', '-c', join(folder, 'nginx.conf'), '-p', folder], SUBJECT_CPU);
+  await answers(`http://127.0.0.1:${port}/coding/v1/usages`, child);
+  return subjectOf('nginx', child, `http://127.0.0.1:${port}`, UPSTREAM_PATH, startedAt, async () => {
+    await end(child);
+    rmSync(folder, { recursive: true, force: true });
+  });
+}
+
+function subjectOf(
+  name: SubjectName,
+  child: ChildProcess,
+  origin: string,
+  path: string,
+  startedAt: number,
+  stop: () => Promise<void>,
+): Subject {
+  return { name, origin, path, pids: [child.pid as number], startMs: performance.now() - startedAt, stop };
+}
+
+/** taskset replaces itself by the program, so the pid is the program's. */
+function spawnPinned(command: readonly string[], cpus: string, environment: Record<string, string> = {}): ChildProcess {
+  const [program, ...args] = CAN_PIN ? ['taskset', '-c', cpus, ...command] : command;
+  return spawn(program as string, args, {
+    stdio: ['ignore', 'pipe', process.env.BENCH_VERBOSE === '1' ? 'inherit' : 'ignore'],
+    env: { PATH: process.env.PATH, HOME: tmpdir(), ...environment },
+  });
+}
+
+function firstLine(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    child.stdout?.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+      if (text.includes('\n')) resolve(text.split('\n', 1)[0] as string);
+    });
+    child.once('exit', (code) => reject(new Error(`A benchmark program ended with ${code} before it listened.`)));
+    child.once('error', reject);
+  });
+}
+
+async function answers(url: string, child: ChildProcess): Promise<void> {
+  const deadline = performance.now() + 20_000;
+  while (performance.now() < deadline && child.exitCode === null) {
+    try {
+      await (await fetch(url)).arrayBuffer();
+      return;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+  throw new Error(`Nothing answered at ${url}.`);
+}
+
+function end(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) {
+      resolve();
+      return;
+    }
+    const timer = setTimeout(() => child.kill('SIGKILL'), 5_000);
+    child.once('exit', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    child.kill('SIGTERM');
+  });
+}
