@@ -116,8 +116,8 @@ function badSettings(problems: readonly Problem[], envFile: string | null): KmiE
   });
 }
 
-/** One line, without control characters, at most 80 characters. */
+/** One line, without control characters and passwords in URLs, at most 80 characters. */
 function printable(value: string): string {
-  const clean = value.replace(/[\p{Cc}\p{Cf}]/gu, '?');
+  const clean = value.replace(/[\p{Cc}\p{Cf}]/gu, '?').replace(/\/\/[^/?#]*@/g, '//***@');
   return clean.length > 80 ? `${clean.slice(0, 77)}...` : clean;
 }

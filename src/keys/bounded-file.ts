@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import type { AuthProblem, SkipReason } from './auth-entry.ts';
 
 /** No auth file or Kimi config is anywhere near this; what is larger is something else. */
-export const LARGEST_FILE_BYTES = 1024 * 1024;
+const LARGEST_FILE_BYTES = 1024 * 1024;
 
 /** `code` is the system's, such as `ENOENT`; null when the system let us but we do not want to. */
 export type ReadProblem = { readonly problem: AuthProblem; readonly code: string | null };

@@ -128,8 +128,8 @@ async function writeOnce(path: string, bytes: Uint8Array): Promise<void> {
       await handle.close();
     }
     // A hard link, unlike a rename, cannot replace a backup that another process made meanwhile.
-    await link(temporary, path).catch(async (error) => {
-      if (codeOf(error) === 'EEXIST') return;
+    // Not every file system has links.
+    await link(temporary, path).catch(async () => {
       if (!(await exists(path))) await rename(temporary, path);
     });
   } finally {

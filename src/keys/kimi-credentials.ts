@@ -20,6 +20,7 @@ export type Replacement = {
   readonly hasOauth: boolean;
 };
 
+type WantedFields = { readonly [Field in CredentialField]?: string };
 type Edit = { readonly start: number; readonly end: number; readonly text: string };
 
 /**
@@ -58,7 +59,7 @@ export function replaceCredentials(
 }
 
 /** The fields that must change, with their new values. */
-function wantedFields(provider: Table, { apiKey, baseUrl }: Credentials): { [Field in CredentialField]?: string } {
+function wantedFields(provider: Table, { apiKey, baseUrl }: Credentials): WantedFields {
   const oldUrl = baseUrlOf(provider);
   const keepsUrl = oldUrl === null ? own(provider, 'base_url') === undefined : meansSame(provider, oldUrl, baseUrl);
   return {
@@ -147,13 +148,8 @@ function applyEdits(text: string, edits: readonly Edit[]): string {
   return edited;
 }
 
-/** Does the edited text, the wanted fields put back, mean what the old one meant? */
-function differsOnlyIn(
-  wanted: { [Field in CredentialField]?: string },
-  before: Table,
-  edited: string,
-  provider: string,
-): boolean {
+/** Does the edited text say the wanted fields, and apart from them what the old text said? The last word on every edit. */
+export function differsOnlyIn(wanted: WantedFields, before: Table, edited: string, provider: string): boolean {
   const after = parseToml(edited);
   if ('problem' in after) return false;
   const oldTable = own(providersOf(before), provider) as Table;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { formatOf } from '../../src/keys/auth-folder.ts';
 import { isForeign } from '../../src/keys/bounded-file.ts';
+import { own } from '../../src/keys/table.ts';
 import { load, loadFiles, put, temporaryFolder, UPSTREAM } from './auth-folder-fixture.ts';
 
 const TOML = '[providers."managed:kimi-code"]\napi_key = "sk-toml"\nbase_url = "https://api.kimi.ai/coding/v1/"\n';
@@ -189,6 +190,12 @@ test.each(['__proto__', 'constructor', 'toString'])('a label %s, which every obj
 test('a label or email that would show the key is replaced', async () => {
   const key = await keyOf('sk-secret-1.env', 'KMI_API_KEY=sk-secret-1');
   expect(key.label).toBe(`key-${key.hash}`);
+});
+
+test('only what a table itself holds is read, not what its prototype holds', () => {
+  expect(own({}, 'constructor')).toBeUndefined();
+  expect(own({}, '__proto__')).toBeUndefined();
+  expect(own(JSON.parse('{"__proto__":1}'), '__proto__')).toBe(1);
 });
 
 test('providers and fields named __proto__ neither pollute nor count as inherited', async () => {

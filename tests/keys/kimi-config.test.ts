@@ -66,7 +66,7 @@ test.each([
   const result = await writeKimiConfig(path, KEY);
   expect(result).toEqual({ kind: 'left_alone', file: path, problem: expect.stringMatching(problem) });
   expect(JSON.stringify(result)).not.toContain('sk-secret');
-  expect(await readFile(path)).toEqual(Buffer.from(content));
+  expect((await readFile(path)).equals(Buffer.from(content))).toBe(true);
   expect(await readdir(folder)).toEqual(['config.toml']);
 });
 

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
@@ -63,6 +63,14 @@ test('labels are always unique, and the first holder of a label keeps it', () =>
   );
 });
 
+test('a label composed in another way, as macOS writes file names, is the same label', async () => {
+  const { keys } = await loadFiles({
+    'a.env': env('sk-1', 'KMI_KEY_LABEL=Jose\u0301'),
+    'b.env': env('sk-2', 'KMI_KEY_LABEL=Jos\u00e9'),
+  });
+  expect(keys.map(({ label }) => label)).toEqual(['Jos\u00e9', 'Jos\u00e9-2']);
+});
+
 test('a missing folder is no error, and is told from an empty one', async () => {
   const folder = await temporaryFolder();
   expect(await load(folder)).toMatchObject({ folderExists: true, keys: [], skipped: [] });
@@ -95,6 +103,7 @@ test('the signature changes with every change of an auth file and with no other'
   expect(await changes(() => writeFile(join(folder, 'a.env'), 'replaced'))).toBe(true);
   expect(await changes(() => put(folder, 'sub/notes.txt', 'x'))).toBe(false);
   expect(await changes(() => mkdir(join(folder, 'empty')))).toBe(false);
+  expect(await changes(() => chmod(join(folder, 'a.env'), 0o400))).toBe(true);
   expect((await load(folder)).signature).toBe(await signFolder(folder));
   await rm(join(folder, 'sub', 'b.toml'));
   expect(seen.has(await signFolder(folder))).toBe(false);
