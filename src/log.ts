@@ -35,7 +35,7 @@ export function openLog(options: LogOptions): LogFile {
   const destination = {
     write(line: string) {
       // A log that cannot be written must not stop what it reports on.
-      file.append(redact(line, options.secrets())).catch(() => undefined);
+      file.append(redact(line, inJsonToo(options.secrets()))).catch(() => undefined);
     },
   };
   const logger = pino(
@@ -54,6 +54,11 @@ export function openLog(options: LogOptions): LogFile {
     error: (message, details = {}) => logger.error(details, message),
     close: () => file.close(),
   };
+}
+
+/** A line is JSON already when it is redacted, so a secret with a quote or a backslash stands in it escaped. */
+function inJsonToo(secrets: readonly string[]): string[] {
+  return secrets.flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)]);
 }
 
 export function logPath(stateDir: string): string {

@@ -1,6 +1,7 @@
 import { Command as Commander, CommanderError, Option } from 'commander';
 import { COMMANDS, type CommandRow } from './commands/catalogue.ts';
 import type { Command, OutputFlags } from './commands/context.ts';
+import { splitPassThrough } from './commands/pass-through.ts';
 import { KmiError, reasonOf } from './errors.ts';
 import { VERSION } from './version.ts';
 
@@ -9,15 +10,16 @@ const BAD_USAGE = 2;
 /** Runs a command line and answers its exit code. Known errors become one line and a hint on standard error. */
 export async function main(args: readonly string[]): Promise<number> {
   let exitCode = 0;
+  const split = splitPassThrough(args);
   const program = buildProgram(async (row, options, flags) => {
-    exitCode = await execute(row, options, flags);
+    exitCode = await execute(row, split === null ? options : { ...options, args: split.passed }, flags);
   });
   try {
     if (args.length === 0) {
       program.outputHelp();
       return 0;
     }
-    await program.parseAsync([...args], { from: 'user' });
+    await program.parseAsync([...(split?.own ?? args)], { from: 'user' });
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : BAD_USAGE;

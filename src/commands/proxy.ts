@@ -1,23 +1,34 @@
 import { openApp, type ServingApp, serve } from '../app.ts';
 import { isLoopbackHost } from '../config/kinds.ts';
+import { examineDaemon } from '../daemon/examine.ts';
+import { claimPidFile, removePidFile } from '../daemon/pid-file.ts';
 import { KmiError } from '../errors.ts';
+import { counted } from '../terminal/key-words.ts';
+import { renderMode } from '../terminal/mode-line.ts';
 import type { Command, CommandContext } from './context.ts';
 import { openSimulatedApp } from './simulated-app.ts';
+import { addressOf, startInBackground } from './start-proxy.ts';
 
-type Options = { readonly foreground?: boolean; readonly simulateWithoutKeys?: boolean };
+type Options = { readonly foreground?: boolean; readonly daemon?: boolean; readonly simulateWithoutKeys?: boolean };
 
-/** `kmi proxy`: serves until it is told to stop; open streams finish first. */
-export const run: Command<Options> = async (context, options) => {
+/** `kmi proxy`: starts the proxy in the background, or serves in this terminal until it is told to stop. */
+export const run: Command<Options> = async (context, { foreground = false, daemon = false, simulateWithoutKeys = false }) => {
+  if (foreground && daemon) throw new KmiError('bad_usage', '--daemon and --foreground cannot stand together.');
+  return foreground ? serveHere(context, simulateWithoutKeys) : startInBackground(context, { simulateWithoutKeys });
+};
+
+async function serveHere(context: CommandContext, simulateWithoutKeys: boolean): Promise<number> {
   const { config, err, errStyle: style } = context;
   const app = await openApp(config, { warn: (message) => err(`kmi: ${message}`) });
-  if (app.registry.keys.length > 0)
-    return serveUntilStopped(context, await serve(app), await describeKeys(context, app.registry));
-  if (options.simulateWithoutKeys !== true) {
-    throw new KmiError('no_keys', `There are no keys in ${config.authsDir}.`);
+  if (app.registry.keys.length > 0) {
+    const serving = await serve(app).catch((error: unknown) => explainTakenPort(context, error));
+    return serveUntilStopped(context, serving, describeKeys(context, app.registry));
   }
+  if (!simulateWithoutKeys) throw new KmiError('no_keys', `There are no keys in ${config.authsDir}.`);
   const simulated = await openSimulatedApp(config, { environment: context.environment });
   try {
-    return await serveUntilStopped(context, await serve(simulated.app), [
+    const serving = await serve(simulated.app).catch((error: unknown) => explainTakenPort(context, error));
+    return await serveUntilStopped(context, serving, [
       `${style.warn('Simulated upstream')}: there are no keys in ${config.authsDir}, so three made-up accounts answer.`,
       'To use your own, stop this and add a file there, for example mine.env with the line KMI_API_KEY=sk-...',
       `Then set KMI_DRY_RUN=0 in .env: without it the proxy only simulates (see \`kmi config\`).`,
@@ -25,17 +36,25 @@ export const run: Command<Options> = async (context, options) => {
   } finally {
     await simulated.close();
   }
-};
+}
 
-async function describeKeys(
+/** A port that our own proxy holds is another matter than one held by a stranger. */
+async function explainTakenPort(context: CommandContext, error: unknown): Promise<never> {
+  if (!(error instanceof KmiError) || error.code !== 'port_in_use') throw error;
+  const state = await examineDaemon(context.config);
+  if (state.kind !== 'ours' && state.kind !== 'unproven') throw error;
+  throw new KmiError('port_in_use', `A kmi proxy (pid ${state.pid}) already serves on ${addressOf(context)}.`, {
+    hint: 'Use that one, stop it with `kmi proxy-stop`, or set KMI_PROXY_LISTEN to a free port.',
+    cause: error,
+  });
+}
+
+function describeKeys(
   { config, errStyle: style }: CommandContext,
   registry: { keys: readonly unknown[]; skipped: readonly unknown[] },
-): Promise<string[]> {
-  const mode = config.dryRun
-    ? `${style.warn('Dry-run')}: nothing is sent to the upstream. Set KMI_DRY_RUN=0 for live traffic.`
-    : `${style.good('Live')}: requests go to the upstream.`;
+): string[] {
   const skipped = registry.skipped.length === 0 ? '' : `, ${registry.skipped.length} auth files skipped (see \`kmi doctor\`)`;
-  return [mode, `${registry.keys.length} ${registry.keys.length === 1 ? 'key' : 'keys'}${skipped}.`];
+  return [renderMode(config, style), `${counted(registry.keys.length, 'key')}${skipped}.`];
 }
 
 async function serveUntilStopped(
@@ -44,25 +63,32 @@ async function serveUntilStopped(
   lines: readonly string[],
 ): Promise<number> {
   const { proxy } = serving;
+  const signals = stopSignals();
+  // The command that stops it finds it by this file, whoever started it.
+  const claimed = await claimPidFile(config.stateDir, process.pid).then(
+    () => true,
+    () => false,
+  );
+  if (!claimed) err(style.warn('proxy.pid cannot be written: `kmi proxy-stop` will not find this proxy.'));
   err(`${style.strong('kmi proxy')} serves ${style.accent(proxy.baseUrl)}`);
   for (const line of lines) err(line);
   if (!isLoopbackHost(config.proxyListen.host)) err(style.warn('Other machines can reach this address.'));
-  err(`Point a client at it: KIMI_BASE_URL=${proxy.baseUrl}   Stop: Ctrl+C`);
-  await stopSignal();
+  err(`Point a client at it: KIMI_BASE_URL=${proxy.baseUrl}   Stop: Ctrl+C, or kmi proxy-stop`);
+  await signals.first;
   err('Stopping: open requests finish first. Ctrl+C again ends them.');
-  const second = stopSignal().then(() => serving.kill());
-  await Promise.race([serving.stop(), second]);
+  await Promise.race([serving.stop(), signals.second.then(() => serving.kill())]);
+  await removePidFile(config.stateDir, process.pid).catch(() => undefined);
+  err('Stopped.');
   return 0;
 }
 
-function stopSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    const onSignal = () => {
-      process.off('SIGINT', onSignal);
-      process.off('SIGTERM', onSignal);
-      resolve();
-    };
-    process.on('SIGINT', onSignal);
-    process.on('SIGTERM', onSignal);
-  });
+/** Resolves at the first and at the second SIGINT or SIGTERM from now on. */
+function stopSignals(): { readonly first: Promise<void>; readonly second: Promise<void> } {
+  const resolvers: (() => void)[] = [];
+  const next = () => new Promise<void>((resolve) => resolvers.push(resolve));
+  const signals = { first: next(), second: next() };
+  // The listener stays: proper-lockfile's own one (signal-exit) ends the process at once when it finds itself alone.
+  const onSignal = () => resolvers.shift()?.();
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  return signals;
 }

@@ -18,7 +18,7 @@ export type ManualChoice<C extends Candidate> =
       readonly index: number;
       readonly moved: boolean;
       readonly reason: ManualReason;
-      /** The key the winner was compared with: the current one when it moved, the runner-up when it stayed. */
+      /** The key the winner was compared with: the current one, or the runner-up when that stays or cannot serve. */
       readonly rival: C | null;
       readonly skipped: readonly Skip[];
     }
@@ -63,13 +63,15 @@ export function pickManual<C extends Candidate>(
     return { candidate: current.candidate, index: current.index, moved: false, reason, rival: rival?.candidate ?? null, skipped };
   }
   const winner = currentIsBest ? nextAfter(tied, activeIndex) : best;
-  const reason = currentIsBest ? ({ kind: 'tie_moved', tied: tied.length } as const) : difference(winner, current);
+  const rival = current ?? eligible.find((other) => other !== winner) ?? null;
+  const isTie = tied.length > 1 && (currentIsBest || current === null);
+  const reason = isTie ? ({ kind: 'tie_moved', tied: tied.length } as const) : difference(winner, rival);
   return {
     candidate: winner.candidate,
     index: winner.index,
     moved: winner.index !== activeIndex,
     reason,
-    rival: current?.candidate ?? null,
+    rival: rival?.candidate ?? null,
     skipped,
   };
 }

@@ -24,8 +24,8 @@ export type PenaltyContext = {
 
 const RATE_FIRST_MS = 5_000;
 const BROKEN_MAX_MS = 60_000;
-/** A reset this far away is a wrong reading, not a window (the longest is a month). */
-const QUOTA_MAX_MS = 32 * 86_400_000;
+/** A return this far away is a wrong reading, not a window (the longest is a month). */
+const LONGEST_REST_MS = 32 * 86_400_000;
 
 /** How long a key or account is put away for an answer of this class; null when nobody is. Design section 4. */
 export function penaltyFor(verdict: VerdictClass, context: PenaltyContext): Penalty | null {
@@ -41,7 +41,7 @@ export function penaltyFor(verdict: VerdictClass, context: PenaltyContext): Pena
     case 'quota':
       return cooldown('quota', quotaUntil(context, settingMs));
     case 'rate':
-      return cooldown('rate', now + (retryAfterMs ?? Math.min(RATE_FIRST_MS * 2 ** Math.min(context.strikes, 16), settingMs)));
+      return cooldown('rate', now + Math.min(retryAfterMs ?? rateMs(context.strikes, settingMs), LONGEST_REST_MS));
     case 'broken':
     case 'refused':
       return cooldown('upstream', now + Math.min(retryAfterMs ?? settingMs, settingMs, BROKEN_MAX_MS));
@@ -53,9 +53,14 @@ export function penaltyFor(verdict: VerdictClass, context: PenaltyContext): Pena
   }
 }
 
+/** Doubles with each refusal in a row, up to the setting. */
+function rateMs(strikes: number, settingMs: number): number {
+  return Math.min(RATE_FIRST_MS * 2 ** Math.min(strikes, 16), settingMs);
+}
+
 function quotaUntil({ now, quotaReturnsAt, retryAfterMs }: PenaltyContext, settingMs: number): number {
-  if (quotaReturnsAt !== null && quotaReturnsAt > now) return Math.min(quotaReturnsAt, now + QUOTA_MAX_MS);
-  return now + Math.min(retryAfterMs ?? settingMs, QUOTA_MAX_MS);
+  if (quotaReturnsAt !== null && quotaReturnsAt > now) return Math.min(quotaReturnsAt, now + LONGEST_REST_MS);
+  return now + Math.min(retryAfterMs ?? settingMs, LONGEST_REST_MS);
 }
 
 function block(reason: Block['reason'], until: number | null): Penalty {

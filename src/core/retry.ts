@@ -11,7 +11,8 @@ export function parseRetryAfter(value: string | undefined, now: number): number 
   if (/^\d{1,10}(?:\.\d{1,9})?$/.test(text)) return clamp(Number(text) * 1000);
   // Date.parse takes many shapes; an HTTP date starts with the name of a day.
   if (!/^[A-Za-z]{3,9},? /.test(text)) return null;
-  const date = Date.parse(text);
+  // The oldest of the three forms names no zone; all of them are UTC.
+  const date = Date.parse(/(?:GMT|UTC|Z|[+-]\d{4})$/i.test(text) ? text : `${text} GMT`);
   return Number.isNaN(date) ? null : clamp(date - now);
 }
 

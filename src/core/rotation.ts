@@ -131,9 +131,11 @@ function whyNot<C extends Candidate>(
   const limitWaitMs = options.limitWaitMs(candidate);
   if (limitWaitMs > 0) return { label, reason: 'key_rate_limit', until: options.now + limitWaitMs };
   if (usageMatters && (candidate.health?.usage ?? null) === null) return { label, reason: 'no_usage', until: null };
+  // Only fail-open drops this condition: the last stage is for resting keys, not for those in a worse status.
   if (
     byStatus &&
-    stage === 'strict' &&
+    standing.is === 'ready' &&
+    (stage === 'strict' || !options.failOpen) &&
     !options.includeWarn &&
     candidate.health !== null &&
     statusOf(candidate, options.now) !== 'healthy'

@@ -87,7 +87,7 @@ export const RULES: readonly Rule[] = [
     statuses: [402, 403, 429],
     types: ['exceeded_current_quota_error'],
     message:
-      /usage limit for this (?:period|billing cycle)|\d+-hour\)? usage limit|(?:weekly|7-day|monthly)[^.]{0,20} usage limit|exceeded your current[^.]*quota|credit balance is insufficient/,
+      /usage limit for this (?:period|billing cycle)|\d+-hour\)? usage limit|(?:weekly|7-day|monthly)[^.]{0,20} usage limit|exceeded your current[^.]*quota|credit balance is insufficient|suspended due to insufficient balance/,
   },
 
   // Momentary.
@@ -106,14 +106,18 @@ export const RULES: readonly Rule[] = [
   },
 
   // Unpaid, by words. Strong ones mean money wherever they stand; weak ones also stand in texts about a request
-  // (a tool named "get_plan"), so a 400 that calls itself an invalid request is not searched for them.
+  // (tools named "get_plan" or "billing.list"), so a 400 that calls itself an invalid request is not searched for them.
   {
     class: 'unpaid',
     statuses: [400, 403],
-    message: /insufficient[ _](?:quota|balance|credits?)|billing|recharge|top[ -]?up|(?:账户)?余额不足|请充值|欠费|未付费|未支付/,
+    message: /insufficient[ _](?:quota|balance|credits?)|余额不足|请充值|欠费|未付费|未支付/,
   },
-  { class: 'caller', statuses: [400], types: ['invalid_request_error'] },
-  { class: 'unpaid', statuses: [400, 403], message: /\b(?:balance|credits?|subscription|plan|payment)\b|充值|订阅|套餐/ },
+  { class: 'caller', statuses: [400], types: ['invalid_request_error', 'invalid_request'], message: /^invalid request/ },
+  {
+    class: 'unpaid',
+    statuses: [400, 403],
+    message: /billing|recharge|top[ -]?up|\b(?:balance|credits?|subscriptions?|plans?|payment)\b|充值|订阅|套餐/,
+  },
 
   // By status alone.
   { class: 'bad-key', statuses: [401] },
@@ -149,15 +153,17 @@ export function parseErrorBody(status: number, text: string): Answer {
     error === null
       ? text
       : [error.message, parsed !== error && isRecord(parsed) ? parsed.message : undefined].filter(isString).join(' ');
-  const type = error === null ? '' : ([error.type, error.code].find((value) => isString(value) && value !== 'error') ?? '');
+  const type =
+    error === null ? '' : ([error.type, error.code].find((value) => isString(value) && value !== '' && value !== 'error') ?? '');
   return {
     status,
-    type: String(type).toLowerCase(),
+    type: String(type).slice(0, TYPE_MAX).toLowerCase(),
     message: (message === '' ? text : message).slice(0, MESSAGE_MAX).toLowerCase(),
   };
 }
 
 const MESSAGE_MAX = 4096;
+const TYPE_MAX = 128;
 
 function parseJson(text: string): unknown {
   try {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, type FileHandle, lstat, mkdir, open, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { chmod, type FileHandle, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 
 export const PRIVATE_FILE = 0o600;
 export const PRIVATE_FOLDER = 0o700;
@@ -44,6 +44,19 @@ export async function replaceFile(path: string, text: string | Uint8Array, { dur
     throw error;
   }
   if (durable) await syncFolder(dirname(path));
+}
+
+/**
+ * Removes the temporary files of writers of `path` that were killed half way. Only for whoever holds the lock that all
+ * its writers take, since nobody else is writing then.
+ */
+export async function removeLeftovers(path: string): Promise<void> {
+  const prefix = `${basename(path)}.`;
+  const names = await readdir(dirname(path)).catch(() => []);
+  for (const name of names) {
+    if (!name.startsWith(prefix) || !/^\d+\.[0-9a-f]{12}\.tmp$/.test(name.slice(prefix.length))) continue;
+    await rm(join(dirname(path), name), { force: true }).catch(() => undefined);
+  }
 }
 
 /** Makes a rename survive a power cut; not every system lets a folder be synced. */

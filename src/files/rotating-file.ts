@@ -65,10 +65,15 @@ export class RotatingFile {
     }
     await makePrivateFolder(dirname(path));
     const handle = await open(path, 'a+', PRIVATE_FILE);
-    const { ino, size } = await handle.stat();
-    this.#open = { handle, ino, size };
-    if (size > 0 && !(await endsWithNewline(handle, size))) await handle.appendFile('\n');
-    return this.#open;
+    try {
+      const { ino, size } = await handle.stat();
+      if (size > 0 && !(await endsWithNewline(handle, size))) await handle.appendFile('\n');
+      this.#open = { handle, ino, size };
+      return this.#open;
+    } catch (error) {
+      await handle.close().catch(() => undefined);
+      throw error;
+    }
   }
 
   async #rotate(): Promise<void> {

@@ -1,4 +1,5 @@
 import { parse } from 'dotenv';
+import { withoutBlankLines } from '../config/env-text.ts';
 import { isTrue } from '../config/kinds.ts';
 import { type Parsed, problem } from './auth-entry.ts';
 import { asEmail } from './display-text.ts';
@@ -26,12 +27,4 @@ export function parseEnvFile(text: string): Parsed {
 function parsePriority(text: string): number {
   const number = /^[+-]?\d{1,15}$/.test(text) ? Number(text) : 0;
   return number === 0 ? 0 : number;
-}
-
-/** dotenv's pattern takes time that grows with the square of a run of blank lines; they mean nothing here. */
-function withoutBlankLines(text: string): string {
-  return text
-    .split(/[\n\r\u2028\u2029]/)
-    .filter((line) => line.trim() !== '')
-    .join('\n');
 }

@@ -62,7 +62,9 @@ function compose(before: Shift, after: Shift): Shift {
 /** Adds `later` to `changes` in place, as if both had been done in that order. */
 export function fold(changes: Changes, later: Changes): void {
   const { keys, ...top } = later;
+  const refreshedAt = changes.lastHealthRefresh;
   Object.assign(changes, top);
+  if (refreshedAt !== undefined) changes.lastHealthRefresh = Math.max(refreshedAt, top.lastHealthRefresh ?? 0);
   for (const [label, change] of keys) {
     const earlier = changes.keys.get(label);
     if (earlier === undefined) changes.keys.set(label, copyOf(change));

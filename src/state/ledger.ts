@@ -5,6 +5,8 @@ import type { StateStore } from './store.ts';
 
 const FORGIVEN_BY_SUCCESS: readonly ErrorCounter[] = ['errors403', 'errors429', 'errors5xx'];
 
+const COUNTERS: readonly Counter[] = ['requests', 'errors401', ...FORGIVEN_BY_SUCCESS];
+
 /** What happens to keys, in the words of the proxy, written into the store as changes. */
 export class Ledger {
   readonly #store: StateStore;
@@ -42,12 +44,22 @@ export class Ledger {
 
   /** An answer that was counted as served broke off in the middle. */
   brokeOff(label: string): void {
+    this.blamed(label, 'errors5xx');
+  }
+
+  /** An error of a request that was counted already turned out to be the key's. */
+  blamed(label: string, counter: ErrorCounter): void {
     const change: KeyChange = {};
-    addTo(change, 'errors5xx', 1);
+    addTo(change, counter, 1);
     this.#store.changeKey(label, change);
   }
 
+  /** A soft rest never shortens a hard one that is in force for longer. */
   putAway(label: string, penalty: Penalty): void {
+    if (penalty.kind === 'cooldown' && penalty.cooldown.reason === 'upstream') {
+      const { cooldown } = this.#store.keyState(label);
+      if (cooldown !== null && cooldown.reason !== 'upstream' && cooldown.until > penalty.cooldown.until) return;
+    }
     this.#store.changeKey(label, penalty.kind === 'block' ? { block: penalty.block } : { cooldown: penalty.cooldown }, true);
   }
 
@@ -68,6 +80,38 @@ export class Ledger {
     const change: KeyChange = {};
     for (const counter of FORGIVEN_BY_SUCCESS) if (state[counter] > 0) takeOneOff(change, counter);
     if (change.shifts !== undefined) this.#store.changeKey(label, change);
+  }
+
+  /** A label that stood for another key stands for a new one, or for none: nothing of the old one holds. */
+  forget(label: string): void {
+    const change: KeyChange = { block: null, cooldown: null };
+    for (const counter of COUNTERS) clear(change, counter);
+    this.#store.changeKey(label, change, true);
+  }
+
+  /**
+   * Keys have changed their labels, old to new: what is remembered goes along. Only what this process has seen is taken from the
+   * old label, so that a request another process counts meanwhile is not lost.
+   */
+  relabelled(labels: ReadonlyMap<string, string>): void {
+    const keys = new Map<string, KeyChange>();
+    const changeOf = (label: string): KeyChange => {
+      const change = keys.get(label) ?? {};
+      keys.set(label, change);
+      return change;
+    };
+    for (const label of labels.values()) if (!labels.has(label)) for (const counter of COUNTERS) clear(changeOf(label), counter);
+    for (const from of labels.keys()) {
+      const state = this.#store.keyState(from);
+      const change = Object.assign(changeOf(from), { block: null, cooldown: null });
+      for (const counter of COUNTERS) addTo(change, counter, -state[counter]);
+    }
+    for (const [from, to] of labels) {
+      const { block, cooldown, lastUsed, ...state } = this.#store.keyState(from);
+      const change = Object.assign(changeOf(to), { block, cooldown }, lastUsed === null ? {} : { lastUsed });
+      for (const counter of COUNTERS) addTo(change, counter, state[counter]);
+    }
+    if (keys.size > 0) this.#store.change({ keys }, true);
   }
 
   healthRefreshed(at: number): void {

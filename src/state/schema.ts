@@ -131,9 +131,14 @@ export function renderState(state: State, unknowns: Unknowns): string {
 /** Above this many keys nobody reads the file by eye, and indenting it costs more than the rest of a save. */
 const INDENT_MAX_KEYS = 200;
 
-/** `YYYY-MM-DDTHH:MM:SSZ`; fractions round up, so that a rest is never cut short. */
+/** The last second the form can write; a longer block is as good as this one. */
+const LAST_TIME = Date.UTC(9999, 11, 31, 23, 59, 59);
+
+/** `YYYY-MM-DDTHH:MM:SSZ`; fractions round up, so that a rest is never cut short. Null for what is no time. */
 export function renderTime(epochMs: number | null): string | null {
-  return epochMs === null ? null : `${new Date(Math.ceil(epochMs / 1000) * 1000).toISOString().slice(0, 19)}Z`;
+  if (epochMs === null || Number.isNaN(epochMs)) return null;
+  const seconds = Math.ceil(Math.min(Math.max(epochMs, 0), LAST_TIME) / 1000);
+  return `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z`;
 }
 
 /** Epoch ms of an ISO time; a time without zone is UTC. Null for anything else. */
@@ -149,7 +154,8 @@ function toCount(value: unknown): number {
 
 function parseObject(text: string): Record<string, unknown> | null {
   try {
-    const value: unknown = JSON.parse(text);
+    // Editors on Windows put a byte order mark in front.
+    const value: unknown = JSON.parse(text.replace(/^\uFEFF/, ''));
     return isRecord(value) ? value : null;
   } catch {
     return null;

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { type KeyState, newKeyState } from '../core/key-state.ts';
 import type { Clock } from '../core/time.ts';
 import { KmiError, reasonOf } from '../errors.ts';
-import { makePrivateFolder, replaceFile } from '../files/private.ts';
+import { makePrivateFolder, removeLeftovers, replaceFile } from '../files/private.ts';
 import { apply, type Changes, fold, isEmpty, type KeyChange, noChanges } from './changes.ts';
 import { NO_UNKNOWNS, newState, parseState, renderState, renderTime, type State, type Unknowns } from './schema.ts';
 
@@ -34,12 +34,15 @@ export class StateStore {
   #pending: Changes = noChanges();
   /** Which version of the file `state` is based on. */
   #seen: string | null = null;
+  /** What the file said then; null when there was none. */
+  #seenText: string | null = null;
+  #hasTidied = false;
   #queue: Promise<unknown> = Promise.resolve();
   #timer: NodeJS.Timeout | null = null;
   #watchTimer: NodeJS.Timeout | null = null;
+  #onForeignChange: () => void = () => undefined;
   #lastSaveMs = 0;
   #lastComplaintAt = Number.NEGATIVE_INFINITY;
-  #complainedOf = '';
   #closed = false;
 
   private constructor(options: StateStoreOptions) {
@@ -85,11 +88,15 @@ export class StateStore {
     await this.#exclusively(() => this.#write());
   }
 
-  /** Looks at the file every `intervalMs` and takes over what others wrote; then calls `onForeignChange`. */
+  /**
+   * Looks at the file every `intervalMs` and takes over what others wrote. Calls `onForeignChange` whenever that happened,
+   * also when it was a save that came upon it.
+   */
   startWatching(intervalMs: number, onForeignChange: () => void): void {
+    this.#onForeignChange = onForeignChange;
     const look = async () => {
       try {
-        if (await this.#exclusively(() => this.#read())) onForeignChange();
+        await this.#exclusively(() => this.#read());
       } catch (error) {
         this.#complain('The state file cannot be read; going on with what is known.', error);
       }
@@ -101,8 +108,11 @@ export class StateStore {
   /** Stops watching and saves what is left. A failure is logged: nothing more can be done about it. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#onForeignChange = () => undefined;
     if (this.#watchTimer !== null) clearTimeout(this.#watchTimer);
     this.#unschedule();
+    // A save under way has the changes in its hands and gives them back if it fails.
+    await this.#queue;
     if (isEmpty(this.#pending)) return;
     try {
       await this.save();
@@ -144,29 +154,33 @@ export class StateStore {
     // Loaded on demand: commands that only read need no lock, and start faster without it.
     const { withFileLock } = await import('./file-lock.ts');
     await withFileLock(path, async () => {
+      if (!this.#hasTidied) await removeLeftovers(path);
+      this.#hasTidied = true;
       await this.#read(true);
       // From here to the rendered text nothing else runs: the batch and the text belong together.
       const batch = this.#pending;
       this.#pending = noChanges();
+      const text = renderState(this.state, this.#unknowns);
       try {
-        await replaceFile(path, renderState(this.state, this.#unknowns));
-        this.#seen = await versionOf(path);
+        await replaceFile(path, text);
       } catch (error) {
         fold(batch, this.#pending);
         this.#pending = batch;
-        this.#seen = null;
         throw error;
       }
+      this.#seenText = text;
+      this.#seen = await versionOf(path).catch(() => null);
     });
     this.#lastSaveMs = Math.max(clock() - startedAt, 0);
-    this.#complainedOf = '';
   }
 
-  /** Takes over the file if it is another than the one last seen. Answers whether it was. */
-  async #read(locked = false): Promise<boolean> {
+  /**
+   * Takes over the file if it is another than the one last seen. Under the lock the text itself is compared: two writes within one tick of the file system's clock can look like one version.
+   */
+  async #read(locked = false): Promise<void> {
     const { path } = this.#options;
     const version = await versionOf(path);
-    if (version === this.#seen) return false;
+    if (version === this.#seen && !locked) return;
     const text = await readFile(path, 'utf8').catch((error: unknown) => {
       if (reasonOf(error) === 'ENOENT') return null;
       throw error;
@@ -174,17 +188,23 @@ export class StateStore {
     if (text === null) {
       // Deleted under us: what this process knows is the truth again and is written with the next save.
       this.#seen = null;
-      return false;
+      this.#seenText = null;
+      return;
+    }
+    if (text === this.#seenText) {
+      this.#seen = version;
+      return;
     }
     const parsed = parseState(text);
     if (parsed === null) {
       await (locked ? this.#moveAside() : this.#moveAsideLocked());
-      return false;
+      return;
     }
     this.#adopt(parsed.state);
     this.#unknowns = parsed.unknowns;
     this.#seen = version;
-    return true;
+    this.#seenText = text;
+    this.#onForeignChange();
   }
 
   #adopt(disk: State): void {
@@ -209,26 +229,24 @@ export class StateStore {
     const aside = `${path}.corrupt.${stamp}`;
     await rename(path, aside);
     this.#seen = null;
+    this.#seenText = null;
     log.warn('The state file was not JSON; it was moved aside and a fresh state begins.', { file: path, moved_to: aside });
   }
 
   #complain(message: string, error: unknown): void {
-    const reason = reasonOf(error);
     const now = this.#options.clock();
     // A clock set back must not silence the log.
-    const quietFor = Math.abs(now - this.#lastComplaintAt);
-    if (reason === this.#complainedOf && quietFor < COMPLAIN_EVERY_MS) return;
+    if (Math.abs(now - this.#lastComplaintAt) < COMPLAIN_EVERY_MS) return;
     this.#lastComplaintAt = now;
-    this.#complainedOf = reason;
-    this.#options.log.warn(message, { file: this.#options.path, reason });
+    this.#options.log.warn(message, { file: this.#options.path, reason: reasonOf(error) });
   }
 }
 
 /** Tells one version of a file from another; null when there is none. */
 async function versionOf(path: string): Promise<string | null> {
   try {
-    const { ino, size, mtimeNs } = await stat(path, { bigint: true });
-    return `${ino}-${size}-${mtimeNs}`;
+    const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
+    return `${ino}-${size}-${mtimeNs}-${ctimeNs}`;
   } catch (error) {
     if (reasonOf(error) === 'ENOENT' || reasonOf(error) === 'ENOTDIR') return null;
     throw error;

@@ -73,9 +73,9 @@ export class TraceWriter {
   }
 
   async #write(batch: readonly TraceEvent[]): Promise<void> {
-    let text = '';
-    for (const event of batch) text += `${JSON.stringify(event)}\n`;
     try {
+      let text = '';
+      for (const event of batch) text += `${JSON.stringify(event)}\n`;
       await this.#file.append(text);
       if (this.#dropped > 0) this.#complain('Trace lines were dropped because the disk was too slow.', null);
     } catch (error) {

@@ -1,0 +1,133 @@
+import { type App, candidatesOf } from '../app.ts';
+import { activeBlock } from '../core/key-state.ts';
+import type { KimiClient } from '../core/kimi-model.ts';
+import { type Candidate, standingOf } from '../core/standing.ts';
+import { examineDaemon } from '../daemon/examine.ts';
+import type { DaemonState } from '../daemon/judge.ts';
+import { daemonOutputPath } from '../daemon/output-file.ts';
+import { pidPath } from '../daemon/pid-file.ts';
+import { proxyUrl } from '../daemon/probe.ts';
+import type { ClientConfigFact } from '../doctor/checks-clients.ts';
+import type { KeyFact } from '../doctor/checks-keys.ts';
+import type { ListenerFact } from '../doctor/checks-proxy.ts';
+import type { DoctorInput } from '../doctor/run.ts';
+import { readCurrentAccount } from '../keys/current-account.ts';
+import { readDefaultModel } from '../keys/default-model.ts';
+import { kimiConfigPaths } from '../keys/kimi-config.ts';
+import { findKimi } from '../launch/find-kimi.ts';
+import { statePath } from '../state/store.ts';
+import { explainState } from '../terminal/daemon-view.ts';
+import { whyOut } from '../terminal/key-words.ts';
+import { shortPath } from '../terminal/status-alerts.ts';
+import { VERSION } from '../version.ts';
+import type { CommandContext } from './context.ts';
+import { addressOf } from './start-proxy.ts';
+
+type Learned = Pick<DoctorInput, 'network' | 'rechecked'> & { readonly accounts: ReadonlyMap<string, string> };
+
+/** What the parts of the program know, put together for the doctor. */
+export async function gatherInput(context: CommandContext, app: App, learned: Learned): Promise<DoctorInput> {
+  const { config, environment, loaded } = context;
+  const { registry, store } = app;
+  const now = app.clock();
+  const [{ logPath }, { tracePath }, daemon, found, configs] = await Promise.all([
+    import('../log.ts'),
+    import('../trace/writer.ts'),
+    examineDaemon(config),
+    findKimi({ environment }),
+    readConfigs(context),
+  ]);
+  return {
+    config,
+    envFile: loaded.envFile,
+    envFileIsSecret: [loaded.sources.proxyToken, loaded.sources.upstreamProxy].some(({ kind }) => kind === 'file'),
+    environment,
+    version: VERSION,
+    nodeVersion: process.versions.node,
+    now,
+    url: proxyUrl(config),
+    keys: {
+      folder: config.authsDir,
+      folderExists: registry.folderExists,
+      keys: candidatesOf(app).map((candidate) => keyFact(candidate, now, config.timezone)),
+      skipped: registry.skipped.map(({ file, detail }) => ({ file: shortPath(file, config.authsDir), detail })),
+      accounts: learned.accounts,
+    },
+    authFiles: [...registry.keys.map(({ source }) => source), ...registry.skipped.map(({ file }) => file)],
+    upstreams: upstreamsOf(app),
+    autoRotate: store.state.autoRotate,
+    listener: listenerFact(daemon, addressOf(context)),
+    paths: {
+      state: statePath(config.stateDir),
+      trace: tracePath(config.stateDir),
+      log: logPath(config.stateDir),
+      daemonOutput: daemonOutputPath(config.stateDir),
+      pid: pidPath(config.stateDir),
+    },
+    clients: { found, configs },
+    network: learned.network,
+    rechecked: learned.rechecked,
+  };
+}
+
+function upstreamsOf({ registry, config }: App): readonly string[] {
+  const used = new Set(registry.keys.filter(({ disabled }) => !disabled).map(({ baseUrl }) => baseUrl));
+  return used.size === 0 ? [config.upstreamBaseUrl] : [...used];
+}
+
+function keyFact(candidate: Candidate, now: number, zone: string): KeyFact {
+  const { key, state } = candidate;
+  const why = whyOut(candidate, now, zone);
+  const cause = key.disabled ? 'disabled' : activeBlock(state, now) === null ? 'resting' : 'blocked';
+  return {
+    label: key.label,
+    email: key.email,
+    standing: standingOf(candidate, now).is === 'ready' || why === null ? { is: 'ready' } : { is: 'out', cause, why },
+    hasExpired: hasRunOut(state.block, now) || hasRunOut(state.cooldown, now),
+  };
+}
+
+/** A block or cooldown with an end that has passed. */
+export function hasRunOut(rest: { readonly until: number | null } | null, now: number): boolean {
+  return rest !== null && rest.until !== null && rest.until <= now;
+}
+
+function listenerFact(state: DaemonState, address: string): ListenerFact {
+  switch (state.kind) {
+    case 'ours':
+      return { is: 'running', pid: state.pid, version: state.version };
+    case 'stopped':
+      return { is: 'stopped' };
+    case 'crashed':
+      return { is: 'stale', pid: state.pid };
+    case 'draining':
+    case 'elsewhere':
+    case 'unproven':
+      return { is: 'odd', ...explainState(state, address), blocks: false };
+    case 'stranger':
+    case 'silent':
+      return { is: 'odd', ...explainState(state, address), blocks: true };
+  }
+}
+
+async function readConfigs({
+  config,
+  environment,
+}: CommandContext): Promise<{ readonly [Client in KimiClient]: ClientConfigFact }> {
+  const facts: { [Client in KimiClient]: ClientConfigFact } = { 'kimi-cli': { is: 'missing' }, 'kimi-code': { is: 'missing' } };
+  for (const { client, path } of kimiConfigPaths(environment, environment.HOME)) {
+    // A client may go wherever its user likes: the allowlist is for keys of ours.
+    const account = await readCurrentAccount(path, { upstreamBaseUrl: config.upstreamBaseUrl, upstreamAllowlist: [] });
+    if (account.kind === 'missing') continue;
+    facts[client] =
+      account.kind === 'unusable'
+        ? { is: 'unusable', problem: account.problem }
+        : {
+            is: 'read',
+            baseUrl: account.key.baseUrl,
+            isKimi: (await readDefaultModel(path))?.isKimi ?? null,
+            sendsToken: config.proxyToken === '' || account.key.value === config.proxyToken,
+          };
+  }
+  return facts;
+}

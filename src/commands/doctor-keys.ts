@@ -1,0 +1,63 @@
+import { type App, fetchHealth } from '../app.ts';
+import { activeBlock } from '../core/key-state.ts';
+import { fetchAccountId } from '../doctor/account-id.ts';
+import type { RecheckFact } from '../doctor/checks-recheck.ts';
+import type { Get } from '../doctor/reach.ts';
+import { createGate } from '../health/gate.ts';
+import { canRecheck } from '../health/recheck.ts';
+import { counted } from '../terminal/key-words.ts';
+import { startProgress } from '../terminal/progress.ts';
+
+export type Recheck = {
+  readonly rechecked: ReadonlyMap<string, RecheckFact>;
+  readonly accounts: ReadonlyMap<string, string>;
+  /** Labels of keys that were blocked, answered, and are free now. */
+  readonly freed: readonly string[];
+};
+
+/** Asks `/usages` and `/me` of every key that is not disabled, in dry-run too, and frees the blocked ones that answer. */
+export async function recheckKeys(app: App, get: Get): Promise<Recheck> {
+  const keys = app.registry.keys.filter(({ disabled }) => !disabled);
+  const progress = startProgress(process.stderr, (done) => `Asked ${done} of ${counted(keys.length, 'key')}...`);
+  const gate = createGate(3);
+  const accounts = new Map<string, string>();
+  try {
+    const [health] = await Promise.all([
+      fetchHealth(app, { keys, live: true, onResult: progress.step }),
+      Promise.all(
+        keys.map((key) =>
+          gate(async () => {
+            const id = await fetchAccountId(key, get);
+            if (id !== null) accounts.set(key.label, id);
+          }),
+        ),
+      ),
+    ]);
+    const rechecked = new Map(
+      keys.map(({ label }): [string, RecheckFact] => {
+        const answer = health.get(label);
+        const error = answer === undefined ? 'it was not asked' : answer.error;
+        return [
+          label,
+          error === null ? { is: 'answers', remainingShare: answer?.usage?.remainingShare ?? null } : { is: 'fails', error },
+        ];
+      }),
+    );
+    const freed = keys
+      .filter((key) => rechecked.get(key.label)?.is === 'answers' && canRecheck(key, app.store.keyState(key.label), app.clock()))
+      .map(({ label }) => label);
+    for (const label of freed) app.ledger.clearBlock(label);
+    return { rechecked, accounts, freed };
+  } finally {
+    progress.end();
+  }
+}
+
+/** Frees every blocked key, banned ones and those whose auth file is gone included, and answers their labels. */
+export function clearBlocklist({ store, ledger, clock }: Pick<App, 'store' | 'ledger' | 'clock'>): readonly string[] {
+  const now = clock();
+  const blocked = [...store.state.keys].filter(([, state]) => state.block !== null || activeBlock(state, now) !== null);
+  const labels = blocked.map(([label]) => label);
+  for (const label of labels) ledger.clearBlock(label);
+  return labels;
+}

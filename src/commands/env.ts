@@ -1,0 +1,24 @@
+import { programVariables } from '../core/client-environment.ts';
+import { pickModel } from '../core/kimi-model.ts';
+import { detectShell, renderExports, SHELLS, type Shell } from '../core/shell-exports.ts';
+import { KmiError } from '../errors.ts';
+import type { Command } from './context.ts';
+import { inspectKimi, proxyAccess } from './kimi-client.ts';
+
+type Options = { readonly shell?: string };
+
+/** Prints what points a shell's programs at the proxy, for `eval`; it need not run yet. */
+export const run: Command<Options> = async (context, { shell }) => {
+  const { environment, out } = context;
+  const syntax = shell === undefined ? detectShell(environment.SHELL, process.platform) : parseShell(shell);
+  const { question } = await inspectKimi(context, []);
+  const changes = programVariables(await proxyAccess(context), pickModel(question), environment);
+  for (const line of renderExports(changes, syntax)) out(line);
+  return 0;
+};
+
+function parseShell(name: string): Shell {
+  const shell = SHELLS.find((known) => known === name);
+  if (shell !== undefined) return shell;
+  throw new KmiError('bad_usage', `\`--shell ${name}\` is not known.`, { hint: `Known are ${SHELLS.join(', ')}.` });
+}

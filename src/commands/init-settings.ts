@@ -1,0 +1,117 @@
+import { join } from 'node:path';
+import type { App } from '../app.ts';
+import { setEnvVariable } from '../config/env-text.ts';
+import { SETTINGS, type SettingName } from '../config/settings.ts';
+import { KmiError, reasonOf } from '../errors.ts';
+import { editPrivateFile } from '../files/edit-private.ts';
+import { shownPath } from '../terminal/shown-path.ts';
+import { wrapToWidth } from '../terminal/width.ts';
+import { audit } from './audit.ts';
+import type { CommandContext } from './context.ts';
+import { saveState } from './save-state.ts';
+
+export type InitAnswer = {
+  /** False in scripts: what no flag decides stays as it is. */
+  readonly canAsk: boolean;
+  confirm(question: string, fallback: boolean): Promise<boolean>;
+};
+
+export type Mode = { readonly isLive: boolean; readonly changed: boolean };
+
+/** Live or dry-run: by flag, else asked as long as nothing says it yet. Writes `KMI_DRY_RUN`. */
+export async function chooseMode(
+  context: CommandContext,
+  { live = false, dryRun = false }: { readonly live?: boolean; readonly dryRun?: boolean },
+  { canAsk, confirm }: InitAnswer,
+): Promise<Mode> {
+  const { config, loaded, out, style } = context;
+  const wasLive = !config.dryRun;
+  const isOpen = loaded.sources.dryRun.kind === 'default';
+  let isLive = live || (wasLive && !dryRun);
+  if (!live && !dryRun && isOpen && canAsk) {
+    say(context, '', 'In dry-run, kmi simulates every answer and sends nothing.');
+    isLive = await confirm('Go live: send requests to the upstream?', true);
+  }
+  // Dry-run is the default and needs no line.
+  const isSaid = loaded.sources.dryRun.kind === 'file' || (!isLive && isOpen);
+  if (isLive !== wasLive || !isSaid) await writeSetting(context, 'dryRun', isLive ? '0' : '1');
+  out(isLive ? `${style.good('Live')}: requests go to the upstream.` : `${style.warn('Dry-run')}: nothing is sent; \`kmi init --live\` changes that.`);
+  return { isLive, changed: isLive !== wasLive };
+}
+
+/** Round-robin: by flag, else asked, after the provider's terms. Writes `KMI_AUTO_ROTATE_ALLOWED` and the state. */
+export async function chooseRotation(
+  context: CommandContext,
+  app: App,
+  { autoRotate }: { readonly autoRotate?: boolean },
+  { canAsk, confirm }: InitAnswer,
+): Promise<boolean> {
+  const { config, loaded, out, style } = context;
+  const isOn = app.store.state.autoRotate && config.autoRotateAllowed;
+  if (autoRotate === false) {
+    if (app.store.state.autoRotate) {
+      app.ledger.setAutoRotate(false);
+      await saveState(app);
+      await audit(app, 'auto_rotate_disabled');
+    }
+    out('Round-robin is off: requests stay with the active key.');
+    return false;
+  }
+  if (isOn) {
+    out(`${style.good('Round-robin is on')}: each request takes the next key.`);
+    return true;
+  }
+  if (autoRotate !== true && !canAsk) return false;
+  if (autoRotate !== true) {
+    say(
+      context,
+      '',
+      'Round-robin sends each request with the next key. Kimi allows personal, interactive use: no resale, no sharing of keys, no forged clients. Using several accounts may not be what it wants; whether you do is your decision.',
+    );
+    if (!(await confirm('Turn round-robin on?', false))) {
+      out('Round-robin stays off; `kmi rotate` picks the best key by hand.');
+      return false;
+    }
+  }
+  if (!config.autoRotateAllowed || loaded.sources.autoRotateAllowed.kind !== 'file') {
+    await writeSetting(context, 'autoRotateAllowed', '1');
+  }
+  app.ledger.setAutoRotate(true);
+  await saveState(app);
+  await audit(app, 'auto_rotate_enabled', { strategy: config.rotateStrategy, keys: app.registry.keys.length });
+  out(`${style.good('Round-robin is on')}: each request takes the next key.`);
+  return true;
+}
+
+/** The env file settings go to: the one that was read, else `.env` in this folder. */
+export function settingsFile({ loaded, cwd }: CommandContext): string {
+  return loaded.envFile ?? join(cwd, '.env');
+}
+
+async function writeSetting(context: CommandContext, name: SettingName, value: string): Promise<void> {
+  const { loaded, cwd, environment, out, err, style, errStyle } = context;
+  const { variable } = SETTINGS[name];
+  const path = settingsFile(context);
+  const shown = shownPath(path, { cwd, home: environment.HOME });
+  const outcome = await editPrivateFile(path, (text) => setEnvVariable(text, variable, value)).catch((error: unknown) => {
+    throw new KmiError('bad_settings', `${shown} cannot be written (${reasonOf(error)}).`, {
+      hint: `Set ${variable}=${value} in the environment, or make the file writable.`,
+      cause: error,
+    });
+  });
+  if (outcome === 'refused') {
+    throw new KmiError('bad_settings', `${shown} is written in a way that is not safe to edit.`, {
+      hint: `Set ${variable}=${value} in it by hand.`,
+    });
+  }
+  if (outcome === 'written') out(`${style.good('Wrote')} ${variable}=${value} to ${shown}.`);
+  const source = loaded.sources[name];
+  if (source.kind === 'environment' && environment[variable]?.trim() !== value) {
+    err(`${errStyle.warn('Note')}: ${variable} is also set in the environment, which goes before ${shown}. Unset it there.`);
+  }
+}
+
+/** Questions and what explains them go to standard error, wrapped. */
+function say({ err, width }: CommandContext, ...lines: readonly string[]): void {
+  for (const line of lines) for (const part of wrapToWidth(line, Math.min(width, 80))) err(part);
+}

@@ -1,0 +1,109 @@
+import { type App, openApp } from '../app.ts';
+import { KmiError } from '../errors.ts';
+import { hardenPermissions, makePrivateFolder } from '../files/private.ts';
+import { wrapToWidth } from '../terminal/width.ts';
+import { counted } from '../terminal/key-words.ts';
+import type { Prompter } from '../terminal/prompt.ts';
+import { shownPath } from '../terminal/shown-path.ts';
+import type { Command, CommandContext } from './context.ts';
+import { chooseMode, chooseRotation, type InitAnswer } from './init-settings.ts';
+import { renderNext } from './init-next.ts';
+import { refuseKeyAsArgument } from './key-selection.ts';
+import { addNewKey } from './new-key.ts';
+import { withPrompter } from './prompting.ts';
+
+export type InitOptions = {
+  readonly keyStdin?: boolean;
+  readonly label?: string;
+  readonly baseUrl?: string;
+  readonly live?: boolean;
+  readonly dryRun?: boolean;
+  readonly autoRotate?: boolean;
+  /** False with `--no-test`. */
+  readonly test?: boolean;
+  readonly yes?: boolean;
+};
+
+/**
+ * `kmi init`: folders, the first key, live or dry-run, round-robin, and the next command to type. What is there already stays; a
+ * second run changes only what it is asked to. Exit 1 when there is no key in the end.
+ */
+export const run: Command<InitOptions> = async (context, options) => {
+  if (options.live === true && options.dryRun === true) {
+    throw new KmiError('bad_usage', '--live and --dry-run exclude each other.');
+  }
+  refuseKeyAsArgument(options.label);
+  return withPrompter(context, 'What was written so far stays; `kmi init` goes on from there.', async (prompter) => {
+    const { config, environment, err } = context;
+    await makeFolders(context);
+    const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
+    try {
+      return await setUp(context, app, prompter, options);
+    } finally {
+      await app.close();
+    }
+  });
+};
+
+async function setUp(context: CommandContext, app: App, prompter: Prompter, options: InitOptions): Promise<number> {
+  // A person answers; a script says it by flags, and what no flag says stays as it is.
+  const answer: InitAnswer = {
+    canAsk: prompter.isTerminal && options.yes !== true,
+    confirm: (question, fallback) => prompter.confirm(question, fallback),
+  };
+  const count = await obtainKeys(context, app, prompter, options, answer);
+  const mode = await chooseMode(context, options, answer);
+  await chooseRotation(context, app, options, answer);
+  for (const line of await renderNext(context, { count, mode })) context.out(line);
+  return count > 0 ? 0 : 1;
+}
+
+async function makeFolders(context: CommandContext): Promise<void> {
+  const { config, out, style } = context;
+  for (const folder of [config.authsDir, config.stateDir]) {
+    await makePrivateFolder(folder).catch((error: unknown) => {
+      throw new KmiError('state_unusable', `The folder ${folder} cannot be made: ${String(error)}.`, {
+        hint: 'Choose others with KMI_AUTHS_DIR and KMI_STATE_DIR.',
+        cause: error,
+      });
+    });
+    if (config.enforceFilePerms) await hardenPermissions(folder);
+  }
+  out(`${style.dim('Keys')}   ${shown(context, config.authsDir)}`);
+  out(`${style.dim('State')}  ${shown(context, config.stateDir)}`);
+}
+
+function shown({ cwd, environment }: CommandContext, path: string): string {
+  return shownPath(path, { cwd, home: environment.HOME });
+}
+
+/** Answers how many keys there are now. */
+async function obtainKeys(
+  context: CommandContext,
+  app: App,
+  prompter: Prompter,
+  { keyStdin = false, label, baseUrl, test = true }: InitOptions,
+  { canAsk, confirm }: InitAnswer,
+): Promise<number> {
+  const { out, style, width } = context;
+  const { keys } = app.registry;
+  if (keys.length > 0) {
+    const names = keys.map((key) => key.label).join(', ');
+    for (const line of wrapToWidth(`There ${keys.length === 1 ? 'is' : 'are'} ${counted(keys.length, 'key')} already: ${names}.`, width)) out(line);
+  }
+  const isWanted = keyStdin || (canAsk && (keys.length === 0 || (await confirm('Add another key?', false))));
+  if (!isWanted && keys.length > 0) return keys.length;
+  if (!isWanted) {
+    throw new KmiError('no_keys', 'There is no key yet, and nobody to ask for one.', {
+      hint: 'Give it on standard input: `kmi init --key-stdin --yes < file-with-the-key`.',
+    });
+  }
+  const outcome = await addNewKey(context, app, prompter, { label, baseUrl, test });
+  if (outcome.kind === 'known') {
+    out(`This key is here already: ${style.strong(outcome.key.label)}.`);
+    return keys.length;
+  }
+  if (outcome.kind === 'declined') return keys.length;
+  out(`${style.good('Wrote')} ${style.strong(outcome.label)} to ${outcome.file}.`);
+  return keys.length + 1;
+}

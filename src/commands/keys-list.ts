@@ -1,0 +1,58 @@
+import { candidatesOf, openApp } from '../app.ts';
+import { activeBlock, activeCooldown } from '../core/key-state.ts';
+import { standingOf } from '../core/standing.ts';
+import { renderTime } from '../state/schema.ts';
+import { keyWord } from '../terminal/key-words.ts';
+import { type KeysReport, renderKeys } from '../terminal/keys-view.ts';
+import { shownPath } from '../terminal/shown-path.ts';
+import { activeIndexOf } from './active-key.ts';
+import type { Command } from './context.ts';
+
+type Options = { readonly json?: boolean };
+
+/** `kmi keys list`: every key and every file that gives none. Asks nobody; exit 0 also when there are none. */
+export const run: Command<Options> = async ({ config, environment, cwd, out, err, style, width }, { json = false }) => {
+  const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
+  try {
+    const report: KeysReport = {
+      config,
+      folder: shownPath(config.authsDir, { cwd, home: environment.HOME }),
+      now: app.clock(),
+      candidates: candidatesOf(app),
+      activeIndex: activeIndexOf(app),
+      skipped: app.registry.skipped,
+    };
+    const lines = json ? [JSON.stringify(toJson(report), null, 2)] : renderKeys(report, { columns: width, style });
+    for (const line of lines) out(line);
+    return 0;
+  } finally {
+    await app.close();
+  }
+};
+
+/** No part of a key, but the start of its hash. */
+function toJson({ config, now, candidates, activeIndex, skipped }: KeysReport) {
+  return {
+    auths_dir: config.authsDir,
+    keys: candidates.map((candidate, index) => {
+      const { key, state } = candidate;
+      const block = activeBlock(state, now);
+      const cooldown = activeCooldown(state, now);
+      const standing = standingOf(candidate, now);
+      return {
+        label: key.label,
+        key_hash: key.hash,
+        email: key.email,
+        state: keyWord(candidate, now),
+        reason: standing.is === 'ready' ? null : standing.reason,
+        until: renderTime((block ?? cooldown)?.until ?? null),
+        active: index === activeIndex,
+        disabled: key.disabled,
+        priority: key.priority,
+        base_url: key.baseUrl,
+        source: key.source,
+      };
+    }),
+    skipped_auth_files: skipped.map(({ file, reason, detail }) => ({ file, reason, detail })),
+  };
+}

@@ -1,0 +1,63 @@
+import { type App, fetchHealth, openApp } from '../app.ts';
+import type { Key } from '../core/key.ts';
+import { activeBlock } from '../core/key-state.ts';
+import { KmiError } from '../errors.ts';
+import type { FetchedHealth } from '../health/usage-client.ts';
+import { judgeTest } from '../terminal/key-test-words.ts';
+import { counted } from '../terminal/key-words.ts';
+import { renderKeyTests } from '../terminal/keys-view.ts';
+import { startProgress } from '../terminal/progress.ts';
+import type { Command } from './context.ts';
+import { findKeys } from './key-selection.ts';
+
+type Options = { readonly args: readonly [(readonly string[])?]; readonly json?: boolean };
+
+/** `kmi keys test`: one `/usages` call a key, also in dry-run. Changes nothing. Exit 1 when a key does not work. Throws `no_keys`. */
+export const run: Command<Options> = async (context, { args: [labels = []], json = false }) => {
+  const { config, environment, out, err, style, errStyle, width } = context;
+  const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
+  try {
+    const keys = labels.length === 0 ? app.registry.keys : findKeys(app.registry, labels);
+    if (keys.length === 0) {
+      throw new KmiError('no_keys', `There are no keys in ${config.authsDir}.`, { hint: 'Add one with `kmi keys add`.' });
+    }
+    if (!json)
+      err(errStyle.dim(`Asking the upstream for real, one call a key${config.dryRun ? ', although this is dry-run' : ''}.`));
+    const health = await askAll(app, keys);
+    const tests = keys.map((key) => ({ key, ...judgeTest(health.get(key.label) as FetchedHealth) }));
+    const isGood = tests.every(({ result }) => result === 'works');
+    if (json) {
+      const rows = tests.map(({ key, result, text }) => ({
+        label: key.label,
+        key_hash: key.hash,
+        disabled: key.disabled,
+        result,
+        detail: text,
+        http_status: health.get(key.label)?.status ?? null,
+      }));
+      out(JSON.stringify({ ok: isGood, keys: rows }, null, 2));
+    } else {
+      const shown = tests.map(({ key, ...test }) => ({ label: key.label, disabled: key.disabled, ...test }));
+      for (const line of renderKeyTests(shown, { columns: width, style })) out(line);
+      const freed = tests.filter(
+        ({ key, result }) => result === 'works' && activeBlock(app.store.keyState(key.label), app.clock()) !== null,
+      );
+      if (freed.length > 0) {
+        const names = freed.map(({ key }) => key.label).join(', ');
+        err(`${errStyle.warn('Still blocked')}: ${names}. \`kmi doctor --recheck-keys\` frees blocked keys that answer.`);
+      }
+    }
+    return isGood ? 0 : 1;
+  } finally {
+    await app.close();
+  }
+};
+
+async function askAll(app: App, keys: readonly Key[]): Promise<ReadonlyMap<string, FetchedHealth>> {
+  const progress = startProgress(process.stderr, (done) => `Asked about ${done} of ${counted(keys.length, 'key')}...`);
+  try {
+    return await fetchHealth(app, { keys, live: true, onResult: progress.step });
+  } finally {
+    progress.end();
+  }
+}

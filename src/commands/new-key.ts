@@ -1,0 +1,176 @@
+import { type App, fetchHealth } from '../app.ts';
+import { isAllowedHost, parseBaseUrl } from '../config/kinds.ts';
+import { type Key, maskKey } from '../core/key.ts';
+import { KmiError, reasonOf } from '../errors.ts';
+import { addAuthFile, type NewAuthFile } from '../keys/auth-write.ts';
+import { asEmail } from '../keys/display-text.ts';
+import { hashKey, isSendable, trimKey } from '../keys/key-text.ts';
+import { problemOfLabel, suggestLabel } from '../keys/label.ts';
+import { judgeTest, type TestResult } from '../terminal/key-test-words.ts';
+import { startProgress } from '../terminal/progress.ts';
+import type { Prompter } from '../terminal/prompt.ts';
+import { shownPath } from '../terminal/shown-path.ts';
+import type { CommandContext } from './context.ts';
+import { refuseKeyAsArgument } from './key-selection.ts';
+import { followAuthFiles } from './relabel.ts';
+
+/** What the command line says about a key to come. */
+export type NewKeyWishes = {
+  readonly label?: string | undefined;
+  readonly baseUrl?: string | undefined;
+  readonly email?: string | undefined;
+  readonly priority?: string | undefined;
+  /** Ask the upstream about it before it is written. */
+  readonly test: boolean;
+};
+
+export type NewKeyOutcome =
+  | { readonly kind: 'added'; readonly label: string; readonly file: string }
+  /** The very key is there already. */
+  | { readonly kind: 'known'; readonly key: Key }
+  | { readonly kind: 'declined' };
+
+const TRIES = 3;
+
+type Checked = Omit<NewAuthFile, 'value' | 'label'> & { readonly label: string | null };
+
+/** Reads a key, hidden or from standard input, tests it, and writes its auth file. Throws `bad_usage`, `key_not_added`, `PromptEnded`. */
+export async function addNewKey(
+  context: CommandContext,
+  app: App,
+  prompter: Prompter,
+  wishes: NewKeyWishes,
+): Promise<NewKeyOutcome> {
+  const checked = checkWishes(context, wishes);
+  const accepted = await readUsableKey(context, app, prompter, checked, wishes.test);
+  if ('kind' in accepted) return accepted;
+  const label = await chooseLabel(context, app, prompter, checked);
+  const path = await writeKey(app, { ...checked, label, value: accepted.value });
+  await followAuthFiles(app);
+  return { kind: 'added', label, file: shownPath(path, { cwd: context.cwd, home: context.environment.HOME }) };
+}
+
+function checkWishes({ config }: CommandContext, { label, baseUrl, email, priority }: NewKeyWishes): Checked {
+  refuseKeyAsArgument(label);
+  if (label !== undefined) checkLabel(label);
+  const url = baseUrl === undefined ? null : parseBaseUrl(baseUrl);
+  if (baseUrl !== undefined && url === null) {
+    throw new KmiError('bad_usage', '--base-url is not a plain https:// address (http:// is for this machine only).');
+  }
+  if (url !== null && !isAllowedHost(url, config.upstreamAllowlist)) {
+    throw new KmiError('bad_usage', '--base-url names a host that KMI_UPSTREAM_ALLOWLIST does not list.');
+  }
+  if (email !== undefined && asEmail(email) === null) throw new KmiError('bad_usage', '--email is not an email address.');
+  if (priority !== undefined && !/^[+-]?\d{1,9}$/.test(priority)) {
+    throw new KmiError('bad_usage', '--priority takes a whole number; keys with a higher one come first.');
+  }
+  return { label: label ?? null, baseUrl: url, email: asEmail(email), priority: Number(priority ?? 0) };
+}
+
+/** Throws `bad_usage` for a label that cannot be used. */
+export function checkLabel(label: string): void {
+  const problem = problemOfLabel(label);
+  if (problem !== null) throw new KmiError('bad_usage', problem, { hint: 'For example: work, alice, team-2.' });
+}
+
+async function readUsableKey(
+  context: CommandContext,
+  app: App,
+  prompter: Prompter,
+  checked: Checked,
+  test: boolean,
+): Promise<{ readonly value: string } | NewKeyOutcome> {
+  const { err, errStyle: style } = context;
+  for (let attempt = 1; ; attempt += 1) {
+    const value = await readKey(prompter);
+    const known = app.registry.keys.find(({ hash }) => hash === hashKey(value));
+    if (known !== undefined) return { kind: 'known', key: known };
+    if (prompter.isTerminal) err(style.dim(`Read ${maskKey(value)} (${value.length} characters).`));
+    if (!test) return { value };
+    const { result, text } = await testNewKey(app, value, checked);
+    if (result === 'works') {
+      err(`${style.good('The key works')}: ${text}.`);
+      return { value };
+    }
+    const canAsk = prompter.isTerminal && (result === 'unclear' || attempt < TRIES);
+    if (!canAsk) throw notAdded(result, text, value);
+    if (result === 'refused') err(`${style.bad('The upstream refuses this key')}: ${text}. Try again, or Ctrl+C.`);
+    else {
+      err(`${style.warn('The key could not be tested')}: ${text}.`);
+      if (!(await prompter.confirm('Keep it all the same?', false))) return { kind: 'declined' };
+      return { value };
+    }
+  }
+}
+
+async function readKey(prompter: Prompter): Promise<string> {
+  for (let line = 1; ; line += 1) {
+    const typed = await prompter.askHidden('API key (not shown while you type or paste): ');
+    // As it stands in an env file, a shell profile or a header.
+    const value = trimKey(typed.replace(/^\s*(?:export\s+)?(?:\w*API_KEY\s*=|(?:Authorization:\s*)?Bearer\s)/i, ''));
+    // Empty lines: a terminal asks again, a file may begin with them.
+    if (value === '' && line < 10) continue;
+    if (value === '') throw new KmiError('bad_usage', 'No key was given.');
+    if (!isSendable(value)) {
+      throw new KmiError('bad_usage', 'The key has blanks or characters that no API key has; more than the key was copied.');
+    }
+    return value;
+  }
+}
+
+async function testNewKey(app: App, value: string, { baseUrl, email, priority }: Checked): Promise<TestResult> {
+  const url = baseUrl ?? app.config.upstreamBaseUrl;
+  const key = { label: 'new', value, hash: hashKey(value), baseUrl: url, priority, disabled: false, email, source: '' };
+  const progress = startProgress(process.stderr, () => `Asking ${new URL(url).host} about the key...`);
+  try {
+    const health = await fetchHealth(app, { keys: [key], live: true });
+    return judgeTest(health.get(key.label) ?? { usage: null, error: 'no answer', fetchedAt: app.clock() });
+  } finally {
+    progress.end();
+  }
+}
+
+function notAdded(result: TestResult['result'], text: string, value: string): KmiError {
+  if (result === 'unclear') {
+    return new KmiError('key_not_added', `The key could not be tested, so it was not added: ${text}.`, {
+      hint: 'Check the network and --base-url, or add it untested with --no-test.',
+    });
+  }
+  const hint = /^sk-kimi-/i.test(value)
+    ? 'Make a new key on kimi.com/code, or check that the whole key was copied.'
+    : 'Keys of Kimi Code begin with sk-kimi-; a key of the Open Platform needs --base-url and --no-test.';
+  return new KmiError('key_not_added', `The upstream refuses the key, so it was not added: ${text}.`, { hint });
+}
+
+async function chooseLabel(
+  { err }: CommandContext,
+  { registry }: App,
+  prompter: Prompter,
+  { label, email }: Checked,
+): Promise<string> {
+  const taken = registry.keys.map((key) => key.label);
+  const isTaken = (wanted: string) => taken.some((other) => other.toLowerCase() === wanted.toLowerCase());
+  if (label !== null) {
+    if (isTaken(label)) throw new KmiError('key_not_added', `There is a key called ${label} already.`);
+    return label;
+  }
+  const suggested = suggestLabel(taken, email);
+  if (!prompter.isTerminal) return suggested;
+  for (;;) {
+    const answer = (await prompter.ask(`Label for it [${suggested}]: `)).trim() || suggested;
+    const problem = isTaken(answer) ? `There is a key called ${answer} already.` : problemOfLabel(answer);
+    if (problem === null) return answer;
+    err(problem);
+  }
+}
+
+async function writeKey({ config }: App, file: NewAuthFile): Promise<string> {
+  try {
+    return await addAuthFile(config.authsDir, file);
+  } catch (error) {
+    throw new KmiError('key_not_added', `The folder ${config.authsDir} cannot be written to (${reasonOf(error)}).`, {
+      hint: 'Check its owner and permissions, or name another one with KMI_AUTHS_DIR.',
+      cause: error,
+    });
+  }
+}

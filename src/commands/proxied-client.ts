@@ -1,0 +1,47 @@
+import type { Changes } from '../core/client-environment.ts';
+import { changeEnvironment } from '../core/client-environment.ts';
+import { KmiError, reasonOf } from '../errors.ts';
+import type { CommandContext } from './context.ts';
+
+const NOT_RUNNABLE = 126;
+const NOT_FOUND = 127;
+
+/** A busy machine must not keep a client from a proxy that runs. */
+const PROBE_TIMEOUT_MS = 3000;
+
+/** Throws `proxy_unreachable` unless the proxy answers at its address: a client would only show a connection error. */
+export async function requireProxy({ config }: CommandContext): Promise<void> {
+  const { probeProxy, proxyUrl } = await import('../daemon/probe.ts');
+  const probe = await probeProxy(config, PROBE_TIMEOUT_MS);
+  if (probe.kind === 'running') return;
+  const url = proxyUrl(config);
+  if (probe.kind === 'nothing') throw new KmiError('proxy_unreachable', `No proxy runs at ${url}.`);
+  if (probe.kind === 'unreachable') throw new KmiError('proxy_unreachable', `No proxy answers at ${url}: ${probe.reason}.`);
+  throw new KmiError('proxy_unreachable', `Another program answers at ${url}: ${probe.answer}.`, {
+    hint: 'Stop it, or set KMI_PROXY_LISTEN to a free port and start `kmi proxy` there.',
+  });
+}
+
+/**
+ * Says on standard error which mode the client will meet. A script's output stays as it is without kmi, except that
+ * dry-run is always said: there the answers are made up.
+ */
+export function announceMode({ config, err, errStyle: style }: CommandContext): void {
+  if (config.dryRun) err(`kmi: ${style.warn('dry-run')}: answers are simulated. Set KMI_DRY_RUN=0 for live traffic.`);
+  else if (process.stderr.isTTY) err(style.dim('kmi: live, through the proxy.'));
+}
+
+/** Runs the program with the variables changed and answers its exit code; 126 and 127 when it cannot be run, as in a shell. */
+export async function runClient(
+  { environment, err }: CommandContext,
+  { program, args, changes }: { readonly program: string; readonly args: readonly string[]; readonly changes: Changes },
+): Promise<number> {
+  const { launch } = await import('../launch/launch.ts');
+  try {
+    return await launch({ program, args, environment: changeEnvironment(environment, changes) });
+  } catch (error) {
+    const reason = reasonOf(error);
+    err(`kmi: ${program} cannot be run: ${reason === 'ENOENT' ? 'there is no such program on the PATH' : reason}.`);
+    return reason === 'ENOENT' ? NOT_FOUND : NOT_RUNNABLE;
+  }
+}

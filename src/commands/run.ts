@@ -1,0 +1,27 @@
+import { programVariables } from '../core/client-environment.ts';
+import { pickModel } from '../core/kimi-model.ts';
+import { KmiError } from '../errors.ts';
+import type { Command } from './context.ts';
+import { inspectKimi, proxyAccess } from './kimi-client.ts';
+import { announceMode, requireProxy, runClient } from './proxied-client.ts';
+
+type Options = { readonly args: readonly string[] };
+
+/** Any program, pointed at the proxy by the variables that OpenAI- and Anthropic-speaking ones read. */
+export const run: Command<Options> = async (context, { args: [name, ...args] }) => {
+  if (name === undefined)
+    throw new KmiError('bad_usage', 'There is no command to run.', { hint: 'For example: kmi run -- claude' });
+  const { question } = await inspectKimi(context, []);
+  await requireProxy(context);
+  announceMode(context);
+  const changes = programVariables(await proxyAccess(context), pickModel(question), context.environment);
+  return runClient(context, { program: await locate(name, context.environment), args, changes });
+};
+
+/** Windows does not look for batch files by itself, and most clients are one there. */
+async function locate(name: string, environment: Readonly<Record<string, string | undefined>>): Promise<string> {
+  if (process.platform !== 'win32' || /[\\/]/.test(name)) return name;
+  const { findOnPath } = await import('../launch/path-search.ts');
+  for await (const path of findOnPath(name, { environment })) return path;
+  return name;
+}

@@ -1,0 +1,83 @@
+import { join } from 'node:path';
+import { zonedStamp } from '../core/zoned-time.ts';
+import { examineDaemon } from '../daemon/examine.ts';
+import type { DaemonState } from '../daemon/judge.ts';
+import { daemonOutputPath } from '../daemon/output-file.ts';
+import { proxyOrigin, proxyUrl } from '../daemon/probe.ts';
+import { type StartResult, startDaemon } from '../daemon/start.ts';
+import { KmiError } from '../errors.ts';
+import { loadRegistry } from '../keys/registry.ts';
+import { explainState, renderProxyFacts } from '../terminal/daemon-view.ts';
+import { durationText } from '../terminal/duration.ts';
+import { renderMode } from '../terminal/mode-line.ts';
+import { VERSION } from '../version.ts';
+import type { CommandContext } from './context.ts';
+
+/** Lines of the log that tell why a start failed. */
+const SHOWN_LINES = 20;
+
+/**
+ * Starts the proxy in the background and says where it is. One that runs already is success too. Throws `port_in_use`
+ * and `proxy_not_started`.
+ */
+export async function startInBackground(context: CommandContext, { simulateWithoutKeys = false } = {}): Promise<number> {
+  const { config } = context;
+  if (config.proxyListen.port === 0) {
+    throw new KmiError('bad_usage', 'In the background the proxy needs a fixed port, and KMI_PROXY_LISTEN names port 0.', {
+      hint: 'Name a port, or run `kmi proxy --foreground`.',
+    });
+  }
+  const state = await examineDaemon(config);
+  if (state.kind === 'ours' || state.kind === 'unproven') return sayAlreadyRunning(context, state);
+  const address = addressOf(context);
+  if (state.kind === 'stranger' || state.kind === 'silent') {
+    const { text, hint } = explainState(state, address);
+    throw new KmiError('port_in_use', text, { hint });
+  }
+  if (state.kind !== 'stopped') context.err(context.errStyle.dim(explainState(state, address).text));
+  return start(context, simulateWithoutKeys);
+}
+
+/** `127.0.0.1:54123`, as a person names it. */
+export function addressOf({ config }: Pick<CommandContext, 'config'>): string {
+  return new URL(proxyOrigin(config)).host;
+}
+
+function sayAlreadyRunning(context: CommandContext, state: Extract<DaemonState, { kind: 'ours' | 'unproven' }>): number {
+  const { config, out, err, style, errStyle, width } = context;
+  out(`${style.strong('kmi proxy')} is already running.`);
+  const facts = { url: proxyUrl(config), pid: state.pid, log: daemonOutputPath(config.stateDir), keys: null };
+  for (const line of renderProxyFacts({ ...facts, uptimeSeconds: state.uptimeSeconds }, { columns: width, style })) out(line);
+  if (state.kind === 'unproven') err(`${errStyle.warn('Note')}: ${explainState(state, addressOf(context)).text}`);
+  if (state.version !== VERSION) {
+    err(`${errStyle.warn('Note')}: it is version ${state.version}; this is ${VERSION}. \`kmi proxy-restart\` renews it.`);
+  }
+  return 0;
+}
+
+async function start(context: CommandContext, simulateWithoutKeys: boolean): Promise<number> {
+  const { config, cwd, environment, out, err, style, errStyle, width } = context;
+  const { keys } = await loadRegistry(config);
+  if (keys.length === 0 && !simulateWithoutKeys) throw new KmiError('no_keys', `There are no keys in ${config.authsDir}.`);
+  err(keys.length > 0 ? renderMode(config, errStyle) : `${errStyle.warn('Simulated upstream')}: there are no keys.`);
+  const result = await startDaemon(config, {
+    args: simulateWithoutKeys ? ['--simulate-without-keys'] : [],
+    headline: `${zonedStamp(Date.now(), config.timezone)} kmi proxy ${VERSION} starts.`,
+    cwd,
+    environment,
+    onWaiting: (waitedMs) => err(errStyle.dim(`Waiting for the proxy to answer (${durationText(waitedMs, 'down')}).`)),
+  });
+  if (result.kind === 'failed') throw startFailed(context, result);
+  const isOurs = result.kind === 'started';
+  out(`${style.strong('kmi proxy')} ${isOurs ? 'runs in the background.' : 'is already running: another start was faster.'}`);
+  const facts = { url: proxyUrl(config), log: daemonOutputPath(config.stateDir), uptimeSeconds: null };
+  for (const line of renderProxyFacts({ ...facts, ...result }, { columns: width, style })) out(line);
+  return 0;
+}
+
+function startFailed({ config, err, errStyle }: CommandContext, { reason, output }: Extract<StartResult, { kind: 'failed' }>) {
+  const shown = output.slice(-SHOWN_LINES);
+  if (shown.length > 0) err(errStyle.dim(`Its log says (${join('logs', 'proxy.out')} in ${config.stateDir}):`));
+  for (const line of shown) err(`  ${line}`);
+  return new KmiError('proxy_not_started', `The proxy did not start: ${reason}.`);
+}

@@ -1,0 +1,27 @@
+import { openApp } from '../app.ts';
+import type { CommandContext } from './context.ts';
+import { editKeyFile } from './edit-auth-file.ts';
+import { findKeys } from './key-selection.ts';
+
+/** Switches keys off or on in their auth files. Throws `unknown_key`, and `auth_file_unchanged` for a file that cannot say so. */
+export async function switchKeys(context: CommandContext, labels: readonly string[], disabled: boolean): Promise<number> {
+  const { config, environment, out, err, style, errStyle } = context;
+  const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
+  try {
+    const word = disabled ? 'Disabled' : 'Enabled';
+    const keys = findKeys(app.registry, labels);
+    for (const key of keys) {
+      if (key.disabled === disabled) {
+        out(`${style.strong(key.label)} is ${word.toLowerCase()} already.`);
+        continue;
+      }
+      await editKeyFile(key, 'KMI_KEY_DISABLED', disabled ? '1' : '0', `be ${word.toLowerCase()}`);
+      out(`${style.good(word)} ${style.strong(key.label)}. A running proxy follows within a second.`);
+    }
+    const left = app.registry.keys.some((key) => (keys.includes(key) ? !disabled : !key.disabled));
+    if (!left) err(`${errStyle.warn('No key is switched on now')}, so nothing can be served.`);
+    return 0;
+  } finally {
+    await app.close();
+  }
+}

@@ -1,0 +1,85 @@
+import { BodyBytes } from './body-bytes.ts';
+import { hashConversationHead } from './conversation-head.ts';
+import { OPEN_BRACE, QUOTE, skipSpace } from './json-bytes.ts';
+import { hashText } from './session-hash.ts';
+import { findTopLevel, type KnownPlaces } from './top-level-member.ts';
+
+/** What named the session: a header, the body's `prompt_cache_key` or `metadata.user_id`, or the conversation's head. */
+export type SessionSource = 'header' | 'prompt_cache_key' | 'user_id' | 'head';
+
+/** `id` is 1 to 2^53 - 1, the same in every process; the session's own name cannot be told from it. */
+export type Session = { readonly id: number; readonly source: SessionSource };
+
+/** The value of a header by its lower-case name. */
+export type HeaderLookup = (name: string) => string | undefined;
+
+/** Claude Code, OpenCode, and what others send (kimi-api.md part B); the first that is there counts. */
+const HEADERS = ['x-claude-code-session-id', 'x-session-affinity', 'session-id', 'x-session-id'] as const;
+/** A longer header names no session. */
+const NAME_MAX = 512;
+
+/**
+ * The session a request belongs to, or null. Reads no more than it must: a header is enough, then the ends of the body,
+ * and only a client that names no session at all costs a search through it. `places` is kept from request to request.
+ */
+export function findSession(header: HeaderLookup, chunks: readonly Buffer[], places: KnownPlaces): Session | null {
+  for (const name of HEADERS) {
+    const value = header(name);
+    if (value !== undefined && value !== '' && value.length <= NAME_MAX) return { id: hashText(value), source: 'header' };
+  }
+  return chunks.length === 0 ? null : findInBody(new BodyBytes(chunks), places);
+}
+
+function findInBody(body: BodyBytes, places: KnownPlaces): Session | null {
+  const start = body.slice(0, 16);
+  if (start[skipSpace(start, 0)] !== OPEN_BRACE) return null;
+  const key = findTopLevel(body, { name: 'prompt_cache_key', opener: QUOTE }, places);
+  if (key !== null && key.length > 2) return { id: hashText(unquote(key)), source: 'prompt_cache_key' };
+  const metadata = findTopLevel(body, { name: 'metadata', opener: OPEN_BRACE }, places);
+  const user = metadata === null ? null : userIdOf(metadata);
+  if (user !== null) return { id: hashText(sessionOfUser(user)), source: 'user_id' };
+  const head = hashConversationHead(body);
+  return head === null ? null : { id: head, source: 'head' };
+}
+
+/** Session ids are ASCII; what is escaped in one stays escaped, which is as good a name. */
+function unquote(value: Buffer): string {
+  return value.latin1Slice(1, value.length - 1);
+}
+
+/** `user_id` of a `metadata` object, which is a few hundred bytes at most. */
+function userIdOf(metadata: Buffer): string | null {
+  try {
+    const { user_id: user } = JSON.parse(metadata.toString('utf8')) as { user_id?: unknown };
+    return typeof user === 'string' && user !== '' ? user : null;
+  } catch {
+    return null;
+  }
+}
+
+const CLAUDE_CODE_USER = /_session_([0-9A-Za-z-]{8,64})$/;
+const JSON_USER = /"session_id"\s*:\s*"([^"\\]{1,200})"/;
+
+/**
+ * The session inside a `user_id`: `user_…_account_…_session_<uuid>` or a JSON text with `session_id`, as Claude Code
+ * sends; else all of it, which kimi-code sets to its session id (kimi-api.md 3.6).
+ */
+export function sessionOfUser(userId: string): string {
+  return CLAUDE_CODE_USER.exec(userId)?.[1] ?? JSON_USER.exec(userId)?.[1] ?? userId;
+}
+
+/** Short text form of a session id, for traces and tables: base 36, at most 11 characters. */
+export function formatSession(id: number): string {
+  return id.toString(36);
+}
+
+/** Looks headers up in a flat list of names and values, as `rawHeaders` is; names in any case. */
+export function headersIn(flat: readonly string[]): HeaderLookup {
+  return (name) => {
+    for (let n = 0; n + 1 < flat.length; n += 2) {
+      const given = flat[n] as string;
+      if (given.length === name.length && given.toLowerCase() === name) return flat[n + 1];
+    }
+    return undefined;
+  };
+}

@@ -1,0 +1,129 @@
+import type { Config } from '../config/settings.ts';
+
+/** The keys as the running proxy counts them: `ready` serve, `resting` cool down, `out` are disabled, blocked or empty. */
+export type ProxyKeyCounts = { readonly total: number; readonly ready: number; readonly resting: number; readonly out: number };
+
+/** What answers at the address the settings name. */
+export type ProxyProbe =
+  | {
+      readonly kind: 'running';
+      readonly pid: number;
+      readonly version: string;
+      readonly uptimeSeconds: number;
+      readonly keys: ProxyKeyCounts;
+    }
+  /** Nobody listens there. */
+  | { readonly kind: 'nothing' }
+  /** Somebody else listens there; `answer` says in a few words what came back. */
+  | { readonly kind: 'stranger'; readonly answer: string }
+  /** Nothing can be said: no answer in time, no such host, no way there. */
+  | { readonly kind: 'unreachable'; readonly reason: string };
+
+/** The settings the probe goes by. */
+export type ProbeTarget = Pick<Config, 'proxyListen' | 'proxyTlsCert'>;
+
+const TIMEOUT_MS = 500;
+/** `/healthz` is a few hundred bytes; a stranger's page need not be read. */
+const MAX_BODY_CHARS = 16 * 1024;
+
+/** Asks `GET /healthz` (design section 8) who listens. Sends no secret. Never throws. */
+export async function probeProxy(config: ProbeTarget, timeoutMs: number = TIMEOUT_MS): Promise<ProxyProbe> {
+  try {
+    const { status, body } = await getHealthz(config, timeoutMs);
+    return readHealthz(body) ?? { kind: 'stranger', answer: `HTTP ${status}` };
+  } catch (error) {
+    return judgeFailure(error);
+  }
+}
+
+/** `http://127.0.0.1:54123` as a client on this machine reaches it. */
+export function proxyOrigin({ proxyListen, proxyTlsCert }: ProbeTarget): string {
+  const host = reachableHost(proxyListen.host);
+  return `${proxyTlsCert === '' ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${proxyListen.port}`;
+}
+
+/** What a client is pointed at. */
+export function proxyUrl(config: ProbeTarget & Pick<Config, 'proxyBasePath'>): string {
+  return `${proxyOrigin(config)}${config.proxyBasePath}`;
+}
+
+function reachableHost(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  return host === '::' ? '::1' : host;
+}
+
+type Answer = { readonly status: number; readonly body: string };
+
+async function getHealthz(config: ProbeTarget, timeoutMs: number): Promise<Answer> {
+  const secure = config.proxyTlsCert !== '';
+  const { request } = secure ? await import('node:https') : await import('node:http');
+  return new Promise((resolve, reject) => {
+    const call = request(
+      `${proxyOrigin(config)}/healthz`,
+      // The certificate may be self-made or name another host. Nothing secret is sent, and the answer decides only what is shown.
+      { agent: false, headers: { connection: 'close' }, ...(secure ? { rejectUnauthorized: false } : {}) },
+      (response) => {
+        let body = '';
+        const finish = () => {
+          clearTimeout(timer);
+          resolve({ status: response.statusCode ?? 0, body });
+          response.destroy();
+        };
+        response.setEncoding('utf8').on('data', (chunk: string) => {
+          body += chunk;
+          if (body.length > MAX_BODY_CHARS) finish();
+        });
+        response.on('end', finish).on('error', fail);
+      },
+    );
+    const timer = setTimeout(() => {
+      reject(new TimedOut());
+      call.destroy();
+    }, timeoutMs);
+    const fail = (error: unknown) => {
+      clearTimeout(timer);
+      reject(error);
+    };
+    call.on('error', fail);
+    call.end();
+  });
+}
+
+class TimedOut extends Error {}
+
+/** The answer of our own proxy, or null. */
+function readHealthz(body: string): ProxyProbe | null {
+  try {
+    const { name, pid, version, uptime_seconds: uptimeSeconds, keys } = JSON.parse(body) as Record<string, unknown>;
+    if (name !== 'kmi' || !isCount(pid) || typeof version !== 'string' || !isCount(uptimeSeconds)) return null;
+    const { total, ready, resting, out } = (keys ?? {}) as Record<string, unknown>;
+    if (!isCount(total) || !isCount(ready) || !isCount(resting) || !isCount(out)) return null;
+    return { kind: 'running', pid, version, uptimeSeconds, keys: { total, ready, resting, out } };
+  } catch {
+    return null;
+  }
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'no such host',
+  EAI_AGAIN: 'the name cannot be looked up',
+  EHOSTUNREACH: 'the host cannot be reached',
+  ENETUNREACH: 'the network cannot be reached',
+  EADDRNOTAVAIL: 'the address is not of this machine',
+};
+
+function judgeFailure(error: unknown): ProxyProbe {
+  if (error instanceof TimedOut) return { kind: 'unreachable', reason: 'no answer in time' };
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  if (code === 'ECONNREFUSED') return { kind: 'nothing' };
+  if (Object.hasOwn(REASONS, code)) return { kind: 'unreachable', reason: REASONS[code] as string };
+  if (code.startsWith('HPE_')) return { kind: 'stranger', answer: 'something that is not HTTP' };
+  if (code === 'EPROTO' || code.startsWith('ERR_SSL')) return { kind: 'stranger', answer: 'something that is not TLS' };
+  // It took the connection and hung up: whoever that is, it is no proxy with these settings.
+  if (code === 'ECONNRESET' || code === 'EPIPE') return { kind: 'stranger', answer: 'a closed connection' };
+  return { kind: 'unreachable', reason: code === '' ? String(error) : code };
+}

@@ -1,0 +1,107 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { extname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Config } from '../config/settings.ts';
+import { openDaemonOutput, readDaemonOutput } from './output-file.ts';
+import { writePidFile } from './pid-file.ts';
+import { type ProxyKeyCounts, probeProxy } from './probe.ts';
+import { removeStopMark } from './stop-mark.ts';
+
+export type StartOptions = {
+  /** Arguments after `proxy --foreground`. Nothing secret: other users see them. */
+  readonly args: readonly string[];
+  /** The proxy reads its settings from here, as a foreground run would. */
+  readonly cwd: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** First line of this run in its log. */
+  readonly headline: string;
+  /** The program to run in place of this project's own. */
+  readonly program?: string;
+  readonly timeoutMs?: number;
+  /** Called about once a second while it has not answered. */
+  readonly onWaiting?: (waitedMs: number) => void;
+};
+
+export type StartResult =
+  | { readonly kind: 'started'; readonly pid: number; readonly keys: ProxyKeyCounts }
+  /** Another start was faster: its proxy serves. */
+  | { readonly kind: 'overtaken'; readonly pid: number; readonly keys: ProxyKeyCounts }
+  /** `output` is what it printed. */
+  | { readonly kind: 'failed'; readonly reason: string; readonly output: readonly string[] };
+
+const TIMEOUT_MS = 30_000;
+const POLL_MS = 50;
+const TELL_EVERY_MS = 1_000;
+
+/**
+ * Starts the proxy as a process of its own and waits until it answers `/healthz` with its own pid. One that ends before
+ * that, or says nothing for `timeoutMs`, is a failure; it is then not left running.
+ */
+export async function startDaemon(
+  config: Pick<Config, 'stateDir' | 'proxyListen' | 'proxyTlsCert'>,
+  options: StartOptions,
+): Promise<StartResult> {
+  const output = await openDaemonOutput(config.stateDir, options.headline);
+  let child: ChildProcess;
+  try {
+    child = await spawnProxy(options, output.handle.fd);
+  } finally {
+    await output.handle.close();
+  }
+  const outcome = await waitForAnswer(config, child, options);
+  if (outcome.kind === 'answers') {
+    await writePidFile(config.stateDir, child.pid as number);
+    await removeStopMark(config.stateDir);
+    child.unref();
+    return { kind: 'started', pid: child.pid as number, keys: outcome.keys };
+  }
+  if (outcome.kind === 'ended') {
+    const probe = await probeProxy(config);
+    if (probe.kind === 'running') return { kind: 'overtaken', pid: probe.pid, keys: probe.keys };
+  } else {
+    child.kill('SIGKILL');
+  }
+  return { kind: 'failed', reason: outcome.reason, output: await readDaemonOutput(config.stateDir, output.offset) };
+}
+
+async function spawnProxy({ args, cwd, environment, program }: StartOptions, output: number): Promise<ChildProcess> {
+  const script = program ?? join(import.meta.dirname, '..', `cli${extname(import.meta.filename)}`);
+  // A debugger's port is taken by this process.
+  const nodeArgs = process.execArgv.filter((argument) => !argument.startsWith('--inspect'));
+  const child = spawn(process.execPath, [...nodeArgs, script, '--no-color', 'proxy', '--foreground', ...args], {
+    cwd,
+    env: environment,
+    detached: true,
+    windowsHide: true,
+    stdio: ['ignore', output, output],
+  });
+  await once(child, 'spawn');
+  return child;
+}
+
+type Outcome =
+  | { readonly kind: 'answers'; readonly keys: ProxyKeyCounts }
+  | { readonly kind: 'ended' | 'silent'; readonly reason: string };
+
+async function waitForAnswer(
+  config: Pick<Config, 'proxyListen' | 'proxyTlsCert'>,
+  child: ChildProcess,
+  { timeoutMs = TIMEOUT_MS, onWaiting }: StartOptions,
+): Promise<Outcome> {
+  const startedAt = performance.now();
+  let toldAt = startedAt;
+  for (;;) {
+    if (child.exitCode !== null) return { kind: 'ended', reason: `it ended with exit code ${child.exitCode}` };
+    if (child.signalCode !== null) return { kind: 'ended', reason: `it was ended by ${child.signalCode}` };
+    const probe = await probeProxy(config);
+    if (probe.kind === 'running' && probe.pid === child.pid) return { kind: 'answers', keys: probe.keys };
+    const now = performance.now();
+    if (now - startedAt > timeoutMs) return { kind: 'silent', reason: `it did not answer within ${timeoutMs / 1000} s` };
+    if (now - toldAt >= TELL_EVERY_MS) {
+      toldAt = now;
+      onWaiting?.(now - startedAt);
+    }
+    await sleep(POLL_MS);
+  }
+}

@@ -1,0 +1,47 @@
+import { isSendable } from './key-text.ts';
+
+const LONGEST_LABEL = 64;
+
+/** What is wrong with a label for a new or renamed key, as a sentence; null when nothing is. Labels of existing files may be freer. */
+export function problemOfLabel(label: string): string | null {
+  if (label === '') return 'A label cannot be empty.';
+  if (looksLikeKey(label)) return 'That looks like a key, not like a label.';
+  if ([...label].length > LONGEST_LABEL) return `A label has at most ${LONGEST_LABEL} characters.`;
+  if (!/^[\p{L}\p{N}][\p{L}\p{M}\p{N}._@+-]*$/u.test(label)) {
+    return 'A label is made of letters, digits and . _ @ + -, and begins with a letter or digit.';
+  }
+  if (label in Object.prototype) return 'That name is taken by the system.';
+  return null;
+}
+
+/** Would a person who typed this have meant a key? Kimi's begin with `sk-` (kimi-api.md 3.1). */
+export function looksLikeKey(text: string): boolean {
+  return isSendable(text) && (/^sk-/i.test(text) || /^[A-Za-z0-9_-]{40,}$/.test(text));
+}
+
+/** A label nobody has: the first part of the email, else `main`, `key-2`, `key-3`. */
+export function suggestLabel(taken: readonly string[], email: string | null = null): string {
+  const used = new Set(taken.map((label) => label.toLowerCase()));
+  const isFree = (label: string) => problemOfLabel(label) === null && !used.has(label.toLowerCase());
+  const first = [email?.split('@')[0] ?? '', ...(taken.length === 0 ? ['main'] : [])].find(isFree);
+  if (first !== undefined) return first;
+  let number = taken.length + 1;
+  while (!isFree(`key-${number}`)) number += 1;
+  return `key-${number}`;
+}
+
+/**
+ * Which labels changed between two looks at the folder, old to new; keys are told apart by their hash. Removing or renaming the
+ * first of two keys with one label also renames the second (`work-2` becomes `work`).
+ */
+export function movedLabels(
+  before: readonly { readonly label: string; readonly hash: string }[],
+  after: readonly { readonly label: string; readonly hash: string }[],
+): ReadonlyMap<string, string> {
+  const now = new Map(after.map(({ hash, label }) => [hash, label]));
+  const moved = before.flatMap(({ hash, label }): [string, string][] => {
+    const next = now.get(hash);
+    return next === undefined || next === label ? [] : [[label, next]];
+  });
+  return new Map(moved);
+}

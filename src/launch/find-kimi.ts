@@ -1,0 +1,55 @@
+import { open, realpath } from 'node:fs/promises';
+import { basename } from 'node:path';
+import type { KimiClient } from '../core/kimi-model.ts';
+import { findOnPath, type PathOptions } from './path-search.ts';
+
+export type FoundKimi = {
+  /** As found on the PATH, links not followed. */
+  readonly path: string;
+  /** Null: a program that does not tell which of the two it is, such as a native binary. */
+  readonly client: KimiClient | null;
+};
+
+/**
+ * The first `kimi` on the PATH that is not this program: a link to `kimi_robin`, and a script that calls it, are passed
+ * over. Nothing is run: the path and the first bytes tell kimi-cli and Kimi Code apart in well under a millisecond, where
+ * `kimi --version` takes half a second and more.
+ */
+export async function findKimi(options: PathOptions): Promise<FoundKimi | null> {
+  for await (const path of findOnPath('kimi', options)) {
+    const [target, head] = await Promise.all([realpath(path), readHead(path)]);
+    if (!isOurs(target, head)) return { path, client: tellApart(target, head) };
+  }
+  return null;
+}
+
+const HEAD_BYTES = 4096;
+
+/** The first bytes as text; empty for a program that may be run but not read. */
+async function readHead(path: string): Promise<string> {
+  const file = await open(path).catch(() => null);
+  if (file === null) return '';
+  try {
+    const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(HEAD_BYTES) });
+    return buffer.toString('latin1', 0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+/** A line of a script that starts us, after assignments and `exec`. */
+const CALLS_US = /^\s*@?(?:\w+=\S*\s+)*(?:(?:exec|command|call)\s+)*["']?(?:[^\s"'#]*[\\/])?(?:kimi_robin\b|kmi["']?\s+kimi\b)/m;
+
+/** This installation, another one (our bins name themselves in their first lines), or a script that starts one. */
+function isOurs(target: string, head: string): boolean {
+  if (basename(target).startsWith('kimi_robin')) return true;
+  if (/^(?:robin|cli)\.js$/.test(basename(target))) return head.includes("import { main } from './program.js'");
+  return CALLS_US.test(head) || /^[^#\n]*[\\/]dist[\\/]robin\.js\b/m.test(head);
+}
+
+/** The launcher of kimi-cli imports `kimi_cli`; Kimi Code lies in a folder of its package's name or in `~/.kimi-code`. */
+function tellApart(target: string, head: string): KimiClient | null {
+  if (head.includes('kimi_cli')) return 'kimi-cli';
+  if (target.includes('kimi-code') || head.includes('@moonshot-ai/kimi-code')) return 'kimi-code';
+  return /[\\/]kimi-cli[\\/]/.test(target) ? 'kimi-cli' : null;
+}

@@ -1,0 +1,5 @@
+#!/usr/bin/env node
+import { main } from './program.ts';
+
+// Stands wherever `kimi` is called: every argument is the other program's.
+process.exitCode = await main(['kimi', ...process.argv.slice(2)]);

@@ -1,0 +1,96 @@
+import { CONFIDENCE_WANTED } from '../core/evenness.ts';
+import { hasPassed, type RotationCheck } from '../core/rotation-check.ts';
+import type { SkipReason } from '../core/standing.ts';
+import type { VerdictClass } from '../core/verdict.ts';
+import { renderBar } from './bar.ts';
+import type { Style } from './style.ts';
+import { renderTable } from './table.ts';
+import { wrapToWidth } from './width.ts';
+import { SKIP_WORDS, VERDICT_WORDS, wordsFor } from './words.ts';
+
+const BAR_COLUMNS = 24;
+/** Keys listed; a pool of thousands is summed up. */
+const KEYS_MAX = 40;
+
+export type E2eView = { readonly width: number; readonly style: Style; readonly minConfidence?: number };
+
+/** The result of `kmi e2e`: distribution, what was wrong, the verdict. */
+export function renderE2e(check: RotationCheck, { width, style, minConfidence = CONFIDENCE_WANTED }: E2eView): string[] {
+  const lines: string[] = [];
+  const say = (text: string, paint: (text: string) => string = (plain) => plain) => {
+    for (const line of wrapToWidth(text, width)) lines.push(paint(line));
+  };
+  if (check.distribution.counts.length > 0) lines.push(...renderDistribution(check, width, style), '');
+  for (const { key, reasons } of check.passedOver) {
+    say(`${key} did not get a full share: ${reasons.map(wordsOfReason).join('; ')}.`, style.warn);
+  }
+  for (const [what, count] of check.failures) say(`${times(count)}: ${what}.`, style.bad);
+  say(`${check.answered} of ${check.sent} requests were answered.`, check.answered === check.sent ? style.good : style.bad);
+  const { text, isGood } = verdict(check, minConfidence);
+  say(text, isGood ? style.good : style.bad);
+  return lines;
+}
+
+function renderDistribution({ distribution }: RotationCheck, width: number, style: Style): string[] {
+  const { counts, total } = distribution;
+  const most = Math.max(1, ...counts.map(([, count]) => count));
+  const rows = counts
+    .slice(0, KEYS_MAX)
+    .map(([label, count]) => [
+      label,
+      String(count),
+      `${((count / Math.max(total, 1)) * 100).toFixed(1)} %`,
+      { rendered: style.isPlain ? '#'.repeat(Math.round((count / most) * BAR_COLUMNS)) : renderShare(count / most, style) },
+    ]);
+  const columns = [
+    { title: 'key', shrinkTo: 8 },
+    { title: 'requests', align: 'right' },
+    { title: 'share', align: 'right' },
+    { title: '' },
+  ] as const;
+  const rest = counts.length - KEYS_MAX;
+  return [...renderTable(columns, rows, { width, style }), ...(rest > 0 ? [style.dim(`and ${rest} keys more`)] : [])];
+}
+
+/** Relative to the key with the most: in an even rotation all bars are full. */
+function renderShare(share: number, style: Style): string {
+  return renderBar(share, BAR_COLUMNS, { ...style, good: (text) => text, warn: (text) => text, bad: (text) => text });
+}
+
+function wordsOfReason(reason: string): string {
+  return Object.hasOwn(SKIP_WORDS, reason)
+    ? wordsFor<SkipReason>(SKIP_WORDS, reason)
+    : wordsFor<VerdictClass>(VERDICT_WORDS, reason);
+}
+
+function times(count: number): string {
+  return count === 1 ? 'once' : `${count} times`;
+}
+
+function verdict(check: RotationCheck, minConfidence: number): { text: string; isGood: boolean } {
+  const isGood = hasPassed(check);
+  if (check.traced === 0) {
+    return {
+      text:
+        check.answered > 0
+          ? 'None of these requests is in the trace: the proxy that answered writes another one (its KMI_STATE_DIR differs, or it was started with --simulate-without-keys).'
+          : 'No request reached the choice of a key.',
+      isGood,
+    };
+  }
+  if (check.isRotating === false) {
+    return {
+      text: 'Round-robin is off: all requests go to the active key, so there is no distribution to judge. `kmi rotate auto` turns it on.',
+      isGood,
+    };
+  }
+  if (check.confidence === null)
+    return { text: 'No key took part from the first request to the last: nothing to judge.', isGood };
+  const confidence = `Confidence ${check.confidence.toFixed(1)} %`;
+  if (!check.isEven) return { text: `${confidence}, ${minConfidence} % was asked for: the rotation is not even.`, isGood };
+  if (check.confidence >= minConfidence) return { text: `${confidence}: the rotation is even.`, isGood };
+  return {
+    text: `${confidence}, as even as these requests divide by the keys; a multiple of the number of keys shows more.`,
+    isGood,
+  };
+}

@@ -1,0 +1,99 @@
+import { type KeyStatus, quotaReturnsAt } from '../core/health.ts';
+import { activeBlock } from '../core/key-state.ts';
+import { oneLine } from '../core/one-line.ts';
+import { type Candidate, type SkipReason, standingOf, statusOf } from '../core/standing.ts';
+import type { Zone } from '../core/zoned-time.ts';
+import { ENGLISH, type TimeWords, untilWithClock } from './duration.ts';
+import type { Style } from './style.ts';
+
+/** What a key is called in a view: its status, or a plainer word where the status hides the cause. */
+export type KeyWord = KeyStatus | 'ready' | 'disabled' | 'empty';
+
+/** The words of a language for the states of keys. */
+export type KeyWords = {
+  readonly word: Readonly<Record<KeyWord, string>>;
+  readonly reason: Readonly<Record<SkipReason, string>>;
+  /** Before the time of return. */
+  readonly back: string;
+  readonly untilRecheck: string;
+  readonly time: TimeWords;
+};
+
+export const ENGLISH_KEYS: KeyWords = {
+  word: {
+    healthy: 'healthy',
+    warn: 'warn',
+    exhausted: 'exhausted',
+    blocked: 'blocked',
+    ready: 'ready',
+    disabled: 'disabled',
+    empty: 'empty',
+  },
+  reason: {
+    disabled: 'switched off in its auth file',
+    auth: 'key refused (401)',
+    payment_required: 'account unpaid',
+    banned: 'account closed by Kimi',
+    blocked: 'blocked',
+    quota: 'quota used up',
+    rate: 'rate limited',
+    upstream: 'failed while others worked',
+    empty: 'no quota left',
+    status: 'status not good enough',
+    no_usage: 'usage unknown',
+    key_rate_limit: 'over its own rate limit',
+    tried: 'tried already',
+  },
+  back: 'back',
+  untilRecheck: 'until a recheck succeeds',
+  time: ENGLISH,
+};
+
+/** The word for a key: by its health where that is known, else by whether it may serve. */
+export function keyWord(candidate: Candidate, now: number): KeyWord {
+  if (candidate.key.disabled) return 'disabled';
+  const standing = standingOf(candidate, now);
+  if (standing.is === 'reserve' && standing.reason === 'empty') return 'empty';
+  if (candidate.health === null && standing.is === 'ready') return 'ready';
+  return statusOf(candidate, now);
+}
+
+export function paintWord(word: KeyWord, style: Style): (text: string) => string {
+  switch (word) {
+    case 'healthy':
+    case 'ready':
+      return style.good;
+    case 'warn':
+    case 'exhausted':
+      return style.warn;
+    case 'blocked':
+    case 'empty':
+      return style.bad;
+    case 'disabled':
+      return style.dim;
+  }
+}
+
+/** Why a key does not serve and when it comes back: "quota used up, back in 35 min (14:05)"; null when it may serve. */
+export function whyOut(candidate: Candidate, now: number, zone: Zone, words: KeyWords = ENGLISH_KEYS): string | null {
+  const standing = standingOf(candidate, now);
+  if (standing.is === 'ready') return null;
+  const block = standing.reason === 'disabled' ? null : activeBlock(candidate.state, now);
+  const reason =
+    standing.reason === 'blocked' && block !== null && block.reason !== 'blocked'
+      ? `${words.reason.blocked}: ${oneLine(block.reason, 60)}`
+      : words.reason[standing.reason];
+  const until = standing.reason === 'empty' ? refillAt(candidate) : standing.until;
+  if (until !== null) return `${reason}, ${words.back} ${untilWithClock(until, now, zone, words.time)}`;
+  return block === null ? reason : `${reason}, ${words.untilRecheck}`;
+}
+
+function refillAt({ health }: Candidate): number | null {
+  const usage = health?.usage ?? null;
+  return usage === null ? null : quotaReturnsAt(usage);
+}
+
+/** "1 key", "3 keys". */
+export function counted(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}

@@ -1,0 +1,115 @@
+import type { Config } from '../config/settings.ts';
+import { maskKey } from '../core/key.ts';
+import type { Candidate } from '../core/standing.ts';
+import type { SkippedFile } from '../keys/auth-entry.ts';
+import type { TestResult } from './key-test-words.ts';
+import { counted, keyWord, paintWord, whyOut } from './key-words.ts';
+import { viewWidth } from './panel.ts';
+import { shortPath } from './status-alerts.ts';
+import type { Style } from './style.ts';
+import { type Cell, type Column, renderTable } from './table.ts';
+import { wrapToWidth } from './width.ts';
+
+/** What `kmi keys list` looks at, at one moment. */
+export type KeysReport = {
+  readonly config: Pick<Config, 'authsDir' | 'timezone'>;
+  /** The auths folder as a person would name it. */
+  readonly folder: string;
+  /** Epoch ms. */
+  readonly now: number;
+  readonly candidates: readonly Candidate[];
+  readonly activeIndex: number;
+  readonly skipped: readonly SkippedFile[];
+};
+
+type Frame = { readonly columns: number; readonly style: Style };
+
+/** The lines of `kmi keys list`: a line a key, why it does not serve below it, then the files that give no key. */
+export function renderKeys(report: KeysReport, { columns, style }: Frame): string[] {
+  const width = viewWidth(columns);
+  const { candidates, folder, skipped } = report;
+  const head = candidates.length === 0 ? `There are no keys in ${folder}.` : `${counted(candidates.length, 'key')} in ${folder}`;
+  return [
+    ...wrapToWidth(head, width),
+    ...(candidates.length === 0 ? [style.dim('`kmi init` or `kmi keys add` adds one.')] : ['', ...keyRows(report, width, style)]),
+    ...skippedLines(skipped, report, width, style),
+  ];
+}
+
+function keyRows({ candidates, activeIndex, now, config }: KeysReport, width: number, style: Style): string[] {
+  const hasPriority = candidates.some(({ key }) => key.priority !== 0);
+  const hasEmail = candidates.some(({ key }) => key.email !== null);
+  const layout: Column[] = [
+    { gap: 1 },
+    { title: 'LABEL', shrinkTo: 10 },
+    { title: 'STATE' },
+    { title: 'KEY' },
+    ...(hasPriority ? [{ title: 'PRIO', align: 'right' as const }] : []),
+    ...(hasEmail ? [{ title: 'ACCOUNT', shrinkTo: 10 }] : []),
+    { title: 'FILE', shrinkTo: 10 },
+  ];
+  const rows = candidates.map((candidate, index): Cell[] => {
+    const { key } = candidate;
+    const word = keyWord(candidate, now);
+    return [
+      { text: index === activeIndex ? '>' : '', paint: style.accent },
+      { text: key.label, paint: style.strong },
+      { text: word, paint: paintWord(word, style) },
+      { text: maskKey(key.value), paint: style.dim },
+      ...(hasPriority ? [String(key.priority)] : []),
+      ...(hasEmail ? [key.email ?? ''] : []),
+      { text: shortPath(key.source, config.authsDir), paint: style.dim },
+    ];
+  });
+  const [titles, ...lines] = renderTable(layout, rows, { width, style }) as [string, ...string[]];
+  return [
+    titles,
+    ...lines.flatMap((line, n) => {
+      const why = whyOut(candidates[n] as Candidate, now, config.timezone);
+      return why === null ? [line] : [line, ...wrapToWidth(why, width - 4).map((part) => `    ${style.dim(part)}`)];
+    }),
+  ];
+}
+
+function skippedLines(skipped: readonly SkippedFile[], { config }: KeysReport, width: number, style: Style): string[] {
+  if (skipped.length === 0) return [];
+  const rows = skipped.map(({ file, detail }): Cell[] => [shortPath(file, config.authsDir), { text: detail, paint: style.dim }]);
+  return [
+    '',
+    style.warn(skipped.length === 1 ? 'One file gives no key:' : `${skipped.length} files give no key:`),
+    ...renderTable([{ shrinkTo: 16 }, { shrinkTo: 24, wrap: true }], rows, { width, style, indent: '  ' }),
+  ];
+}
+
+export type TestedKey = TestResult & { readonly label: string; readonly disabled: boolean };
+
+const RESULT_WORDS: Readonly<Record<TestResult['result'], string>> = {
+  works: 'works',
+  refused: 'refused',
+  unclear: 'unclear',
+};
+
+/** The lines of `kmi keys test`: a line a key with what came back, then the sum. */
+export function renderKeyTests(tests: readonly TestedKey[], { columns, style }: Frame): string[] {
+  const width = viewWidth(columns);
+  const paint = { works: style.good, refused: style.bad, unclear: style.warn };
+  const rows = tests.map(({ label, disabled, result, text }): Cell[] => [
+    { text: label, paint: style.strong },
+    { text: RESULT_WORDS[result], paint: paint[result] },
+    disabled ? `${text}${text === '' ? '' : '; '}disabled` : text,
+  ]);
+  const good = tests.filter(({ result }) => result === 'works').length;
+  const sum =
+    good === tests.length
+      ? good === 1
+        ? 'The key works.'
+        : `All ${good} keys work.`
+      : `${good} of ${counted(tests.length, 'key')} work${good === 1 ? 's' : ''}.`;
+  const note = 'The upstream knows a key that works. Whether a client may chat with it shows with its first request.';
+  return [
+    ...renderTable([{ shrinkTo: 12 }, {}, { shrinkTo: 24, wrap: true }], rows, { width, style }),
+    '',
+    sum,
+    ...(good === 0 ? [] : wrapToWidth(note, width).map(style.dim)),
+  ];
+}

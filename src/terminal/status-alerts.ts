@@ -1,0 +1,137 @@
+import { relative } from 'node:path';
+import { isEligible, standingOf } from '../core/standing.ts';
+import { VERSION } from '../version.ts';
+import { untilWithClock } from './duration.ts';
+import { counted } from './key-words.ts';
+import type { StatusReport } from './status-view.ts';
+
+export type Alert = {
+  readonly level: 'bad' | 'warn';
+  readonly text: string;
+  /** Further lines that belong to the text. */
+  readonly details?: readonly string[];
+  readonly fix: string;
+};
+
+const MAX_DETAILS = 5;
+
+/** What is wrong and what to do about it, the worst first. */
+export function findAlerts(report: StatusReport): Alert[] {
+  return [
+    ...keyAlerts(report),
+    ...blockAlerts(report),
+    ...proxyAlerts(report),
+    ...skippedAlerts(report),
+    ...rotationAlerts(report),
+  ];
+}
+
+function keyAlerts({ candidates, config, folderExists, now }: StatusReport): Alert[] {
+  if (candidates.length === 0) {
+    const text = folderExists
+      ? `There are no keys in ${config.authsDir}.`
+      : `There are no keys: the folder ${config.authsDir} does not exist.`;
+    return [{ level: 'bad', text, fix: 'Put a file there, for example mine.env with the line KMI_API_KEY=sk-...' }];
+  }
+  if (candidates.some((candidate) => isEligible(candidate, now))) return [];
+  const returns = candidates
+    .map((candidate) => standingOf(candidate, now))
+    .flatMap((standing) => (standing.is === 'ready' || standing.until === null ? [] : [standing.until]));
+  const next = returns.length === 0 ? '' : ` The first is back ${untilWithClock(Math.min(...returns), now, config.timezone)}.`;
+  return [
+    {
+      level: 'bad',
+      text: `No key can serve now.${next}`,
+      fix: 'Add a key, wait, or see `kmi doctor` for what can be cleared.',
+    },
+  ];
+}
+
+function blockAlerts({ candidates, now }: StatusReport): Alert[] {
+  const blockedFor = (reason: string) =>
+    candidates
+      .filter((candidate) => {
+        const standing = standingOf(candidate, now);
+        return standing.is === 'out' && standing.reason === reason;
+      })
+      .map(({ key }) => key.label);
+  const alerts: Alert[] = [];
+  const add = (level: Alert['level'], labels: readonly string[], what: string, fix: string) => {
+    if (labels.length > 0) alerts.push({ level, text: `${what}: ${list(labels)}`, fix });
+  };
+  add(
+    'bad',
+    blockedFor('banned'),
+    'Account closed by Kimi',
+    'Write to Kimi support; the key stays out until a person clears it.',
+  );
+  add(
+    'warn',
+    blockedFor('auth'),
+    'Key refused (401)',
+    'Replace the key in its auth file; `kmi doctor --recheck-keys` tries it again.',
+  );
+  add('warn', blockedFor('payment_required'), 'Account unpaid', 'Renew the plan; `kmi doctor --recheck-keys` tries it again.');
+  return alerts;
+}
+
+function proxyAlerts({ probe, url }: StatusReport): Alert[] {
+  if (probe.kind === 'stranger') {
+    return [
+      {
+        level: 'bad',
+        text: `Another program answers at ${url} (${probe.answer}).`,
+        fix: 'Stop it, or set KMI_PROXY_LISTEN to a free port.',
+      },
+    ];
+  }
+  if (probe.kind === 'unreachable') {
+    return [{ level: 'warn', text: `${url} cannot be asked: ${probe.reason}.`, fix: 'See `kmi proxy-logs` and `kmi doctor`.' }];
+  }
+  if (probe.kind === 'running' && probe.version !== VERSION) {
+    const text = `The running proxy is version ${probe.version}; this is ${VERSION}.`;
+    return [{ level: 'warn', text, fix: 'Restart it with `kmi proxy-restart`.' }];
+  }
+  return [];
+}
+
+function skippedAlerts({ skipped, config }: StatusReport): Alert[] {
+  if (skipped.length === 0) return [];
+  const details = skipped.slice(0, MAX_DETAILS).map(({ file, detail }) => `${shortPath(file, config.authsDir)}: ${detail}`);
+  if (skipped.length > MAX_DETAILS) details.push(`and ${skipped.length - MAX_DETAILS} more`);
+  const text = skipped.length === 1 ? 'One auth file gives no key:' : `${skipped.length} auth files give no key:`;
+  return [{ level: 'warn', text, details, fix: 'Correct or remove them; `kmi doctor` names them all.' }];
+}
+
+function rotationAlerts(report: StatusReport): Alert[] {
+  return [...activeKeyAlerts(report), ...policyAlerts(report)];
+}
+
+function activeKeyAlerts({ state, candidates }: StatusReport): Alert[] {
+  const { activeKey } = state;
+  if (activeKey === null || candidates.length === 0 || candidates.some(({ key }) => key.label === activeKey)) return [];
+  const text = `The active key ${activeKey} has no auth file any more; ${candidates[0]?.key.label} stands in for it.`;
+  return [{ level: 'warn', text, fix: 'Choose another with `kmi rotate`.' }];
+}
+
+function policyAlerts({ state, config }: StatusReport): Alert[] {
+  if (!state.autoRotate || config.autoRotateAllowed) return [];
+  return [
+    {
+      level: 'warn',
+      text: 'Round-robin is on, but KMI_AUTO_ROTATE_ALLOWED does not allow it, so requests stay with the active key.',
+      fix: 'Set KMI_AUTO_ROTATE_ALLOWED=1, or run `kmi rotate off`.',
+    },
+  ];
+}
+
+/** The path below the auths folder, else the whole path. */
+export function shortPath(file: string, folder: string): string {
+  const short = relative(folder, file);
+  return short === '' || short.startsWith('..') ? file : short;
+}
+
+function list(labels: readonly string[]): string {
+  const shown = labels.slice(0, MAX_DETAILS).join(', ');
+  return labels.length > MAX_DETAILS ? `${shown} and ${counted(labels.length - MAX_DETAILS, 'more', 'more')}` : shown;
+}

@@ -1,0 +1,200 @@
+import type { Config } from '../config/settings.ts';
+import { type Candidate, isEligible } from '../core/standing.ts';
+import type { ProxyProbe } from '../daemon/probe.ts';
+import type { SkippedFile } from '../keys/auth-entry.ts';
+import { agoText, durationText } from './duration.ts';
+import { counted, type KeyWord, keyWord, paintWord, whyOut } from './key-words.ts';
+import { renderMode } from './mode-line.ts';
+import { type Field, innerWidth, renderFields, renderPanel, viewWidth } from './panel.ts';
+import { type Alert, findAlerts } from './status-alerts.ts';
+import type { Style } from './style.ts';
+import { renderTable } from './table.ts';
+import { wrapToWidth } from './width.ts';
+
+/** What `kmi status` looks at, at one moment. */
+export type StatusReport = {
+  readonly config: Config;
+  /** Epoch ms. */
+  readonly now: number;
+  readonly probe: ProxyProbe;
+  /** What a client is pointed at. */
+  readonly url: string;
+  readonly daemonLog: string;
+  /** In the registry's order; without health, because nobody is asked. */
+  readonly candidates: readonly Candidate[];
+  /** Place of the active key; 0 when there are no keys. */
+  readonly activeIndex: number;
+  readonly state: {
+    readonly activeKey: string | null;
+    readonly rotationIndex: number;
+    readonly autoRotate: boolean;
+    readonly lastHealthRefresh: number | null;
+  };
+  readonly folderExists: boolean;
+  readonly skipped: readonly SkippedFile[];
+};
+
+/** More keys than this are not all listed: only the active one and those that do not serve. */
+const LISTED_KEYS = 12;
+
+type Frame = { readonly width: number; readonly style: Style };
+
+/** The lines of `kmi status`: the mode first, then alerts if there are any, then panels. */
+export function renderStatus(report: StatusReport, { columns, style }: { columns: number; style: Style }): string[] {
+  const frame = { width: viewWidth(columns), style };
+  const alerts = findAlerts(report);
+  const panels = [
+    ...(alerts.length === 0 ? [] : [alertsPanel(alerts, frame)]),
+    renderPanel('Proxy', renderFields(proxyFields(report, style), innerWidth(frame.width), style), frame),
+    renderPanel('Keys', keyLines(report, frame), frame),
+    renderPanel('Rotation', renderFields(rotationFields(report), innerWidth(frame.width), style), frame),
+    renderPanel('Health checks', renderFields(checkFields(report), innerWidth(frame.width), style), frame),
+  ];
+  return [renderMode(report.config, style), ...panels.flatMap((panel) => (style.isPlain ? ['', ...panel] : panel))];
+}
+
+function alertsPanel(alerts: readonly Alert[], { width, style }: Frame): string[] {
+  const room = innerWidth(width) - 2;
+  const lines = alerts.flatMap(({ level, text, details = [], fix }) => [
+    ...hang(`${style[level]('!')} `, wrapToWidth(text, room), (line) => line),
+    ...details.flatMap((detail) => hang('  ', wrapToWidth(detail, room - 2), (line) => `  ${line}`)),
+    ...hang('  ', wrapToWidth(fix, room), style.dim),
+  ]);
+  const worst = alerts.some(({ level }) => level === 'bad') ? style.bad : style.warn;
+  return renderPanel('Alerts', lines, { width, style, paintTitle: (text) => style.strong(worst(text)) });
+}
+
+function hang(first: string, lines: readonly string[], paint: (line: string) => string): string[] {
+  return lines.map((line, n) => `${n === 0 ? first : '  '}${paint(line)}`);
+}
+
+function proxyFields({ probe, url, daemonLog, config }: StatusReport, style: Style): Field[] {
+  return [
+    { name: 'state', value: proxyState(probe, style) },
+    { name: 'address', value: { text: url, paint: probe.kind === 'running' ? style.accent : (text) => text } },
+    { name: 'upstream', value: config.upstreamBaseUrl },
+    { name: 'log', value: daemonLog },
+  ];
+}
+
+function proxyState(probe: ProxyProbe, style: Style): { text: string; paint: (text: string) => string } {
+  switch (probe.kind) {
+    case 'running': {
+      const up = durationText(probe.uptimeSeconds * 1000, 'down');
+      return { text: `running, pid ${probe.pid}, up ${up}, version ${probe.version}`, paint: style.good };
+    }
+    case 'nothing':
+      return { text: 'not running; start it with `kmi proxy`', paint: style.dim };
+    case 'stranger':
+      return { text: 'not running; another program holds the port', paint: style.bad };
+    case 'unreachable':
+      return { text: `unknown: ${probe.reason}`, paint: style.warn };
+  }
+}
+
+function keyLines({ candidates, activeIndex, now, config }: StatusReport, { width, style }: Frame): string[] {
+  if (candidates.length === 0) return [style.dim('none')];
+  const rows = candidates.map((candidate, index) => ({
+    candidate,
+    isActive: index === activeIndex,
+    word: keyWord(candidate, now),
+  }));
+  const listed =
+    rows.length <= LISTED_KEYS
+      ? rows
+      : [...rows.filter((row) => row.isActive), ...rows.filter((row) => !row.isActive && row.word !== 'ready')].slice(
+          0,
+          LISTED_KEYS,
+        );
+  const hidden = rows.length - listed.length;
+  const hasEmail = listed.some(({ candidate }) => candidate.key.email !== null);
+  const table = renderTable(
+    [
+      { gap: 1 },
+      { title: 'KEY', shrinkTo: 12 },
+      { title: 'STATE' },
+      { shrinkTo: 28, wrap: true },
+      ...(hasEmail ? [{ title: 'ACCOUNT', shrinkTo: 12 }] : []),
+    ],
+    listed.map(({ candidate, isActive, word }) => [
+      { text: isActive ? '>' : '', paint: style.accent },
+      { text: candidate.key.label, paint: isActive ? style.strong : (text: string) => text },
+      { text: word, paint: paintWord(word, style) },
+      whyOut(candidate, now, config.timezone) ?? { text: usedText(candidate, now), paint: style.dim },
+      { text: candidate.key.email ?? '', paint: style.dim },
+    ]),
+    { width: innerWidth(width), style },
+  );
+  const rest =
+    hidden === 0 ? [] : ['', style.dim(`${counted(hidden, 'further key')} not listed; \`kmi health\` shows them all.`)];
+  return [
+    summary(
+      rows.map(({ word }) => word),
+      style,
+    ),
+    '',
+    ...table,
+    ...rest,
+  ];
+}
+
+const SUMMARY_ORDER: readonly KeyWord[] = ['ready', 'exhausted', 'blocked', 'disabled'];
+
+/** "5 keys: 3 ready, 1 exhausted, 1 blocked". */
+function summary(words: readonly KeyWord[], style: Style): string {
+  const parts = SUMMARY_ORDER.flatMap((word) => {
+    const count = words.filter((other) => other === word).length;
+    return count === 0 ? [] : [paintWord(word, style)(`${count} ${word}`)];
+  });
+  return `${counted(words.length, 'key')}: ${parts.join(', ')}`;
+}
+
+function usedText({ state }: Candidate, now: number): string {
+  if (state.requests === 0) return 'not used yet';
+  const last = state.lastUsed === null ? '' : `, last used ${agoText(state.lastUsed, now)}`;
+  return `${counted(state.requests, 'request')}${last}`;
+}
+
+function rotationFields({ config, candidates, activeIndex, state, now }: StatusReport): Field[] {
+  const active = candidates[activeIndex]?.key.label ?? 'none';
+  const start = candidates.length === 0 ? 0 : state.rotationIndex % candidates.length;
+  const fromStart = [...candidates.slice(start), ...candidates.slice(0, start)];
+  const next = fromStart.find((candidate) => isEligible(candidate, now))?.key.label ?? 'none';
+  const isOn = state.autoRotate && config.autoRotateAllowed;
+  return [
+    { name: 'mode', value: isOn ? `${config.rotateStrategy}, next: ${next}` : 'manual: requests stay with the active key' },
+    { name: 'active key', value: active },
+    {
+      name: 'policy',
+      value: config.autoRotateAllowed
+        ? 'auto-rotation is allowed; `kmi rotate auto` and `kmi rotate off` switch it'
+        : 'auto-rotation is not allowed (KMI_AUTO_ROTATE_ALLOWED=0)',
+    },
+  ];
+}
+
+function checkFields({ config, state, now }: StatusReport): Field[] {
+  const every = (seconds: number) => (seconds === 0 ? 'never' : `every ${durationText(seconds * 1000)}`);
+  return [
+    { name: 'last refresh', value: state.lastHealthRefresh === null ? 'none yet' : agoText(state.lastHealthRefresh, now) },
+    { name: 'refresh', value: every(config.usageCacheSeconds) },
+    {
+      name: 'recheck',
+      value:
+        config.blocklistRecheckSeconds === 0
+          ? 'never'
+          : `${every(config.blocklistRecheckSeconds)}, up to ${counted(config.blocklistRecheckMax, 'blocked key')}`,
+    },
+    {
+      name: 'payment block',
+      value: config.paymentBlockSeconds === 0 ? 'until cleared by hand' : durationText(config.paymentBlockSeconds * 1000),
+    },
+    {
+      name: 'usage check',
+      value: config.requireUsageBeforeRequest
+        ? 'strict: only keys with a known quota serve'
+        : 'off: keys serve before their quota is known',
+    },
+    { name: 'nothing known', value: config.failOpenOnEmptyCache ? 'requests pass (fail open)' : 'requests are refused' },
+  ];
+}

@@ -1,0 +1,79 @@
+import { stripVTControlCharacters } from 'node:util';
+
+/** One column a character, none of which joins with its neighbour: most text. Loading `Intl.Segmenter` takes ms, so it is not asked about this. */
+const SIMPLE = /^[\u0020-\u007e\u00a1-\u00ac\u00ae-\u02ff\u0370-\u0482\u048a-\u052f\u2010-\u2026\u2190-\u21ff\u2500-\u259f]*$/;
+const ZERO = /^[\p{Mn}\p{Me}\p{Cf}\p{Cc}]+$/u;
+/** Wide and full-width characters of Unicode's East Asian Width property, by block. */
+const WIDE =
+  /^[\u1100-\u115f\u2329\u232a\u2e80-\u303e\u3041-\u4dbf\u4e00-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{18cff}\u{1b000}-\u{1b2ff}\u{1f200}-\u{1f265}\u{20000}-\u{3fffd}]/u;
+const EMOJI = /^\p{Emoji_Presentation}|^\p{Emoji}\ufe0f/u;
+
+let segmenter: Intl.Segmenter | null = null;
+
+function graphemes(text: string): string[] {
+  segmenter ??= new Intl.Segmenter('en', { granularity: 'grapheme' });
+  return [...segmenter.segment(text)].map(({ segment }) => segment);
+}
+
+function graphemeWidth(grapheme: string): number {
+  if (SIMPLE.test(grapheme)) return grapheme.length;
+  if (ZERO.test(grapheme)) return 0;
+  return WIDE.test(grapheme) || EMOJI.test(grapheme) ? 2 : 1;
+}
+
+/** Columns a terminal gives the text: 2 for CJK and emoji, 0 for combining marks and colour. */
+export function displayWidth(text: string): number {
+  if (SIMPLE.test(text)) return text.length;
+  const bare = stripVTControlCharacters(text);
+  if (SIMPLE.test(bare)) return bare.length;
+  return graphemes(bare).reduce((sum, grapheme) => sum + graphemeWidth(grapheme), 0);
+}
+
+/** The text with blanks after it (or before it) up to `width` columns; longer text stays as it is. */
+export function padToWidth(text: string, width: number, align: 'left' | 'right' = 'left'): string {
+  const room = ' '.repeat(Math.max(0, width - displayWidth(text)));
+  return align === 'left' ? text + room : room + text;
+}
+
+/** Uncoloured text of at most `width` columns; what is longer is cut and ends in `mark`. */
+export function cutToWidth(text: string, width: number, mark: string): string {
+  if (displayWidth(text) <= width) return text;
+  const room = width - displayWidth(mark);
+  if (room < 0) return takeColumns(text, width);
+  return `${takeColumns(text, room).trimEnd()}${mark}`;
+}
+
+function takeColumns(text: string, width: number): string {
+  if (SIMPLE.test(text)) return text.slice(0, width);
+  let taken = '';
+  let used = 0;
+  for (const grapheme of graphemes(text)) {
+    used += graphemeWidth(grapheme);
+    if (used > width) break;
+    taken += grapheme;
+  }
+  return taken;
+}
+
+/** Uncoloured text in lines of at most `width` columns, broken at blanks; a word longer than a line is broken inside. */
+export function wrapToWidth(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    const longer = line === '' ? word : `${line} ${word}`;
+    if (displayWidth(longer) <= width) {
+      line = longer;
+      continue;
+    }
+    if (line !== '') lines.push(line);
+    line = word;
+    while (displayWidth(line) > width) {
+      const head = takeColumns(line, Math.max(width, 2));
+      if (head === '') break;
+      lines.push(head);
+      line = line.slice(head.length);
+    }
+  }
+  lines.push(line);
+  return lines;
+}

@@ -1,0 +1,50 @@
+import type { ChoiceReason } from '../core/rotation.ts';
+import type { SkipReason } from '../core/standing.ts';
+import type { VerdictClass } from '../core/verdict.ts';
+
+/** Why a key was passed over: completes "skipped: ...". */
+export const SKIP_WORDS: Readonly<Record<SkipReason, string>> = {
+  disabled: 'it is disabled in its auth file',
+  auth: 'it is blocked: the upstream said that the key is wrong',
+  payment_required: 'it is blocked: the account must be paid for',
+  banned: 'it is blocked: the upstream has closed the account',
+  blocked: 'it is blocked',
+  quota: 'it rests until its used-up quota returns',
+  rate: 'it rests after too many requests',
+  upstream: 'it rests: it failed while another key worked',
+  empty: 'its last quota reading says that nothing is left',
+  status: 'its health was not good enough for round-robin',
+  no_usage: 'its quota is not known, and only keys with a known one may serve',
+  key_rate_limit: 'it was at its own rate limit (KMI_PROXY_MAX_*_PER_KEY)',
+  tried: 'this request had tried it already',
+};
+
+/** What an answer of a class says: completes "<status>: ...". */
+export const VERDICT_WORDS: Readonly<Record<VerdictClass, string>> = {
+  served: 'it answered',
+  caller: 'the request itself was refused, which no other key can change',
+  'bad-key': 'the key is wrong',
+  'no-model': 'its plan does not include the model',
+  unpaid: 'the account must be paid for',
+  quota: 'its quota is used up',
+  rate: 'too many requests at a time',
+  overloaded: 'the upstream is overloaded, whatever the key',
+  broken: 'the upstream failed or could not be reached',
+  refused: 'the upstream refused it without a reason known here',
+  banned: 'the upstream has closed the account',
+};
+
+/** Why a key was chosen: completes "chosen: ...". */
+export const CHOICE_WORDS: Readonly<Record<ChoiceReason, string>> = {
+  round_robin: 'round-robin, its turn had come',
+  active: 'it is the active key',
+  next_after_active: 'the active key could not serve, and it was next in order',
+  fail_open: 'no key was known to be good, so the next one that may serve was used',
+  reserve: 'no key was ready, so one that rests was given a try',
+  lone_key: 'it is the only key',
+};
+
+/** The words of a reason read from a file, which another version may have written; an unknown one stands for itself. */
+export function wordsFor<Reason extends string>(words: Readonly<Record<Reason, string>>, reason: string): string {
+  return Object.hasOwn(words, reason) ? words[reason as Reason] : reason;
+}

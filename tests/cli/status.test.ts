@@ -1,0 +1,155 @@
+import { once } from 'node:events';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { z } from 'zod';
+import { cleanUp } from '../support/cleanup.ts';
+import { type TemporaryHome, temporaryHome } from '../support/home.ts';
+import { runKmi, startKmi } from '../support/spawn.ts';
+
+const Time = z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+const Count = z.int().nonnegative();
+
+/** kmi-manager.md section 9, with what was added to it. */
+const Status = z.strictObject({
+  mode: z.enum(['dry-run', 'live']),
+  proxy: z.strictObject({
+    running: z.boolean(),
+    host: z.string(),
+    port: Count,
+    url: z.url(),
+    pids: z.array(Count),
+    daemon_log: z.string(),
+  }),
+  upstream: z.url(),
+  keys: z.strictObject({ total: Count, disabled: Count, blocked: Count, exhausted: Count }),
+  active_key: z.string().nullable(),
+  rotation: z.strictObject({ active_index: Count, rotation_index: Count, auto_rotate: z.boolean(), strategy: z.string() }),
+  policy: z.strictObject({ strict_usage_check: z.boolean(), fail_open_on_empty_cache: z.boolean() }),
+  cache: z.strictObject({ usage_refresh_seconds: Count, blocklist_recheck_seconds: Count, blocklist_max: Count }),
+  payment_block_seconds: Count,
+  last_health_refresh: Time.nullable(),
+  skipped_auth_files: z.array(z.strictObject({ file: z.string(), reason: z.string(), detail: z.string() })),
+});
+
+const inTime = (ms: number) => `${new Date(Date.now() + ms).toISOString().slice(0, 19)}Z`;
+
+async function writeState(home: TemporaryHome, state: Record<string, unknown>): Promise<void> {
+  await mkdir(home.stateDir, { recursive: true });
+  await writeFile(join(home.stateDir, 'state.json'), JSON.stringify({ schema_version: 1, ...state }));
+}
+
+async function status(home: TemporaryHome, env: Record<string, string> = {}) {
+  const run = await runKmi(['status', '--json'], { env: { ...home.env, ...env }, cwd: home.root });
+  return { ...run, json: Status.parse(JSON.parse(run.stdout)) };
+}
+
+test('--json has the shape of the reference, and nothing else is on standard output', async () => {
+  const home = await temporaryHome();
+  for (const label of ['ada', 'ben', 'cleo', 'dan']) await home.addKey({ label, disabled: label === 'dan' });
+  await writeFile(join(home.authsDir, 'broken.toml'), '[x\n');
+  await writeState(home, {
+    active_key: 'cleo',
+    active_index: 2,
+    rotation_index: 1,
+    auto_rotate: true,
+    last_health_refresh: '2026-01-02T03:04:05Z',
+    keys: {
+      ada: { exhausted_until: inTime(600_000) },
+      ben: { blocked_until: inTime(600_000), blocked_reason: 'payment_required', exhausted_until: inTime(600_000) },
+    },
+  });
+  const { json, code, stderr } = await status(home);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(json).toEqual({
+    mode: 'dry-run',
+    proxy: {
+      running: false,
+      host: '127.0.0.1',
+      port: home.port,
+      url: home.proxyUrl,
+      pids: [],
+      daemon_log: join(home.stateDir, 'logs', 'proxy.out'),
+    },
+    upstream: 'https://api.kimi.com/coding/v1',
+    keys: { total: 4, disabled: 1, blocked: 1, exhausted: 1 },
+    active_key: 'cleo',
+    rotation: { active_index: 2, rotation_index: 1, auto_rotate: true, strategy: 'round-robin' },
+    policy: { strict_usage_check: false, fail_open_on_empty_cache: true },
+    cache: { usage_refresh_seconds: 600, blocklist_recheck_seconds: 3600, blocklist_max: 3 },
+    payment_block_seconds: 3600,
+    last_health_refresh: '2026-01-02T03:04:05Z',
+    skipped_auth_files: [
+      { file: join(home.authsDir, 'broken.toml'), reason: 'malformed', detail: expect.stringContaining('not valid TOML') },
+    ],
+  });
+});
+
+test('without keys, and with no key that can serve, the exit code is 1', async () => {
+  const home = await temporaryHome();
+  expect(await status(home)).toMatchObject({ code: 1, json: { keys: { total: 0 }, active_key: null } });
+  await rm(home.authsDir, { recursive: true });
+  expect(await status(home)).toMatchObject({ code: 1 });
+  await mkdir(home.authsDir);
+  await home.addKey({ label: 'ada' });
+  expect(await status(home)).toMatchObject({ code: 0 });
+  await writeState(home, { keys: { ada: { error_401: 1 } } });
+  expect(await status(home)).toMatchObject({ code: 1, json: { keys: { total: 1, blocked: 1 } } });
+});
+
+test('a running proxy is seen with its pid, and its end too', async () => {
+  const home = await temporaryHome();
+  await home.addKey({ label: 'ada' });
+  const proxy = await startKmi(['proxy', '--foreground'], { env: home.env, cwd: home.root });
+  await proxy.waitForOutput(/serves/);
+  expect((await status(home)).json.proxy).toMatchObject({ running: true, pids: [proxy.child.pid] });
+  const human = await runKmi(['status'], { env: home.env, cwd: home.root });
+  expect(human.stdout).toContain(`running, pid ${proxy.child.pid}`);
+  await proxy.stop();
+  expect((await status(home)).json.proxy).toMatchObject({ running: false, pids: [] });
+});
+
+test('another program on the port is not taken for the proxy, and that is an alert', async () => {
+  const home = await temporaryHome();
+  await home.addKey({ label: 'ada' });
+  const stranger = createServer((_request, response) => void response.end('{"status":"ok"}')).listen(home.port, '127.0.0.1');
+  await once(stranger, 'listening');
+  cleanUp(async () => void stranger.close());
+  expect((await status(home)).json.proxy).toMatchObject({ running: false, pids: [] });
+  const { stdout } = await runKmi(['status', '--plain'], { env: home.env, cwd: home.root });
+  expect(stdout).toMatch(/Alerts\n {2}! Another program answers at/);
+});
+
+test('the human view says the mode first and has no alerts when all is well', async () => {
+  const home = await temporaryHome();
+  await home.addKey({ label: 'ada', email: 'ada@example.com' });
+  const dry = await runKmi(['status'], { env: home.env, cwd: home.root });
+  expect(dry.stdout).toMatch(/^Dry-run: nothing is sent to the upstream/);
+  expect(dry.stdout).toMatch(/> ada +ready +not used yet +ada@example\.com/);
+  expect(dry.stdout).not.toContain('Alerts');
+  expect(dry).toMatchObject({ code: 0, stderr: '' });
+  const live = await runKmi(['--status'], { env: { ...home.env, KMI_DRY_RUN: '0' }, cwd: home.root });
+  expect(live.stdout).toMatch(/^Live: /);
+});
+
+test('colour is for terminals and for those who force it; --plain is ASCII only', async () => {
+  const home = await temporaryHome();
+  await home.addKey({ label: 'ada' });
+  const run = async (args: string[], env: Record<string, string> = {}) =>
+    (await runKmi(args, { env: { ...home.env, ...env }, cwd: home.root })).stdout;
+  expect(await run(['status'])).not.toContain('\u001b');
+  expect(await run(['status'], { FORCE_COLOR: '1' })).toContain('\u001b[32m');
+  expect(await run(['--no-color', 'status'], { FORCE_COLOR: '1' })).not.toContain('\u001b');
+  expect(await run(['--plain', 'status'], { FORCE_COLOR: '1' })).toMatch(/^[\n\u0020-\u007e]*$/);
+});
+
+test('a state file that is not JSON is moved aside and told on standard error', async () => {
+  const home = await temporaryHome();
+  await home.addKey({ label: 'ada' });
+  await mkdir(home.stateDir);
+  await writeFile(join(home.stateDir, 'state.json'), '{"keys": ');
+  const { code, stderr } = await status(home);
+  expect(code).toBe(0);
+  expect(stderr).toMatch(/not JSON.*moved aside/);
+});

@@ -1,0 +1,85 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { expect, it } from 'vitest';
+import { temporaryHome } from '../support/home.ts';
+import { startTestProxy } from '../support/proxy.ts';
+import { runKmi } from '../support/spawn.ts';
+import { linesOf, traceEvent, traceEvents } from '../trace/event-fixture.ts';
+
+async function homeWithTrace(files: Readonly<Record<string, string>>) {
+  const home = await temporaryHome();
+  const trace = join(home.stateDir, 'trace', 'trace.jsonl');
+  await mkdir(dirname(trace), { recursive: true });
+  for (const [suffix, text] of Object.entries(files)) await writeFile(`${trace}${suffix}`, text);
+  return home;
+}
+
+it('a real request that went over a used-up key is explained', async () => {
+  const proxy = await startTestProxy({ accounts: ['a', 'b', 'c'], autoRotate: true, settings: { KMI_AUTO_ROTATE_ALLOWED: '1' } });
+  proxy.simulator.account('a').setQuota({ fiveHour: { limit: 1, used: 1 } });
+  expect((await proxy.chat()).status).toBe(200);
+  const [event] = await proxy.trace(1);
+  const { stdout, code } = await runKmi(['why', 'last'], { env: proxy.home.env });
+  expect(code).toBe(0);
+  expect(stdout).toContain(`Request ${event?.request_id}`);
+  expect(stdout).toMatch(/Answered 200 by b after \d/);
+  expect(stdout).toMatch(/^a +tried +4\d\d: its quota is used up$/m);
+  expect(stdout).toMatch(/^b +chosen +200, round-robin, its turn had come$/m);
+  const byId = await runKmi(['why', (event?.request_id ?? '').slice(0, 8), '--json'], { env: proxy.home.env });
+  expect(JSON.parse(byId.stdout)).toEqual({
+    request_id: event?.request_id,
+    ts: event?.ts,
+    method: 'POST',
+    endpoint: '/chat/completions',
+    status: 200,
+    error_code: null,
+    latency_ms: event?.latency_ms,
+    dry_run: false,
+    prompt_hint: 'Say hello',
+    key_label: 'b',
+    choice: 'round_robin',
+    candidates: [
+      {
+        key_label: 'a',
+        outcome: 'tried',
+        status: expect.any(Number),
+        verdict: 'quota',
+        reason: null,
+        text: expect.stringContaining('its quota is used up'),
+      },
+      {
+        key_label: 'b',
+        outcome: 'chosen',
+        status: 200,
+        verdict: null,
+        reason: 'round_robin',
+        text: '200, round-robin, its turn had come',
+      },
+    ],
+  });
+});
+
+it('a request in a rotated file is found', async () => {
+  const { env } = await homeWithTrace({ '': linesOf(traceEvents(3)), '.1': linesOf([traceEvent(0xabc)]) });
+  const { stdout } = await runKmi(['why', '00000abc'], { env });
+  expect(stdout).toContain('Request 00000abc-0000');
+});
+
+it.each([
+  [['why', '0000'], 2, 'is too short'],
+  [['why', '000000'], 2, 'is the beginning of several ids'],
+  [['why', 'ffffffff'], 1, 'No request in the trace begins with "ffffffff".'],
+  [['why'], 2, "missing required argument 'request'"],
+])('%j ends with %i and says what is wrong', async (args, exit, words) => {
+  const { env } = await homeWithTrace({ '': linesOf(traceEvents(3)) });
+  const { code, stdout, stderr } = await runKmi(args, { env });
+  expect({ code, stdout }).toEqual({ code: exit, stdout: '' });
+  expect(stderr).toContain(words);
+});
+
+it('without any request there is no last one', async () => {
+  const { env } = await temporaryHome();
+  const { code, stderr } = await runKmi(['why', 'last'], { env });
+  expect(code).toBe(1);
+  expect(stderr).toContain('The trace is empty');
+});

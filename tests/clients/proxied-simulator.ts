@@ -1,0 +1,49 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type AccountSpec, type ReceivedRequest, type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { cleanUp } from '../support/cleanup.ts';
+import { type TemporaryHome, temporaryHome } from '../support/home.ts';
+import { startKmi } from '../support/spawn.ts';
+
+export type ProxiedSimulator = {
+  readonly home: TemporaryHome;
+  readonly simulator: Simulator;
+  /** Answered chats since the last call: path and account, in order of arrival. */
+  readonly takeChats: () => string[];
+};
+
+/** The built proxy in live round-robin over accounts `ada` and `ben` of a simulator that lets coding agents only chat. */
+export async function startProxiedSimulator(settings: Readonly<Record<string, string>> = {}): Promise<ProxiedSimulator> {
+  const home = await temporaryHome();
+  const accounts: AccountSpec[] = [];
+  for (const name of ['ada', 'ben']) accounts.push({ name, keys: [(await home.addKey({ label: name })).key] });
+  const simulator = await startSimulator({ accounts });
+  cleanUp(() => simulator.close());
+  await mkdir(home.stateDir);
+  await writeFile(join(home.stateDir, 'state.json'), JSON.stringify({ schema_version: 1, auto_rotate: true }));
+  const proxy = await startKmi(['proxy', '--foreground'], {
+    cwd: home.root,
+    env: {
+      ...home.env,
+      KMI_UPSTREAM_BASE_URL: simulator.baseUrl,
+      KMI_DRY_RUN: '0',
+      KMI_AUTO_ROTATE_ALLOWED: '1',
+      ...settings,
+    },
+  });
+  await proxy.waitForOutput(/serves http/);
+  let seen = 0;
+  return {
+    home,
+    simulator,
+    takeChats() {
+      const chats = simulator.received.slice(seen).filter(isAnsweredChat);
+      seen = simulator.received.length;
+      return chats.map(({ path, account }) => `${path.slice('/coding/v1'.length)} ${account}`);
+    },
+  };
+}
+
+function isAnsweredChat({ path, status }: ReceivedRequest): boolean {
+  return status === 200 && (path.endsWith('/chat/completions') || path.endsWith('/messages'));
+}

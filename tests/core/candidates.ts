@@ -1,0 +1,46 @@
+import type { KeyHealth } from '../../src/core/health.ts';
+import type { Key } from '../../src/core/key.ts';
+import { type KeyState, newKeyState } from '../../src/core/key-state.ts';
+import type { Usage } from '../../src/core/quota.ts';
+import type { Candidate } from '../../src/core/standing.ts';
+
+export const NOW = Date.UTC(2026, 10, 20, 12);
+
+export type CandidateOptions = {
+  readonly state?: Partial<KeyState>;
+  /** Share left; null: asked without an answer; absent: never asked. */
+  readonly share?: number | null;
+  readonly walletCents?: number | null;
+  readonly disabled?: boolean;
+};
+
+export function aKey(label: string, disabled = false): Key {
+  return {
+    label,
+    value: `sk-${label}`,
+    hash: label.padEnd(12, '0'),
+    baseUrl: 'https://up.test/v1',
+    priority: 0,
+    disabled,
+    email: null,
+    source: 'x',
+  };
+}
+
+export function aUsage(remainingShare: number | null, walletCents: number | null = null): Usage {
+  return { windows: [], remainingShare, walletCents, parallelLimit: null, plan: null };
+}
+
+export function aCandidate(label: string, options: CandidateOptions = {}): Candidate {
+  return {
+    key: aKey(label, options.disabled),
+    state: { ...newKeyState(), ...options.state },
+    health: healthOf(options),
+  };
+}
+
+function healthOf({ share, walletCents }: CandidateOptions): KeyHealth | null {
+  if (share === undefined) return null;
+  if (share === null) return { usage: null, error: 'timeout', fetchedAt: NOW };
+  return { usage: aUsage(share, walletCents), error: null, fetchedAt: NOW };
+}

@@ -1,0 +1,55 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { distributionOf } from '../../src/core/trace-stats.ts';
+
+const confidence = (text: string, expected?: readonly string[]) => distributionOf([...text], expected).confidence;
+
+describe('the distribution of requests', () => {
+  it('counts per key, most first, then by label', () => {
+    expect(distributionOf([...'cabcab', 'b'])).toMatchObject({
+      total: 7,
+      counts: [
+        ['b', 3],
+        ['a', 2],
+        ['c', 2],
+      ],
+    });
+  });
+
+  it('is certain when even, and when there is nothing to count', () => {
+    expect([confidence('abcabc'), confidence('a'), confidence(''), confidence('', ['a', 'b'])]).toEqual([100, 100, 100, 100]);
+  });
+
+  it('loses the largest deviation in percent of the even share, and is never below 0', () => {
+    expect(confidence('aab')).toBeCloseTo(100 - (0.5 / 1.5) * 100);
+    expect(confidence('aaaaaaaab')).toBeCloseTo(100 - (3.5 / 4.5) * 100);
+    expect(confidence('aaaaaaaaabc')).toBe(0);
+  });
+
+  it('sees the key that got nothing only when told of it', () => {
+    expect([confidence('abab'), confidence('abab', ['a', 'b', 'c'])]).toEqual([100, 0]);
+    expect(distributionOf(['a'], ['a', 'z']).counts).toEqual([
+      ['a', 1],
+      ['z', 0],
+    ]);
+  });
+
+  it('counts labels that are names of object members', () => {
+    expect(distributionOf(['__proto__', 'constructor', '__proto__']).counts).toEqual([
+      ['__proto__', 2],
+      ['constructor', 1],
+    ]);
+  });
+
+  it('adds up, and lies between 0 and 100', () => {
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom('a', 'b', 'c', 'd'), { maxLength: 60 }), fc.boolean(), (labels, told) => {
+        const { total, counts, confidence } = distributionOf(labels, told ? ['a', 'e'] : []);
+        expect(counts.reduce((sum, [, count]) => sum + count, 0)).toBe(total);
+        expect(total).toBe(labels.length);
+        expect(confidence).toBeGreaterThanOrEqual(0);
+        expect(confidence).toBeLessThanOrEqual(100);
+      }),
+    );
+  });
+});

@@ -1,0 +1,100 @@
+import { execFileSync } from 'node:child_process';
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import { open } from '../support/http-client.ts';
+import { openChat, startBinaryProxy, startTestProxy } from '../support/proxy.ts';
+import { startRawUpstream } from '../support/raw-upstream.ts';
+
+const MB = 1024 * 1024;
+/** What the sockets and streams between two ends may hold. */
+const IN_FLIGHT_MAX = 24 * MB;
+
+/** The count once it has stopped growing. */
+async function settled(count: () => number): Promise<number> {
+  for (let last = -1; ; ) {
+    const now = count();
+    if (now === last && now > 0) return now;
+    last = now;
+    await delay(150);
+  }
+}
+
+it('a client that does not read stops the upstream from sending', async () => {
+  const chunk = Buffer.alloc(MB, 'x');
+  const upstream = await startRawUpstream((socket) => {
+    socket.write(`HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: ${300 * MB}\r\n\r\n`);
+    const more = () => {
+      while (socket.bytesWritten < 300 * MB && socket.write(chunk));
+    };
+    socket.on('drain', more);
+    more();
+  });
+  const proxy = await startTestProxy({ settings: { KMI_UPSTREAM_BASE_URL: upstream.baseUrl } });
+  const { request, response } = openChat(proxy);
+  const incoming = await response;
+  incoming.pause();
+  const sent = () => (upstream.sockets[0]?.bytesWritten ?? 0) - (upstream.sockets[0]?.writableLength ?? 0);
+  expect(await settled(sent)).toBeLessThan(IN_FLIGHT_MAX);
+  // And goes on when it reads again.
+  const before = sent();
+  incoming.resume();
+  await expect.poll(sent, { timeout: 5000 }).toBeGreaterThan(before + 50 * MB);
+  request.destroy();
+});
+
+it.each([
+  ['announced', { 'content-length': String(100 * MB) }],
+  ['chunked', { 'transfer-encoding': 'chunked' }],
+])('an upstream that does not read stops the client from sending a body too large to be held (%s)', async (_, headers) => {
+  const upstream = await startRawUpstream(() => undefined, { reads: false });
+  const proxy = await startTestProxy({
+    settings: { KMI_UPSTREAM_BASE_URL: upstream.baseUrl, KMI_PROXY_REPLAY_MAX_MB: '1' },
+  });
+  const { request } = open(`${proxy.url}/files`, { headers });
+  request.on('error', () => undefined);
+  let written = 0;
+  const chunk = Buffer.alloc(MB / 4);
+  const more = () => {
+    while (written < 100 * MB) {
+      written += chunk.length;
+      if (!request.write(chunk)) return;
+    }
+  };
+  request.on('drain', more);
+  more();
+  expect(await settled(() => written)).toBeLessThan(IN_FLIGHT_MAX);
+  request.destroy();
+});
+
+it('the silence of a slow reader is not held against the upstream', async () => {
+  const upstream = await startRawUpstream((socket) => {
+    socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${40 * MB}\r\n\r\n`);
+    for (let n = 0; n < 40; n++) socket.write(Buffer.alloc(MB));
+  });
+  const proxy = await startTestProxy({
+    settings: { KMI_UPSTREAM_BASE_URL: upstream.baseUrl },
+    config: { proxyIdleTimeoutSeconds: 0.2 },
+  });
+  const { response } = openChat(proxy);
+  const incoming = await response;
+  incoming.pause();
+  await delay(600);
+  let bytes = 0;
+  for await (const chunk of incoming) bytes += (chunk as Buffer).length;
+  expect(bytes).toBe(40 * MB);
+  expect((await proxy.trace(1))[0]).toMatchObject({ error_code: null });
+});
+
+it.skipIf(process.platform === 'win32')('the memory of the built binary stays small when neither end reads', async () => {
+  const proxy = await startBinaryProxy({ settings: { KMI_PROXY_REPLAY_MAX_MB: '1' } });
+  const rss = () => Number(execFileSync('ps', ['-o', 'rss=', '-p', String(proxy.kmi.child.pid)]).toString()) * 1024;
+  await proxy.chat({ stream: true });
+  const before = rss();
+  const chunk = Buffer.alloc(MB);
+  proxy.simulator.account('a').respondWith({ chunks: Array.from({ length: 400 }, () => chunk) });
+  const opened = await Promise.all([1, 2, 3].map(() => openChat(proxy).response));
+  for (const incoming of opened) incoming.pause();
+  await delay(500);
+  expect(rss() - before).toBeLessThan(120 * MB);
+  for (const incoming of opened) incoming.destroy();
+});

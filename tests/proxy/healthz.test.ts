@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest';
+import { VERSION } from '../../src/version.ts';
+import { send } from '../support/http-client.ts';
+import { keyOf, startBinaryProxy, startTestProxy, type TestProxy } from '../support/proxy.ts';
+
+const healthz = async (proxy: TestProxy, method = 'GET') => send(`http://127.0.0.1:${proxy.port}/healthz`, { method });
+
+describe('/healthz', () => {
+  it('says what the proxy is and how its keys are, and no secret', async () => {
+    const proxy = await startBinaryProxy({ accounts: ['a', 'b', 'c'], settings: { KMI_PROXY_TOKEN: 'the-token' } });
+    const answer = await healthz(proxy);
+    expect(answer.status).toBe(200);
+    expect(JSON.parse(answer.text)).toEqual({
+      status: 'ok',
+      name: 'kmi',
+      version: VERSION,
+      pid: proxy.kmi.child.pid,
+      uptime_seconds: expect.any(Number),
+      keys: { total: 3, ready: 3, resting: 0, out: 0 },
+    });
+    for (const secret of ['the-token', keyOf('a'), 'sk-']) expect(answer.text).not.toContain(secret);
+    expect(proxy.calls()).toHaveLength(0);
+  });
+
+  it('counts keys that rest and keys that are out', async () => {
+    const proxy = await startTestProxy({ accounts: ['a', 'b', 'c', 'd'] });
+    proxy.simulator.account('a').fail('rate_limited');
+    proxy.simulator.account('b').fail('invalid_key');
+    proxy.simulator.account('c').fail('internal');
+    expect((await proxy.chat()).status).toBe(200);
+    expect(JSON.parse((await healthz(proxy)).text).keys).toEqual({ total: 4, ready: 1, resting: 2, out: 1 });
+  });
+
+  it('answers HEAD, and nothing but GET and HEAD', async () => {
+    const proxy = await startTestProxy();
+    expect((await healthz(proxy, 'HEAD')).status).toBe(200);
+    expect((await healthz(proxy, 'POST')).status).toBe(404);
+  });
+});

@@ -1,0 +1,92 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { makeCertificate } from '../support/certificate.ts';
+import { temporaryHome } from '../support/home.ts';
+import { send } from '../support/http-client.ts';
+import { startBinaryProxy, startTestProxy } from '../support/proxy.ts';
+import { runKmi } from '../support/spawn.ts';
+
+const TOKEN = 'a-long-client-token';
+
+/** Runs a proxy that must not start; answers what it said. */
+async function refusal(settings: Record<string, string>): Promise<string> {
+  const home = await temporaryHome();
+  await home.addKey({ label: 'a' });
+  const { code, stdout, stderr } = await runKmi(['proxy', '--foreground'], { env: { ...home.env, ...settings }, cwd: home.root });
+  expect([code, stdout]).toEqual([1, '']);
+  expect(stderr).not.toMatch(/\n\s+at /);
+  return stderr;
+}
+
+describe('a bind that other machines can reach', () => {
+  const remote = { KMI_PROXY_LISTEN: '0.0.0.0:0', KMI_PROXY_ALLOW_REMOTE: '1', KMI_PROXY_TOKEN: TOKEN };
+
+  it.each([
+    ['without permission', { KMI_PROXY_LISTEN: '0.0.0.0:0', KMI_PROXY_TOKEN: TOKEN, KMI_PROXY_TLS_TERMINATED: '1' }, 'KMI_PROXY_ALLOW_REMOTE'],
+    ['without TLS', remote, 'KMI_PROXY_TLS_CERT'],
+    ['without a token', { ...remote, KMI_PROXY_TLS_TERMINATED: '1', KMI_PROXY_TOKEN: '' }, 'KMI_PROXY_TOKEN'],
+    ['by another name', { ...remote, KMI_PROXY_LISTEN: 'some.host.example:0' }, 'TLS'],
+    ['over IPv6', { ...remote, KMI_PROXY_LISTEN: '[::]:0' }, 'TLS'],
+  ])('is refused %s', async (_, settings, hint) => {
+    const said = await refusal(settings);
+    expect(said).toContain('can be reached from other machines');
+    expect(said).toContain(hint);
+    expect(said).not.toContain(TOKEN);
+  });
+
+  it.each([
+    ['TLS ends in front of it', { KMI_PROXY_TLS_TERMINATED: '1' }],
+    ['TLS is waived', { KMI_PROXY_REQUIRE_TLS: '0' }],
+  ])('is served when %s', async (_, settings) => {
+    const proxy = await startTestProxy({ settings: { ...remote, ...settings } });
+    expect((await proxy.chat()).status).toBe(401);
+    expect((await proxy.chat({}, { headers: { 'x-api-key': TOKEN } })).status).toBe(200);
+  });
+});
+
+describe('own TLS', () => {
+  it('serves the built binary over https', async () => {
+    const { cert, key } = makeCertificate('127.0.0.1');
+    const proxy = await startBinaryProxy({ settings: { KMI_PROXY_TLS_CERT: cert, KMI_PROXY_TLS_KEY: key } });
+    expect(proxy.url).toMatch(/^https:/);
+    const answer = await proxy.chat({ stream: true }, { rejectUnauthorized: false });
+    expect([answer.status, answer.text.includes('[DONE]')]).toEqual([200, true]);
+    expect((await send(proxy.url.replace('https:', 'http:'), { method: 'GET' })).status).toBeNull();
+    expect(await proxy.kmi.stop()).toEqual({ code: 0, signal: null });
+  });
+
+  it('is refused with files that cannot be read', async () => {
+    const said = await refusal({ KMI_PROXY_TLS_CERT: '/nowhere/cert.pem', KMI_PROXY_TLS_KEY: '/nowhere/key.pem' });
+    expect(said).toContain('KMI_PROXY_TLS_CERT');
+  });
+
+  it('is refused with files that are no certificate', async () => {
+    const home = await temporaryHome();
+    const path = join(home.root, 'junk.pem');
+    await writeFile(path, 'junk');
+    const said = await refusal({ KMI_PROXY_TLS_CERT: path, KMI_PROXY_TLS_KEY: path });
+    expect(said).toContain('KMI_PROXY_TLS_CERT');
+  });
+});
+
+describe('an address that cannot be had', () => {
+  it('because another program has it is said plainly', async () => {
+    const first = await startTestProxy();
+    const said = await refusal({ KMI_PROXY_LISTEN: `127.0.0.1:${first.port}` });
+    expect(said).toContain(`Port ${first.port} on 127.0.0.1 is taken`);
+    expect((await first.chat()).status).toBe(200);
+  });
+
+  it('because it is none of this machine is said plainly', async () => {
+    const settings = { KMI_PROXY_ALLOW_REMOTE: '1', KMI_PROXY_TOKEN: TOKEN, KMI_PROXY_REQUIRE_TLS: '0' };
+    expect(await refusal({ ...settings, KMI_PROXY_LISTEN: '203.0.113.1:54123' })).toContain('KMI_PROXY_LISTEN');
+  });
+});
+
+it.each(['localhost:0', '[::1]:0', '127.0.0.2:0'])('%s is served', async (address) => {
+  const proxy = await startTestProxy({ settings: { KMI_PROXY_LISTEN: address } });
+  expect((await proxy.chat()).status).toBe(200);
+  expect(new URL(proxy.url).port).toBe(String(proxy.port));
+  await proxy.serving.stop();
+});

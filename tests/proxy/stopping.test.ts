@@ -1,0 +1,84 @@
+import { once } from 'node:events';
+import { Agent } from 'node:http';
+import { describe, expect, it } from 'vitest';
+import { open, readAnswer } from '../support/http-client.ts';
+import { openChat, startBinaryProxy, startTestProxy } from '../support/proxy.ts';
+
+const SLOW = { behaviour: { chunkPauseMs: 80, chunks: 8 } };
+
+describe('the built binary, told to stop', () => {
+  it.each(['SIGTERM', 'SIGINT'] as const)('by %s finishes its open stream, saves everything and exits with 0', async (signal) => {
+    const proxy = await startBinaryProxy({ simulator: SLOW });
+    const agent = new Agent({ keepAlive: true });
+    const { response } = openChat(proxy, {}, { agent });
+    const incoming = await response;
+    await once(incoming, 'data');
+    proxy.kmi.child.kill(signal);
+    await proxy.kmi.waitForOutput(/Stopping/);
+    const answer = await readAnswer(incoming);
+    const finishedAt = performance.now();
+    expect([answer.error, answer.text.includes('[DONE]')]).toEqual([null, true]);
+    expect(await proxy.kmi.ended).toEqual({ code: 0, signal: null });
+    // Kept-alive connections do not hold it up.
+    expect(performance.now() - finishedAt).toBeLessThan(2000);
+    agent.destroy();
+    expect(await proxy.trace(1)).toHaveLength(1);
+    expect((await proxy.state()).keys.a).toMatchObject({ request_count: 1 });
+    expect(await proxy.log()).toContain('The proxy stopped.');
+  });
+
+  it('takes no new connections meanwhile', async () => {
+    const proxy = await startBinaryProxy({ simulator: SLOW });
+    const incoming = await openChat(proxy).response;
+    await once(incoming, 'data');
+    proxy.kmi.child.kill('SIGTERM');
+    await proxy.kmi.waitForOutput(/Stopping/);
+    expect((await proxy.chat()).error).toBe('ECONNREFUSED');
+    incoming.resume();
+    expect(await proxy.kmi.ended).toEqual({ code: 0, signal: null });
+  });
+
+  it('twice ends the open stream', async () => {
+    const proxy = await startBinaryProxy({ simulator: { behaviour: { chunkPauseMs: 60_000 } } });
+    const incoming = await openChat(proxy).response;
+    await once(incoming, 'data');
+    const answer = readAnswer(incoming);
+    proxy.kmi.child.kill('SIGTERM');
+    await proxy.kmi.waitForOutput(/Stopping/);
+    const secondAt = performance.now();
+    proxy.kmi.child.kill('SIGTERM');
+    expect((await answer).error).toBe('ECONNRESET');
+    const { code } = await proxy.kmi.ended;
+    expect(code).toBe(0);
+    expect(performance.now() - secondAt).toBeLessThan(2000);
+    await proxy.simulator.waitFor(() => proxy.simulator.openResponses === 0);
+  });
+
+  it('with nothing to do is gone at once, idle connections or not', async () => {
+    const proxy = await startBinaryProxy();
+    const agent = new Agent({ keepAlive: true });
+    expect((await proxy.chat({}, { agent })).status).toBe(200);
+    const startedAt = performance.now();
+    expect(await proxy.kmi.stop()).toEqual({ code: 0, signal: null });
+    expect(performance.now() - startedAt).toBeLessThan(2000);
+    agent.destroy();
+  });
+});
+
+it('a request on a kept-alive connection is still answered while the proxy stops, and the connection ends with it', async () => {
+  const proxy = await startTestProxy({ simulator: SLOW });
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  await proxy.chat({}, { agent });
+  const incoming = await openChat(proxy).response;
+  await once(incoming, 'data');
+  const { request, response } = open(`${proxy.url}/models`, { method: 'GET', agent });
+  await once(request, 'socket');
+  request.flushHeaders();
+  const stopped = proxy.serving.stop();
+  request.end();
+  const late = await response.then(readAnswer, () => null);
+  if (late !== null) expect([late.status, late.rawHeaders.join().toLowerCase()]).toEqual([200, expect.stringContaining('connection,close')]);
+  expect((await readAnswer(incoming)).text).toContain('[DONE]');
+  await stopped;
+  agent.destroy();
+});

@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest';
+import type { KeyState } from '../../src/core/key-state.ts';
+import { Ledger } from '../../src/state/ledger.ts';
+import { StateStore, statePath } from '../../src/state/store.ts';
+import { cleanUp } from '../support/cleanup.ts';
+import { temporaryFolder } from './children.ts';
+
+const AT = Date.UTC(2026, 1, 2, 9);
+
+async function newLedger(state: Partial<KeyState> = {}) {
+  const path = statePath(await temporaryFolder());
+  const store = await StateStore.open({ path, clock: () => AT, log: { warn: () => undefined } });
+  cleanUp(() => store.close());
+  const key = Object.assign(store.keyState('k'), state);
+  return { ledger: new Ledger(store), store, key, path };
+}
+
+describe('an answer', () => {
+  it('under 400 is counted and takes one off each error but a 401, which is forgiven whole', async () => {
+    const { ledger, key } = await newLedger({ errors401: 3, errors403: 2, errors429: 1, errors5xx: 0, requests: 9 });
+    ledger.served('k', AT);
+    expect(key).toMatchObject({ requests: 10, lastUsed: AT, errors401: 0, errors403: 1, errors429: 0, errors5xx: 0 });
+  });
+
+  it('under 400 ends a refusal and a rest after failures, but no other block and no other rest', async () => {
+    const refused = await newLedger({
+      block: { until: null, reason: 'auth' },
+      cooldown: { until: AT + 9, reason: 'upstream' },
+    });
+    refused.ledger.served('k', AT);
+    expect(refused.key).toMatchObject({ block: null, cooldown: null });
+
+    const block = { until: null, reason: 'payment_required' };
+    const cooldown = { until: AT + 9, reason: 'quota' } as const;
+    const unpaid = await newLedger({ block, cooldown });
+    unpaid.ledger.served('k', AT);
+    expect(unpaid.key).toMatchObject({ block, cooldown });
+  });
+
+  it('that failed is counted with its error; one that says nothing of the key only as a request', async () => {
+    const { ledger, key } = await newLedger();
+    ledger.failed('k', AT, 'errors429');
+    ledger.answered('k', AT + 1);
+    ledger.brokeOff('k');
+    expect(key).toMatchObject({ requests: 2, errors429: 1, errors5xx: 1, lastUsed: AT + 1 });
+  });
+
+  it('of /usages forgives one of each error and is no request', async () => {
+    const { ledger, key } = await newLedger({ errors401: 1, errors403: 2, errors429: 0 });
+    ledger.usageAnswered('k');
+    ledger.usageAnswered('never-used');
+    expect(key).toMatchObject({ requests: 0, errors401: 1, errors403: 1, errors429: 0 });
+  });
+});
+
+describe('putting a key away', () => {
+  it('sets the block or the rest', async () => {
+    const { ledger, key } = await newLedger();
+    const cooldown = { until: AT + 5, reason: 'rate' } as const;
+    const block = { until: null, reason: 'banned' } as const;
+    ledger.putAway('k', { kind: 'cooldown', cooldown });
+    ledger.putAway('k', { kind: 'block', block });
+    expect(key).toMatchObject({ cooldown, block });
+  });
+
+  it('after a failure never shortens a longer rest for quota or rate', async () => {
+    const cooldown = { until: AT + 3_600_000, reason: 'quota' } as const;
+    const { ledger, key } = await newLedger({ cooldown });
+    ledger.putAway('k', { kind: 'cooldown', cooldown: { until: AT + 60_000, reason: 'upstream' } });
+    expect(key.cooldown).toEqual(cooldown);
+    ledger.putAway('k', { kind: 'cooldown', cooldown: { until: AT + 3_600_001, reason: 'upstream' } });
+    expect(key.cooldown?.reason).toBe('upstream');
+  });
+
+  it('again with a later reset of the same kind takes the later one, and an earlier one, too', async () => {
+    const { ledger, key } = await newLedger({ cooldown: { until: AT + 300_000, reason: 'quota' } });
+    for (const until of [AT + 7_200_000, AT + 3_600_000]) {
+      ledger.putAway('k', { kind: 'cooldown', cooldown: { until, reason: 'quota' } });
+      expect(key.cooldown?.until).toBe(until);
+    }
+  });
+
+  it('is over when cleared', async () => {
+    const { ledger, key } = await newLedger({
+      errors401: 2,
+      errors403: 2,
+      block: { until: null, reason: 'banned' },
+      cooldown: { until: AT + 9, reason: 'quota' },
+    });
+    ledger.clearBlock('k');
+    expect(key).toMatchObject({ errors401: 0, errors403: 2, block: null, cooldown: { reason: 'quota' } });
+    ledger.clearCooldown('k');
+    expect(key.cooldown).toBeNull();
+  });
+});
+
+it('choices and times are kept over a restart', async () => {
+  const { ledger, store, path } = await newLedger();
+  ledger.setActive('b', 1);
+  ledger.setRotationIndex(2);
+  ledger.setAutoRotate(true);
+  ledger.healthRefreshed(AT);
+  await store.close();
+  const again = await StateStore.open({ path, clock: () => AT, log: { warn: () => undefined } });
+  expect(again.state).toMatchObject({
+    activeKey: 'b',
+    activeIndex: 1,
+    rotationIndex: 2,
+    autoRotate: true,
+    lastHealthRefresh: AT,
+  });
+});

@@ -1,0 +1,41 @@
+import { describe, expect, test } from 'vitest';
+import { describeConfig } from '../../src/config/document.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { renderConfig } from '../../src/terminal/config-view.ts';
+import { displayWidth } from '../../src/terminal/width.ts';
+import { LOOKS, PLAIN, visible } from './fixture.ts';
+
+const loaded = loadConfig(
+  {
+    KMI_AUTHS_DIR: '/home/kim/_auths',
+    KMI_STATE_DIR: '/home/kim/a/folder/with/quite/a/long/path/for/eighty/columns/.kmi',
+    KMI_PROXY_TOKEN: 'top-secret',
+    KMI_UPSTREAM_ALLOWLIST: 'api.kimi.com,api.moonshot.ai,api.moonshot.cn,*.example.com',
+    KMI_DRY_RUN: '0',
+  },
+  '/nonexistent',
+);
+const entries = describeConfig(loaded);
+
+describe.each(LOOKS)('at %s', (_, columns, style) => {
+  test('the settings', () => {
+    expect(visible(renderConfig(entries, null, { columns, style }))).toMatchSnapshot();
+  });
+});
+
+test('every setting is shown, no secret is, and no line is wider than the terminal', () => {
+  const lines = renderConfig(entries, null, { columns: 80, style: PLAIN });
+  for (const { variable } of entries) expect(lines.join('\n')).toContain(variable);
+  expect(lines.join('\n')).not.toContain('top-secret');
+  for (const line of lines) expect(displayWidth(line)).toBeLessThanOrEqual(80);
+});
+
+test('a value from the env file names the file once, above', () => {
+  const entry = { group: 'G', variable: 'KMI_LOCALE', value: 'ru', source: '.env (/x/.env)' };
+  expect(renderConfig([entry], '/x/.env', { columns: 80, style: PLAIN })).toEqual([
+    'Env file: /x/.env',
+    '',
+    'G',
+    '  KMI_LOCALE  ru  from .env',
+  ]);
+});

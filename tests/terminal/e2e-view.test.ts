@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest';
+import type { RotationCheck } from '../../src/core/rotation-check.ts';
+import { renderE2e } from '../../src/terminal/e2e-view.ts';
+import { createStyle } from '../../src/terminal/style.ts';
+import { VARIANTS } from './view-variants.ts';
+
+const even: RotationCheck = {
+  sent: 50,
+  answered: 50,
+  failures: [],
+  traced: 50,
+  isDryRun: false,
+  isRotating: true,
+  distribution: {
+    total: 50,
+    counts: [
+      ['ada', 17],
+      ['ben', 17],
+      ['cleo', 16],
+    ],
+    confidence: 96,
+  },
+  confidence: 96,
+  isEven: true,
+  passedOver: [],
+};
+
+const uneven: RotationCheck = {
+  ...even,
+  answered: 47,
+  failures: [
+    ['HTTP 503', 2],
+    ['no answer in time', 1],
+  ],
+  distribution: {
+    total: 48,
+    counts: [
+      ['ada', 32],
+      ['ben', 14],
+      ['cleo', 2],
+    ],
+    confidence: 0,
+  },
+  confidence: 60.9,
+  isEven: false,
+  passedOver: [{ key: 'cleo', reasons: ['quota', 'rate'] }],
+};
+
+const style = createStyle({ color: false, plain: true });
+const told = (check: RotationCheck) => renderE2e(check, { width: 200, style }).join('\n');
+
+describe.each(VARIANTS)('%s', (_name, view) => {
+  it('shows an even rotation', () => {
+    expect(renderE2e(even, view).join('\n')).toMatchSnapshot();
+  });
+
+  it('shows an uneven one with failures and a key that rested', () => {
+    expect(renderE2e(uneven, view).join('\n')).toMatchSnapshot();
+  });
+});
+
+it.each([
+  [{ ...even, isRotating: false, confidence: null, isEven: false }, 'Round-robin is off'],
+  [{ ...even, traced: 0 }, 'the proxy that answered writes another one'],
+  [{ ...even, traced: 0, answered: 0 }, 'No request reached the choice of a key.'],
+  [{ ...even, confidence: 88 }, 'as even as these requests divide by the keys'],
+  [{ ...even, confidence: null, isEven: false }, 'nothing to judge'],
+] as const)('it says what the figures mean', (check, words) => {
+  expect(told(check)).toContain(words);
+});
+
+it('a pool of thousands is summed up', () => {
+  const counts = Array.from({ length: 5000 }, (_, n) => [`key-${n}`, 1] as const);
+  const text = told({ ...even, distribution: { total: 5000, counts, confidence: 100 } });
+  expect(text).toContain('and 4960 keys more');
+});

@@ -1,0 +1,91 @@
+import { describe, expect, test } from 'vitest';
+import { type CurrentEntry, renderCurrent } from '../../src/terminal/current-view.ts';
+import { type HealthReport, renderHealth } from '../../src/terminal/health-view.ts';
+import { displayWidth } from '../../src/terminal/width.ts';
+import { candidate, configOf, healthOf, LOOKS, mixedPool, NOW, PLAIN, visible, window } from './fixture.ts';
+
+const report: HealthReport = {
+  config: configOf({ dryRun: false }),
+  now: NOW,
+  candidates: mixedPool({ asked: true }),
+  active: 'ada',
+  skipped: [{ file: '/home/kim/_auths/empty.env', reason: 'no_key', detail: 'The file has no KMI_API_KEY.' }],
+};
+
+const paths = [
+  { client: 'kimi-cli', path: '/home/kim/.kimi/config.toml' },
+  { client: 'kimi-code', path: '/home/kim/.kimi-code/config.toml' },
+];
+const [cli, code] = paths as [(typeof paths)[0], (typeof paths)[0]];
+const entries: CurrentEntry[] = [
+  {
+    ...cli,
+    kind: 'account',
+    provider: 'managed:kimi-code',
+    hasOauth: true,
+    pooledAs: 'ada',
+    candidate: { ...(report.candidates[0] as HealthReport['candidates'][0]) },
+  },
+  { ...code, kind: 'unusable', problem: 'The file names no Kimi provider.' },
+];
+
+const plain = (change: Partial<HealthReport> = {}) =>
+  renderHealth({ ...report, ...change }, { columns: 80, style: PLAIN }).join('\n');
+
+describe.each(LOOKS)('at %s', (_, columns, style) => {
+  test('the health of a pool with every state', () => {
+    expect(visible(renderHealth(report, { columns, style }))).toMatchSnapshot();
+  });
+
+  test("the accounts of the Kimi clients' own configs", () => {
+    expect(visible(renderCurrent(entries, { config: report.config, now: NOW, paths }, { columns, style }))).toMatchSnapshot();
+  });
+});
+
+test('no line is wider than the terminal', () => {
+  for (const [, columns, style] of LOOKS) {
+    for (const line of renderHealth(report, { columns, style })) expect(displayWidth(line)).toBeLessThanOrEqual(columns);
+  }
+});
+
+test('blocked, exhausted and empty keys are told apart, with the time they come back', () => {
+  const shown = plain();
+  expect(shown).toMatch(/ben +exhausted[\s\S]*quota used up, back in 35 min \(12:35\)/);
+  expect(shown).toMatch(/cleo +blocked[\s\S]*key refused \(401\), until a recheck succeeds[\s\S]*asking failed: HTTP 401/);
+  expect(shown).toMatch(/zoe +empty\n +no quota left, back in 1 h \(13:00\)/);
+});
+
+test('times follow the zone, which is named unless it is the local one', () => {
+  const shown = plain({ config: configOf({ timezone: 'Asia/Tokyo' }) });
+  expect(shown).toContain('back in 35 min (21:35)');
+  expect(shown).toContain('Times are in Asia/Tokyo.');
+  expect(plain({ config: configOf({ timezone: 'local' }) })).not.toContain('Times are in');
+});
+
+test('the auth file is named when asked for', () => {
+  expect(plain({ config: configOf({ showSource: true }) })).toContain('/home/kim/_auths/ada.env');
+  expect(plain()).not.toContain('/home/kim/_auths/ada.env');
+});
+
+test("the upstream's own words for a reset are kept", () => {
+  const hinted = (resetHint: string) =>
+    plain({ candidates: [candidate('ada', { health: healthOf([{ ...window('quota', 0.5), resetHint }]) })] });
+  expect(hinted('tomorrow')).toMatch(/50 % {2}resets tomorrow$/m);
+  expect(hinted('resets in 9s')).toMatch(/50 % {2}resets in 9s$/m);
+});
+
+test('a block from an older state file keeps its own reason', () => {
+  const old = candidate('ada', { state: { block: { until: null, reason: 'manual hold' } } });
+  expect(plain({ candidates: [old] })).toContain('blocked: manual hold, until a recheck succeeds');
+});
+
+test('no view shows a key', () => {
+  expect(plain({ config: configOf({ showSource: true }) })).not.toContain('sk-secret');
+});
+
+test('without any config the places looked at are named; one that goes through the proxy says so', () => {
+  const show = (list: CurrentEntry[]) =>
+    renderCurrent(list, { config: report.config, now: NOW, paths }, { columns: 80, style: PLAIN }).join('\n');
+  expect(show([])).toMatch(/No Kimi client has a config here\.\n.*\.kimi\/config\.toml\n.*\.kimi-code/);
+  expect(show([{ ...cli, kind: 'through_proxy' }])).toContain('goes through this proxy');
+});

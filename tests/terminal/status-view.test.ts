@@ -1,0 +1,107 @@
+import { stripVTControlCharacters } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { renderStatus, type StatusReport } from '../../src/terminal/status-view.ts';
+import { displayWidth } from '../../src/terminal/width.ts';
+import { VERSION } from '../../src/version.ts';
+import { COLORED, candidate, configOf, LOOKS, mixedPool, NOW, PLAIN, UNCOLORED, visible } from './fixture.ts';
+
+const keys = { total: 1, ready: 1, resting: 0, out: 0 };
+
+function report(change: Partial<StatusReport> = {}): StatusReport {
+  return {
+    config: configOf(),
+    now: NOW,
+    probe: { kind: 'nothing' },
+    url: 'http://127.0.0.1:54123/kmi-rotor/v1',
+    daemonLog: '/home/kim/.kmi/logs/proxy.out',
+    candidates: [candidate('ada'), candidate('ben')],
+    activeIndex: 0,
+    state: { activeKey: null, rotationIndex: 1, autoRotate: false, lastHealthRefresh: null },
+    folderExists: true,
+    skipped: [],
+    ...change,
+  };
+}
+
+const troubled = report({
+  config: configOf({ dryRun: false, autoRotateAllowed: true }),
+  probe: { kind: 'running', pid: 4711, version: VERSION, uptimeSeconds: 7_500, keys },
+  candidates: mixedPool({ asked: false }),
+  state: { activeKey: 'ada', rotationIndex: 2, autoRotate: true, lastHealthRefresh: NOW - 190_000 },
+  skipped: [
+    { file: '/home/kim/_auths/old/broken.toml', reason: 'malformed', detail: 'The file is not valid TOML (line 2, column 4).' },
+    { file: '/home/kim/_auths/twin.env', reason: 'duplicate_key', detail: 'It holds the same key as ada.env.' },
+  ],
+});
+
+const text = (of: StatusReport, style = PLAIN) => renderStatus(of, { columns: 80, style }).join('\n');
+
+describe.each(LOOKS)('at %s', (_, columns, style) => {
+  test('the status of a healthy pool', () => {
+    expect(visible(renderStatus(report(), { columns, style }))).toMatchSnapshot();
+  });
+
+  test('the status of a pool with every trouble', () => {
+    expect(visible(renderStatus(troubled, { columns, style }))).toMatchSnapshot();
+  });
+});
+
+test('no line is wider than the terminal, and colour only adds to what the words say', () => {
+  for (const columns of [80, 120]) {
+    const lines = renderStatus(troubled, { columns, style: COLORED });
+    for (const line of lines) expect(displayWidth(line)).toBeLessThanOrEqual(columns);
+    expect(lines.map(stripVTControlCharacters)).toEqual(renderStatus(troubled, { columns, style: UNCOLORED }));
+  }
+});
+
+test('plain output is ASCII', () => {
+  const ascii = /^[\n\u0020-\u007e]*$/;
+  expect(text(report())).toMatch(ascii);
+  expect(text({ ...troubled, candidates: troubled.candidates.filter(({ key }) => ascii.test(key.label)) })).toMatch(ascii);
+});
+
+test('the mode is said first', () => {
+  expect(text(report())).toMatch(/^Dry-run: nothing is sent/);
+  expect(text(troubled)).toMatch(/^Live: /);
+});
+
+test('of 40 keys only the active one and those out of service are listed', () => {
+  const many = Array.from({ length: 40 }, (_, n) => candidate(`key-${n}`, n === 30 ? { state: { errors401: 1 } } : {}));
+  const shown = text(report({ candidates: many, activeIndex: 7 }));
+  expect(shown).toContain('40 keys: 39 ready, 1 blocked');
+  expect(shown.match(/key-\d+ /g)).toEqual(['key-7 ', 'key-30 ']);
+  expect(shown).toContain('38 further keys not listed');
+});
+
+test('every way in which something is wrong has an alert that says what to do', () => {
+  const closed = [candidate('ada', { state: { block: { until: null, reason: 'banned' } } })];
+  expect(text(report({ candidates: closed }))).toMatch(/No key can serve now\.[\s\S]*Account closed by Kimi: ada/);
+  expect(text(report({ candidates: [] }))).toContain('There are no keys in /home/kim/_auths.');
+  expect(text(report({ candidates: [], folderExists: false }))).toMatch(/the folder \/home\/kim\/_auths does not\s+exist/);
+  expect(text(report({ probe: { kind: 'stranger', answer: 'HTTP 200' } }))).toMatch(
+    /Another program answers at .*\(HTTP\s+200\)/,
+  );
+  expect(text(report({ probe: { kind: 'unreachable', reason: 'no answer in time' } }))).toContain('no answer in time');
+  const old = { kind: 'running', pid: 1, version: '0.0.1', uptimeSeconds: 5, keys } as const;
+  expect(text(report({ probe: old }))).toContain('The running proxy is version 0.0.1');
+  const state = { activeKey: 'gone', rotationIndex: 0, autoRotate: true, lastHealthRefresh: null };
+  expect(text(report({ state }))).toMatch(
+    /active key gone has no auth file any more; ada[\s\S]*KMI_AUTO_ROTATE_ALLOWED does not/,
+  );
+  expect(text(report())).not.toContain('Alerts');
+});
+
+test('when all keys rest, the alert names the first to come back', () => {
+  const resting = [5, 3].map((minutes) =>
+    candidate(`k${minutes}`, { state: { cooldown: { until: NOW + minutes * 60_000, reason: 'rate' } } }),
+  );
+  expect(text(report({ candidates: resting }))).toContain('The first is back in 3 min (12:03).');
+});
+
+test('many skipped files are counted, not all named', () => {
+  const skipped = Array.from(
+    { length: 8 },
+    (_, n) => ({ file: `/home/kim/_auths/f${n}.env`, reason: 'no_key', detail: 'No key.' }) as const,
+  );
+  expect(text(report({ skipped }))).toMatch(/8 auth files give no key:[\s\S]*f4\.env: No key\.\s+and 3 more/);
+});

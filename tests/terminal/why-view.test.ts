@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest';
+import type { TraceEvent } from '../../src/core/trace-event.ts';
+import { createStyle } from '../../src/terminal/style.ts';
+import { renderWhy } from '../../src/terminal/why-view.ts';
+import { traceEvent } from '../trace/event-fixture.ts';
+import { VARIANTS } from './view-variants.ts';
+
+const failedOver = traceEvent(1, {
+  key_label: 'cleo',
+  latency_ms: 1840,
+  tried: [
+    { key_label: 'ada', status: 429, verdict: 'quota' },
+    { key_label: 'ben', status: 503, verdict: 'broken' },
+  ],
+  skipped: [
+    { key_label: 'dora', reason: 'payment_required' },
+    { key_label: 'emil', reason: 'key_rate_limit' },
+  ],
+});
+
+const style = createStyle({ color: false, plain: true });
+const told = (fields: Partial<TraceEvent>) => renderWhy(traceEvent(1, fields), { width: 100, style }).join('\n');
+
+describe.each(VARIANTS)('%s', (_name, view) => {
+  it('tells a request that went over two keys to a third', () => {
+    expect(renderWhy(failedOver, view).join('\n')).toMatchSnapshot();
+  });
+});
+
+it('a request that no key could serve names all that were passed over', () => {
+  const skipped = [
+    { key_label: 'ada', reason: 'quota' },
+    { key_label: 'ben', reason: 'auth' },
+  ];
+  const text = told({ status: 503, error_code: 'no_eligible_key', key_label: '', choice: null, skipped });
+  expect(text).toContain('No key could serve: the client got 503');
+  expect(text).toMatch(/ada +skipped +it rests until its used-up quota returns/);
+  expect(text).toMatch(/ben +skipped +it is blocked: the upstream said that the key is wrong/);
+  expect(text).not.toContain('chosen');
+});
+
+it('when every key failed, the one whose answer the client got is told', () => {
+  const tried = [
+    { key_label: 'ada', status: 429, verdict: 'rate' },
+    { key_label: 'ben', status: 401, verdict: 'bad-key' },
+  ];
+  const text = told({ status: 401, error_code: 401, key_label: 'ben', tried });
+  expect(text).toMatch(/ben +tried +401: the key is wrong; no further key, so the client got this/);
+  expect(text).not.toContain('chosen');
+});
+
+it('a key that failed first and served after a pause is told twice', () => {
+  const text = told({ key_label: 'ada', tried: [{ key_label: 'ada', status: 503, verdict: 'broken' }] });
+  expect(text).toMatch(/ada +tried +503/);
+  expect(text).toMatch(/ada +chosen +200/);
+});
+
+it.each([
+  [{ status: 499, error_code: 'client_left' }, 'The client left after 101 ms'],
+  [{ error_code: 'stream_broken' }, 'the answer broke off after 101 ms'],
+  [{ status: 502, error_code: 'upstream_error' }, 'The upstream could not be reached: the client got 502'],
+  [{ dry_run: true }, 'dry-run: nothing was sent upstream'],
+] as const)('%j is said in words', (fields, words) => {
+  expect(told(fields)).toContain(words);
+});
+
+it('reasons of another version stand for themselves', () => {
+  const text = told({ choice: 'quota_first', skipped: [{ key_label: 'ben', reason: 'on_holiday' }] });
+  expect(text).toContain('200, quota_first');
+  expect(text).toContain('on_holiday');
+});
+
+it('nothing of the trace steers the terminal', () => {
+  const hostile = traceEvent(1, { request_id: 'abc\u001b[2J', prompt_hint: '\u001b[31m', key_label: '\u0007' });
+  expect(renderWhy(hostile, { width: 100, style }).join('')).not.toMatch(/\p{Cc}/u);
+});
