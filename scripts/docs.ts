@@ -4,6 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { COMMANDS } from '../src/commands/catalogue.ts';
 import { renderEnvExample, renderSettingsTable } from '../src/config/document.ts';
 
 type Generated = {
@@ -15,6 +16,7 @@ type Generated = {
 
 const generated: readonly Generated[] = [
   { file: '.env.example', render: renderEnvExample },
+  { file: 'README.md', block: 'commands', render: renderCommandsTable },
   { file: 'README.md', block: 'settings', render: renderSettingsTable },
 ];
 
@@ -31,6 +33,14 @@ const stale = [...new Set(generated.map(({ file }) => file))].filter((file) => {
 if (stale.length > 0 && !write) {
   console.error(`Not in step with the code: ${stale.join(', ')}. Run \`npm run docs\`.`);
   process.exitCode = 1;
+}
+
+function renderCommandsTable(): string {
+  const rows = COMMANDS.map(({ name, rootFlag, summary }) => {
+    const twin = rootFlag === undefined ? '' : ` (\`kmi ${rootFlag}\`)`;
+    return `| \`kmi ${name}\`${twin} | ${summary.replaceAll('|', '\\|')} |`;
+  });
+  return ['| command | does |', '| --- | --- |', ...rows].join('\n');
 }
 
 function read(path: string): string {
