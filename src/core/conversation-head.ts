@@ -88,7 +88,7 @@ function readMessage(bytes: Buffer, open: number): Message | null {
     const value = close === -1 ? -1 : valueAfterKey(bytes, close);
     const end = value === -1 ? -1 : endOfValue(bytes, value);
     if (end === -1) return null;
-    if (isKey(bytes, key, close, 'role')) role = bytes.latin1Slice(value + 1, end - 1);
+    if (isKey(bytes, key, close, 'role')) role = bytes.toString('latin1', value + 1, end - 1);
     else if (isKey(bytes, key, close, 'content')) texts = textsOf(bytes, value);
     at = skipSpace(bytes, end);
     if (bytes[at] === CLOSE_BRACE) return { role, texts, end: at + 1 };
@@ -97,7 +97,7 @@ function readMessage(bytes: Buffer, open: number): Message | null {
 }
 
 function isKey(bytes: Buffer, open: number, close: number, name: string): boolean {
-  return close - open - 1 === name.length && bytes.latin1Slice(open + 1, close) === name;
+  return close - open - 1 === name.length && bytes.toString('latin1', open + 1, close) === name;
 }
 
 /** The text of a content: the string itself, or the `text` of each of its parts. */

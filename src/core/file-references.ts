@@ -16,7 +16,7 @@ export function findFileReferences(chunks: readonly Buffer[]): readonly string[]
     const from = at + SCHEME.length;
     let to = from;
     while (to - from < ID_MAX && isIdByte(bytes[to])) to += 1;
-    const id = bytes.latin1Slice(from, to);
+    const id = bytes.toString('latin1', from, to);
     if (id !== '' && !ids.includes(id)) ids.push(id);
   }
   return ids;

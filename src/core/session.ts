@@ -2,7 +2,7 @@ import { BodyBytes } from './body-bytes.ts';
 import { hashConversationHead } from './conversation-head.ts';
 import { OPEN_BRACE, QUOTE, skipSpace } from './json-bytes.ts';
 import { hashText } from './session-hash.ts';
-import { findTopLevel, type KnownPlaces } from './top-level-member.ts';
+import { findAnywhere, findNear, type KnownPlaces } from './top-level-member.ts';
 
 /** What named the session: a header, the body's `prompt_cache_key` or `metadata.user_id`, or the conversation's head. */
 export type SessionSource = 'header' | 'prompt_cache_key' | 'user_id' | 'head';
@@ -15,6 +15,8 @@ export type HeaderLookup = (name: string) => string | undefined;
 
 /** Claude Code, OpenCode, and what others send (kimi-api.md part B); the first that is there counts. */
 const HEADERS = ['x-claude-code-session-id', 'x-session-affinity', 'session-id', 'x-session-id'] as const;
+const CACHE_KEY = { name: 'prompt_cache_key', opener: QUOTE };
+const METADATA = { name: 'metadata', opener: OPEN_BRACE };
 /** A longer header names no session. */
 const NAME_MAX = 512;
 
@@ -33,18 +35,21 @@ export function findSession(header: HeaderLookup, chunks: readonly Buffer[], pla
 function findInBody(body: BodyBytes, places: KnownPlaces): Session | null {
   const start = body.slice(0, 16);
   if (start[skipSpace(start, 0)] !== OPEN_BRACE) return null;
-  const key = findTopLevel(body, { name: 'prompt_cache_key', opener: QUOTE }, places);
-  if (key !== null && key.length > 2) return { id: hashText(unquote(key)), source: 'prompt_cache_key' };
-  const metadata = findTopLevel(body, { name: 'metadata', opener: OPEN_BRACE }, places);
-  const user = metadata === null ? null : userIdOf(metadata);
-  if (user !== null) return { id: hashText(sessionOfUser(user)), source: 'user_id' };
+  // Both near before either far: a client that sends the second would else pay a search for the first.
+  for (const find of [findNear, findAnywhere]) {
+    const key = find(body, CACHE_KEY, places);
+    if (key !== null && key.length > 2) return { id: hashText(unquote(key)), source: 'prompt_cache_key' };
+    const metadata = find(body, METADATA, places);
+    const user = metadata === null ? null : userIdOf(metadata);
+    if (user !== null) return { id: hashText(sessionOfUser(user)), source: 'user_id' };
+  }
   const head = hashConversationHead(body);
   return head === null ? null : { id: head, source: 'head' };
 }
 
 /** Session ids are ASCII; what is escaped in one stays escaped, which is as good a name. */
 function unquote(value: Buffer): string {
-  return value.latin1Slice(1, value.length - 1);
+  return value.toString('latin1', 1, value.length - 1);
 }
 
 /** `user_id` of a `metadata` object, which is a few hundred bytes at most. */

@@ -44,23 +44,31 @@ export class KnownPlaces {
 }
 
 /**
- * The bytes of the member's value, or null. Looks where it stood before, then among the first and the last members, then
- * by byte search, where a hit counts only when it is proven to be a member of the outermost object: tool schemas and tool
- * calls may hold members of the same name.
+ * The bytes of the member's value, or null, from where it stood before or among the first and the last members: costs
+ * about a microsecond whatever the size of the body.
  */
-export function findTopLevel(body: BodyBytes, wanted: WantedMember, places: KnownPlaces): Buffer | null {
+export function findNear(body: BodyBytes, wanted: WantedMember, places: KnownPlaces): Buffer | null {
   for (const place of places.of(wanted.name)) {
     const value = valueEndingAt(body, wanted, body.length - place);
     if (value !== null) return value;
   }
   const first = amongFirst(body.slice(0, END_BYTES), wanted);
   if (first !== null) return first;
-  const last = amongLast(body, wanted);
-  if (last !== null) places.add(wanted.name, last.fromEnd);
-  if (last !== null) return last.value;
-  const found = bySearch(body, wanted);
-  if (found !== null) places.add(wanted.name, found.fromEnd);
-  return found?.value ?? null;
+  return remember(amongLast(body, wanted), wanted, places);
+}
+
+/**
+ * The same by a search through the body, where a hit counts only when it is proven to be a member of the outermost
+ * object: tool schemas and tool calls may hold members of the same name.
+ */
+export function findAnywhere(body: BodyBytes, wanted: WantedMember, places: KnownPlaces): Buffer | null {
+  return remember(bySearch(body, wanted), wanted, places);
+}
+
+function remember(found: Found | null, { name }: WantedMember, places: KnownPlaces): Buffer | null {
+  if (found === null) return null;
+  places.add(name, found.fromEnd);
+  return found.value;
 }
 
 /** The value of `"name":` that ends right before `end`. */
@@ -161,15 +169,16 @@ function isMember(bytes: Uint8Array, value: number, name: string): boolean {
   return close !== -1 && isName(bytes, close, name);
 }
 
-/** Searches for the name alone: a search that begins with a quote stops at every quote of the body (7 times slower). */
+/** Searches without the first quote: a search that begins with one stops at every quote of the body, 7 times slower. */
 function bySearch(body: BodyBytes, { name, opener }: WantedMember): Found | null {
   const bytes = body.join();
   const proof = new DepthFromEnd(bytes);
   const floor = bytes.length - SEARCH_BYTES;
-  let at = bytes.lastIndexOf(name);
+  const needle = `${name}"`;
+  let at = bytes.lastIndexOf(needle);
   while (at !== -1 && at >= floor) {
     const close = at + name.length;
-    if (bytes[close] === QUOTE && bytes[at - 1] === QUOTE) {
+    if (bytes[at - 1] === QUOTE) {
       const value = valueAfterKey(bytes, close);
       if (value !== -1 && bytes[value] === opener && proof.isTopLevel(at - 1)) {
         const end = endOfValue(bytes, value);
@@ -177,7 +186,7 @@ function bySearch(body: BodyBytes, { name, opener }: WantedMember): Found | null
         return null;
       }
     }
-    at = at === 0 ? -1 : bytes.lastIndexOf(name, at - 1);
+    at = at === 0 ? -1 : bytes.lastIndexOf(needle, at - 1);
   }
   return null;
 }

@@ -3,7 +3,7 @@ import { chmod, type FileHandle, lstat, mkdir, open, readdir, rename, rm } from 
 import { basename, dirname, join } from 'node:path';
 
 export const PRIVATE_FILE = 0o600;
-export const PRIVATE_FOLDER = 0o700;
+const PRIVATE_FOLDER = 0o700;
 
 /** Makes the folder and its parents; folders it makes are 700 whatever the umask. */
 export async function makePrivateFolder(folder: string): Promise<void> {

@@ -14,7 +14,7 @@ export type CandidateOptions = {
   readonly disabled?: boolean;
 };
 
-export function aKey(label: string, disabled = false): Key {
+function aKey(label: string, disabled = false): Key {
   return {
     label,
     value: `sk-${label}`,

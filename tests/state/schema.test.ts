@@ -175,7 +175,10 @@ describe('hostile content', () => {
   });
 
   it('any JSON object is a state whose rendering is a state again, the same', () => {
-    const values = fc.oneof(fc.jsonValue({ maxDepth: 2 }), fc.constantFrom('2026-02-02T10:00:00Z', 'auth', 5, -5, Number.MAX_VALUE));
+    const values = fc.oneof(
+      fc.jsonValue({ maxDepth: 2 }),
+      fc.constantFrom('2026-02-02T10:00:00Z', 'auth', 5, -5, Number.MAX_VALUE),
+    );
     const names = fc.constantFrom('request_count', 'error_401', 'exhausted_until', 'exhausted_reason', 'blocked_until', 'x');
     const entries = fc.dictionary(names, values);
     const file = fc.record(
