@@ -1,40 +1,16 @@
-import type { Command } from './context.ts';
+import { completionCommand, INIT_COMMAND, KEY_COMMANDS } from './catalogue-keys.ts';
+import { type CommandRow, JSON_OPTION, type OptionRow, YES_OPTION } from './command-row.ts';
 
-export type OptionRow = {
-  /** As commander reads it: "-n, --lines <count>". */
-  readonly flags: string;
-  readonly help: string;
-  readonly default?: string | boolean;
-};
-
-/** One command: from its row come the parser, `--help`, the README's table and shell completion. */
-export type CommandRow = {
-  /** Words after `kmi`: "rotate auto". */
-  readonly name: string;
-  readonly args?: string;
-  readonly summary: string;
-  /** Further lines of `--help`: behaviour worth knowing. */
-  readonly details?: string;
-  readonly examples: readonly string[];
-  readonly options?: readonly OptionRow[];
-  /** Its twin among the root flags: "--status". */
-  readonly rootFlag?: string;
-  /** A further spelling of the root flag. */
-  readonly rootFlagAlias?: string;
-  /** What follows belongs to another program: all of it, or from the command named on. No option is read there. */
-  readonly passesThrough?: 'everything' | 'command';
-  readonly load: () => Promise<{ readonly run: Command<never> }>;
-};
-
-const JSON_OPTION: OptionRow = { flags: '--json', help: 'data for scripts: one JSON value on standard output, nothing else' };
+export type { CommandRow, OptionRow } from './command-row.ts';
 
 const STOP_OPTIONS: readonly OptionRow[] = [
-  { flags: '-y, --yes', help: 'do not ask' },
+  YES_OPTION,
   { flags: '-f, --force', help: 'kill it (SIGKILL): open requests are cut off' },
 ];
 
 /** Every command, in the order `kmi --help` lists them. */
 export const COMMANDS: readonly CommandRow[] = [
+  INIT_COMMAND,
   {
     name: 'proxy',
     summary: 'serve the proxy that clients are pointed at',
@@ -106,6 +82,7 @@ export const COMMANDS: readonly CommandRow[] = [
     rootFlag: '--current',
     load: () => import('./current.ts'),
   },
+  ...KEY_COMMANDS,
   {
     name: 'trace',
     summary: 'watch requests as the proxy serves them',
@@ -230,6 +207,7 @@ the Kimi clients for that program alone. Its terminal, signals and exit code pas
     options: [JSON_OPTION],
     load: () => import('./config.ts'),
   },
+  completionCommand(() => COMMANDS),
   {
     name: 'demo',
     summary: 'watch the proxy carry chats over a limit, with simulated accounts',

@@ -1,5 +1,5 @@
 import type { Completed, CompletedCommand, CompletedFlag } from '../terminal/completion-model.ts';
-import type { CommandRow, OptionRow } from './catalogue.ts';
+import type { CommandRow, OptionRow } from './command-row.ts';
 
 const EVERYWHERE: readonly OptionRow[] = [
   { flags: '-h, --help', help: 'show help' },
@@ -16,7 +16,9 @@ export function completedCommands(rows: readonly CommandRow[]): readonly Complet
     subcommands: top.map(({ name, summary }) => ({ word: name, summary })),
     flags: [
       ...[...EVERYWHERE, { flags: '-V, --version', help: 'print the version' }].map(toFlag),
-      ...rows.flatMap(({ rootFlag, name }) => (rootFlag === undefined ? [] : [toFlag({ flags: rootFlag, help: `the same as kmi ${name}` })])),
+      ...rows.flatMap(({ rootFlag, name }) =>
+        rootFlag === undefined ? [] : [toFlag({ flags: rootFlag, help: `the same as kmi ${name}` })],
+      ),
     ],
     operands: [],
   };

@@ -1,4 +1,5 @@
 import { serve } from '../app.ts';
+import { defaultConfig } from '../config/settings.ts';
 import type { TraceEvent } from '../core/trace-event.ts';
 import type { Command } from './context.ts';
 import { openSimulatedApp, SIMULATED_ACCOUNTS } from './simulated-app.ts';
@@ -8,12 +9,12 @@ const CHATS = 6;
 const BENS_QUOTA = 1;
 
 /** `kmi demo`: simulated accounts, the real proxy, streamed chats; one account runs into its limit on the way. */
-export const run: Command<Record<string, never>> = async ({ config, environment, out, style }) => {
+export const run: Command<Record<string, never>> = async ({ environment, out, style }) => {
   const events: TraceEvent[] = [];
   const simulated = await openSimulatedApp(
-    config,
+    // Limits, tokens and addresses of the person's own proxy are not the demo's.
+    { ...defaultConfig(), proxyListen: { host: '127.0.0.1', port: 0 }, traceMaxMb: 0 },
     { environment, onTrace: (event) => events.push(event) },
-    { proxyListen: { host: '127.0.0.1', port: 0 }, proxyToken: '', proxyTlsCert: '', proxyTlsKey: '', traceMaxMb: 0 },
   );
   simulated.simulator.account('ben').setQuota({ fiveHour: { limit: BENS_QUOTA, used: 0 } });
   const serving = await serve(simulated.app);

@@ -17,7 +17,9 @@ export async function renderNext(
   const start = isRunning ? (mode.changed ? 'kmi proxy-restart' : null) : 'kmi proxy';
   const fields: Field[] = [
     ...(start === null ? [] : [{ name: 'start', value: { text: start, paint: style.accent } }]),
-    ...(isRunning ? [{ name: 'proxy', value: mode.changed ? 'runs, still in the old mode' : 'runs already, and has the keys' }] : []),
+    ...(isRunning
+      ? [{ name: 'proxy', value: mode.changed ? 'runs, still in the old mode' : 'runs already, and has the keys' }]
+      : []),
     { name: 'client', value: `KIMI_BASE_URL=${url} KIMI_API_KEY=${token}` },
     { name: 'others', value: 'eval "$(kmi env)", or `kmi kimi` and `kmi run -- <program>`' },
   ];

@@ -35,7 +35,11 @@ export async function chooseMode(
   // Dry-run is the default and needs no line.
   const isSaid = loaded.sources.dryRun.kind === 'file' || (!isLive && isOpen);
   if (isLive !== wasLive || !isSaid) await writeSetting(context, 'dryRun', isLive ? '0' : '1');
-  out(isLive ? `${style.good('Live')}: requests go to the upstream.` : `${style.warn('Dry-run')}: nothing is sent; \`kmi init --live\` changes that.`);
+  out(
+    isLive
+      ? `${style.good('Live')}: requests go to the upstream.`
+      : `${style.warn('Dry-run')}: nothing is sent; \`kmi init --live\` changes that.`,
+  );
   return { isLive, changed: isLive !== wasLive };
 }
 

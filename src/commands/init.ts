@@ -1,13 +1,13 @@
 import { type App, openApp } from '../app.ts';
 import { KmiError } from '../errors.ts';
 import { hardenPermissions, makePrivateFolder } from '../files/private.ts';
-import { wrapToWidth } from '../terminal/width.ts';
 import { counted } from '../terminal/key-words.ts';
 import type { Prompter } from '../terminal/prompt.ts';
 import { shownPath } from '../terminal/shown-path.ts';
+import { wrapToWidth } from '../terminal/width.ts';
 import type { Command, CommandContext } from './context.ts';
-import { chooseMode, chooseRotation, type InitAnswer } from './init-settings.ts';
 import { renderNext } from './init-next.ts';
+import { chooseMode, chooseRotation, type InitAnswer } from './init-settings.ts';
 import { refuseKeyAsArgument } from './key-selection.ts';
 import { addNewKey } from './new-key.ts';
 import { withPrompter } from './prompting.ts';
@@ -89,7 +89,11 @@ async function obtainKeys(
   const { keys } = app.registry;
   if (keys.length > 0) {
     const names = keys.map((key) => key.label).join(', ');
-    for (const line of wrapToWidth(`There ${keys.length === 1 ? 'is' : 'are'} ${counted(keys.length, 'key')} already: ${names}.`, width)) out(line);
+    for (const line of wrapToWidth(
+      `There ${keys.length === 1 ? 'is' : 'are'} ${counted(keys.length, 'key')} already: ${names}.`,
+      width,
+    ))
+      out(line);
   }
   const isWanted = keyStdin || (canAsk && (keys.length === 0 || (await confirm('Add another key?', false))));
   if (!isWanted && keys.length > 0) return keys.length;
@@ -98,6 +102,7 @@ async function obtainKeys(
       hint: 'Give it on standard input: `kmi init --key-stdin --yes < file-with-the-key`.',
     });
   }
+  if (canAsk && keys.length === 0) context.err(context.errStyle.dim('Keys are made on kimi.com/code.'));
   const outcome = await addNewKey(context, app, prompter, { label, baseUrl, test });
   if (outcome.kind === 'known') {
     out(`This key is here already: ${style.strong(outcome.key.label)}.`);

@@ -6,7 +6,7 @@ import { shownPath } from '../terminal/shown-path.ts';
 import { askYesNo } from './ask.ts';
 import type { Command } from './context.ts';
 import { findKeys } from './key-selection.ts';
-import { followAuthFiles } from './relabel.ts';
+import { followAuthFiles, sayMoved } from './relabel.ts';
 
 type Options = { readonly args: readonly [readonly string[]]; readonly yes?: boolean; readonly purge?: boolean };
 
@@ -29,7 +29,8 @@ export const run: Command<Options> = async (context, { args: [labels], yes = fal
         `${style.good('Removed')} ${style.strong(key.label)}. ${kept === null ? 'Its file is deleted.' : `Its file is now ${shown(kept)}.`}`,
       );
     }
-    const after = await followAuthFiles(app);
+    const { registry: after, moved } = await followAuthFiles(app);
+    sayMoved(moved, null, err);
     if (after.keys.length === 0) err(`${errStyle.warn('That was the last key')}; \`kmi keys add\` adds another.`);
     const still = after.keys.filter(({ hash }) => keys.some((key) => key.hash === hash));
     for (const { label, source } of still) {

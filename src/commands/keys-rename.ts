@@ -4,7 +4,7 @@ import type { Command } from './context.ts';
 import { editKeyFile } from './edit-auth-file.ts';
 import { findKeys, refuseKeyAsArgument } from './key-selection.ts';
 import { checkLabel } from './new-key.ts';
-import { followAuthFiles } from './relabel.ts';
+import { followAuthFiles, sayMoved } from './relabel.ts';
 
 type Options = { readonly args: readonly [string, string] };
 
@@ -27,11 +27,12 @@ export const run: Command<Options> = async ({ config, environment, out, err, sty
       });
     }
     await editKeyFile(key, 'KMI_KEY_LABEL', to, 'be renamed');
-    const after = await followAuthFiles(app);
+    const { registry: after, moved } = await followAuthFiles(app);
     const now = after.keys.find(({ hash }) => hash === key.hash)?.label ?? to;
     out(
       `${style.good('Renamed')} ${key.label} to ${style.strong(now)}. Its counters go along; a running proxy follows within a second.`,
     );
+    sayMoved(moved, key.label, err);
     return 0;
   } finally {
     await app.close();

@@ -10,6 +10,7 @@ import { judgeTest, type TestResult } from '../terminal/key-test-words.ts';
 import { startProgress } from '../terminal/progress.ts';
 import type { Prompter } from '../terminal/prompt.ts';
 import { shownPath } from '../terminal/shown-path.ts';
+import { wrapToWidth } from '../terminal/width.ts';
 import type { CommandContext } from './context.ts';
 import { refuseKeyAsArgument } from './key-selection.ts';
 import { followAuthFiles } from './relabel.ts';
@@ -80,7 +81,13 @@ async function readUsableKey(
   checked: Checked,
   test: boolean,
 ): Promise<{ readonly value: string } | NewKeyOutcome> {
-  const { err, errStyle: style } = context;
+  const { err, errStyle: style, width } = context;
+  const say = (head: string, text: string) => {
+    const [first, ...rest] = wrapToWidth(`${head}: ${text}`, width) as [string, ...string[]];
+    const paint = head.endsWith('works') ? style.good : style.warn;
+    err(first.startsWith(head) ? `${paint(head)}${first.slice(head.length)}` : first);
+    for (const line of rest) err(line);
+  };
   for (let attempt = 1; ; attempt += 1) {
     const value = await readKey(prompter);
     const known = app.registry.keys.find(({ hash }) => hash === hashKey(value));
@@ -89,14 +96,14 @@ async function readUsableKey(
     if (!test) return { value };
     const { result, text } = await testNewKey(app, value, checked);
     if (result === 'works') {
-      err(`${style.good('The key works')}: ${text}.`);
+      say('The key works', `${text}.`);
       return { value };
     }
     const canAsk = prompter.isTerminal && (result === 'unclear' || attempt < TRIES);
     if (!canAsk) throw notAdded(result, text, value);
-    if (result === 'refused') err(`${style.bad('The upstream refuses this key')}: ${text}. Try again, or Ctrl+C.`);
+    if (result === 'refused') say('The upstream refuses this key', `${text}. Another one, or Ctrl+C.`);
     else {
-      err(`${style.warn('The key could not be tested')}: ${text}.`);
+      say('The key could not be tested', `${text}.`);
       if (!(await prompter.confirm('Keep it all the same?', false))) return { kind: 'declined' };
       return { value };
     }
@@ -143,7 +150,7 @@ function notAdded(result: TestResult['result'], text: string, value: string): Km
 }
 
 async function chooseLabel(
-  { err }: CommandContext,
+  { err, width }: CommandContext,
   { registry }: App,
   prompter: Prompter,
   { label, email }: Checked,
@@ -160,7 +167,7 @@ async function chooseLabel(
     const answer = (await prompter.ask(`Label for it [${suggested}]: `)).trim() || suggested;
     const problem = isTaken(answer) ? `There is a key called ${answer} already.` : problemOfLabel(answer);
     if (problem === null) return answer;
-    err(problem);
+    for (const line of wrapToWidth(problem, width)) err(line);
   }
 }
 

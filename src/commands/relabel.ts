@@ -5,9 +5,11 @@ import { saveState } from './save-state.ts';
 
 /**
  * After an auth file was changed: reads the folder again and carries the state of keys whose label changed. Labels nobody has any
- * more are forgotten. Answers the folder as it is now. Throws `state_unusable`.
+ * more are forgotten. Answers the folder as it is now, and the labels that changed, old to new. Throws `state_unusable`.
  */
-export async function followAuthFiles(app: App): Promise<Registry> {
+export async function followAuthFiles(
+  app: App,
+): Promise<{ readonly registry: Registry; readonly moved: ReadonlyMap<string, string> }> {
   const { registry: before, store, ledger } = app;
   const after = await loadRegistry(app.config);
   const moved = movedLabels(before.keys, after.keys);
@@ -26,5 +28,10 @@ export async function followAuthFiles(app: App): Promise<Registry> {
     ledger.setActive(renamed, index);
   }
   await saveState(app);
-  return after;
+  return { registry: after, moved };
+}
+
+/** Tells of labels that changed although nobody asked for it: of two keys with one label, the second has a suffix until the first is gone. */
+export function sayMoved(moved: ReadonlyMap<string, string>, asked: string | null, err: (line: string) => void): void {
+  for (const [from, to] of moved) if (from !== asked) err(`Note: the key called ${from} is now ${to}, as its auth file has it.`);
 }

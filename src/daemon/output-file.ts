@@ -1,6 +1,7 @@
 import { type FileHandle, open, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { hardenPermissions, makePrivateFolder, PRIVATE_FILE } from '../files/private.ts';
+import { openToAppend } from '../files/owner.ts';
+import { hardenPermissions, makePrivateFolder } from '../files/private.ts';
 
 /** What the background proxy prints: its start, its stop, and a crash. */
 export function daemonOutputPath(stateDir: string): string {
@@ -22,11 +23,11 @@ export async function openDaemonOutput(stateDir: string, headline: string): Prom
   const path = daemonOutputPath(stateDir);
   await makePrivateFolder(dirname(path));
   await hardenPermissions(path);
-  let handle = await open(path, 'a', PRIVATE_FILE);
+  let handle = await openToAppend(path);
   if ((await handle.stat()).size > MAX_BYTES) {
     await handle.close();
     await rename(path, `${path}.1`);
-    handle = await open(path, 'a', PRIVATE_FILE);
+    handle = await openToAppend(path);
   }
   await handle.appendFile(`${headline}\n`);
   return { handle, offset: (await handle.stat()).size };

@@ -1,5 +1,6 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { refuseForeign } from '../files/owner.ts';
 import { makePrivateFolder, replaceFile } from '../files/private.ts';
 import { alivenessOf } from './processes.ts';
 
@@ -7,9 +8,12 @@ export function pidPath(stateDir: string): string {
   return join(stateDir, 'proxy.pid');
 }
 
-/** The process the pid file names; null when there is no file or no pid in it. */
+/** The process the pid file names; null when there is no file, no pid in it, or when it is another user's. */
 export async function readPidFile(stateDir: string): Promise<number | null> {
-  const text = await readFile(pidPath(stateDir), 'utf8').catch(() => '');
+  const path = pidPath(stateDir);
+  const text = await refuseForeign(path)
+    .then(() => readFile(path, 'utf8'))
+    .catch(() => '');
   const pid = /^\s*(\d{1,10})\s*$/.exec(text)?.[1];
   return pid === undefined || Number(pid) === 0 ? null : Number(pid);
 }

@@ -6,14 +6,18 @@ import { reasonOf } from '../errors.ts';
 /** `foreign`: it lives and belongs to somebody else, so it cannot be signalled. */
 export type Aliveness = 'alive' | 'foreign' | 'gone';
 
-/** Whether a process lives. One that has ended and waits for its parent to take note (a zombie) is gone. */
+/**
+ * Whether a process lives. One that has ended and waits for its parent to take note (a zombie) is gone, once its last
+ * thread has ended too: until then its sockets are open.
+ */
 export async function alivenessOf(pid: number): Promise<Aliveness> {
   try {
     process.kill(pid, 0);
   } catch (error) {
     return reasonOf(error) === 'EPERM' ? 'foreign' : 'gone';
   }
-  return (await readStat(pid))?.state === 'Z' ? 'gone' : 'alive';
+  const stat = await readStat(pid);
+  return stat?.state === 'Z' && stat.threads <= 1 ? 'gone' : 'alive';
 }
 
 /** The command line of a process, where the system shows it as a file (Linux); null elsewhere. */
@@ -35,12 +39,12 @@ export async function identityOf(pid: number): Promise<string | null> {
   return process.platform === 'linux' ? null : startTimeFromPs(pid);
 }
 
-/** State and start time (proc(5), fields 3 and 22). The name before them may hold anything, brackets included. */
-async function readStat(pid: number): Promise<{ state: string; startTime: string } | null> {
+/** State, threads and start time (proc(5), fields 3, 20 and 22). The name before them may hold anything, brackets included. */
+async function readStat(pid: number): Promise<{ state: string; threads: number; startTime: string } | null> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  const [state, startTime] = [fields[0], fields[19]];
-  return state === undefined || startTime === undefined ? null : { state, startTime };
+  const [state, threads, startTime] = [fields[0], fields[17], fields[19]];
+  return state === undefined || startTime === undefined ? null : { state, threads: Number(threads), startTime };
 }
 
 /** For macOS and the BSDs, which have no `/proc`. */

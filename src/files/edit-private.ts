@@ -1,6 +1,7 @@
 import { chown, readFile, realpath, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { reasonOf } from '../errors.ts';
+import { refuseForeign } from './owner.ts';
 import { makePrivateFolder, replaceFile } from './private.ts';
 
 /** `refused`: the file is not UTF-8, larger than 1 MiB, or the edit said no; it stands as it was. */
@@ -11,9 +12,10 @@ const LARGEST_BYTES = 1024 * 1024;
 /**
  * Rewrites a small text file atomically; it ends up private (600). A missing file counts as empty. A symbolic link stays, its
  * target changes. `edit` gets the whole text, a byte order mark included, and answers the new one, or null to leave it.
- * Throws what the file system says.
+ * Throws what the file system says, and for a file or link of another user.
  */
 export async function editPrivateFile(path: string, edit: (text: string) => string | null): Promise<EditOutcome> {
+  await refuseForeign(path);
   const file = await realpath(path).catch((error: unknown) => {
     if (reasonOf(error) === 'ENOENT') return path;
     throw error;

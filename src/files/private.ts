@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, type FileHandle, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, type FileHandle, lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 export const PRIVATE_FILE = 0o600;
@@ -7,8 +7,20 @@ const PRIVATE_FOLDER = 0o700;
 
 /** Makes the folder and its parents; folders it makes are 700 whatever the umask. */
 export async function makePrivateFolder(folder: string): Promise<void> {
-  const first = await mkdir(folder, { recursive: true, mode: PRIVATE_FOLDER });
-  if (first !== undefined && process.platform !== 'win32') await chmod(folder, PRIVATE_FOLDER);
+  const parent = dirname(folder);
+  try {
+    await mkdir(folder, { mode: PRIVATE_FOLDER });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' && parent !== folder) {
+      await makePrivateFolder(parent);
+      return makePrivateFolder(folder);
+    }
+    // A folder, or a link to one, is there already.
+    if (code === 'EEXIST' && (await stat(folder)).isDirectory()) return;
+    throw error;
+  }
+  if (process.platform !== 'win32') await chmod(folder, PRIVATE_FOLDER);
 }
 
 /** Takes group and world off a file or folder (600/700). Leaves symbolic links, missing paths and other owners' files alone. */
@@ -33,6 +45,8 @@ export async function replaceFile(path: string, text: string | Uint8Array, { dur
   let handle: FileHandle | undefined;
   try {
     handle = await open(temporary, 'wx', PRIVATE_FILE);
+    // The umask may have taken the owner's own rights off.
+    if (process.platform !== 'win32') await handle.chmod(PRIVATE_FILE);
     await handle.writeFile(text);
     if (durable) await handle.sync();
     await handle.close();

@@ -1,6 +1,7 @@
-import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { makePrivateFolder, PRIVATE_FILE } from './private.ts';
+import { openToAppend } from './owner.ts';
+import { makePrivateFolder } from './private.ts';
 
 export type RotatingFileOptions = {
   readonly path: string;
@@ -64,7 +65,7 @@ export class RotatingFile {
       await this.#release();
     }
     await makePrivateFolder(dirname(path));
-    const handle = await open(path, 'a+', PRIVATE_FILE);
+    const handle = await openToAppend(path);
     try {
       const { ino, size } = await handle.stat();
       if (size > 0 && !(await endsWithNewline(handle, size))) await handle.appendFile('\n');

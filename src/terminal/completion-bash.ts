@@ -6,14 +6,16 @@ export function renderBash(commands: readonly CompletedCommand[]): string {
   const known = commands.map(({ name }) => name).filter((name) => name !== '');
   const values = commands.flatMap((command) =>
     command.flags.flatMap(({ names, value }) =>
-      value === null ? [] : [`    ${names.map((name) => shellQuote(`${command.name} ${name}`)).join('|')}) want=${wish(value)} ;;`],
+      value === null
+        ? []
+        : [`    ${names.map((name) => shellQuote(`${command.name} ${name}`)).join('|')}) want=${wish(value)} ;;`],
     ),
   );
   return `# Completion of kmi for bash. In ~/.bashrc:  source <(kmi completion bash)
 _kmi_candidates() {
-  local command="" operands=0 want="" flags="" words="" word i
-  for ((i = 1; i < COMP_CWORD; i++)); do
-    word="\${COMP_WORDS[i]}"
+  local value="$1" option="$2" command="" operands=0 want="" flags="" words="" word
+  shift 2
+  for word in "$@"; do
     case "$word" in -*) continue ;; esac
     case "\${command:+$command }$word" in
       ${known.map(shellQuote).join('|')}) [ "$operands" -eq 0 ] && command="\${command:+$command }$word" || operands=$((operands + 1)) ;;
@@ -23,10 +25,10 @@ _kmi_candidates() {
   case "$command" in
 ${commands.map(commandCase).join('\n')}
   esac
-  case "$command $2" in
+  case "$command $option" in
 ${values.join('\n')}
     *)
-      case "$1" in -*) want="words $flags" ;; esac
+      case "$value" in -*) want="words $flags" ;; esac
       [ -z "$want" ] && want="$words"
       [ -z "$want" ] && want="words $flags"
       ;;
@@ -39,13 +41,15 @@ ${values.join('\n')}
   esac
 }
 _kmi() {
-  local typed="\${COMP_LINE:0:COMP_POINT}" value option kept="" drop="" line
-  typed="\${typed##*[[:space:]]}"
+  local line="\${COMP_LINE:0:COMP_POINT}" typed value option kept="" drop given
+  typed="\${line##*[[:space:]]}"
   value="$typed"
-  option="\${COMP_WORDS[COMP_CWORD-1]}"
+  # From the line itself: bash's own words are cut at = and @, too.
+  read -a given <<< "\${line%"$typed"}"
+  option="\${given[\${#given[@]}-1]}"
   case "$typed" in --*=*) option="\${typed%%=*}" value="\${typed#*=}" kept="\${typed%%=*}=" ;; esac
-  # Readline replaces only what follows the last of these.
-  case "$COMP_WORDBREAKS" in *@*) drop="\${typed%"\${typed##*[=:@]}"}" ;; *) drop="\${typed%"\${typed##*[=:]}"}" ;; esac
+  # Readline replaces its own idea of the word, "$2", which begins at an = or @ inside ours.
+  drop="\${typed%"$2"}"
   COMPREPLY=()
   while IFS= read -r line; do
     case "$line" in
@@ -53,7 +57,7 @@ _kmi() {
       '*command') while IFS= read -r line; do COMPREPLY+=("$line"); done < <(compgen -c -- "$value") ;;
       "$value"*) line="$kept$line"; COMPREPLY+=("$(printf '%q' "\${line#"$drop"}")") ;;
     esac
-  done < <(_kmi_candidates "$value" "$option")
+  done < <(_kmi_candidates "$value" "$option" "\${given[@]:1}")
 }
 complete -F _kmi kmi
 `;
@@ -64,7 +68,10 @@ function commandCase({ name, subcommands, flags, operands }: CompletedCommand): 
   const [first = { kind: 'nothing' }, ...rest] = operands;
   const later = rest[0] ?? first;
   const words = subcommands.length > 0 ? `'words ${subcommands.map(({ word }) => word).join(' ')}'` : wish(first);
-  const choice = subcommands.length > 0 || rest.length > 0 ? `[ "$operands" -eq 0 ] && words=${words} || words=${wish(later)}` : `words=${words}`;
+  const choice =
+    subcommands.length > 0 || rest.length > 0
+      ? `[ "$operands" -eq 0 ] && words=${words} || words=${wish(later)}`
+      : `words=${words}`;
   return `    ${shellQuote(name)}) flags=${shellQuote(names)}; ${choice} ;;`;
 }
 

@@ -5,7 +5,9 @@ export function renderZsh(commands: readonly CompletedCommand[]): string {
   const known = commands.map(({ name }) => name).filter((name) => name !== '');
   const values = commands.flatMap((command) =>
     command.flags.flatMap(({ names, value }) =>
-      value === null ? [] : [`    ${names.map((name) => shellQuote(`${command.name} ${name}`)).join('|')}) want=${want(value)} ;;`],
+      value === null
+        ? []
+        : [`    ${names.map((name) => shellQuote(`${command.name} ${name}`)).join('|')}) want=${want(value)} ;;`],
     ),
   );
   return `#compdef kmi

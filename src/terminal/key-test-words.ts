@@ -10,7 +10,8 @@ export function judgeTest({ usage, error, status }: FetchedHealth): TestResult {
     const windows = usage.windows.map(({ label, remainingShare }) => `${label} ${percentText(remainingShare)} left`);
     return { result: 'works', text: [...windows, ...(usage.plan === null ? [] : [usage.plan])].join(', ') };
   }
-  const text = error ?? 'no usage in the answer';
+  // The upstream's sentences end; ours go on.
+  const text = (error ?? 'no usage in the answer').replace(/\.+$/, '');
   if (status === 401) return { result: 'refused', text };
   if (status === undefined) return { result: 'unclear', text: `no answer: ${text}` };
   return { result: 'unclear', text: status < 400 ? `it answered, but not as a Kimi account does: ${text}` : text };

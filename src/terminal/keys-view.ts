@@ -103,7 +103,7 @@ export function renderKeyTests(tests: readonly TestedKey[], { columns, style }: 
     good === tests.length
       ? good === 1
         ? 'The key works.'
-        : `All ${good} keys work.`
+        : 'All of them work.'
       : `${good} of ${counted(tests.length, 'key')} work${good === 1 ? 's' : ''}.`;
   const note = 'The upstream knows a key that works. Whether a client may chat with it shows with its first request.';
   return [

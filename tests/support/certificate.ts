@@ -12,9 +12,16 @@ export function makeCertificate(name: string): { cert: string; key: string } {
   const subject = /^[\d.]+$/.test(name) ? `IP:${name}` : `DNS:${name}`;
   execFileSync(
     'openssl',
-    ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'].concat(
-      ['-subj', `/CN=${name}`, '-addext', `subjectAltName=${subject}`, '-keyout', key, '-out', cert],
-    ),
+    ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'].concat([
+      '-subj',
+      `/CN=${name}`,
+      '-addext',
+      `subjectAltName=${subject}`,
+      '-keyout',
+      key,
+      '-out',
+      cert,
+    ]),
     { stdio: 'pipe' },
   );
   return { cert, key };

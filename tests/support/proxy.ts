@@ -25,8 +25,8 @@ export type TestProxyOptions = {
   readonly autoRotate?: boolean;
   /** Text of `state.json` before the start; goes before `autoRotate`. */
   readonly state?: string;
-  /** Without it the test writes its own auth files. Default true. */
-  readonly writeKeys?: boolean;
+  /** Writes the auth files in the test's own way. */
+  readonly writeKeys?: (home: TemporaryHome, simulator: Simulator) => Promise<void>;
   readonly home?: TemporaryHome;
 };
 
@@ -68,7 +68,8 @@ export type TestProxy = {
   state(holds?: (state: StoredState) => boolean): Promise<StoredState>;
   /** Trace lines, as soon as there are so many. */
   trace(count: number): Promise<readonly TraceEvent[]>;
-  log(): Promise<string>;
+  /** The app's log, as soon as it holds the text. */
+  log(holds?: string): Promise<string>;
 };
 
 export type InProcessProxy = TestProxy & { readonly serving: ServingApp };
@@ -115,7 +116,8 @@ async function prepare(options: TestProxyOptions): Promise<Prepared> {
   });
   const simulator = await startSimulator({ accounts, ...options.simulator });
   cleanUp(() => simulator.close());
-  if (options.writeKeys !== false) {
+  if (options.writeKeys !== undefined) await options.writeKeys(home, simulator);
+  else {
     for (const { name, keys } of accounts) for (const key of keys) await home.addKey({ label: name, key });
   }
   const state = options.state ?? (options.autoRotate === true ? '{"schema_version":1,"auto_rotate":true,"keys":{}}' : null);
@@ -151,7 +153,10 @@ function testProxy({ home, simulator }: Prepared, url: string, port: number, sav
         body: options.body ?? chatBody(extra),
       }),
     calls,
-    served: () => calls().map(({ account }) => account ?? '?').join(' '),
+    served: () =>
+      calls()
+        .map(({ account }) => account ?? '?')
+        .join(' '),
     state: (holds = () => true) =>
       eventually(async () => {
         await save();
@@ -165,7 +170,12 @@ function testProxy({ home, simulator }: Prepared, url: string, port: number, sav
         if (lines.length < count) throw new Error(`The trace has ${lines.length} of ${count} lines.`);
         return lines.map((line) => JSON.parse(line) as TraceEvent);
       }),
-    log: () => readFile(join(home.stateDir, 'logs', 'kmi.log'), 'utf8'),
+    log: (holds = '') =>
+      eventually(async () => {
+        const text = await readFile(join(home.stateDir, 'logs', 'kmi.log'), 'utf8');
+        if (!text.includes(holds)) throw new Error(`The log never said "${holds}":\n${text}`);
+        return text;
+      }),
   };
 }
 

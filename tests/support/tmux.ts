@@ -22,6 +22,8 @@ export type Terminal = {
   type(line: string): Promise<void>;
   /** Presses keys by tmux's names: `q`, `C-c`, `Escape`. */
   press(...keys: string[]): Promise<void>;
+  /** Pastes text as a terminal does: marked as a paste where the program asked for that, else as if typed. */
+  paste(text: string): Promise<void>;
   /** The lines on the screen, without colour. */
   screen(): Promise<string>;
   /** The screen as soon as the pattern matches it; fails with the screen when it does not within 10 s. */
@@ -79,6 +81,10 @@ export async function openTerminal({ env = {}, cwd, columns = 80, rows = 24 }: T
     waitFor,
     press: async (...keys) => {
       for (const key of keys) await tmux('send-keys', key);
+    },
+    paste: async (text) => {
+      await tmux('set-buffer', '--', text);
+      await tmux('paste-buffer', '-p', '-d');
     },
     resize: async (width, height) => {
       await tmux('resize-window', '-x', String(width), '-y', String(height));

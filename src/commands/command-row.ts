@@ -1,0 +1,38 @@
+import type { Command } from './context.ts';
+
+export type OptionRow = {
+  /** As commander reads it: "-n, --lines <count>". In `<...>`: `label` and `a|b|c` are completed by the shell, `path`, `file` and `folder` as files. */
+  readonly flags: string;
+  readonly help: string;
+  readonly default?: string | boolean;
+  /** Understood, but not shown. */
+  readonly hidden?: boolean;
+};
+
+/** One command: from its row come the parser, `--help`, the README's table and shell completion. */
+export type CommandRow = {
+  /** Words after `kmi`: "rotate auto". */
+  readonly name: string;
+  readonly args?: string;
+  readonly summary: string;
+  /** Further text of `--help`: behaviour worth knowing. Wrapped to the terminal; a blank line parts paragraphs, indented lines stay as they are. */
+  readonly details?: string;
+  readonly examples: readonly string[];
+  /** Where they say more than that it worked or not. */
+  readonly exitCodes?: readonly (readonly [code: number, meaning: string])[];
+  readonly options?: readonly OptionRow[];
+  /** Its twin among the root flags: "--status". */
+  readonly rootFlag?: string;
+  /** A further spelling of the root flag. */
+  readonly rootFlagAlias?: string;
+  /** What follows belongs to another program: all of it, or from the command named on. No option is read there. */
+  readonly passesThrough?: 'everything' | 'command';
+  readonly load: () => Promise<{ readonly run: Command<never> }>;
+};
+
+export const JSON_OPTION: OptionRow = {
+  flags: '--json',
+  help: 'data for scripts: one JSON value on standard output, nothing else',
+};
+
+export const YES_OPTION: OptionRow = { flags: '-y, --yes', help: 'do not ask' };

@@ -1,0 +1,104 @@
+import { answersOf, type Finding, shorten } from './finding.ts';
+
+export type KeyFact = {
+  readonly label: string;
+  readonly email: string | null;
+  /** `out`: it may not serve now; `why` says for what reason and until when. */
+  readonly standing:
+    | { readonly is: 'ready' }
+    | { readonly is: 'out'; readonly cause: 'disabled' | 'blocked' | 'resting'; readonly why: string };
+  /** A block or cooldown that has run out and still stands in the state file. */
+  readonly hasExpired: boolean;
+};
+
+export type KeyFacts = {
+  readonly folder: string;
+  readonly folderExists: boolean;
+  readonly keys: readonly KeyFact[];
+  /** `file` is shown as it is. */
+  readonly skipped: readonly { readonly file: string; readonly detail: string }[];
+  /** `user_id` by label, of the keys whose `/me` answered; empty when it was not asked. */
+  readonly accounts: ReadonlyMap<string, string>;
+};
+
+export function checkKeys(facts: KeyFacts): readonly Finding[] {
+  return [
+    checkCount(facts),
+    ...checkSkipped(facts),
+    ...(facts.keys.length === 0 ? [] : [checkReady(facts), ...checkExpired(facts)]),
+    ...checkSameAccount(facts),
+  ];
+}
+
+function checkCount({ folder, folderExists, keys }: KeyFacts): Finding {
+  const { ok, fail } = answersOf('Keys', 'auth_keys');
+  const fix = 'Put a file there, for example mine.env with the line KMI_API_KEY=sk-...';
+  if (!folderExists) return fail(`The auths folder ${folder} does not exist.`, 'Make it, or correct KMI_AUTHS_DIR.');
+  if (keys.length === 0) return fail(`There are no keys in ${folder}.`, fix);
+  return ok(`${counted(keys.length, 'key')} in ${folder}.`);
+}
+
+function checkSkipped({ skipped }: KeyFacts): readonly Finding[] {
+  if (skipped.length === 0) return [];
+  const { warn } = answersOf('Keys', 'auth_files_skipped');
+  const lines = skipped.map(({ file, detail }) => `${file}: ${detail}`);
+  return [warn(`${counted(skipped.length, 'auth file')} skipped:`, 'Correct or remove the files.', shorten(lines))];
+}
+
+function checkReady({ keys }: KeyFacts): Finding {
+  const { ok, warn, fail } = answersOf('Keys', 'key_states');
+  const out = keys.flatMap(({ label, standing }) => (standing.is === 'ready' ? [] : [{ label, ...standing }]));
+  if (out.length === 0) return ok(keys.length === 1 ? 'The key may serve.' : 'All keys may serve.');
+  const details = shorten(out.map(({ label, why }) => `${label}: ${why}`));
+  const blocked = out.some(({ cause }) => cause === 'blocked');
+  const fix = blocked
+    ? '`kmi doctor --recheck-keys` asks the upstream again and frees those that answer.'
+    : 'Nothing, if that is meant: they come back by themselves, and disabled ones stay out.';
+  if (out.length === keys.length) return fail('No key may serve now:', fix, details);
+  if (blocked) return warn(`${out.length} of ${counted(keys.length, 'key')} may not serve now:`, fix, details);
+  return answersOf('Keys', 'key_states').info(`${out.length} of ${counted(keys.length, 'key')} rest:`, null, details);
+}
+
+function checkExpired({ keys }: KeyFacts): readonly Finding[] {
+  const labels = keys.filter(({ hasExpired }) => hasExpired).map(({ label }) => label);
+  if (labels.length === 0) return [];
+  const { info } = answersOf('Keys', 'expired_blocks');
+  return [info(`Blocks or cooldowns that have run out: ${shorten(labels).join(', ')}.`, '`kmi doctor --fix` removes them.')];
+}
+
+/**
+ * Keys of one account share its quota (kimi-api.md, the facts at its top). `user_id` proves it; an email in the auth files only
+ * suggests it.
+ */
+function checkSameAccount({ keys, accounts }: KeyFacts): readonly Finding[] {
+  const { warn } = answersOf('Keys', 'same_account');
+  const proven = groupsOf(keys, ({ label }) => accounts.get(label) ?? null);
+  const suggested = groupsOf(keys, ({ label, email }) => (accounts.has(label) ? null : (email?.toLowerCase() ?? null)));
+  const fix = 'They share one quota: one of them is enough.';
+  return [
+    ...proven.map((labels) => warn(`${labels.join(', ')} belong to one account.`, fix)),
+    ...suggested.map((labels) =>
+      warn(
+        `${labels.join(', ')} have the same email, so they are probably of one account.`,
+        `${fix} \`--recheck-keys\` tells for sure.`,
+      ),
+    ),
+  ];
+}
+
+function groupsOf(keys: readonly KeyFact[], nameOf: (key: KeyFact) => string | null): string[][] {
+  const groups = new Map<string, string[]>();
+  for (const key of keys) {
+    const name = nameOf(key);
+    if (name === null) continue;
+    const group = groups.get(name);
+    if (group === undefined) groups.set(name, [key.label]);
+    else group.push(key.label);
+  }
+  return [...groups.values()].filter((labels) => labels.length > 1);
+}
+
+/** "1 key", "3 keys". */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}

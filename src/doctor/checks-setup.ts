@@ -1,0 +1,55 @@
+import type { Config } from '../config/settings.ts';
+import { answersOf, type Finding } from './finding.ts';
+
+export type SetupFacts = {
+  /** "20.19.0" */
+  readonly nodeVersion: string;
+  readonly envFile: string | null;
+  readonly config: Pick<Config, 'dryRun' | 'autoRotateAllowed'>;
+  /** Round-robin is on in the state. */
+  readonly autoRotate: boolean;
+};
+
+/** `engines` in package.json. */
+const NODE_MINIMUM = [20, 19] as const;
+
+export function checkSetup(facts: SetupFacts): readonly Finding[] {
+  return [checkNode(facts), checkEnvFile(facts), checkDryRun(facts), checkAutoRotate(facts)];
+}
+
+function checkNode({ nodeVersion }: SetupFacts): Finding {
+  const { ok, fail } = answersOf('Setup', 'node_version');
+  const [major = 0, minor = 0] = nodeVersion.split('.').map(Number);
+  const [wantedMajor, wantedMinor] = NODE_MINIMUM;
+  const isEnough = major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);
+  return isEnough
+    ? ok(`Node ${nodeVersion}.`)
+    : fail(`Node ${nodeVersion} is too old.`, `Install Node ${wantedMajor}.${wantedMinor} or newer.`);
+}
+
+function checkEnvFile({ envFile }: SetupFacts): Finding {
+  const { ok, info } = answersOf('Setup', 'env_file');
+  return envFile === null
+    ? info('No .env file here: settings come from the environment and the defaults.', '`kmi config` shows them all.')
+    : ok(`Settings come from ${envFile} and the environment.`);
+}
+
+function checkDryRun({ config }: SetupFacts): Finding {
+  const { ok, warn } = answersOf('Setup', 'dry_run');
+  return config.dryRun
+    ? warn('Dry-run: the proxy answers by itself and sends nothing to the upstream.', 'Set KMI_DRY_RUN=0 for live traffic.')
+    : ok('Live: requests go to the upstream.');
+}
+
+function checkAutoRotate({ config, autoRotate }: SetupFacts): Finding {
+  const { ok, info, warn } = answersOf('Setup', 'auto_rotate');
+  if (autoRotate && !config.autoRotateAllowed) {
+    return warn(
+      'Round-robin is on, but KMI_AUTO_ROTATE_ALLOWED does not allow it: requests stay with the active key.',
+      "Read the provider's terms and set KMI_AUTO_ROTATE_ALLOWED=1, or run `kmi rotate off`.",
+    );
+  }
+  if (autoRotate) return ok('Round-robin is allowed and on.');
+  if (config.autoRotateAllowed) return info('Round-robin is allowed and off.', '`kmi rotate auto` turns it on.');
+  return info("Round-robin is off and not allowed: requests stay with the active key until it can't serve.");
+}

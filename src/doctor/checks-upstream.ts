@@ -1,0 +1,101 @@
+import { answersOf, type Finding } from './finding.ts';
+
+/** How far a call to an upstream came. */
+export type UpstreamFact =
+  | {
+      readonly reached: 'answer';
+      readonly status: number;
+      readonly contentType: string;
+      readonly ms: number;
+      readonly date: number | null;
+    }
+  /** `name`: no address for the host; `connection`: no way there; `tls`: no trust or no handshake; `http`: no answer. */
+  | { readonly reached: 'name' | 'connection' | 'tls' | 'http'; readonly reason: string };
+
+export type UpstreamCall = {
+  readonly baseUrl: string;
+  /** The outgoing proxy in use, without credentials; null: direct. */
+  readonly via: string | null;
+  readonly fact: UpstreamFact;
+};
+
+/** Null: nobody was asked, because of dry-run. */
+export function checkUpstreams(calls: readonly UpstreamCall[] | null): readonly Finding[] {
+  const { info } = answersOf('Upstream', 'upstream');
+  if (calls === null) return [info('Not asked in dry-run.', '`kmi doctor --recheck-keys` asks it all the same.')];
+  return calls.map(judgeCall);
+}
+
+function judgeCall({ baseUrl, via, fact }: UpstreamCall): Finding {
+  const { ok, warn, fail } = answersOf('Upstream', 'upstream');
+  const { host, hostname } = new URL(baseUrl);
+  const through = via === null ? '' : ` through ${via}`;
+  switch (fact.reached) {
+    case 'name':
+      return fail(`${hostname} has no address (DNS: ${fact.reason}).`, 'Check the network, the name server, and the base URL.');
+    case 'connection':
+      return fail(
+        `${host} has an address, but no connection comes about${through} (${fact.reason}).`,
+        'Check firewall and VPN; where only a proxy leads out, set KMI_UPSTREAM_PROXY.',
+      );
+    case 'tls':
+      return fail(
+        `${host} is reached, but TLS fails${through} (${fact.reason}).`,
+        'Something on the way may be inspecting TLS: add its certificate with NODE_EXTRA_CA_CERTS. Check the clock too.',
+      );
+    case 'http':
+      return fail(
+        `${host} is reached${through}, but does not answer (${fact.reason}).`,
+        'Try again; check the proxy or gateway on the way.',
+      );
+    case 'answer': {
+      const { status, contentType, ms } = fact;
+      if (status >= 500)
+        return warn(`${host} answers with HTTP ${status}${through}.`, 'The upstream has trouble: try again later.');
+      if (status >= 300 && status < 400) {
+        return warn(`${host} redirects${through} (HTTP ${status}).`, 'Check the base URL; a network login page does this too.');
+      }
+      if (contentType.includes('html')) {
+        return warn(
+          `${host} answers with a web page${through}, not with the API.`,
+          'Check the base URL; a network login page does this too.',
+        );
+      }
+      return ok(`${host} answers${through} (${layersOf(baseUrl, via)} fine, ${ms} ms).`);
+    }
+  }
+}
+
+function layersOf(url: string, via: string | null): string {
+  if (via !== null) return 'HTTP';
+  return url.startsWith('https:') ? 'DNS, TLS and HTTP' : 'HTTP';
+}
+
+export type ClockFacts = {
+  /** Epoch ms, and the `Date` an upstream sent at about that time; null when none was asked or told. */
+  readonly now: number;
+  readonly upstreamDate: number | null;
+  /** When the state file was written last; null when there is none. */
+  readonly stateChangedAt: number | null;
+};
+
+const TOLERANCE_MS = 5 * 60_000;
+/** Before this program existed. */
+const EARLIEST = Date.UTC(2026, 0, 1);
+
+/** A wrong clock makes cooldowns and quota resets come at the wrong time, and TLS fail. */
+export function checkClock({ now, upstreamDate, stateChangedAt }: ClockFacts): Finding {
+  const { ok, warn, fail } = answersOf('Setup', 'clock');
+  const fix = 'Set the clock, or turn on time synchronisation.';
+  if (upstreamDate !== null) {
+    const off = now - upstreamDate;
+    if (Math.abs(off) <= TOLERANCE_MS) return ok("The clock agrees with the upstream's.");
+    const minutes = Math.round(Math.abs(off) / 60_000);
+    return fail(`The clock is ${minutes} minutes ${off > 0 ? 'ahead of' : 'behind'} the upstream's.`, fix);
+  }
+  if (now < EARLIEST) return fail(`The clock says ${new Date(now).toISOString().slice(0, 10)}, which is long ago.`, fix);
+  if (stateChangedAt !== null && stateChangedAt - now > TOLERANCE_MS) {
+    return warn('The state was written at a time that is still to come: the clock was set back.', fix);
+  }
+  return ok('The clock is plausible; it was not compared with the upstream.');
+}

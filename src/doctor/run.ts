@@ -1,0 +1,127 @@
+import type { Config } from '../config/settings.ts';
+import { readCertificate } from './certificate.ts';
+import { type ClientFacts, checkClients } from './checks-clients.ts';
+import { checkFiles, type FilesFacts } from './checks-files.ts';
+import { checkKeys, type KeyFacts } from './checks-keys.ts';
+import { checkProxy, type ListenerFact } from './checks-proxy.ts';
+import { checkRecheck, type RecheckFact } from './checks-recheck.ts';
+import { checkSetup } from './checks-setup.ts';
+import { checkClock, checkUpstreams, type UpstreamCall } from './checks-upstream.ts';
+import { lookAt, lookAtAll, whyNotWritable, withRotated } from './file-facts.ts';
+import { type Finding, SECTIONS } from './finding.ts';
+import { outgoingProxies } from './outgoing-proxies.ts';
+import { type Get, reachUpstream } from './reach.ts';
+import { pickRepairs, type Repair } from './repairs.ts';
+
+/** What the parts of the program know; the rest the doctor looks up itself. */
+export type DoctorInput = {
+  readonly config: Config;
+  readonly envFile: string | null;
+  /** The env file holds a secret, such as the proxy token. */
+  readonly envFileIsSecret: boolean;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly version: string;
+  readonly nodeVersion: string;
+  /** Epoch ms. */
+  readonly now: number;
+  /** What a client is pointed at. */
+  readonly url: string;
+  readonly keys: KeyFacts;
+  /** Every auth file, those that give no key included. */
+  readonly authFiles: readonly string[];
+  /** Base URLs the keys are sent to. */
+  readonly upstreams: readonly string[];
+  readonly autoRotate: boolean;
+  readonly listener: ListenerFact;
+  readonly paths: { readonly [File in 'state' | 'trace' | 'log' | 'daemonOutput' | 'pid']: string };
+  readonly clients: Pick<ClientFacts, 'found' | 'configs'>;
+  /** How the upstream is asked; null: it is not. */
+  readonly network: Network | null;
+  /** What a recheck of the keys gave, by label; null when none was asked for. */
+  readonly rechecked: ReadonlyMap<string, RecheckFact> | null;
+};
+
+export type Network = {
+  readonly get: Get;
+  /** The outgoing proxy for an origin; null: none. */
+  readonly proxyFor: (origin: string) => string | null;
+};
+
+export type Examination = { readonly findings: readonly Finding[]; readonly repairs: readonly Repair[] };
+
+/** Gathers the facts and puts every check to them. Changes nothing. Never throws for what it examines. */
+export async function examine(input: DoctorInput): Promise<Examination> {
+  const { config, environment, now, url, keys, upstreams, listener, version } = input;
+  const [files, calls, certificate] = await Promise.all([gatherFiles(input), callUpstreams(input), readCertificate(config)]);
+  const findings = [
+    ...checkSetup(input),
+    checkClock({ now, upstreamDate: dateOf(calls), stateChangedAt: files.state?.changedAt ?? null }),
+    ...checkKeys(keys),
+    ...checkRecheck(input.rechecked),
+    ...checkProxy({
+      config,
+      url,
+      version,
+      listener,
+      certificate,
+      upstreams,
+      outgoingProxies: outgoingProxies(config, environment),
+      now,
+    }),
+    ...checkFiles(files),
+    ...checkUpstreams(calls),
+    ...checkClients({ ...input.clients, environment, url, token: config.proxyToken }),
+  ];
+  const order = (finding: Finding) => SECTIONS.indexOf(finding.section);
+  return {
+    findings: findings.toSorted((a, b) => order(a) - order(b)),
+    repairs: pickRepairs({ ...files, listener, keys: keys.keys }),
+  };
+}
+
+async function gatherFiles({ config, envFile, envFileIsSecret, authFiles, paths }: DoctorInput): Promise<FilesFacts> {
+  const { stateDir, authsDir, enforceFilePerms } = config;
+  const [stateFiles, written, state, trace, log, stateDirProblem] = await Promise.all([
+    withRotated(paths.state),
+    Promise.all([paths.trace, paths.log, paths.daemonOutput].map(withRotated)),
+    lookAt(paths.state),
+    lookAt(paths.trace),
+    lookAt(paths.log),
+    whyNotWritable(stateDir),
+  ]);
+  const privatePaths = await lookAtAll([
+    authsDir,
+    ...authFiles,
+    ...(envFile !== null && envFileIsSecret ? [envFile] : []),
+    stateDir,
+    ...stateFiles,
+    paths.pid,
+    ...written.flat(),
+  ]);
+  const corrupt = stateFiles.filter((path) => path.startsWith(`${paths.state}.corrupt.`));
+  return { stateDir, stateDirProblem, state, corrupt, trace, log, privatePaths, enforceFilePerms };
+}
+
+/** More upstreams than a person has, and few enough to wait for. */
+const UPSTREAMS_MAX = 8;
+
+async function callUpstreams({ network, upstreams }: DoctorInput): Promise<readonly UpstreamCall[] | null> {
+  if (network === null) return null;
+  return Promise.all(
+    upstreams.slice(0, UPSTREAMS_MAX).map(async (baseUrl) => {
+      const proxy = network.proxyFor(new URL(baseUrl).origin);
+      const fact = await reachUpstream(baseUrl, { get: network.get, viaProxy: proxy !== null });
+      return { baseUrl, via: proxy === null ? null : hostOf(proxy), fact };
+    }),
+  );
+}
+
+/** Without the credentials that may stand before it. */
+function hostOf(proxy: string): string {
+  return URL.canParse(proxy) ? new URL(proxy).host : 'a proxy';
+}
+
+function dateOf(calls: readonly UpstreamCall[] | null): number | null {
+  for (const { fact } of calls ?? []) if (fact.reached === 'answer' && fact.date !== null) return fact.date;
+  return null;
+}

@@ -1,0 +1,50 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/simulator.ts';
+import { cleanUp } from '../support/cleanup.ts';
+import { type TemporaryHome, temporaryHome } from '../support/home.ts';
+import { type Finished, runKmi } from '../support/spawn.ts';
+
+export type DaemonHome = TemporaryHome & {
+  /** Runs the built binary in this home. */
+  readonly kmi: (args: readonly string[], env?: Readonly<Record<string, string>>) => Promise<Finished>;
+  /** Starts the proxy in the background and answers its pid. */
+  readonly start: () => Promise<number>;
+  /** The pid in proxy.pid; null when there is none. */
+  readonly pid: () => Promise<number | null>;
+};
+
+/** A home whose background proxy, if it is left running, is killed when the test file is done. */
+export async function daemonHome(settings: Readonly<Record<string, string>> = {}): Promise<DaemonHome> {
+  const home = await temporaryHome();
+  const settled = { ...home.env, ...settings };
+  const kmi: DaemonHome['kmi'] = (args, env = {}) =>
+    runKmi(args, { env: { ...settled, ...env }, cwd: home.root, timeoutMs: 40_000 });
+  const pid = async () => Number(await readFile(join(home.stateDir, 'proxy.pid'), 'utf8').catch(() => '')) || null;
+  const start = async () => {
+    const { code, stdout, stderr } = await kmi(['proxy']);
+    const started = Number(/^ {2}pid {2,}(\d+)/m.exec(stdout)?.[1]);
+    if (code !== 0 || Number.isNaN(started)) throw new Error(`The proxy did not start (${code}):\n${stdout}${stderr}`);
+    cleanUp(async () => kill(started));
+    return started;
+  };
+  return { ...home, env: settled, kmi, start, pid };
+}
+
+/** Ends a process that this test file has started. */
+export function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended already.
+  }
+}
+
+/** A daemon's home in live mode, with one key, in front of a simulator. */
+export async function liveHome(options: Partial<SimulatorOptions> = {}): Promise<{ home: DaemonHome; simulator: Simulator }> {
+  const simulator = await startSimulator({ accounts: [{ name: 'ada', keys: ['sk-test-ada'] }], ...options });
+  cleanUp(() => simulator.close());
+  const home = await daemonHome({ KMI_DRY_RUN: '0', KMI_UPSTREAM_BASE_URL: simulator.baseUrl });
+  await home.addKey({ label: 'ada', key: 'sk-test-ada' });
+  return { home, simulator };
+}

@@ -1,0 +1,237 @@
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { cleanUp } from '../support/cleanup.ts';
+import { type TemporaryHome, temporaryHome } from '../support/home.ts';
+import { runKmi, startKmi } from '../support/spawn.ts';
+import { openTerminal, type Terminal } from '../support/tmux.ts';
+
+const KEY = 'sk-kimi-ada-0123456789abcdef';
+const OTHER_KEY = 'sk-kimi-ben-0123456789abcdef';
+
+let simulator: Simulator;
+let home: TemporaryHome;
+let env: Record<string, string>;
+
+beforeAll(async () => {
+  simulator = await startSimulator({
+    accounts: [
+      { name: 'ada', keys: [KEY] },
+      { name: 'ben', keys: [OTHER_KEY] },
+    ],
+  });
+  cleanUp(() => simulator.close());
+});
+
+beforeEach(async () => {
+  home = await temporaryHome();
+  // The auths folder is where kmi itself puts it; none of the settings comes from the environment.
+  const { KMI_AUTHS_DIR: _given, ...rest } = home.env;
+  env = { ...rest, KMI_UPSTREAM_BASE_URL: simulator.baseUrl };
+});
+
+const init = (args: readonly string[] = [], stdin = '') => runKmi(['init', ...args], { env, cwd: home.root, stdin });
+const text = (name: string) => readFile(join(home.root, name), 'utf8');
+const mode = async (name: string) => (await stat(join(home.root, name))).mode & 0o777;
+const isRotating = async () => JSON.parse(await text('.kmi/state.json')).auto_rotate;
+
+describe('in a script', () => {
+  it('sets everything up from flags and standard input', async () => {
+    await chmod(home.authsDir, 0o755);
+    const { code, stdout, stderr } = await init(
+      ['--key-stdin', '--label', 'work', '--live', '--auto-rotate', '--yes'],
+      `${KEY}\n`,
+    );
+    expect(code).toBe(0);
+    expect(await text('_auths/work.env')).toBe(`KMI_API_KEY=${KEY}\nKMI_KEY_LABEL=work\n`);
+    expect(await text('.env')).toBe('KMI_DRY_RUN=0\nKMI_AUTO_ROTATE_ALLOWED=1\n');
+    expect(await isRotating()).toBe(true);
+    expect([await mode('_auths'), await mode('.kmi'), await mode('_auths/work.env'), await mode('.env')]).toEqual([
+      0o700, 0o700, 0o600, 0o600,
+    ]);
+    expect(stdout).toMatch(/Next\n {2}start +kmi proxy\n/);
+    expect(stdout).toContain(`KIMI_BASE_URL=${home.proxyUrl} KIMI_API_KEY=kmi\n`);
+    expect(stdout + stderr).not.toContain('0123456789');
+    const status = await runKmi(['status', '--json'], { env, cwd: home.root });
+    expect(JSON.parse(status.stdout)).toMatchObject({ mode: 'live', keys: { total: 1 }, rotation: { auto_rotate: true } });
+    expect(await readFile(join(home.stateDir, 'logs', 'kmi.log'), 'utf8')).toContain('"event":"auto_rotate_enabled"');
+  });
+
+  it('a second run changes nothing', async () => {
+    const args = ['--key-stdin', '--label', 'work', '--live', '--auto-rotate', '--yes'];
+    await init(args, KEY);
+    const before = await Promise.all(['.env', '_auths/work.env', '.kmi/state.json'].map(text));
+    const again = await init(args, KEY);
+    expect(again).toMatchObject({ code: 0, stderr: '' });
+    expect(again.stdout).toContain('This key is here already: work.');
+    expect(again.stdout).not.toContain('Wrote');
+    expect(await init(['--yes'])).toMatchObject({ code: 0, stderr: '' });
+    expect(await Promise.all(['.env', '_auths/work.env', '.kmi/state.json'].map(text))).toEqual(before);
+    expect(await readdir(home.authsDir)).toEqual(['work.env']);
+  });
+
+  it('what no flag says stays as it is, and what a flag says changes one line', async () => {
+    const mine = '# my settings\r\nKMI_PROXY_TOKEN="a b"\r\nKMI_DRY_RUN=1   # for now\r\nKMI_AUTO_ROTATE_ALLOWED=0';
+    await writeFile(join(home.root, '.env'), mine);
+    await home.addKey({ label: 'a', key: KEY });
+    await init(['--yes']);
+    expect(await text('.env')).toBe(mine);
+    await init(['--live', '--auto-rotate']);
+    const live = mine.replace('RUN=1', 'RUN=0').replace('ALLOWED=0', 'ALLOWED=1');
+    expect(await text('.env')).toBe(live);
+    expect(await init(['--dry-run', '--no-auto-rotate'])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('Round-robin is off'),
+    });
+    expect(await text('.env')).toBe(live.replace('RUN=0', 'RUN=1'));
+    expect(await isRotating()).toBe(false);
+  });
+
+  it('without a key and with nobody to ask it says how to give one', async () => {
+    const { code, stderr } = await init();
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/no key yet, and nobody to ask for one\.\n.*--key-stdin/);
+  });
+
+  it('a refused key leaves the folders and nothing else', async () => {
+    const { code, stderr } = await init(['--key-stdin', '--live', '--yes'], 'sk-kimi-wrong-0123456789');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/refuses the key, so it was not added: HTTP 401/);
+    expect(await readdir(home.root)).toEqual(['.kmi', '_auths']);
+    expect(await readdir(home.authsDir)).toEqual([]);
+  });
+
+  it.each([
+    [['--live', '--dry-run'], /exclude each other/],
+    [['--label', KEY], /looks like a key/],
+    [['--key-stdin', '--base-url', 'http://up.test'], /--base-url/],
+  ])('%j is a usage error', async (args, words) => {
+    const { code, stderr } = await init(args, KEY);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(words);
+    expect(stderr).not.toContain('0123456789');
+  });
+
+  it('a variable of the environment that goes before .env is told', async () => {
+    env.KMI_DRY_RUN = '1';
+    const { code, stderr } = await init(['--key-stdin', '--live'], KEY);
+    expect(code).toBe(0);
+    expect(stderr).toContain('KMI_DRY_RUN is also set in the environment, which goes before .env. Unset it there.');
+  });
+
+  it('a file named by KMI_ENV_PATH gets the settings', async () => {
+    await mkdir(join(home.root, 'conf'));
+    env.KMI_ENV_PATH = join(home.root, 'conf', 'kmi.env');
+    await writeFile(env.KMI_ENV_PATH, 'KMI_TIMEZONE=UTC\n');
+    await init(['--key-stdin', '--live'], KEY);
+    expect(await text('conf/kmi.env')).toBe('KMI_TIMEZONE=UTC\nKMI_DRY_RUN=0\n');
+  });
+
+  it('beside a running proxy it says what the proxy makes of it', async () => {
+    await home.addKey({ label: 'a', key: KEY });
+    const proxy = await startKmi(['proxy', '--foreground'], { env, cwd: home.root });
+    await proxy.waitForOutput(/serves/);
+    expect((await init(['--yes'])).stdout).toContain('runs already, and has the keys');
+    expect((await init(['--live'])).stdout).toMatch(/start +kmi proxy-restart\n +proxy +runs, still in the old mode/);
+    await proxy.stop();
+  });
+});
+
+describe('in a terminal', () => {
+  /** What has been on the screen, with wrapped lines as the terminal shows them. */
+  async function openInit(): Promise<Terminal> {
+    const terminal = await openTerminal({ env, cwd: home.root });
+    await terminal.type('kmi init');
+    await terminal.waitFor(/API key \(not shown while you type or paste\):/);
+    return terminal;
+  }
+
+  it('asks for all of it; the key is never on the screen', async () => {
+    const terminal = await openInit();
+    const screens: string[] = [];
+    const see = async (pattern: RegExp) => screens.push(await terminal.waitFor(pattern));
+    await terminal.paste('sk-kimi-wrong-0123456789\n');
+    await terminal.press('Enter');
+    await see(/Read sk-k\*\*\*6789 \(24 characters\)\.(.|\n)*refuses this key: HTTP 401(.|\n)*API key/);
+    // Typed, mistyped, erased, and typed again.
+    await terminal.press('x', 'C-u');
+    await terminal.type(KEY);
+    await see(/Read sk-k\*\*\*cdef(.|\n)*The key works: 5h limit(.|\n)*Label for it \[main\]:/);
+    await terminal.type('bad label');
+    await see(/A label is made of(.|\n)*Label for it \[main\]: *$/m);
+    await terminal.press('w', 'o', 'r', 'x', 'BSpace', 'k', 'Enter');
+    await see(/Label for it \[main\]: work\n+Wrote work to _auths\/work\.env\.(.|\n)*Go live: .*\[Y\/n\]/);
+    await terminal.type('q');
+    await see(/Please answer y or n\./);
+    await terminal.press('Enter');
+    await see(/Wrote KMI_DRY_RUN=0 to \.env\.(.|\n)*no resale(.|\n)*Turn round-robin on\? \[y\/N\]/);
+    await terminal.type('y');
+    await see(/Round-robin is on(.|\n)*start +kmi proxy(.|\n)*KIMI_BASE_URL=http(.|\n)*ended 0/);
+    for (const screen of screens) {
+      expect(screen).not.toContain('0123456789');
+      expect(Math.max(...screen.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
+    }
+    expect(await text('_auths/work.env')).toContain(`KMI_API_KEY=${KEY}\n`);
+    expect(await text('.env')).toBe('KMI_DRY_RUN=0\nKMI_AUTO_ROTATE_ALLOWED=1\n');
+    expect(await isRotating()).toBe(true);
+    await terminal.type('clear; stty -a');
+    expect(await terminal.waitFor(/echo/)).toMatch(/ echo /);
+  });
+
+  it('a pasted key waits for Enter, and a second run offers another one', async () => {
+    const terminal = await openInit();
+    await terminal.paste(`${KEY}\r\n`);
+    await terminal.press('Enter');
+    await terminal.waitFor(/Label for it \[main\]:/);
+    await terminal.press('Enter');
+    await terminal.waitFor(/Go live/);
+    await terminal.type('n');
+    await terminal.waitFor(/Dry-run: nothing is sent(.|\n)*Turn round-robin on/);
+    await terminal.press('Enter');
+    await terminal.waitFor(/stays off(.|\n)*ended 0/);
+    await terminal.type('clear; kmi init');
+    await terminal.waitFor(/There is 1 key already: main\.\n+Add another key\? \[y\/N\]/);
+    await terminal.type('y');
+    await terminal.waitFor(/API key/);
+    await terminal.paste(OTHER_KEY);
+    await terminal.press('Enter');
+    await terminal.waitFor(/Label for it \[key-2\]:/);
+    await terminal.press('Enter');
+    await terminal.waitFor(/Wrote key-2 to/);
+  });
+
+  it('Ctrl+C at a question gives the terminal back, says what stands, and ends with 130', async () => {
+    const terminal = await openInit();
+    await terminal.press('a', 'b', 'C-c');
+    await terminal.waitFor(/Interrupted\. What was written so far stays(.|\n)*ended 130/);
+    await terminal.type('clear; stty -a');
+    expect(await terminal.waitFor(/echo/)).toMatch(/ icanon (.|\n)* echo /);
+    await terminal.type('clear; kmi init');
+    await terminal.waitFor(/API key/);
+    await terminal.press('C-d');
+    await terminal.waitFor(/The input ended before the question was answered(.|\n)*ended 1\n/);
+    expect(await readdir(home.authsDir)).toEqual([]);
+  });
+
+  it('Ctrl+Z at the hidden question suspends; in front again it goes on, still hidden', async () => {
+    const terminal = await openInit();
+    await terminal.press('C-z');
+    await terminal.waitFor(/Stopped/);
+    await terminal.type('clear; stty -a | grep -c " echo "; fg');
+    await terminal.waitFor(/^1\n(.|\n)*API key/m);
+    await terminal.type(KEY);
+    expect(await terminal.waitFor(/Label for it/)).not.toContain('0123456789');
+  });
+
+  it('a key that cannot be tested is kept only after a yes', async () => {
+    env.KMI_UPSTREAM_BASE_URL = 'http://127.0.0.1:9/v1';
+    const terminal = await openInit();
+    await terminal.type(KEY);
+    await terminal.waitFor(/could not be tested: no answer: connection refused\.\n+Keep it all the same\? \[y\/N\]/);
+    await terminal.type('y');
+    await terminal.waitFor(/Label for it/);
+    await terminal.press('Enter');
+    await terminal.waitFor(/Wrote main to/);
+  });
+});

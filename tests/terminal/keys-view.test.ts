@@ -1,0 +1,94 @@
+import { expect, it } from 'vitest';
+import type { SkippedFile } from '../../src/keys/auth-entry.ts';
+import { judgeTest } from '../../src/terminal/key-test-words.ts';
+import { type KeysReport, renderKeys, renderKeyTests, type TestedKey } from '../../src/terminal/keys-view.ts';
+import { createStyle } from '../../src/terminal/style.ts';
+import { displayWidth } from '../../src/terminal/width.ts';
+import { aCandidate, aUsage, NOW } from '../core/candidates.ts';
+
+type Details = { readonly source: string; readonly email?: string; readonly priority?: number };
+
+function candidate(label: string, { source, email, priority }: Details, options: Parameters<typeof aCandidate>[1] = {}) {
+  const made = aCandidate(label, options);
+  const key = { ...made.key, value: `sk-kimi-${label}-0123456789`, source: `/home/me/_auths/${source}`, email: email ?? null };
+  return { ...made, key: { ...key, priority: priority ?? 0 } };
+}
+
+const SKIPPED: readonly SkippedFile[] = [
+  { file: '/home/me/_auths/half.env', reason: 'no_key', detail: 'The file sets no KMI_API_KEY.' },
+  {
+    file: '/home/me/_auths/copy/old.toml',
+    reason: 'duplicate_key',
+    detail: 'It holds the same key as a-file-with-a-rather-long-name.env.',
+  },
+];
+
+const REPORT: KeysReport = {
+  config: { authsDir: '/home/me/_auths', timezone: 'UTC' },
+  folder: '_auths',
+  now: NOW,
+  activeIndex: 1,
+  skipped: SKIPPED,
+  candidates: [
+    candidate('work', { source: 'work.env', email: 'alice@example.com', priority: 10 }),
+    candidate('a-key-with-quite-a-long-label', {
+      source: 'team/config.toml',
+      email: 'somebody.with.a.long.name@mail.example.com',
+    }),
+    candidate('spare', { source: 'spare.env' }, { state: { cooldown: { until: NOW + 35 * 60_000, reason: 'quota' } } }),
+    candidate('unpaid', { source: 'unpaid.env' }, { state: { block: { until: null, reason: 'payment_required' } } }),
+    candidate('off', { source: 'off.env' }, { disabled: true }),
+  ],
+};
+
+const TESTS: readonly TestedKey[] = [
+  {
+    label: 'work',
+    disabled: false,
+    ...judgeTest({ usage: { ...aUsage(0.62), plan: 'LEVEL_BASIC' }, error: null, fetchedAt: NOW, status: 200 }),
+  },
+  {
+    label: 'old',
+    disabled: true,
+    ...judgeTest({
+      usage: null,
+      error: 'HTTP 401: The API key appears to be invalid or may have expired. Please verify your credentials and try again.',
+      fetchedAt: NOW,
+      status: 401,
+    }),
+  },
+  { label: 'away', disabled: false, ...judgeTest({ usage: null, error: 'timeout after 10 s', fetchedAt: NOW }) },
+  { label: 'other', disabled: false, ...judgeTest({ usage: null, error: 'not JSON', fetchedAt: NOW, status: 200 }) },
+];
+
+for (const columns of [80, 120]) {
+  for (const color of [false, true]) {
+    const look = `${columns} columns, ${color ? 'coloured' : 'plain'}`;
+    const style = createStyle({ color, plain: !color });
+    it(`the list of keys at ${look}`, () => {
+      const lines = renderKeys(REPORT, { columns, style });
+      expect(lines.join('\n')).toMatchSnapshot();
+      expect(Math.max(...lines.map(displayWidth))).toBeLessThanOrEqual(columns);
+      if (!color) expect(lines.join('\n')).toMatch(/^[\n -~]*$/);
+    });
+    it(`the results of tests at ${look}`, () => {
+      const lines = renderKeyTests(TESTS, { columns, style });
+      expect(lines.join('\n')).toMatchSnapshot();
+      expect(Math.max(...lines.map(displayWidth))).toBeLessThanOrEqual(columns);
+    });
+  }
+}
+
+it('no view holds a key', () => {
+  const text = [...renderKeys(REPORT, { columns: 120, style: createStyle({ color: false, plain: true }) })].join('\n');
+  for (const { key } of REPORT.candidates) expect(text).not.toContain(key.value);
+  expect(text).toContain('sk-k***6789');
+});
+
+it('an empty folder says what to do', () => {
+  const empty = { ...REPORT, candidates: [], skipped: [] };
+  expect(renderKeys(empty, { columns: 80, style: createStyle({ color: false, plain: true }) })).toEqual([
+    'There are no keys in _auths.',
+    '`kmi init` or `kmi keys add` adds one.',
+  ]);
+});
