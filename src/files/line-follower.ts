@@ -21,11 +21,12 @@ export class LineFollower {
     this.#path = path;
   }
 
-  /** Starts at byte `position` of the file as it is now. A missing file is waited for. */
-  static async open(path: string, position: number): Promise<LineFollower> {
+  /** Starts at byte `position` of the file as it is now, or behind its last whole line. A missing file is waited for. */
+  static async open(path: string, position: number | 'end'): Promise<LineFollower> {
     const follower = new LineFollower(path);
-    follower.#file = await openIfThere(path);
-    if (follower.#file !== null) follower.#file.position = position;
+    const file = await openIfThere(path);
+    if (file !== null) file.position = position === 'end' ? await endOfLastLine(file.handle) : position;
+    follower.#file = file;
     return follower;
   }
 
@@ -54,7 +55,7 @@ export class LineFollower {
   async close(): Promise<void> {
     const file = this.#file;
     this.#file = null;
-    await file?.handle.close();
+    await file?.handle.close().catch(() => undefined);
   }
 
   /** The files written after the one with that inode, oldest first; when it is nowhere any more, only the newest. */
@@ -109,6 +110,18 @@ async function readOn(file: OpenFile, lines: string[]): Promise<void> {
     file.carry = text.subarray(end);
     if (end > 0) lines.push(...splitLines(text.toString('utf8', 0, end)));
   }
+}
+
+async function endOfLastLine(handle: FileHandle): Promise<number> {
+  let { size: position } = await handle.stat();
+  while (position > 0) {
+    const length = Math.min(BLOCK_BYTES, position);
+    position -= length;
+    const { buffer } = await handle.read(Buffer.alloc(length), 0, length, position);
+    const lastBreak = buffer.lastIndexOf(0x0a);
+    if (lastBreak !== -1) return position + lastBreak + 1;
+  }
+  return 0;
 }
 
 /** The lines of a text whose last line may or may not end with a line break. */
