@@ -8,12 +8,12 @@ const DAY_MS = 24 * HOUR_MS;
 const MONTH_MS = 30 * DAY_MS;
 /** Windows up to this long limit the pace of spending; longer ones hold the quota that expires. */
 const PACE_MAX_MS = DAY_MS;
-/** A reading of a window that has not begun states the reset it would have if it began now (kimi-api.md 3.4). */
-const UNBEGUN_SLACK_MS = 60_000;
 /**
- * Pace quotas in a day of a budget window's quota, where the limits are mere percents: plans have given 5 to 8 five-hour
- * quotas a week.
+ * A window that has not begun may be stated with no reset, or with the one it would have if it began now, as the simulator
+ * does; which of them the upstream does is not known.
  */
+const UNBEGUN_SLACK_MS = 60_000;
+/** Pace quotas in a day of a budget window's quota, where the limits are mere percents. An assumption: no source states it. */
 const PACES_A_DAY = 1;
 /** What an active session may still be expected to spend of a pace window, before the pool's own figures are good. */
 const LEAST_SESSION_SHARE = 0.01;
@@ -22,7 +22,7 @@ const MOST_SESSION_SHARE = 0.25;
 const NEAREST_MS = 30 * 60_000;
 
 /** A window at a moment: one whose reset has passed is full again, and begins with its next charge. */
-export type LiveWindow = {
+type LiveWindow = {
   readonly share: number;
   /** ms until the reset; the whole length for a window that has not begun. */
   readonly leftMs: number;
@@ -33,9 +33,9 @@ export type LiveWindow = {
 };
 
 /** `pace`: the tightest of the short windows, null where none is stated; `budgets`: the weekly and the monthly window. */
-export type LiveWindows = { readonly pace: LiveWindow | null; readonly budgets: readonly LiveWindow[] };
+type LiveWindows = { readonly pace: LiveWindow | null; readonly budgets: readonly LiveWindow[] };
 
-export function liveWindows(health: KeyHealth | null, now: number): LiveWindows {
+function liveWindows(health: KeyHealth | null, now: number): LiveWindows {
   let pace: LiveWindow | null = null;
   const budgets: LiveWindow[] = [];
   for (const window of health?.usage?.windows ?? []) {
@@ -47,7 +47,11 @@ export function liveWindows(health: KeyHealth | null, now: number): LiveWindows 
   return { pace, budgets };
 }
 
-function liveWindow({ remainingShare, resetsAt, durationMs: stated, limit }: QuotaWindow, readAt: number, now: number): LiveWindow | null {
+function liveWindow(
+  { remainingShare, resetsAt, durationMs: stated, limit }: QuotaWindow,
+  readAt: number,
+  now: number,
+): LiveWindow | null {
   if (remainingShare === null) return null;
   const durationMs = stated ?? MONTH_MS;
   if (resetsAt !== null && resetsAt <= now) return { share: 1, leftMs: durationMs, durationMs, hasBegun: false, limit };
@@ -67,7 +71,8 @@ function liveWindow({ remainingShare, resetsAt, durationMs: stated, limit }: Quo
  *    spared however soon its 5 hours end, and no account is left out for long: its quota per day left only grows.
  * 3. Accounts without that room, the roomiest first: a session there would soon have to move and lose its cache.
  *
- * An account that states no windows counts as one with everything left.
+ * Earliest reset alone, tried in the simulation, served less than `sticky`: it crowds the sessions onto one account, whose 5
+ * hours then end under them. An account that states no windows counts as one with everything left.
  */
 export function preferenceFor<C extends AccountCandidate>(
   { accounts, candidates }: AccountPool<C>,

@@ -20,7 +20,7 @@ export function addBytes(state: HashState, bytes: Uint8Array, from: number, to: 
   state.high = high;
 }
 
-export function addText(state: HashState, text: string): void {
+function addText(state: HashState, text: string): void {
   let { low, high } = state;
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);

@@ -8,15 +8,15 @@ export type SessionTable = {
   readonly activeOn: (accountId: string, now: number) => number;
 };
 
-export const SESSIONS_MAX = 100_000;
+const SESSIONS_MAX = 100_000;
 const ACTIVE_MS = 30 * 60_000;
 const SLOTS_AT_FIRST = 1024;
 const NONE = -1;
 
 /**
  * Which account each session is with: the `capacity` sessions seen last, the longest unseen forgotten first. Arrays of
- * numbers, doubled as needed: 38 bytes a session and at most 8 more of index, so 100,000 sessions take at most 5 MB
- * (131,072 slots), however long the names are that sessions and accounts go by outside.
+ * numbers, doubled as needed: 37 bytes a session and 8 of index, so 100,000 sessions (131,072 slots) take at most 6 MB,
+ * however long the names are that sessions go by outside.
  */
 export class Sessions implements SessionTable {
   readonly #capacity: number;

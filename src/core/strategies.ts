@@ -97,7 +97,8 @@ function pick<C extends AccountCandidate>(
       const place = serveAt(pool, home, level, options);
       if (typeof place === 'number') return chosen(pool, place, reasonAt(level, 'session'), request, skipped, null, true);
     }
-    const walk = (prefer ??= request.session === null ? EQUAL : preference()) && best(pool, request, level, prefer, options);
+    prefer ??= request.session === null ? EQUAL : preference();
+    const walk = best(pool, request, level, prefer, options);
     if (level === 'ready') skipped = walk.skipped;
     if (walk.place === -1) continue;
     const usual = request.session === null ? 'dealt' : homeId === null ? 'placed' : 'moved';

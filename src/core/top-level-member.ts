@@ -2,6 +2,7 @@ import type { BodyBytes } from './body-bytes.ts';
 import {
   CLOSE_BRACE,
   CLOSE_BRACKET,
+  COLON,
   COMMA,
   endOfString,
   endOfValue,
@@ -102,7 +103,7 @@ function openOfObject(bytes: Uint8Array, close: number): number {
 /** The closing quote of the key before the value at `value`; -1 when the value follows no key. */
 function keyBefore(bytes: Uint8Array, value: number): number {
   const colon = skipSpaceBack(bytes, value - 1);
-  if (bytes[colon] !== 0x3a) return -1;
+  if (bytes[colon] !== COLON) return -1;
   const close = skipSpaceBack(bytes, colon - 1);
   return bytes[close] === QUOTE ? close : -1;
 }
