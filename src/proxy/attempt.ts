@@ -1,6 +1,6 @@
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
-import { headerOf, responseHeaders } from './headers.ts';
+import { responseHeaders } from './headers.ts';
 
 /** Timeouts in ms; 0 = none. */
 export type AttemptTimeouts = { readonly firstByteMs: number; readonly idleMs: number };
@@ -48,6 +48,9 @@ export class ClientLeft extends Error {
   readonly code = 'KMI_CLIENT_LEFT';
 }
 
+/** Emitted by a streamed request body whenever the upstream has taken a part of it. */
+export const BODY_PROGRESS = 'kmi-progress';
+
 /** Error answers are read whole before they are judged, up to this size and time. */
 const ERROR_BODY_MAX_BYTES = 1024 * 1024;
 const ERROR_BODY_MAX_MS = 10_000;
@@ -82,6 +85,12 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   start(dispatcher: Dispatcher, request: AttemptRequest): void {
     this.#arm(this.#timeouts.firstByteMs, 'The upstream did not begin to answer in time.');
+    // A long request body takes its time: the wait for the answer begins anew with every part of it.
+    if (request.body instanceof Readable) {
+      request.body.on(BODY_PROGRESS, () => {
+        if (this.#head === null) this.#timer?.refresh();
+      });
+    }
     try {
       dispatcher.dispatch(
         {
@@ -160,7 +169,8 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   #fail(error: Error): void {
     if (this.#head === null) this.#finish({ kind: 'failed', error });
-    else if (this.#collected !== null && !(error instanceof ClientLeft)) this.#finish(this.#answered(false));
+    else if (this.#collected !== null)
+      this.#finish(error instanceof ClientLeft ? { kind: 'failed', error } : this.#answered(false));
     else this.#finish({ kind: 'served', status: this.#head.status, brokenBy: error });
   }
 
@@ -169,18 +179,10 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.abort(new UpstreamSilence('The error answer did not end.'));
   }
 
+  /** `isWhole`: it came to its end, which undici has held against the announced length. */
   #answered(isWhole: boolean): AttemptResult {
     const { status, reason, headers } = this.#head as { status: number; reason: string; headers: readonly string[] };
-    const announced = headerOf(headers, 'content-length');
-    const body = Buffer.concat(this.#collected ?? []);
-    return {
-      kind: 'answered',
-      status,
-      reason,
-      headers,
-      body,
-      isWhole: isWhole && (announced === undefined || Number(announced) === body.length),
-    };
+    return { kind: 'answered', status, reason, headers, body: Buffer.concat(this.#collected ?? []), isWhole };
   }
 
   #finish(result: AttemptResult): void {

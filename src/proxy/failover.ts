@@ -76,7 +76,7 @@ export async function runWithFailover(parts: FailoverParts, request: FailoverReq
 
   for (;;) {
     const startedAt = parts.clock();
-    const result = await runAttempt(parts, request, entry, startedAt, failures);
+    const result = await runAttempt(parts, request, entry, failures);
     const finish = (end: FailoverResult['end'], by: PoolEntry = entry): FailoverResult => ({ entry: by, choice, failures, end });
 
     if (result.kind === 'served') return finish(result);
@@ -111,6 +111,8 @@ export async function runWithFailover(parts: FailoverParts, request: FailoverReq
     if (next === 'same-key' && overloadRetries < Math.max(OVERLOAD_RETRIES, config.proxyRetryMax)) {
       if (!(await pause(backoffMs(overloadRetries, config.proxyRetryBaseMs), request.left))) return finish({ kind: 'left' });
       overloadRetries += 1;
+      // The body may have outgrown what is held while the pause lasted.
+      if (!request.body.canReplay) return giveUp();
       continue;
     }
 
@@ -127,6 +129,7 @@ export async function runWithFailover(parts: FailoverParts, request: FailoverReq
     }
     if (outcome.verdict !== 'broken' || retries >= config.proxyRetryMax) return giveUp();
     if (!(await pause(backoffMs(retries, config.proxyRetryBaseMs), request.left))) return finish({ kind: 'left' });
+    if (!request.body.canReplay) return giveUp();
     retries += 1;
     tried.clear();
     const again = pool.choose(tried);
@@ -140,14 +143,13 @@ async function runAttempt(
   { config, pool, upstreams }: FailoverParts,
   request: FailoverRequest,
   entry: PoolEntry,
-  startedAt: number,
   failures: readonly Failure[],
 ): Promise<AttemptResult> {
   const upstream = request.requestFor(entry);
   const sink: AnswerSink = {
     head(status, reason, headers) {
       request.sink.head(status, reason, headers);
-      pool.served(entry, startedAt, failures);
+      pool.served(entry, failures);
     },
     data: (chunk, whenReady) => request.sink.data(chunk, whenReady),
   };
@@ -196,8 +198,11 @@ async function chooseOrWait(
     config.proxyWaitSeconds * 1000,
     left,
   );
-  return found ?? choice ?? { candidate: null, skipped: [], returnsAt: null };
+  // Whose turn never came has not looked yet; the answer names reasons all the same.
+  return found ?? choice ?? (left.aborted ? NOBODY : pool.choose(tried));
 }
+
+const NOBODY: Choice<PoolEntry> = { candidate: null, skipped: [], returnsAt: null };
 
 function noKeyError(choice: Choice<PoolEntry>, { pool, clock }: FailoverParts): KmiError {
   if (choice.candidate !== null) throw new Error('A key was chosen.');

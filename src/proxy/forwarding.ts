@@ -67,6 +67,7 @@ export function createForwarding(
       else throw error;
     }
     if (result.end.kind === 'no-key' || result.end.kind === 'unreachable') sendError(response, result.end.error, protocol);
+    body.drop();
 
     const facts = {
       ts: stamp(startedAt),
@@ -119,6 +120,11 @@ function finishAnswer(
     return;
   }
   if (response.destroyed || end.brokenBy instanceof ClientLeft) return;
+  // The request turned out too large while the answer was under way: the caller's fault.
+  if (end.brokenBy instanceof KmiError) {
+    relay.breakOff(end.brokenBy);
+    return;
+  }
   const silent = end.brokenBy instanceof UpstreamSilence;
   relay.breakOff(
     silent
@@ -159,7 +165,7 @@ function answerDryRun(
     key_label: entry.key.label,
   });
   sendJson(response, 200, body, ['X-KMI-Dry-Run', 'true']);
-  pool.served(entry, 0, []);
+  pool.served(entry, []);
   return { entry, choice, failures: [], end: { kind: 'served', status: 200, brokenBy: null } };
 }
 

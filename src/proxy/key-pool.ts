@@ -77,7 +77,9 @@ export class KeyPool {
     const next = this.#entries[this.#options.ledger.store.state.rotationIndex];
     this.#entries = keys.map((key) => {
       const old = known.get(key.label);
-      return old !== undefined && old.key.hash === key.hash ? { ...old, key } : this.#newEntry(key);
+      if (old !== undefined && old.key.hash === key.hash) return { ...old, key };
+      if (old !== undefined) this.#forgive(key.label, old.state);
+      return this.#newEntry(key);
     });
     this.#byLabel = new Map(this.#entries.map((entry) => [entry.key.label, entry]));
     if (next !== undefined) {
@@ -85,6 +87,12 @@ export class KeyPool {
       if (index !== -1 && index !== this.#options.ledger.store.state.rotationIndex) this.#options.ledger.setRotationIndex(index);
     }
     this.changed();
+  }
+
+  /** The label names another credential now: what the old one was put away for is not the new one's. */
+  #forgive(label: string, { block, cooldown, errors401 }: KeyState): void {
+    if (block !== null || errors401 > 0) this.#options.ledger.clearBlock(label);
+    if (cooldown !== null) this.#options.ledger.clearCooldown(label);
   }
 
   #newEntry(key: Key): PoolEntry {
@@ -144,24 +152,34 @@ export class KeyPool {
   }
 
   /** An answer under 400 has begun. `failed` are the keys that failed the same request before: now it is known to be their fault. */
-  served(entry: PoolEntry, startedAt: number, failed: readonly { entry: PoolEntry; outcome: AttemptOutcome }[]): void {
+  served(entry: PoolEntry, failed: readonly { entry: PoolEntry; outcome: AttemptOutcome }[]): void {
     entry.strikes = 0;
     this.#options.ledger.served(entry.key.label, this.#options.clock());
     for (const { entry: other, outcome } of failed) {
-      if (CONSEQUENCES[outcome.verdict].blame === 'if-others-work' && other !== entry)
-        this.#putAway(other, { ...outcome, startedAt });
+      if (CONSEQUENCES[outcome.verdict].blame !== 'if-others-work' || other === entry || isOfBurst(other, outcome)) continue;
+      const counter = countedError(outcome.verdict, outcome.status);
+      if (counter !== null && this.#awaitsOthers(outcome)) this.#options.ledger.blamed(other.key.label, counter);
+      this.#putAway(other, outcome);
     }
   }
 
   /** An attempt failed. Counts it and puts the key away when the verdict blames it; a burst counts once. */
   failed(entry: PoolEntry, outcome: AttemptOutcome): void {
     const { ledger, clock } = this.#options;
-    const sameBurst = outcome.startedAt <= entry.putAwayAt;
-    const counter = sameBurst ? null : countedError(outcome.verdict, outcome.status);
+    const sameBurst = isOfBurst(entry, outcome);
+    const counter = sameBurst || this.#awaitsOthers(outcome) ? null : countedError(outcome.verdict, outcome.status);
     if (counter === null) ledger.answered(entry.key.label, clock());
     else ledger.failed(entry.key.label, clock(), counter);
     const { blame } = CONSEQUENCES[outcome.verdict];
     if (!sameBurst && (blame === 'key' || blame === 'account')) this.#putAway(entry, outcome);
+  }
+
+  /**
+   * Whether a failure is held against the key only once another key serves the same request. Counting an outage against
+   * every key would leave unequal counters behind, and round-robin passes over keys with errors on record.
+   */
+  #awaitsOthers({ verdict }: AttemptOutcome): boolean {
+    return CONSEQUENCES[verdict].blame === 'if-others-work' && this.#entries.length > 1;
   }
 
   #putAway(entry: PoolEntry, outcome: AttemptOutcome): void {
@@ -223,6 +241,11 @@ export class KeyPool {
     }
     this.changed();
   }
+}
+
+/** The attempt began before the key was last put away, so its failure is not news. */
+function isOfBurst(entry: PoolEntry, outcome: AttemptOutcome): boolean {
+  return outcome.startedAt <= entry.putAwayAt;
 }
 
 function limitWaitMs(entry: PoolEntry): number {

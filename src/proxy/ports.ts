@@ -19,7 +19,9 @@ export type LedgerPort = {
   answered(label: string, at: number): void;
   failed(label: string, at: number, counter: ErrorCounter): void;
   brokeOff(label: string): void;
+  blamed(label: string, counter: ErrorCounter): void;
   putAway(label: string, penalty: Penalty): void;
+  clearBlock(label: string): void;
   clearCooldown(label: string): void;
   setActive(label: string, index: number): void;
   setRotationIndex(index: number): void;

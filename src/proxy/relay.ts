@@ -5,12 +5,14 @@ import { headerOf } from './headers.ts';
 import { renderStreamError } from './own-answers.ts';
 
 const NEWLINE = 0x0a;
+const NO_BYTES = Buffer.alloc(0);
 
 /** Writes an upstream answer to the client, byte for byte and chunk by chunk. */
 export class Relay implements AnswerSink {
   readonly #response: ServerResponse;
   readonly #anthropic: boolean;
-  #isEventStream = false;
+  /** A text event may follow what has been sent: an event stream, not compressed, without an announced end. */
+  #takesEvent = false;
   #lastByte = NEWLINE;
   #hasData = false;
 
@@ -25,9 +27,10 @@ export class Relay implements AnswerSink {
     // The upstream's own date passes, or none.
     response.sendDate = false;
     response.writeHead(status, reason, headers as string[]);
-    this.#isEventStream =
+    this.#takesEvent =
       headerOf(headers, 'content-type')?.startsWith('text/event-stream') === true &&
-      headerOf(headers, 'content-encoding') === undefined;
+      headerOf(headers, 'content-encoding') === undefined &&
+      headerOf(headers, 'content-length') === undefined;
     // The head goes out with the first chunk when that has arrived with it, else right away: an agent waits for it.
     process.nextTick(flushHead, this);
   }
@@ -46,7 +49,8 @@ export class Relay implements AnswerSink {
   }
 
   flushHead(): void {
-    if (!this.#hasData && !this.#response.destroyed) this.#response.flushHeaders();
+    // Not flushHeaders(), which writes bytes beyond ASCII as UTF-8; an empty buffer leaves them as they came.
+    if (!this.#hasData && !this.#response.destroyed) this.#response.write(NO_BYTES);
   }
 
   /**
@@ -56,7 +60,7 @@ export class Relay implements AnswerSink {
   breakOff(error: KmiError): void {
     const response = this.#response;
     if (response.destroyed) return;
-    if (!this.#isEventStream || this.#lastByte !== NEWLINE || response.getHeader('content-length') !== undefined) {
+    if (!this.#takesEvent || this.#lastByte !== NEWLINE) {
       response.destroy();
       return;
     }

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { KmiError } from '../errors.ts';
-import { ClientLeft } from './attempt.ts';
+import { BODY_PROGRESS, ClientLeft } from './attempt.ts';
 
 export type BodyLimits = {
   /** More than this is refused. */
@@ -46,10 +46,12 @@ export class RequestBody {
     }
     request.on('data', (chunk: Buffer) => this.#take(chunk));
     request.on('end', () => this.#end());
-    request.on('error', (error) => this.#fail(error));
-    request.on('close', () => {
+    // The only errors of a request's own stream are those of its connection.
+    const onLost = () => {
       if (!this.#complete) this.#fail(new ClientLeft('The client left before its request was complete.'));
-    });
+    };
+    request.on('error', onLost);
+    request.on('close', onLost);
   }
 
   /** Whether a further attempt can send the same bytes. */
@@ -89,6 +91,15 @@ export class RequestBody {
     return this.#reader;
   }
 
+  /** The answer has been given: nothing more is kept. */
+  drop(): void {
+    if (this.#complete) return;
+    this.#failure ??= new Error('The request has been answered.');
+    this.#reader?.detach();
+    this.#reader = null;
+    dropRest(this.#request);
+  }
+
   #take(chunk: Buffer): void {
     if (this.#failure !== null) return;
     this.#received += chunk.length;
@@ -99,6 +110,8 @@ export class RequestBody {
     this.#chunks.push(chunk);
     this.#reader?.more();
     if (this.#replayable && this.#received > this.#limits.replayMaxBytes) this.#letGo();
+    // Nobody takes the chunks yet: the next attempt starts where this stops.
+    if (!this.#replayable && this.#reader === null) this.#request.pause();
   }
 
   /** The body turned out too long to hold. From here on one reader takes the chunks away, at its own pace. */
@@ -120,6 +133,19 @@ export class RequestBody {
     this.#onSettled?.();
   }
 }
+
+/**
+ * Reads the rest of an answered request and forgets it, so that a client that sends all before it reads gets its answer
+ * (RFC 9112 section 9.6). One that goes on for long is cut off.
+ */
+export function dropRest(request: IncomingMessage): void {
+  if (request.complete || request.destroyed) return;
+  request.resume();
+  const timer = setTimeout(() => request.destroy(), DROP_MAX_MS);
+  request.once('close', () => clearTimeout(timer));
+}
+
+const DROP_MAX_MS = 5_000;
 
 function tooLarge({ maxBytes }: BodyLimits): KmiError {
   return new KmiError('body_too_large', `The request body is larger than ${Math.round(maxBytes / 1024 / 1024)} MB.`);
@@ -175,6 +201,7 @@ class LiveReader extends Readable {
       if (this.#source === null) this.#next += 1;
       else this.#chunks.shift();
       this.#wanted = this.push(chunk);
+      this.emit(BODY_PROGRESS);
     }
     if (this.#next < this.#chunks.length) return;
     if (this.#ended) {

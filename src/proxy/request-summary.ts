@@ -1,3 +1,5 @@
+import { redact } from '../core/redact.ts';
+
 /** What the trace says of a prompt: never more than these few words (kmi-manager.md section 8). */
 export type PromptSummary = { readonly hint: string; readonly head: string };
 
@@ -7,6 +9,8 @@ const HINT_WORDS = 6;
 const HINT_CHARACTERS = 60;
 /** How much of the last message is looked at for its first words. */
 const SCAN_BYTES = 4096;
+/** How much of the last message's parts is looked through for the first text. */
+const PARTS_MAX_BYTES = 4 * 1024 * 1024;
 /** How many `"role"` keys are looked at from the end; a schema may hold some that are no message's. */
 const CANDIDATES_MAX = 32;
 
@@ -40,6 +44,10 @@ function isStringValue(body: Buffer, from: number): boolean {
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COLON = 0x3a;
+const OPEN_ARRAY = 0x5b;
+const CLOSE_ARRAY = 0x5d;
+const OPEN_OBJECT = 0x7b;
+const CLOSE_OBJECT = 0x7d;
 
 /** Index of the first byte of the value that follows a key; -1 when there is none. */
 function valueStart(body: Buffer, from: number): number {
@@ -56,7 +64,7 @@ function skipSpace(body: Buffer, from: number): number {
 }
 
 /**
- * The text of the message whose `"role"` key is at `role`: its `"content"` string, or the last `"text"` of its content
+ * The text of the message whose `"role"` key is at `role`: its `"content"` string, or the first text of its content
  * parts. `content` stands after `role` in every client seen; when it stands before, the text nearest before is taken.
  */
 function messageText(body: Buffer, role: number, end: number): string {
@@ -69,17 +77,49 @@ function messageText(body: Buffer, role: number, end: number): string {
   return last === -1 ? '' : contentText(before, last);
 }
 
+/** A content string, or the first text of an array of parts: a `"text"`, else a tool result's own `"content"`. */
 function contentText(body: Buffer, key: number): string {
   const start = valueStart(body, key + CONTENT.length);
   if (start === -1) return '';
   if (body[start] === QUOTE) return readString(body, start);
-  const text = body.indexOf(TEXT, start);
-  // `"type":"text"` comes first in a part; the key is the one a string value follows a colon of.
-  for (let at = text; at !== -1; at = body.indexOf(TEXT, at + 1)) {
-    const value = valueStart(body, at + TEXT.length);
+  if (body[start] !== OPEN_ARRAY) return '';
+  const parts = body.subarray(start, endOfArray(body, start));
+  return firstString(parts, TEXT) ?? firstString(parts, CONTENT) ?? '';
+}
+
+/** The first string that is the value of `key`; `"type":"text"` has the same word as a value. */
+function firstString(body: Buffer, key: Buffer): string | null {
+  for (let at = body.indexOf(key); at !== -1; at = body.indexOf(key, at + 1)) {
+    const value = valueStart(body, at + key.length);
     if (value !== -1 && body[value] === QUOTE) return readString(body, value);
   }
-  return '';
+  return null;
+}
+
+/** Index behind the array that opens at `open`; strings are jumped over, so an image costs little. */
+function endOfArray(body: Buffer, open: number): number {
+  const limit = Math.min(body.length, open + PARTS_MAX_BYTES);
+  let depth = 0;
+  for (let at = open; at < limit; at++) {
+    const byte = body[at];
+    if (byte === QUOTE) at = closingQuote(body, at);
+    else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) depth += 1;
+    else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) {
+      depth -= 1;
+      if (depth === 0) return at + 1;
+    }
+  }
+  return limit;
+}
+
+/** Index of the quote that ends the string opening at `open`; the body's length when none does. */
+function closingQuote(body: Buffer, open: number): number {
+  for (let at = body.indexOf(QUOTE, open + 1); at !== -1; at = body.indexOf(QUOTE, at + 1)) {
+    let before = at - 1;
+    while (body[before] === BACKSLASH) before -= 1;
+    if ((at - before) % 2 === 1) return at;
+  }
+  return body.length;
 }
 
 /** A JSON string from its opening quote, at most SCAN_BYTES of it. */
@@ -100,16 +140,16 @@ function unescapeJson(raw: string): string {
   });
 }
 
-/** At most 6 words and 60 characters, "..." when cut; control characters become spaces. */
+/** At most 6 words and 60 characters, "..." when cut; control characters become spaces, credentials stars. */
 export function summariseText(text: string): PromptSummary {
   const words = text
     .replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, ' ')
     .trim()
     .split(/\s+/, HINT_WORDS + 1)
     .filter((word) => word !== '');
-  const joined = words.slice(0, HINT_WORDS).join(' ');
+  const joined = redact(words.slice(0, HINT_WORDS).join(' '), []);
   const characters = [...joined];
   const isCut = words.length > HINT_WORDS || characters.length > HINT_CHARACTERS;
   const hint = isCut ? `${characters.slice(0, HINT_CHARACTERS).join('').trimEnd()}...` : joined;
-  return { hint, head: [...(words[0] ?? '')].slice(0, HINT_CHARACTERS).join('') };
+  return { hint, head: [...(joined.split(' ', 1)[0] as string)].slice(0, HINT_CHARACTERS).join('') };
 }

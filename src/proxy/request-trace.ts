@@ -1,4 +1,5 @@
 import type { TraceEvent } from '../core/trace-event.ts';
+import { ClientLeft } from './attempt.ts';
 import type { FailoverResult } from './failover.ts';
 import type { PromptSummary } from './request-summary.ts';
 
@@ -21,7 +22,7 @@ export type TraceFacts = {
 /** The trace line of a request that asked for a key. */
 export function traceOf(facts: TraceFacts, result: FailoverResult): TraceEvent {
   const { entry, choice, failures, end } = result;
-  const tried = failures.map(({ entry: other, outcome }) => ({
+  const tried = othersThan(entry, failures, end).map(({ entry: other, outcome }) => ({
     key_label: other.key.label,
     status: outcome.status,
     verdict: outcome.verdict,
@@ -47,6 +48,13 @@ export function traceOf(facts: TraceFacts, result: FailoverResult): TraceEvent {
   };
 }
 
+/** The failed attempts but the one the client got the error of: the line itself is about that. */
+function othersThan(entry: FailoverResult['entry'], failures: FailoverResult['failures'], end: FailoverResult['end']) {
+  if (end.kind !== 'relay' && end.kind !== 'unreachable') return failures;
+  const last = failures.findLastIndex((failure) => failure.entry === entry);
+  return failures.filter((_, index) => index !== last);
+}
+
 function statusOf(end: FailoverResult['end']): number {
   switch (end.kind) {
     case 'served':
@@ -66,7 +74,8 @@ function statusOf(end: FailoverResult['end']): number {
 function errorCodeOf(end: FailoverResult['end']): TraceEvent['error_code'] {
   switch (end.kind) {
     case 'served':
-      return end.brokenBy === null ? null : 'stream_broken';
+      if (end.brokenBy === null) return null;
+      return end.brokenBy instanceof ClientLeft ? 'client_left' : 'stream_broken';
     case 'relay':
       return end.verdict === 'unpaid' ? 'payment_required' : end.answer.status;
     case 'no-key':

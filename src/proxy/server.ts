@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -10,12 +10,17 @@ import type { Clock } from '../core/time.ts';
 import { KmiError, reasonOf } from '../errors.ts';
 import { VERSION } from '../version.ts';
 import { hostGuard, tokenGuard } from './access.ts';
+import { affordableConnections, superviseConnections } from './connections.ts';
+import { crossSiteGuard } from './cross-site.ts';
+import { FailedTokens, slowGuesses } from './failed-tokens.ts';
 import { createForwarding } from './forwarding.ts';
 import type { KeyPool } from './key-pool.ts';
 import { sendError } from './own-answers.ts';
 import type { LedgerPort, LogPort, TracePort } from './ports.ts';
+import { dropRest } from './request-body.ts';
 import { isAnthropic, parseTarget } from './target.ts';
 import { throttle } from './throttle.ts';
+import { readTls, reloadTls } from './tls-files.ts';
 import { type ProxyEnvironment, Upstreams } from './upstreams.ts';
 import { WaitingRoom } from './waiting-room.ts';
 
@@ -44,7 +49,9 @@ export type RunningProxy = {
 
 /** Agents keep connections and come back after long thoughts; shorter than this would race with their reuse. */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
-const HEADERS_TIMEOUT_MS = 60_000;
+/** A TLS handshake takes two exchanges. */
+const HANDSHAKE_TIMEOUT_MS = 15_000;
+const REAP_MS = 50;
 const MAX_HEADER_BYTES = 64 * 1024;
 
 /**
@@ -84,39 +91,51 @@ export async function startProxy(parts: ProxyParts): Promise<RunningProxy> {
       error instanceof KmiError ? error : new KmiError('internal', 'The proxy failed on this request.', { cause: error });
     if (!(error instanceof KmiError))
       parts.log.error('A request failed inside the proxy.', { reason: reasonOf(error), stack: stackOf(error) });
-    // The rest of a refused body is not read.
-    if (known.code === 'body_too_large') response.shouldKeepAlive = false;
     const path = (request.url ?? '').slice(config.proxyBasePath.length);
     sendError(response, known, { anthropic: isAnthropic(path.split('?', 1)[0] as string) });
+    dropRest(request);
   };
 
-  let server!: Server;
+  // One, or for `localhost` one for each of its addresses.
+  const servers: Server[] = [];
   const app = fastify({
     serverFactory: (handler) => {
-      server = newServer(config, onRequest(handler));
+      const server = newServer(parts, onRequest(handler));
+      servers.push(server);
       return server;
     },
   });
   addRoutes(app, parts);
   await listen(app, config);
 
-  const { port } = server.address() as AddressInfo;
+  const close = async (): Promise<void> => {
+    stopping = true;
+    const closed = servers.filter((server) => server.listening).map((server) => once(server, 'close'));
+    // A connection that was busy when the server began to close stays open for as long as its client keeps it.
+    const reaper = setInterval(() => {
+      for (const server of servers) server.closeIdleConnections();
+    }, REAP_MS);
+    try {
+      await app.close();
+      await Promise.all(closed);
+    } finally {
+      clearInterval(reaper);
+    }
+    await upstreams.destroy();
+  };
+
+  const { port } = (servers[0] as Server).address() as AddressInfo;
   const origin = `${config.proxyTlsCert === '' ? 'http' : 'https'}://${urlHost(config.proxyListen.host)}:${port}`;
   return {
     origin,
     baseUrl: `${origin}${config.proxyBasePath}`,
     port,
     upstreams,
-    async stop() {
-      stopping = true;
-      await app.close();
-      await upstreams.destroy();
-    },
+    stop: close,
     async destroy() {
-      stopping = true;
-      server.closeAllConnections();
-      await app.close();
-      await upstreams.destroy();
+      const closed = close();
+      for (const server of servers) server.closeAllConnections();
+      await closed;
     },
   };
 }
@@ -125,38 +144,49 @@ function admission({ config, clock }: ProxyParts): {
   host: (request: IncomingMessage) => void;
   client: (request: IncomingMessage) => void;
 } {
-  const token = tokenGuard(config);
+  const wanted = tokenGuard(config);
+  // Behind somebody else's TLS every client has the same address, and one who guesses would lock out all the others.
+  const token = wanted === null || config.proxyTlsTerminated ? wanted : slowGuesses(wanted, new FailedTokens(clock));
   const limit = throttle(config, clock);
+  const host = hostGuard(config);
+  const crossSite = crossSiteGuard(config);
   return {
-    host: hostGuard(config),
+    host(request) {
+      host(request);
+      crossSite(request);
+    },
     client(request) {
+      // An upstream that answers TRACE sends back what it got, and with it the key.
+      if (request.method === 'TRACE') throw new KmiError('bad_method', 'The proxy does not forward TRACE.');
       token?.(request);
       limit?.();
     },
   };
 }
 
-function newServer(config: Config, listener: (request: IncomingMessage, response: ServerResponse) => void): Server {
+function newServer({ config, log }: ProxyParts, listener: (request: IncomingMessage, response: ServerResponse) => void): Server {
+  const headersTimeout = config.proxyHeaderTimeoutSeconds * 1000;
   const options = {
     maxHeaderSize: MAX_HEADER_BYTES,
-    headersTimeout: HEADERS_TIMEOUT_MS,
-    // Uploads of 100 MB and thoughts of minutes are normal; the proxy's own timeouts watch the upstream.
+    headersTimeout,
+    // How often Node looks for connections that are over their time.
+    connectionsCheckingInterval: Math.min(headersTimeout / 2, 10_000),
+    // Uploads of 100 MB and thoughts of minutes are normal; silence inside a body is watched below.
     requestTimeout: 0,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    // Not to be loosened from outside: NODE_OPTIONS=--insecure-http-parser lets smuggled requests through.
+    insecureHTTPParser: false,
   };
-  if (config.proxyTlsCert === '') return createServer(options, listener);
-  return createTlsServer({ ...options, ...readTlsFiles(config), minVersion: 'TLSv1.2' }, listener);
-}
-
-function readTlsFiles({ proxyTlsCert, proxyTlsKey }: Config): { cert: Buffer; key: Buffer } {
-  try {
-    return { cert: readFileSync(proxyTlsCert), key: readFileSync(proxyTlsKey) };
-  } catch (error) {
-    throw new KmiError('unsafe_bind', `The TLS certificate or key cannot be read (${reasonOf(error)}).`, {
-      hint: 'Check KMI_PROXY_TLS_CERT and KMI_PROXY_TLS_KEY.',
-      cause: error,
-    });
-  }
+  const isTls = config.proxyTlsCert !== '';
+  const server = isTls
+    ? createTlsServer({ ...options, ...readTls(config), handshakeTimeout: HANDSHAKE_TIMEOUT_MS }, listener)
+    : createServer(options, listener);
+  if (isTls) reloadTls(server, config, log);
+  superviseConnections(server, {
+    max: affordableConnections(config.proxyMaxConnections),
+    bodyTimeoutMs: config.proxyBodyTimeoutSeconds * 1000,
+  });
+  return server;
 }
 
 /** A bind that others can reach needs permission, TLS (own or in front) unless waived, and a token. */
@@ -174,7 +204,9 @@ function checkBind(config: Config): void {
       'Set KMI_PROXY_TLS_CERT and KMI_PROXY_TLS_KEY, or KMI_PROXY_TLS_TERMINATED=1 when TLS ends in front of the proxy.',
     );
   }
-  if (config.proxyToken === '') refuse('there is no client token', 'Set KMI_PROXY_TOKEN to a long random text.');
+  if (config.proxyToken === '') {
+    refuse('there is no client token', 'Set KMI_PROXY_TOKEN to a long random text, or make one: `kmi proxy --make-token`.');
+  }
 }
 
 async function listen(app: FastifyInstance, { proxyListen: { host, port } }: Config): Promise<void> {
@@ -203,6 +235,9 @@ function addRoutes(app: FastifyInstance, { pool, clock }: ProxyParts): void {
       keys: countKeys(pool, clock()),
     });
   });
+  // Bodies sent to paths that take none are not looked at.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
   app.setNotFoundHandler((_request, reply) => {
     reply.hijack();
     sendError(reply.raw, new KmiError('not_found', 'There is nothing at this path.'), { anthropic: false });

@@ -1,4 +1,4 @@
-import { type Agent, type Dispatcher, Pool, ProxyAgent, Socks5ProxyAgent } from 'undici';
+import { type Agent, buildConnector, type Dispatcher, Pool, ProxyAgent, Socks5ProxyAgent } from 'undici';
 import { isLoopbackHost } from '../config/kinds.ts';
 import type { Config } from '../config/settings.ts';
 
@@ -77,10 +77,24 @@ export class Upstreams {
       maxHeaderSize: 64 * 1024,
     } satisfies Pool.Options;
     const proxy = proxyFor(origin, this.#config.upstreamProxy, this.#environment);
-    if (proxy === null) return new Pool(origin, { ...options, connect: { timeout: connectMs } });
-    if (proxy.startsWith('socks')) return new Socks5ProxyAgent(proxy.replace(/^socks5h:/, 'socks5:'), options);
-    return new ProxyAgent({ ...options, uri: proxy, connect: { timeout: connectMs }, proxyTunnel: true } as ProxyAgent.Options &
-      Agent.Options);
+    // Said out loud, or NODE_TLS_REJECT_UNAUTHORIZED=0 would send keys to whoever shows a certificate of his own.
+    const connect = { timeout: connectMs, rejectUnauthorized: true };
+    if (proxy === null) return new Pool(origin, { ...options, connect });
+    if (proxy.startsWith('socks')) {
+      return new Socks5ProxyAgent(proxy.replace(/^socks5h:/, 'socks5:'), {
+        ...options,
+        connect: buildConnector(connect),
+        // Read by undici, missing from its types.
+        ...({ requestTls: connect } as object),
+      });
+    }
+    return new ProxyAgent({
+      ...options,
+      uri: proxy,
+      proxyTls: connect,
+      requestTls: connect,
+      proxyTunnel: true,
+    } as ProxyAgent.Options & Agent.Options);
   }
 }
 

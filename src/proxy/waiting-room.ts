@@ -34,10 +34,17 @@ export class WaitingRoom {
     let wake: () => void = () => undefined;
     const waiter: Waiter = { wake: () => wake() };
     this.#line.push(waiter);
-    const deadline = performance.now() + maxMs;
     const onLeft = () => wake();
     left.addEventListener('abort', onLeft);
-    const giveUp = setTimeout(onLeft, Math.min(maxMs, LONGEST_MS));
+    // A flag, not a deadline to compare with: a timer may fire a moment before its time by another clock.
+    let isOver = false;
+    const giveUp = setTimeout(
+      () => {
+        isOver = true;
+        wake();
+      },
+      Math.min(maxMs, LONGEST_MS),
+    );
     try {
       for (;;) {
         if (left.aborted) return null;
@@ -46,7 +53,7 @@ export class WaitingRoom {
           if (found !== null) return found;
           this.#wakeIn(returnsInMs());
         }
-        if (performance.now() >= deadline) return null;
+        if (isOver) return null;
         await new Promise<void>((resolve) => {
           wake = resolve;
         });

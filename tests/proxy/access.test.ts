@@ -66,14 +66,17 @@ describe('the Host of a request', () => {
 });
 
 describe('the Origin of a request', () => {
-  it.each(['https://evil.example', 'http://localhost:54123', 'http://127.0.0.1:54123', 'null', ''])('%j is refused', async (origin) => {
-    const proxy = await startTestProxy();
-    // A page may send this without asking first.
-    const answer = await proxy.send('/chat/completions', { headers: { origin, 'content-type': 'text/plain' }, body: '{}' });
-    expect([answer.status, JSON.parse(answer.text).error.code]).toEqual([403, 'forbidden_origin']);
-    expect(answer.rawHeaders.join()).not.toMatch(/access-control/i);
-    expect(proxy.calls()).toHaveLength(0);
-  });
+  it.each(['https://evil.example', 'http://localhost:54123', 'http://127.0.0.1:54123', 'null', ''])(
+    '%j is refused',
+    async (origin) => {
+      const proxy = await startTestProxy();
+      // A page may send this without asking first.
+      const answer = await proxy.send('/chat/completions', { headers: { origin, 'content-type': 'text/plain' }, body: '{}' });
+      expect([answer.status, JSON.parse(answer.text).error.code]).toEqual([403, 'forbidden_origin']);
+      expect(answer.rawHeaders.join()).not.toMatch(/access-control/i);
+      expect(proxy.calls()).toHaveLength(0);
+    },
+  );
 
   it('may be one of KMI_PROXY_ALLOWED_ORIGINS', async () => {
     const proxy = await startTestProxy({ settings: { KMI_PROXY_ALLOWED_ORIGINS: 'https://app.example' } });

@@ -89,9 +89,59 @@ describe('a body over KMI_PROXY_REPLAY_MAX_MB', () => {
     const answer = await proxy.send('/chat/completions', { headers, body: messyJson(3 * MB) });
     expect(answer.status).toBe(403);
     expect(proxy.served()).toBe('a');
-    expect((await proxy.state(({ keys }) => keys.a?.exhausted_until !== null)).keys.a).toMatchObject({ exhausted_reason: 'quota' });
+    expect((await proxy.state(({ keys }) => keys.a?.exhausted_until !== null)).keys.a).toMatchObject({
+      exhausted_reason: 'quota',
+    });
+  });
+});
+
+describe('a body that outgrows what is held', () => {
+  const settings = { KMI_PROXY_REPLAY_MAX_MB: '1' };
+  const chunked = { headers: { 'transfer-encoding': 'chunked' } };
+
+  it('while an overload is waited out is never sent by halves: the error is relayed', async () => {
+    const body = '{"error":{"type":"engine_overloaded_error","message":"overloaded"}}';
+    const upstream = await startRawUpstream((socket) => {
+      socket.write(`HTTP/1.1 429 Too Many Requests\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+    });
+    const proxy = await startTestProxy({
+      settings: { ...settings, KMI_UPSTREAM_BASE_URL: upstream.baseUrl, KMI_PROXY_RETRY_BASE_MS: '300' },
+    });
+    const { request, response } = open(`${proxy.url}/files`, chunked);
+    request.write(Buffer.alloc(100_000));
+    await expect.poll(() => upstream.received.length).toBe(1);
+    request.end(Buffer.alloc(3 * MB));
+    const answer = await readAnswer(await response);
+    expect([answer.status, answer.text]).toEqual([429, body]);
+    expect(upstream.received).toHaveLength(1);
   });
 
+  it('while it waits for a key arrives whole', async () => {
+    const proxy = await startTestProxy({ simulator: ECHO, settings: { ...settings, KMI_PROXY_WAIT_SECONDS: '30' } });
+    proxy.simulator.account('a').fail('org_rpm', { times: 1 });
+    await proxy.chat();
+    const body = messyJson(3 * MB);
+    const { request, response } = open(`${proxy.url}/chat/completions`, chunked);
+    request.end(body);
+    expect(sha((await readAnswer(await response)).body)).toBe(sha(body));
+  });
+
+  it('and turns out too large after the answer began breaks the answer off, and no key is blamed', async () => {
+    const upstream = await startRawUpstream((socket) => {
+      socket.write('HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: {}\n\n');
+    });
+    const proxy = await startTestProxy({
+      settings: { KMI_PROXY_MAX_BODY_MB: '1', KMI_UPSTREAM_BASE_URL: upstream.baseUrl },
+    });
+    const { request, response } = open(`${proxy.url}/chat/completions`, chunked);
+    request.write(Buffer.alloc(100_000));
+    const incoming = await response;
+    request.end(Buffer.alloc(2 * MB));
+    const answer = await readAnswer(incoming);
+    expect(answer.error).toBe('ECONNRESET');
+    expect(answer.text).toContain('body_too_large');
+    expect((await proxy.state(({ keys }) => keys.a?.request_count === 1)).keys.a).toMatchObject({ error_5xx: 0 });
+  });
 });
 
 describe('a body over KMI_PROXY_MAX_BODY_MB', () => {
@@ -108,7 +158,10 @@ describe('a body over KMI_PROXY_MAX_BODY_MB', () => {
 
   it('is refused in chunks as soon as it is too long, and costs the key nothing', async () => {
     const proxy = await startTestProxy({ accounts: ['a', 'b'], settings });
-    const answer = await proxy.send('/chat/completions', { headers: { 'transfer-encoding': 'chunked' }, body: Buffer.alloc(2 * MB) });
+    const answer = await proxy.send('/chat/completions', {
+      headers: { 'transfer-encoding': 'chunked' },
+      body: Buffer.alloc(2 * MB),
+    });
     expect([answer.status, answer.error]).toEqual([413, null]);
     expectRefusal(answer.text);
     expect(proxy.served()).not.toContain('b');

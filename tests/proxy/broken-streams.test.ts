@@ -9,7 +9,14 @@ const stream = async (proxy: TestProxy, path = '/chat/completions') =>
   proxy.send(path, { headers: { 'content-type': 'application/json' }, body: '{"stream":true,"messages":[]}' });
 
 /** The last `data:` line, as a client's SDK would read it. */
-const lastData = (text: string) => JSON.parse(text.trimEnd().split('\n').at(-1)?.replace(/^data: /, '') ?? '');
+const lastData = (text: string) =>
+  JSON.parse(
+    text
+      .trimEnd()
+      .split('\n')
+      .at(-1)
+      ?.replace(/^data: /, '') ?? '',
+  );
 
 describe('a stream that breaks after its first byte', () => {
   it.each(['reset', 'cut'] as const)('(%s) ends with the error event of OpenAI and an aborted connection', async (end) => {
@@ -24,7 +31,7 @@ describe('a stream that breaks after its first byte', () => {
     expect((await proxy.trace(1))[0]).toMatchObject({ status: 200, error_code: 'stream_broken', key_label: 'a' });
     const { keys } = await proxy.state(({ keys }) => keys.a?.error_5xx === 1);
     expect(keys.a).toMatchObject({ exhausted_until: null, request_count: 1 });
-    expect(await proxy.log()).toContain('broke off');
+    await proxy.log('broke off');
   });
 
   it('ends with the error event of Anthropic on its path', async () => {

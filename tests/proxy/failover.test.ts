@@ -67,9 +67,14 @@ describe('the real error', () => {
     const answer = await proxy.chat();
     expect(answer.status).toBe(403);
     expect(answer.body).toEqual(packed);
-    expect(answer.rawHeaders.slice(0, 6)).toEqual(
-      ['Content-Type', 'application/json', 'Content-Encoding', 'gzip', 'Content-Length', String(packed.length)],
-    );
+    expect(answer.rawHeaders.slice(0, 6)).toEqual([
+      'Content-Type',
+      'application/json',
+      'Content-Encoding',
+      'gzip',
+      'Content-Length',
+      String(packed.length),
+    ]);
     const { keys } = await proxy.state(({ keys: { a } }) => a?.exhausted_until !== null);
     expect(keys.a).toMatchObject({ exhausted_reason: 'quota' });
   });
@@ -124,7 +129,8 @@ describe('an overload of the upstream', () => {
     const answer = await proxy.chat();
     expect([answer.status, JSON.parse(answer.text).error.type]).toEqual([429, 'engine_overloaded_error']);
     const { keys } = await proxy.state(({ keys: { a } }) => (a?.request_count ?? 0) > 2);
-    for (const key of Object.values(keys)) expect(key).toMatchObject({ exhausted_until: null, blocked_reason: null, error_429: 0 });
+    for (const key of Object.values(keys))
+      expect(key).toMatchObject({ exhausted_until: null, blocked_reason: null, error_429: 0 });
   });
 
   it('waits between the attempts, a doubling time', async () => {
@@ -182,7 +188,7 @@ describe('a burst of failures', () => {
     const { keys } = await proxy.state(({ keys }) => keys.b?.request_count === 50);
     expect(keys.a).toMatchObject({ error_429: 1, request_count: 50, exhausted_reason: 'rate' });
     expect((Date.parse(keys.a?.exhausted_until as string) - Date.now()) / 1000).toBeLessThan(6);
-    expect((await proxy.log()).match(/A key was put away/g)).toHaveLength(1);
+    expect((await proxy.log('A key was put away')).match(/A key was put away/g)).toHaveLength(1);
   });
 
   it('of the server kind puts the key away once', async () => {
@@ -190,7 +196,7 @@ describe('a burst of failures', () => {
     proxy.simulator.account('a').fail('internal');
     await Promise.all(Array.from({ length: 20 }, () => proxy.chat()));
     await proxy.state(({ keys }) => keys.b?.request_count === 20);
-    expect((await proxy.log()).match(/A key was put away/g)).toHaveLength(1);
+    expect((await proxy.log('A key was put away')).match(/A key was put away/g)).toHaveLength(1);
   });
 });
 

@@ -46,9 +46,15 @@ describe('request headers, split', () => {
   });
 
   it.each([
-    [['Connection', 'x-hop', 'X-Hop', '1', 'X-Stay', '2'], ['X-Stay', '2']],
+    [
+      ['Connection', 'x-hop', 'X-Hop', '1', 'X-Stay', '2'],
+      ['X-Stay', '2'],
+    ],
     [['X-Hop', '1', 'connection', ' close , X-HOP,x-other', 'x-other', '3'], []],
-    [['Connection', 'a', 'Connection', 'b', 'a', '1', 'b', '2', 'c', '3'], ['c', '3']],
+    [
+      ['Connection', 'a', 'Connection', 'b', 'a', '1', 'b', '2', 'c', '3'],
+      ['c', '3'],
+    ],
     [['Connection', ',, ,'], []],
   ])('lose what Connection names: %j', (raw, left) => {
     expect(splitRequestHeaders(raw).forwarded).toEqual(left);
@@ -66,7 +72,18 @@ describe('request headers, split', () => {
 
 describe('response headers', () => {
   it('keep everything but those of the connection', () => {
-    const raw = ['Set-Cookie', 'a=1', 'Connection', 'close, x-hop', 'X-Hop', '1', 'Set-Cookie', 'b=2', 'Transfer-Encoding', 'chunked'];
+    const raw = [
+      'Set-Cookie',
+      'a=1',
+      'Connection',
+      'close, x-hop',
+      'X-Hop',
+      '1',
+      'Set-Cookie',
+      'b=2',
+      'Transfer-Encoding',
+      'chunked',
+    ];
     expect(responseHeaders(raw.map((part) => Buffer.from(part, 'latin1')))).toEqual(['Set-Cookie', 'a=1', 'Set-Cookie', 'b=2']);
   });
 
@@ -94,7 +111,8 @@ describe('through the proxy', () => {
 
   it('no client credential reaches the upstream', async () => {
     const proxy = await startTestProxy();
-    for (const path of ['/chat/completions', '/messages', '/models']) await proxy.send(path, { headers: CREDENTIALS, body: '{}' });
+    for (const path of ['/chat/completions', '/messages', '/models'])
+      await proxy.send(path, { headers: CREDENTIALS, body: '{}' });
     expect(proxy.calls()).toHaveLength(3);
     for (const { rawHeaders, headers } of proxy.calls()) {
       expect(rawHeaders.join('\n')).not.toContain('client-secret');
@@ -104,10 +122,15 @@ describe('through the proxy', () => {
 
   it('headers of the connection stay on theirs, both ways', async () => {
     const upstream = await startRawUpstream((socket) =>
-      socket.write('HTTP/1.1 200 OK\r\nconnection: keep-alive, x-up\r\nx-up: 1\r\nkeep-alive: timeout=7\r\nproxy-authenticate: x\r\ncontent-length: 2\r\n\r\n{}'),
+      socket.write(
+        'HTTP/1.1 200 OK\r\nconnection: keep-alive, x-up\r\nx-up: 1\r\nkeep-alive: timeout=7\r\nproxy-authenticate: x\r\ncontent-length: 2\r\n\r\n{}',
+      ),
     );
     const proxy = await startTestProxy({ settings: { KMI_UPSTREAM_BASE_URL: upstream.baseUrl } });
-    const answer = await proxy.chat({}, { headers: { connection: 'keep-alive, x-down', 'x-down': '1', te: 'trailers', 'x-stay': '1' } });
+    const answer = await proxy.chat(
+      {},
+      { headers: { connection: 'keep-alive, x-down', 'x-down': '1', te: 'trailers', 'x-stay': '1' } },
+    );
     expect(upstream.received[0]).not.toMatch(/x-down|trailers|\bte:/i);
     expect(upstream.received[0]).toMatch(/x-stay: 1/);
     expect(answer.rawHeaders.join()).not.toMatch(/x-up|timeout=7\b|proxy-authenticate/i);
@@ -156,7 +179,20 @@ describe('through the proxy', () => {
 describe('the built binary', () => {
   it('passes raw response headers with repeated set-cookie, and no client credential', async () => {
     const proxy = await startBinaryProxy();
-    const headers = ['X-Trace-Id', 't-1', 'Set-Cookie', 'a=1; Path=/', 'set-cookie', 'b=2', 'x-Odd', 'caf\xe9', 'Date', 'Thu, 01 Jan 2026 00:00:00 GMT', 'Content-Length', '2'];
+    const headers = [
+      'X-Trace-Id',
+      't-1',
+      'Set-Cookie',
+      'a=1; Path=/',
+      'set-cookie',
+      'b=2',
+      'x-Odd',
+      'caf\xe9',
+      'Date',
+      'Thu, 01 Jan 2026 00:00:00 GMT',
+      'Content-Length',
+      '2',
+    ];
     proxy.simulator.account('a').respondWith({ headers, chunks: [Buffer.from('{}')] });
     const answer = await proxy.chat({}, { headers: CREDENTIALS });
     expect(answer.rawHeaders.slice(0, headers.length)).toEqual(headers);

@@ -37,9 +37,13 @@ describe('the text of an error body', () => {
 
   it('never throws', () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 300 }), fc.constantFrom('gzip', 'br', 'deflate', 'identity', 'x'), (bytes, encoding) => {
-        expect(typeof errorText(Buffer.from(bytes), encoding)).toBe('string');
-      }),
+      fc.property(
+        fc.uint8Array({ maxLength: 300 }),
+        fc.constantFrom('gzip', 'br', 'deflate', 'identity', 'x'),
+        (bytes, encoding) => {
+          expect(typeof errorText(Buffer.from(bytes), encoding)).toBe('string');
+        },
+      ),
     );
   });
 });

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { makeCertificate } from '../support/certificate.ts';
@@ -23,7 +25,11 @@ describe('a bind that other machines can reach', () => {
   const remote = { KMI_PROXY_LISTEN: '0.0.0.0:0', KMI_PROXY_ALLOW_REMOTE: '1', KMI_PROXY_TOKEN: TOKEN };
 
   it.each([
-    ['without permission', { KMI_PROXY_LISTEN: '0.0.0.0:0', KMI_PROXY_TOKEN: TOKEN, KMI_PROXY_TLS_TERMINATED: '1' }, 'KMI_PROXY_ALLOW_REMOTE'],
+    [
+      'without permission',
+      { KMI_PROXY_LISTEN: '0.0.0.0:0', KMI_PROXY_TOKEN: TOKEN, KMI_PROXY_TLS_TERMINATED: '1' },
+      'KMI_PROXY_ALLOW_REMOTE',
+    ],
     ['without TLS', remote, 'KMI_PROXY_TLS_CERT'],
     ['without a token', { ...remote, KMI_PROXY_TLS_TERMINATED: '1', KMI_PROXY_TOKEN: '' }, 'KMI_PROXY_TOKEN'],
     ['by another name', { ...remote, KMI_PROXY_LISTEN: 'some.host.example:0' }, 'TLS'],
@@ -72,9 +78,18 @@ describe('own TLS', () => {
 
 describe('an address that cannot be had', () => {
   it('because another program has it is said plainly', async () => {
+    const stranger = createServer().listen(0, '127.0.0.1');
+    await once(stranger, 'listening');
+    const { port } = stranger.address() as AddressInfo;
+    const said = await refusal({ KMI_PROXY_LISTEN: `127.0.0.1:${port}` });
+    expect(said).toContain(`Port ${port} on 127.0.0.1 is taken`);
+    expect(stranger.listening).toBe(true);
+    stranger.close();
+  });
+
+  it('because another proxy has it is said plainly, and that one goes on', async () => {
     const first = await startTestProxy();
-    const said = await refusal({ KMI_PROXY_LISTEN: `127.0.0.1:${first.port}` });
-    expect(said).toContain(`Port ${first.port} on 127.0.0.1 is taken`);
+    expect(await refusal({ KMI_PROXY_LISTEN: `127.0.0.1:${first.port}` })).toMatch(/already serves|is taken/);
     expect((await first.chat()).status).toBe(200);
   });
 

@@ -9,11 +9,41 @@ describe('the first words of the last message', () => {
   it.each([
     ['a string', { messages: [user('Old words'), user('Fix the build')] }, 'Fix the build'],
     ['after an answer', { messages: [user('One'), { role: 'assistant', content: 'Two' }, user('Three')] }, 'Three'],
-    ['parts of OpenAI', { messages: [user([{ type: 'text', text: 'Look at this' }, { type: 'image_url', image_url: { url: 'x' } }])] }, 'Look at this'],
-    ['an image before the text', { messages: [user([{ type: 'image_url', image_url: { url: 'data:x' } }, { type: 'text', text: 'What is it' }])] }, 'What is it'],
-    ['blocks of Anthropic', { system: 'Be nice', messages: [user([{ type: 'text', text: 'Hi there', cache_control: { type: 'ephemeral' } }])] }, 'Hi there'],
+    [
+      'parts of OpenAI',
+      {
+        messages: [
+          user([
+            { type: 'text', text: 'Look at this' },
+            { type: 'image_url', image_url: { url: 'x' } },
+          ]),
+        ],
+      },
+      'Look at this',
+    ],
+    [
+      'an image before the text',
+      {
+        messages: [
+          user([
+            { type: 'image_url', image_url: { url: 'data:x' } },
+            { type: 'text', text: 'What is it' },
+          ]),
+        ],
+      },
+      'What is it',
+    ],
+    [
+      'blocks of Anthropic',
+      { system: 'Be nice', messages: [user([{ type: 'text', text: 'Hi there', cache_control: { type: 'ephemeral' } }])] },
+      'Hi there',
+    ],
     ['quotes and backslashes', { messages: [user('say "hi" \\ to /me')] }, 'say "hi" \\ to /me'],
-    ['a quoted role in the text', { messages: [user('set "role": "admin" and "content": "x"')] }, 'set "role": "admin" and "content": "x"'],
+    [
+      'a quoted role in the text',
+      { messages: [user('set "role": "admin" and "content": "x"')] },
+      'set "role": "admin" and "content": "x"',
+    ],
     ['unicode', { messages: [user('你好 мир 👋🏽')] }, '你好 мир 👋🏽'],
     ['line breaks', { messages: [user('one\n\ttwo\r\nthree')] }, 'one two three'],
     ['no content', { messages: [{ role: 'assistant', content: null }] }, ''],
@@ -24,7 +54,14 @@ describe('the first words of the last message', () => {
   it('are found before tools whose properties are called "role" and "content"', () => {
     const tools = Array.from({ length: 10 }, () => ({
       type: 'function',
-      function: { name: 'send', parameters: { type: 'object', properties: { role: { type: 'string' }, content: { type: 'string' } }, required: ['role', 'content'] } },
+      function: {
+        name: 'send',
+        parameters: {
+          type: 'object',
+          properties: { role: { type: 'string' }, content: { type: 'string' } },
+          required: ['role', 'content'],
+        },
+      },
     }));
     expect(hintOf({ messages: [user('Ask the tools')], tools })).toBe('Ask the tools');
   });
@@ -42,7 +79,10 @@ describe('the first words of the last message', () => {
   });
 
   it('of a tool result are not taken from somewhere else', () => {
-    const body = { messages: [user([{ type: 'tool_result', tool_use_id: 't', content: 'done' }])], system: [{ type: 'text', text: 'You are an agent' }] };
+    const body = {
+      messages: [user([{ type: 'tool_result', tool_use_id: 't', content: 'done' }])],
+      system: [{ type: 'text', text: 'You are an agent' }],
+    };
     expect(hintOf(body)).toBe('done');
   });
 
@@ -63,8 +103,30 @@ describe('the first words of the last message', () => {
   });
 
   it('are nothing for hostile bytes, and never an error', () => {
-    const piece = fc.constantFrom('"role"', '"content"', '"text"', ':', ' ', '"', '\\', '{', '[', '\\u12', '\\ud800', 'x', '\u0000', '"role":"', '"content":"', '"content":[', ']', '}');
-    const hostile = fc.oneof(fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)), fc.array(piece, { maxLength: 60 }).map((all) => Buffer.from(all.join(''))));
+    const piece = fc.constantFrom(
+      '"role"',
+      '"content"',
+      '"text"',
+      ':',
+      ' ',
+      '"',
+      '\\',
+      '{',
+      '[',
+      '\\u12',
+      '\\ud800',
+      'x',
+      '\u0000',
+      '"role":"',
+      '"content":"',
+      '"content":[',
+      ']',
+      '}',
+    );
+    const hostile = fc.oneof(
+      fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
+      fc.array(piece, { maxLength: 60 }).map((all) => Buffer.from(all.join(''))),
+    );
     fc.assert(
       fc.property(fc.array(hostile, { maxLength: 3 }), (chunks) => {
         const { hint, head } = summarisePrompt(chunks);
@@ -93,8 +155,11 @@ describe('a hint', () => {
     [' \n ', '', ''],
   ])('of %j', (text, hint, head) => expect(summariseText(text)).toEqual({ hint, head }));
 
-  it.each(['sk-kimi-abcdefghij0123456789', 'Bearer abcdefghijklmnop', `my key: sk-${'k'.repeat(80)}`])('never shows a credential: %s', (text) => {
-    const { hint, head } = summariseText(text);
-    expect(`${hint} ${head}`).not.toMatch(/abcdefghij|kkkk/);
-  });
+  it.each(['sk-kimi-abcdefghij0123456789', 'Bearer abcdefghijklmnop', `my key: sk-${'k'.repeat(80)}`])(
+    'never shows a credential: %s',
+    (text) => {
+      const { hint, head } = summariseText(text);
+      expect(`${hint} ${head}`).not.toMatch(/abcdefghij|kkkk/);
+    },
+  );
 });

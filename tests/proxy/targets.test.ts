@@ -60,48 +60,88 @@ describe('a target', () => {
     expect(parseTarget('/proxy/v1/messages', '/proxy')).toEqual({ endpoint: '/v1/messages', query: '' });
   });
 
-  it.each(['/', '/kmi-rotor', '/kmi-rotor/v1x', '/kmi-rotor/v10/models', '/KMI-ROTOR/v1/models', 'http://127.0.0.1/kmi-rotor/v1/models', '*', ''])(
-    '%j lies outside',
-    (url) => expect(parseTarget(url, BASE)).toBeNull(),
+  it.each([
+    '/',
+    '/kmi-rotor',
+    '/kmi-rotor/v1x',
+    '/kmi-rotor/v10/models',
+    '/KMI-ROTOR/v1/models',
+    'http://127.0.0.1/kmi-rotor/v1/models',
+    '*',
+    '',
+  ])('%j lies outside', (url) => expect(parseTarget(url, BASE)).toBeNull());
+
+  it.each([...ESCAPES.filter((rest) => rest.startsWith('/')), '/a b', '/é', '/x?a#b', '/x?é', '/x?a b', '/x\t'])(
+    '%j is refused',
+    (rest) => {
+      expect(() => parseTarget(BASE + rest, BASE)).toThrow(expect.objectContaining({ code: 'bad_path' }));
+    },
   );
 
-  it.each([...ESCAPES.filter((rest) => rest.startsWith('/')), '/a b', '/é', '/x?a#b', '/x?é', '/x?a b', '/x\t'])('%j is refused', (rest) => {
-    expect(() => parseTarget(BASE + rest, BASE)).toThrow(expect.objectContaining({ code: 'bad_path' }));
-  });
-
   it('never leads out of the base, whatever it is', () => {
-    const piece = fc.constantFrom('.', '..', '%2e', '%252E', '/', '//', '%2f', '\\', '%5C', ';', 'v1', 'a', '%00', '@evil.example', ':', '%', '?', '#');
+    const piece = fc.constantFrom(
+      '.',
+      '..',
+      '%2e',
+      '%252E',
+      '/',
+      '//',
+      '%2f',
+      '\\',
+      '%5C',
+      ';',
+      'v1',
+      'a',
+      '%00',
+      '@evil.example',
+      ':',
+      '%',
+      '?',
+      '#',
+    );
     fc.assert(
-      fc.property(fc.oneof(fc.array(piece, { maxLength: 12 }).map((parts) => parts.join('')), fc.string({ maxLength: 40 })), (rest) => {
-        let target: ReturnType<typeof parseTarget>;
-        try {
-          target = parseTarget(BASE + rest, BASE);
-        } catch (error) {
-          expect(error).toMatchObject({ code: 'bad_path' });
-          return;
-        }
-        if (target === null) return;
-        const upstream = 'https://api.kimi.com/coding/v1';
-        let url = new URL(`${upstream}${target.endpoint}${target.query}`);
-        // However often the upstream's side decodes it.
-        for (let times = 0; times < 3; times++) {
-          expect(url.origin).toBe('https://api.kimi.com');
-          expect(url.pathname === '/coding/v1' || url.pathname.startsWith('/coding/v1/')).toBe(true);
-          let decoded: string;
+      fc.property(
+        fc.oneof(
+          fc.array(piece, { maxLength: 12 }).map((parts) => parts.join('')),
+          fc.string({ maxLength: 40 }),
+        ),
+        (rest) => {
+          let target: ReturnType<typeof parseTarget>;
           try {
-            decoded = decodeURIComponent(url.pathname);
-          } catch {
+            target = parseTarget(BASE + rest, BASE);
+          } catch (error) {
+            expect(error).toMatchObject({ code: 'bad_path' });
             return;
           }
-          url = new URL(`https://api.kimi.com${decoded.replaceAll('?', '%3F').replaceAll('#', '%23')}`);
-        }
-      }),
+          if (target === null) return;
+          const upstream = 'https://api.kimi.com/coding/v1';
+          let url = new URL(`${upstream}${target.endpoint}${target.query}`);
+          // However often the upstream's side decodes it.
+          for (let times = 0; times < 3; times++) {
+            expect(url.origin).toBe('https://api.kimi.com');
+            expect(url.pathname === '/coding/v1' || url.pathname.startsWith('/coding/v1/')).toBe(true);
+            let decoded: string;
+            try {
+              decoded = decodeURIComponent(url.pathname);
+            } catch {
+              return;
+            }
+            url = new URL(`https://api.kimi.com${decoded.replaceAll('?', '%3F').replaceAll('#', '%23')}`);
+          }
+        },
+      ),
       { numRuns: 2000 },
     );
   });
 
   it('speaks the protocol of Anthropic on /messages and below', () => {
-    expect(['/messages', '/messages/count_tokens', '/messagesx', '/chat/completions', '/'].map(isAnthropic)).toEqual([true, true, false, false, false]);
+    expect(['/messages', '/messages/count_tokens', '/messagesx', '/chat/completions', '/'].map(isAnthropic)).toEqual([
+      true,
+      true,
+      false,
+      false,
+      false,
+    ]);
   });
 });
 

@@ -82,7 +82,10 @@ describe('with KMI_PROXY_WAIT_SECONDS', () => {
     expect(proxy.calls()).toHaveLength(1);
     await setCooldown(proxy, 'a', null);
     expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
-    const order = proxy.calls().slice(1).map(({ body }) => JSON.parse(body.toString()).messages[0].content);
+    const order = proxy
+      .calls()
+      .slice(1)
+      .map(({ body }) => JSON.parse(body.toString()).messages[0].content);
     expect(order).toEqual([0, 1, 2, 3, 4].map((n) => `request ${n}`));
   });
 
@@ -144,7 +147,14 @@ describe('the waiting room', () => {
   it('lets go of one who leaves, wherever he stands in line', async () => {
     const { waiting } = room();
     const leaving = [new AbortController(), new AbortController()];
-    const all = leaving.map(({ signal }) => waiting.wait(() => null, () => null, 10_000, signal));
+    const all = leaving.map(({ signal }) =>
+      waiting.wait(
+        () => null,
+        () => null,
+        10_000,
+        signal,
+      ),
+    );
     leaving[1]?.abort();
     expect(await all[1]).toBeNull();
     leaving[0]?.abort();
@@ -154,7 +164,13 @@ describe('the waiting room', () => {
 
   it('never keeps anybody longer than agreed', async () => {
     const { waiting } = room();
-    const wait = () => waiting.wait(() => null, () => 1_000_000, 30, new AbortController().signal);
+    const wait = () =>
+      waiting.wait(
+        () => null,
+        () => 1_000_000,
+        30,
+        new AbortController().signal,
+      );
     const all = Array.from({ length: 50 }, wait);
     const startedAt = performance.now();
     expect(await Promise.all(all)).toEqual(Array(50).fill(null));
@@ -164,7 +180,12 @@ describe('the waiting room', () => {
   it('looks again when the next key is due', async () => {
     const { waiting } = room();
     let looks = 0;
-    const found = await waiting.wait(() => (++looks === 3 ? 'key' : null), () => 10, 10_000, new AbortController().signal);
+    const found = await waiting.wait(
+      () => (++looks === 3 ? 'key' : null),
+      () => 10,
+      10_000,
+      new AbortController().signal,
+    );
     expect([found, looks]).toEqual(['key', 3]);
   });
 });
