@@ -1,6 +1,8 @@
-import { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import { responseHeaders } from './headers.ts';
+import { ClientLeft, UpstreamSilence } from './interruptions.ts';
+import { ticksOf, unwatchPatience, type Waiting, watchPatience } from './patience.ts';
+import { Upload, type UploadBody } from './upload.ts';
 
 /** Timeouts in ms; 0 = none. */
 export type AttemptTimeouts = { readonly firstByteMs: number; readonly idleMs: number };
@@ -10,7 +12,7 @@ export type AttemptRequest = {
   readonly path: string;
   readonly method: string;
   readonly headers: readonly string[];
-  readonly body: Buffer | Readable | null;
+  readonly body: UploadBody;
 };
 
 /** Where an answer under 400 goes, from its first byte on. */
@@ -38,169 +40,152 @@ export type AttemptResult =
     }
   | { readonly kind: 'failed'; readonly error: Error };
 
-/** The upstream said nothing, or nothing more, for the time a setting allows. */
-export class UpstreamSilence extends Error {
-  readonly code = 'KMI_UPSTREAM_SILENCE';
-}
-
-/** The client left; the attempt was called off and says nothing about the key. */
-export class ClientLeft extends Error {
-  readonly code = 'KMI_CLIENT_LEFT';
-}
-
-/** Emitted by a streamed request body whenever the upstream has taken a part of it. */
-export const BODY_PROGRESS = 'kmi-progress';
-
 /** Error answers are read whole before they are judged, up to this size and time. */
 const ERROR_BODY_MAX_BYTES = 1024 * 1024;
 const ERROR_BODY_MAX_MS = 10_000;
 
+const ABORTED_BEFORE_START = () => undefined;
+
 /**
  * One call to the upstream. An answer under 400 streams into the sink as it comes, with back-pressure; any other answer
  * is collected, so that the request can go to another key instead.
+ *
+ * undici's handler interface of before 7.0 is used on purpose: it hands over raw headers and takes back-pressure as a
+ * return value, where the newer one parses every header into an object first.
  */
-export class Attempt implements Dispatcher.DispatchHandler {
+export class Attempt implements Dispatcher.DispatchHandler, Waiting {
+  ticksLeft: number;
   readonly #sink: AnswerSink;
   readonly #timeouts: AttemptTimeouts;
-  readonly #settle: (result: AttemptResult) => void;
-  /** How the attempt ended; never rejects. */
-  readonly result: Promise<AttemptResult>;
-  #controller: Dispatcher.DispatchController | null = null;
-  #timer: NodeJS.Timeout | null = null;
+  readonly #onEnd: (result: AttemptResult) => void;
+  #abortCall: (reason: Error) => void = ABORTED_BEFORE_START;
+  #resume: () => void = ABORTED_BEFORE_START;
   #abortedBy: Error | null = null;
-  #head: { status: number; reason: string; headers: readonly string[] } | null = null;
+  #status = 0;
+  #reason = '';
+  #headers: readonly string[] = [];
   #collected: Buffer[] | null = null;
   #collectedBytes = 0;
-  #settled = false;
+  #ended = false;
 
-  constructor(sink: AnswerSink, timeouts: AttemptTimeouts) {
+  constructor(sink: AnswerSink, timeouts: AttemptTimeouts, onEnd: (result: AttemptResult) => void) {
     this.#sink = sink;
     this.#timeouts = timeouts;
-    let settle!: (result: AttemptResult) => void;
-    this.result = new Promise((resolve) => {
-      settle = resolve;
-    });
-    this.#settle = settle;
+    this.#onEnd = onEnd;
+    this.ticksLeft = ticksOf(timeouts.firstByteMs);
   }
 
   start(dispatcher: Dispatcher, request: AttemptRequest): void {
-    this.#arm(this.#timeouts.firstByteMs, 'The upstream did not begin to answer in time.');
+    watchPatience(this);
     // A long request body takes its time: the wait for the answer begins anew with every part of it.
-    if (request.body instanceof Readable) {
-      request.body.on(BODY_PROGRESS, () => {
-        if (this.#head === null) this.#timer?.refresh();
-      });
-    }
+    if (request.body instanceof Upload) request.body.onProgress = this.#onProgress;
     try {
-      dispatcher.dispatch(
-        {
-          origin: request.origin,
-          path: request.path,
-          method: request.method as Dispatcher.HttpMethod,
-          headers: request.headers as string[],
-          body: request.body,
-        },
-        this,
-      );
+      dispatcher.dispatch(request as unknown as Dispatcher.DispatchOptions, this);
     } catch (error) {
-      this.onResponseError(null, error as Error);
+      this.onError(error as Error);
     }
   }
 
   /** Ends the call. `reason` becomes the attempt's error unless it has ended already. */
   abort(reason: Error): void {
-    if (this.#settled || this.#abortedBy !== null) return;
+    if (this.#ended || this.#abortedBy !== null) return;
     this.#abortedBy = reason;
-    // Before the request has a socket there is no controller yet; it is aborted as soon as it gets one.
-    this.#controller?.abort(reason);
+    // Before the request has a socket there is nothing to abort yet; it is aborted as soon as it gets one.
+    this.#abortCall(reason);
     // What undici reports of an abort comes later or, for a queued call, not until it has a socket.
     this.#fail(reason);
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller;
-    if (this.#abortedBy !== null) controller.abort(this.#abortedBy);
+  runOut(): void {
+    this.abort(
+      new UpstreamSilence(
+        this.#status === 0
+          ? 'The upstream did not begin to answer in time.'
+          : 'The upstream fell silent in the middle of its answer.',
+      ),
+    );
   }
 
-  onResponseStart(controller: Dispatcher.DispatchController, status: number, _headers: unknown, reason = ''): void {
+  onConnect(abort: (reason?: Error) => void): void {
+    this.#abortCall = abort;
+    if (this.#abortedBy !== null) abort(this.#abortedBy);
+  }
+
+  onHeaders(status: number, rawHeaders: Buffer[], resume: () => void, reason: string): boolean {
     // 1xx answers are of this connection; the real one follows.
-    if (status < 200 || this.#settled) return;
-    const headers = responseHeaders((controller as unknown as { rawHeaders: Buffer[] }).rawHeaders);
-    this.#head = { status, reason, headers };
+    if (status < 200 || this.#ended) return true;
+    this.#status = status;
+    this.#reason = reason;
+    this.#headers = responseHeaders(rawHeaders);
+    this.#resume = resume;
     if (status < 400) {
-      this.#arm(this.#timeouts.idleMs, IDLE);
-      this.#sink.head(status, reason, headers);
+      this.ticksLeft = ticksOf(this.#timeouts.idleMs);
+      this.#sink.head(status, reason, this.#headers);
     } else {
       this.#collected = [];
-      this.#arm(ERROR_BODY_MAX_MS, IDLE);
+      this.ticksLeft = ticksOf(ERROR_BODY_MAX_MS);
     }
+    return true;
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#settled) return;
+  onData(chunk: Buffer): boolean {
+    if (this.#ended) return true;
     if (this.#collected !== null) {
-      this.#collected.push(chunk);
-      this.#collectedBytes += chunk.length;
-      if (this.#collectedBytes > ERROR_BODY_MAX_BYTES) this.#giveUpCollecting();
-      return;
+      this.#collect(this.#collected, chunk);
+      return true;
     }
-    this.#timer?.refresh();
-    const ready = this.#sink.data(chunk, () => {
-      if (this.#settled) return;
-      this.#arm(this.#timeouts.idleMs, IDLE);
-      controller.resume();
-    });
-    if (!ready) {
-      // The client is the slow one; the upstream's silence is then ours.
-      this.#disarm();
-      controller.pause();
+    if (this.#sink.data(chunk, this.#goOn)) {
+      this.ticksLeft = ticksOf(this.#timeouts.idleMs);
+      return true;
     }
+    // The client is the slow one; the upstream's silence is then ours.
+    this.ticksLeft = 0;
+    return false;
   }
 
-  onResponseEnd(): void {
-    if (this.#head === null) return;
-    if (this.#collected !== null) this.#finish(this.#answered(true));
-    else this.#finish({ kind: 'served', status: this.#head.status, brokenBy: null });
+  onComplete(): void {
+    if (this.#status === 0) return;
+    if (this.#collected !== null) this.#end(this.#answered(true));
+    else this.#end({ kind: 'served', status: this.#status, brokenBy: null });
   }
 
-  onResponseError(_controller: unknown, error: Error): void {
+  onError(error: Error): void {
     this.#fail(this.#abortedBy ?? error);
   }
 
-  #fail(error: Error): void {
-    if (this.#head === null) this.#finish({ kind: 'failed', error });
-    else if (this.#collected !== null)
-      this.#finish(error instanceof ClientLeft ? { kind: 'failed', error } : this.#answered(false));
-    else this.#finish({ kind: 'served', status: this.#head.status, brokenBy: error });
+  readonly #onProgress = (): void => {
+    if (this.#status === 0 && this.ticksLeft > 0) this.ticksLeft = ticksOf(this.#timeouts.firstByteMs);
+  };
+
+  readonly #goOn = (): void => {
+    if (this.#ended) return;
+    this.ticksLeft = ticksOf(this.#timeouts.idleMs);
+    this.#resume();
+  };
+
+  #collect(collected: Buffer[], chunk: Buffer): void {
+    collected.push(chunk);
+    this.#collectedBytes += chunk.length;
+    // An endless error body: what has come is enough to judge it.
+    if (this.#collectedBytes > ERROR_BODY_MAX_BYTES) this.abort(new UpstreamSilence('The error answer did not end.'));
   }
 
-  /** An endless or slow error body: what has come is enough to judge it. */
-  #giveUpCollecting(): void {
-    this.abort(new UpstreamSilence('The error answer did not end.'));
+  #fail(error: Error): void {
+    if (this.#status === 0) this.#end({ kind: 'failed', error });
+    else if (this.#collected !== null) this.#end(error instanceof ClientLeft ? { kind: 'failed', error } : this.#answered(false));
+    else this.#end({ kind: 'served', status: this.#status, brokenBy: error });
   }
 
   /** `isWhole`: it came to its end, which undici has held against the announced length. */
   #answered(isWhole: boolean): AttemptResult {
-    const { status, reason, headers } = this.#head as { status: number; reason: string; headers: readonly string[] };
-    return { kind: 'answered', status, reason, headers, body: Buffer.concat(this.#collected ?? []), isWhole };
+    const body = Buffer.concat(this.#collected ?? []);
+    return { kind: 'answered', status: this.#status, reason: this.#reason, headers: this.#headers, body, isWhole };
   }
 
-  #finish(result: AttemptResult): void {
-    if (this.#settled) return;
-    this.#settled = true;
-    this.#disarm();
-    this.#settle(result);
-  }
-
-  #arm(ms: number, message: string): void {
-    this.#disarm();
-    if (ms > 0) this.#timer = setTimeout(() => this.abort(new UpstreamSilence(message)), ms);
-  }
-
-  #disarm(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
+  #end(result: AttemptResult): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    unwatchPatience(this);
+    this.#onEnd(result);
   }
 }
-
-const IDLE = 'The upstream fell silent in the middle of its answer.';

@@ -1,13 +1,14 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from '../config/settings.ts';
 import { backoffMs, parseRetryAfter } from '../core/retry.ts';
 import type { Choice, Skip } from '../core/rotation.ts';
 import type { Clock } from '../core/time.ts';
 import { CONSEQUENCES, judge, parseErrorBody, type VerdictClass } from '../core/verdict.ts';
 import { KmiError } from '../errors.ts';
-import { type AnswerSink, Attempt, type AttemptRequest, type AttemptResult, ClientLeft, UpstreamSilence } from './attempt.ts';
+import { type AnswerSink, Attempt, type AttemptRequest, type AttemptResult } from './attempt.ts';
+import type { Departure } from './departure.ts';
 import { errorText } from './error-text.ts';
 import { headerOf } from './headers.ts';
+import { ClientLeft, UpstreamSilence } from './interruptions.ts';
 import type { AttemptOutcome, KeyPool, PoolEntry } from './key-pool.ts';
 import type { RequestBody } from './request-body.ts';
 import type { Upstreams } from './upstreams.ts';
@@ -27,8 +28,7 @@ export type FailoverRequest = {
   readonly sink: AnswerSink;
   /** The upstream request for a key. */
   readonly requestFor: (entry: PoolEntry) => AttemptRequest;
-  /** Aborted when the client leaves. */
-  readonly left: AbortSignal;
+  readonly client: Departure;
 };
 
 export type Failure = { readonly entry: PoolEntry; readonly outcome: AttemptOutcome };
@@ -56,8 +56,8 @@ const OVERLOAD_RETRIES = 2;
 /** The whole life of one request towards the upstream. Design section 4. */
 export async function runWithFailover(parts: FailoverParts, request: FailoverRequest): Promise<FailoverResult> {
   const { config, pool } = parts;
-  const tried = new Set<PoolEntry>();
-  const failures: Failure[] = [];
+  let tried: Set<PoolEntry> | null = null;
+  let failures: Failure[] | null = null;
   let lastAnswer: { answer: Collected; verdict: VerdictClass; entry: PoolEntry } | null = null;
   let lastError: Error | null = null;
   let overloadRetries = 0;
@@ -65,22 +65,30 @@ export async function runWithFailover(parts: FailoverParts, request: FailoverReq
   let furtherKeys = 0;
   let freshSocketTried = false;
 
-  let choice = await chooseOrWait(parts, tried, request.left);
+  // Whoever waits already goes first.
+  let choice = parts.waitingRoom.isEmpty ? pool.choose() : NOBODY;
+  if (choice.candidate === null && config.proxyWaitSeconds > 0) choice = await waitForKey(parts, choice, request.client);
   if (choice.candidate === null) {
-    const end = request.left.aborted
+    const end = request.client.hasLeft
       ? ({ kind: 'left' } as const)
       : ({ kind: 'no-key', error: noKeyError(choice, parts) } as const);
-    return { entry: null, choice, failures, end };
+    return { entry: null, choice, failures: NO_FAILURES, end };
   }
   let entry = choice.candidate;
 
   for (;;) {
     const startedAt = parts.clock();
-    const result = await runAttempt(parts, request, entry, failures);
-    const finish = (end: FailoverResult['end'], by: PoolEntry = entry): FailoverResult => ({ entry: by, choice, failures, end });
+    const result = await runAttempt(parts, request, entry, failures ?? NO_FAILURES);
+    const finish = (end: FailoverResult['end'], by: PoolEntry = entry): FailoverResult => ({
+      entry: by,
+      choice,
+      failures: failures ?? NO_FAILURES,
+      end,
+    });
 
     if (result.kind === 'served') return finish(result);
-    if (request.left.aborted || (result.kind === 'failed' && result.error instanceof ClientLeft)) return finish({ kind: 'left' });
+    if (request.client.hasLeft || (result.kind === 'failed' && result.error instanceof ClientLeft))
+      return finish({ kind: 'left' });
 
     if (result.kind === 'failed') {
       if (result.error instanceof KmiError) return finish({ kind: 'unreachable', error: result.error });
@@ -109,14 +117,16 @@ export async function runWithFailover(parts: FailoverParts, request: FailoverReq
     if (!request.body.canReplay) return giveUp();
 
     if (next === 'same-key' && overloadRetries < Math.max(OVERLOAD_RETRIES, config.proxyRetryMax)) {
-      if (!(await pause(backoffMs(overloadRetries, config.proxyRetryBaseMs), request.left))) return finish({ kind: 'left' });
+      if (!(await pause(backoffMs(overloadRetries, config.proxyRetryBaseMs), request.client))) return finish({ kind: 'left' });
       overloadRetries += 1;
       // The body may have outgrown what is held while the pause lasted.
       if (!request.body.canReplay) return giveUp();
       continue;
     }
 
+    tried ??= new Set();
     tried.add(entry);
+    failures ??= [];
     failures.push({ entry, outcome });
     if (furtherKeys < config.proxyFailoverMax) {
       const further = pool.choose(tried);
@@ -128,46 +138,52 @@ export async function runWithFailover(parts: FailoverParts, request: FailoverReq
       }
     }
     if (outcome.verdict !== 'broken' || retries >= config.proxyRetryMax) return giveUp();
-    if (!(await pause(backoffMs(retries, config.proxyRetryBaseMs), request.left))) return finish({ kind: 'left' });
+    if (!(await pause(backoffMs(retries, config.proxyRetryBaseMs), request.client))) return finish({ kind: 'left' });
     if (!request.body.canReplay) return giveUp();
     retries += 1;
     tried.clear();
-    const again = pool.choose(tried);
+    const again = pool.choose();
     if (again.candidate === null) return giveUp();
     choice = again;
     entry = again.candidate;
   }
 }
 
-async function runAttempt(
+const NO_FAILURES: readonly Failure[] = Object.freeze([]);
+
+function runAttempt(
   { config, pool, upstreams }: FailoverParts,
   request: FailoverRequest,
   entry: PoolEntry,
   failures: readonly Failure[],
 ): Promise<AttemptResult> {
-  const upstream = request.requestFor(entry);
-  const sink: AnswerSink = {
-    head(status, reason, headers) {
-      request.sink.head(status, reason, headers);
-      pool.served(entry, failures);
-    },
-    data: (chunk, whenReady) => request.sink.data(chunk, whenReady),
-  };
-  const attempt = new Attempt(sink, {
-    firstByteMs: config.proxyFirstByteTimeoutSeconds * 1000,
-    idleMs: config.proxyIdleTimeoutSeconds * 1000,
+  return new Promise((resolve) => {
+    const upstream = request.requestFor(entry);
+    const { client, sink } = request;
+    const dispatcher = upstreams.for(upstream.origin);
+    const attempt = new Attempt(
+      {
+        head(status, reason, headers) {
+          sink.head(status, reason, headers);
+          pool.served(entry, failures);
+        },
+        data: (chunk, whenReady) => sink.data(chunk, whenReady),
+      },
+      { firstByteMs: config.proxyFirstByteTimeoutSeconds * 1000, idleMs: config.proxyIdleTimeoutSeconds * 1000 },
+      (result) => {
+        client.notify(null);
+        const error = result.kind === 'failed' ? result.error : result.kind === 'served' ? result.brokenBy : null;
+        if (error !== null && !(error instanceof ClientLeft) && !(error instanceof KmiError)) {
+          upstreams.renew(upstream.origin, dispatcher);
+        }
+        resolve(result);
+      },
+    );
+    const onLeft = () => attempt.abort(new ClientLeft('The client left.'));
+    client.notify(onLeft);
+    if (client.hasLeft) onLeft();
+    attempt.start(dispatcher, upstream);
   });
-  const onLeft = () => attempt.abort(new ClientLeft('The client left.'));
-  if (request.left.aborted) onLeft();
-  else request.left.addEventListener('abort', onLeft, { once: true });
-  const dispatcher = upstreams.for(upstream.origin);
-  attempt.start(dispatcher, upstream);
-  const result = await attempt.result;
-  request.left.removeEventListener('abort', onLeft);
-  const error = result.kind === 'failed' ? result.error : result.kind === 'served' ? result.brokenBy : null;
-  if (error !== null && !(error instanceof ClientLeft) && !(error instanceof KmiError))
-    upstreams.renew(upstream.origin, dispatcher);
-  return result;
 }
 
 function judgeResult(result: Exclude<AttemptResult, { kind: 'served' }>, startedAt: number, now: number): AttemptOutcome {
@@ -181,25 +197,23 @@ function judgeResult(result: Exclude<AttemptResult, { kind: 'served' }>, started
   };
 }
 
-async function chooseOrWait(
+async function waitForKey(
   { config, pool, waitingRoom, clock }: FailoverParts,
-  tried: ReadonlySet<PoolEntry>,
-  left: AbortSignal,
+  refused: Choice<PoolEntry>,
+  client: Departure,
 ): Promise<Choice<PoolEntry>> {
-  // Whoever waits already goes first.
-  let choice: Choice<PoolEntry> | null = waitingRoom.isEmpty ? pool.choose(tried) : null;
-  if (config.proxyWaitSeconds === 0 || (choice !== null && choice.candidate !== null)) return choice ?? pool.choose(tried);
+  let choice = refused;
   const found = await waitingRoom.wait(
     () => {
-      choice = pool.choose(tried);
+      choice = pool.choose();
       return choice.candidate === null ? null : choice;
     },
-    () => (choice !== null && choice.candidate === null && choice.returnsAt !== null ? choice.returnsAt - clock() : null),
+    () => (choice.candidate === null && choice.returnsAt !== null ? choice.returnsAt - clock() : null),
     config.proxyWaitSeconds * 1000,
-    left,
+    client,
   );
   // Whose turn never came has not looked yet; the answer names reasons all the same.
-  return found ?? choice ?? (left.aborted ? NOBODY : pool.choose(tried));
+  return found ?? (choice === NOBODY && !client.hasLeft ? pool.choose() : choice);
 }
 
 const NOBODY: Choice<PoolEntry> = { candidate: null, skipped: [], returnsAt: null };
@@ -244,11 +258,15 @@ function isSocketDeath(error: Error): boolean {
 }
 
 /** Waits; false when the client left meanwhile. */
-async function pause(ms: number, left: AbortSignal): Promise<boolean> {
-  try {
-    await delay(ms, undefined, { signal: left });
-    return true;
-  } catch {
-    return false;
-  }
+function pause(ms: number, client: Departure): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => done(true), ms);
+    const done = (stays: boolean) => {
+      clearTimeout(timer);
+      client.notify(null);
+      resolve(stays);
+    };
+    client.notify(() => done(false));
+    if (client.hasLeft) done(false);
+  });
 }

@@ -4,9 +4,11 @@ import type { Config } from '../config/settings.ts';
 import type { Clock } from '../core/time.ts';
 import { stampPerSecond } from '../core/zoned-time.ts';
 import { KmiError } from '../errors.ts';
-import { type AttemptRequest, ClientLeft, UpstreamSilence } from './attempt.ts';
+import type { AttemptRequest } from './attempt.ts';
+import { Departure } from './departure.ts';
 import { type FailoverResult, runWithFailover } from './failover.ts';
-import { type ClientHeaders, splitRequestHeaders, withCredential } from './headers.ts';
+import { type RequestHead, readHead, withCredential } from './headers.ts';
+import { ClientLeft, UpstreamSilence } from './interruptions.ts';
 import type { KeyPool, PoolEntry } from './key-pool.ts';
 import { sendError, sendJson } from './own-answers.ts';
 import type { LedgerPort, LogPort, TracePort } from './ports.ts';
@@ -43,23 +45,25 @@ export function createForwarding(
 
   return async (request, response, target) => {
     const startedAt = clock();
+    const head = readHead(request.rawHeaders);
     const protocol = { anthropic: isAnthropic(target.endpoint) };
-    const left = new AbortController();
+    const client = new Departure();
+    const body = new RequestBody(request, head, limits);
     response.once('close', () => {
-      if (!response.writableFinished) left.abort();
+      if (response.writableFinished) return;
+      body.abandon();
+      client.leave();
     });
-
-    const body = new RequestBody(request, limits);
     const relay = new Relay(response, protocol);
     let result: FailoverResult;
     try {
-      await body.ready();
+      if (!body.isReady) await new Promise<void>((resolve) => body.whenReady(resolve));
+      if (body.failure !== null) throw body.failure;
       if (config.dryRun) {
         result = answerDryRun(parts, request, response, target, targets);
       } else {
-        const client = splitRequestHeaders(request.rawHeaders);
-        const requestFor = (entry: PoolEntry) => upstreamRequest(entry, request.method ?? 'GET', target, client, body, targets);
-        result = await runWithFailover(parts, { body, sink: relay, requestFor, left: left.signal });
+        const requestFor = (entry: PoolEntry) => upstreamRequest(entry, request.method ?? 'GET', target, head, body, targets);
+        result = await runWithFailover(parts, { body, sink: relay, requestFor, client });
         finishAnswer(result, relay, response, parts);
       }
     } catch (error) {
@@ -87,18 +91,17 @@ function upstreamRequest(
   entry: PoolEntry,
   method: string,
   target: Target,
-  client: ClientHeaders,
+  head: RequestHead,
   body: RequestBody,
   targets: UpstreamTargets,
 ): AttemptRequest {
   const { origin, basePath } = targets.of(entry.key.baseUrl);
   const bytes = body.forAttempt();
-  const length = bytes instanceof Buffer ? bytes.length : body.length;
   return {
     origin,
     path: `${basePath}${target.endpoint}${target.query}`,
     method,
-    headers: withCredential(client, entry.key.value, bytes === null ? null : length),
+    headers: withCredential(head, entry.key.value, bytes === null ? null : body.lengthToSend),
     body: bytes,
   };
 }

@@ -1,5 +1,8 @@
+/** What the proxy does with a request header, by name. */
+type Kind = 'forward' | 'drop' | 'host' | 'origin' | 'authorization' | 'api-key' | 'token' | 'length' | 'encoding' | 'connection';
+
 /** Headers of one connection, not of the message (RFC 9110 section 7.6.1), and those that only make sense to a proxy. */
-const HOP_BY_HOP = new Set([
+const HOP_BY_HOP = [
   'connection',
   'keep-alive',
   'proxy-connection',
@@ -9,86 +12,157 @@ const HOP_BY_HOP = new Set([
   'trailer',
   'transfer-encoding',
   'upgrade',
+];
+
+/** By lower-case name; also holds the spellings seen, so that a name is lowered once and not with every request. */
+const requestKinds = new Map<string, Kind>([
+  ...HOP_BY_HOP.map((name): [string, Kind] => [name, 'drop']),
+  // What a client sends for the proxy or about itself must not reach the upstream.
+  ['cookie', 'drop'],
+  ['expect', 'drop'],
+  ['host', 'host'],
+  ['origin', 'origin'],
+  ['authorization', 'authorization'],
+  ['x-api-key', 'api-key'],
+  ['x-kmi-proxy-token', 'token'],
+  ['content-length', 'length'],
+  ['transfer-encoding', 'encoding'],
+  ['connection', 'connection'],
 ]);
 
-/** What a client sends for the proxy or about itself that must not reach the upstream, or is written anew. */
-const NOT_FORWARDED = new Set([
-  ...HOP_BY_HOP,
-  'host',
-  'content-length',
-  'expect',
-  'authorization',
-  'x-api-key',
-  'x-kmi-proxy-token',
-  'cookie',
-]);
+const responseDrops = new Map<string, boolean>(HOP_BY_HOP.map((name) => [name, true]));
 
-/** How a request names its credential: the proxy answers in kind. */
-export type ClientHeaders = {
-  /** Flat name, value, name, value …, without credentials and hop-by-hop headers; names as the client wrote them. */
-  readonly forwarded: readonly string[];
-  /** The client used `x-api-key` (Anthropic's way). */
-  readonly usesApiKey: boolean;
+/** Spellings remembered at most; clients use a few dozen, an attacker must not fill the memory. */
+const SPELLINGS_MAX = 1000;
+
+function remembered<Value>(known: Map<string, Value>, name: string, fallback: Value): Value {
+  const value = known.get(name);
+  if (value !== undefined) return value;
+  const found = known.get(name.toLowerCase()) ?? fallback;
+  if (known.size < SPELLINGS_MAX) known.set(name, found);
+  return found;
+}
+
+/** A request's headers, taken apart in one pass over Node's flat list, so that repetitions and spelling survive. */
+export type RequestHead = {
+  /** Flat name, value, name, value …: what goes on to the upstream. */
+  readonly forwarded: string[];
+  host: string | null;
+  hostCount: number;
+  origin: string | null;
+  authorization: string[];
+  tokens: string[];
+  apiKeys: string[];
+  /** `content-length` as announced; null when absent. */
+  length: string | null;
+  isChunked: boolean;
 };
 
-/** Splits what goes on from what stays. `raw` is Node's flat list, so repetitions and spelling survive. */
-export function splitRequestHeaders(raw: readonly string[]): ClientHeaders {
-  const connectionOptions = namedByConnection(raw);
-  const forwarded: string[] = [];
-  let usesApiKey = false;
+const NONE: string[] = [];
+
+export function readHead(raw: readonly string[]): RequestHead {
+  const head: RequestHead = {
+    forwarded: [],
+    host: null,
+    hostCount: 0,
+    origin: null,
+    authorization: NONE,
+    tokens: NONE,
+    apiKeys: NONE,
+    length: null,
+    isChunked: false,
+  };
+  let connection: string | null = null;
   for (let n = 0; n < raw.length; n += 2) {
     const name = raw[n] as string;
-    const lower = name.toLowerCase();
-    if (lower === 'x-api-key') usesApiKey = true;
-    if (NOT_FORWARDED.has(lower) || connectionOptions?.has(lower)) continue;
-    forwarded.push(name, raw[n + 1] as string);
+    const value = raw[n + 1] as string;
+    switch (remembered(requestKinds, name, 'forward')) {
+      case 'forward':
+        head.forwarded.push(name, value);
+        break;
+      case 'host':
+        head.host = value;
+        head.hostCount += 1;
+        break;
+      case 'origin':
+        head.origin = value;
+        head.forwarded.push(name, value);
+        break;
+      case 'authorization':
+        head.authorization = [...head.authorization, value];
+        break;
+      case 'token':
+        head.tokens = [...head.tokens, value];
+        break;
+      case 'api-key':
+        head.apiKeys = [...head.apiKeys, value];
+        break;
+      case 'length':
+        head.length = value;
+        break;
+      case 'encoding':
+        head.isChunked = true;
+        break;
+      case 'connection':
+        connection = connection === null ? value : `${connection},${value}`;
+        break;
+      case 'drop':
+        break;
+    }
   }
-  return { forwarded, usesApiKey };
+  const named = connection === null ? null : optionsNamedBy(connection);
+  return named === null ? head : { ...head, forwarded: without(head.forwarded, named) };
 }
 
 /** The upstream request's headers: the client's, with this key as credential in the client's own form. */
-export function withCredential(client: ClientHeaders, keyValue: string, contentLength: number | null): string[] {
-  const headers = client.forwarded.slice();
+export function withCredential(head: RequestHead, keyValue: string, contentLength: number | null): string[] {
+  const headers = head.forwarded.slice();
   headers.push('authorization', `Bearer ${keyValue}`);
-  if (client.usesApiKey) headers.push('x-api-key', keyValue);
+  if (head.apiKeys.length > 0) headers.push('x-api-key', keyValue);
   if (contentLength !== null) headers.push('content-length', String(contentLength));
   return headers;
 }
 
-/** The upstream's headers as they came, less those of its connection. */
+/** An answer's headers as they came, less those of the upstream's connection. */
 export function responseHeaders(raw: readonly (Buffer | string)[]): string[] {
-  const flat = raw.map((part) => (typeof part === 'string' ? part : part.toString('latin1')));
-  const connectionOptions = namedByConnection(flat);
   const headers: string[] = [];
-  for (let n = 0; n < flat.length; n += 2) {
-    const name = flat[n] as string;
-    const lower = name.toLowerCase();
-    if (HOP_BY_HOP.has(lower) || connectionOptions?.has(lower)) continue;
-    headers.push(name, flat[n + 1] as string);
+  let connection: string | null = null;
+  for (let n = 0; n < raw.length; n += 2) {
+    const name = text(raw[n] as Buffer | string);
+    if (!remembered(responseDrops, name, false)) headers.push(name, text(raw[n + 1] as Buffer | string));
+    else if (name.length === 10 && name.toLowerCase() === 'connection') connection = text(raw[n + 1] as Buffer | string);
   }
-  return headers;
+  const named = connection === null ? null : optionsNamedBy(connection);
+  return named === null ? headers : without(headers, named);
+}
+
+function text(part: Buffer | string): string {
+  return typeof part === 'string' ? part : part.toString('latin1');
 }
 
 /** First value of a header in a flat list; `name` in lower case. */
 export function headerOf(flat: readonly string[], name: string): string | undefined {
   for (let n = 0; n < flat.length; n += 2) {
-    if ((flat[n] as string).toLowerCase() === name) return flat[n + 1];
+    const candidate = flat[n] as string;
+    if (candidate.length === name.length && candidate.toLowerCase() === name) return flat[n + 1];
   }
   return undefined;
 }
 
-/** Headers that a `Connection` header declares to be of this connection only. Usually there are none. */
-function namedByConnection(flat: readonly string[]): Set<string> | null {
-  let named: Set<string> | null = null;
+/** Headers that a `Connection` value declares to be of this connection only; usually there are none (null). */
+function optionsNamedBy(connection: string): Set<string> | null {
+  if (connection === 'keep-alive' || connection === 'close') return null;
+  const named = connection
+    .split(',')
+    .map((option) => option.trim().toLowerCase())
+    .filter((option) => option !== '' && option !== 'keep-alive' && option !== 'close');
+  return named.length === 0 ? null : new Set(named);
+}
+
+function without(flat: readonly string[], names: ReadonlySet<string>): string[] {
+  const kept: string[] = [];
   for (let n = 0; n < flat.length; n += 2) {
-    const name = flat[n] as string;
-    if (name.length !== 10 || name.toLowerCase() !== 'connection') continue;
-    for (const option of (flat[n + 1] as string).split(',')) {
-      const lower = option.trim().toLowerCase();
-      if (lower === '' || lower === 'keep-alive' || lower === 'close') continue;
-      named ??= new Set();
-      named.add(lower);
-    }
+    if (!names.has((flat[n] as string).toLowerCase())) kept.push(flat[n] as string, flat[n + 1] as string);
   }
-  return named;
+  return kept;
 }

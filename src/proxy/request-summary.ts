@@ -8,7 +8,7 @@ const NOTHING: PromptSummary = { hint: '', head: '' };
 const HINT_WORDS = 6;
 const HINT_CHARACTERS = 60;
 /** How much of the last message is looked at for its first words. */
-const SCAN_BYTES = 4096;
+const SCAN_BYTES = 1024;
 /** How much of the last message's parts is looked through for the first text. */
 const PARTS_MAX_BYTES = 4 * 1024 * 1024;
 /** How many `"role"` keys are looked at from the end; a schema may hold some that are no message's. */
@@ -24,16 +24,21 @@ const TEXT = Buffer.from('"text"');
  * a match is always a real key.
  */
 export function summarisePrompt(chunks: readonly Buffer[]): PromptSummary {
-  if (chunks.length === 0) return NOTHING;
-  const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+  const last = chunks.at(-1);
+  if (last === undefined) return NOTHING;
+  // The last message nearly always lies in the last chunk; joining the chunks of a large body costs as much as sending it.
+  return summariseBody(last) ?? (chunks.length === 1 ? null : summariseBody(Buffer.concat(chunks))) ?? NOTHING;
+}
+
+function summariseBody(body: Buffer): PromptSummary | null {
   let end = body.length;
   for (let n = 0; n < CANDIDATES_MAX; n++) {
     const at = body.lastIndexOf(ROLE, end - 1);
-    if (at === -1) return NOTHING;
+    if (at === -1) return null;
     if (isStringValue(body, at + ROLE.length)) return summariseText(messageText(body, at, end));
     end = at;
   }
-  return NOTHING;
+  return null;
 }
 
 /** After a key: white space, a colon, white space, a quote. */
@@ -133,6 +138,7 @@ function readString(body: Buffer, open: number): string {
 
 /** JSON escapes to characters; a cut-off one is dropped. */
 function unescapeJson(raw: string): string {
+  if (!raw.includes('\\')) return raw;
   return raw.replace(/\\(?:u([0-9a-fA-F]{4})|(.)|$)/gs, (_, hex: string | undefined, char: string | undefined) => {
     if (hex !== undefined) return String.fromCharCode(Number.parseInt(hex, 16));
     if (char === 'n' || char === 't' || char === 'r') return ' ';
@@ -140,16 +146,26 @@ function unescapeJson(raw: string): string {
   });
 }
 
+/** Control, format and lone surrogate characters: what could move a cursor or garble a line. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}]/gu;
+/** Text of which `UNPRINTABLE` would find nothing, and which has one UTF-16 unit per character. */
+const PLAIN = /^[\x20-\x7e]*$/;
+
 /** At most 6 words and 60 characters, "..." when cut; control characters become spaces, credentials stars. */
 export function summariseText(text: string): PromptSummary {
-  const words = text
-    .replace(/[\p{Cc}\p{Cf}\p{Cs}]/gu, ' ')
+  const clean = PLAIN.test(text) ? text : text.replace(UNPRINTABLE, ' ');
+  const words = clean
     .trim()
     .split(/\s+/, HINT_WORDS + 1)
     .filter((word) => word !== '');
   const joined = redact(words.slice(0, HINT_WORDS).join(' '), []);
-  const characters = [...joined];
-  const isCut = words.length > HINT_WORDS || characters.length > HINT_CHARACTERS;
-  const hint = isCut ? `${characters.slice(0, HINT_CHARACTERS).join('').trimEnd()}...` : joined;
-  return { hint, head: [...(joined.split(' ', 1)[0] as string)].slice(0, HINT_CHARACTERS).join('') };
+  const hint = cut(joined);
+  const isCut = words.length > HINT_WORDS || hint !== joined;
+  return { hint: isCut ? `${hint.trimEnd()}...` : hint, head: cut(joined.split(' ', 1)[0] as string) };
+}
+
+/** At most 60 characters, none of them halved. */
+function cut(text: string): string {
+  if (text.length <= HINT_CHARACTERS) return text;
+  return PLAIN.test(text) ? text.slice(0, HINT_CHARACTERS) : [...text].slice(0, HINT_CHARACTERS).join('');
 }

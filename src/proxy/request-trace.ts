@@ -1,6 +1,6 @@
 import type { TraceEvent } from '../core/trace-event.ts';
-import { ClientLeft } from './attempt.ts';
 import type { FailoverResult } from './failover.ts';
+import { ClientLeft } from './interruptions.ts';
 import type { PromptSummary } from './request-summary.ts';
 
 /** Skips listed in a trace line; with thousands of keys the line would drown in them. */

@@ -1,3 +1,4 @@
+import type { Departure } from './departure.ts';
 import type { KeyPool } from './key-pool.ts';
 
 /** setTimeout takes no longer delay. */
@@ -29,13 +30,13 @@ export class WaitingRoom {
     look: () => Found | null,
     returnsInMs: () => number | null,
     maxMs: number,
-    left: AbortSignal,
+    client: Departure,
   ): Promise<Found | null> {
     let wake: () => void = () => undefined;
     const waiter: Waiter = { wake: () => wake() };
     this.#line.push(waiter);
     const onLeft = () => wake();
-    left.addEventListener('abort', onLeft);
+    client.notify(onLeft);
     // A flag, not a deadline to compare with: a timer may fire a moment before its time by another clock.
     let isOver = false;
     const giveUp = setTimeout(
@@ -47,7 +48,7 @@ export class WaitingRoom {
     );
     try {
       for (;;) {
-        if (left.aborted) return null;
+        if (client.hasLeft) return null;
         if (this.#line[0] === waiter) {
           const found = look();
           if (found !== null) return found;
@@ -60,7 +61,7 @@ export class WaitingRoom {
       }
     } finally {
       clearTimeout(giveUp);
-      left.removeEventListener('abort', onLeft);
+      client.notify(null);
       this.#line.splice(this.#line.indexOf(waiter), 1);
       this.#wakeFirst();
     }

@@ -5,7 +5,7 @@ import type { State } from './schema.ts';
  * A change of a counter that can be applied to a value somebody else has moved meanwhile: x → max(x + add, floor).
  * Adding, taking away without going below zero, and clearing all have this form, and so has one after another.
  */
-type Shift = { readonly add: number; readonly floor: number };
+type Shift = { add: number; floor: number };
 
 /** What one writer did to one key since its last save. A field that is absent was not touched. */
 export type KeyChange = {
@@ -48,15 +48,16 @@ export function clear(change: KeyChange, counter: Counter): void {
   shift(change, counter, { add: Number.NEGATIVE_INFINITY, floor: 0 });
 }
 
+/** First what was there, then `next`: max(max(x + a, f) + b, g) = max(x + a + b, max(f + b, g)). */
 function shift(change: KeyChange, counter: Counter, next: Shift): void {
   change.shifts ??= {};
   const before = change.shifts[counter];
-  change.shifts[counter] = before === undefined ? next : compose(before, next);
-}
-
-/** First `before`, then `after`: max(max(x + a, f) + b, g) = max(x + a + b, max(f + b, g)). */
-function compose(before: Shift, after: Shift): Shift {
-  return { add: before.add + after.add, floor: Math.max(before.floor + after.add, after.floor) };
+  if (before === undefined) {
+    change.shifts[counter] = { ...next };
+    return;
+  }
+  before.floor = Math.max(before.floor + next.add, next.floor);
+  before.add += next.add;
 }
 
 /** Adds `later` to `changes` in place, as if both had been done in that order. */
@@ -72,8 +73,9 @@ export function fold(changes: Changes, later: Changes): void {
   }
 }
 
+/** A copy that shares nothing that later changes write to. */
 function copyOf(change: KeyChange): KeyChange {
-  return change.shifts === undefined ? { ...change } : { ...change, shifts: { ...change.shifts } };
+  return change.shifts === undefined ? { ...change } : { ...change, shifts: structuredClone(change.shifts) };
 }
 
 function foldKey(change: KeyChange, later: KeyChange): void {

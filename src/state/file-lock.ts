@@ -1,5 +1,5 @@
 import { readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import lockfile from 'proper-lockfile';
 import { KmiError, reasonOf } from '../errors.ts';
@@ -61,6 +61,8 @@ async function takeFree(path: string, lockPath: string): Promise<Release | null>
     unlock = await lockfile.lock(path, { ...lockOptions, lockfilePath: lockPath });
   } catch (error) {
     if (reasonOf(error) === 'ELOCKED') return null;
+    // The folder was there and is gone: another process took it for an orphan. Without a folder around it, it cannot be made.
+    if (reasonOf(error) === 'ENOENT' && (await identityOf(dirname(lockPath))) !== null) return null;
     throw error;
   }
   const note = join(lockPath, newHolderNote());
@@ -122,6 +124,8 @@ async function takeOverFrom(lockPath: string, deadNote: string): Promise<Release
 /** Removes an empty folder only: a holder whose note comes late finds its folder gone and begins anew. */
 async function removeOrphan(lockPath: string, orphan: OrphanWatch, now: () => number): Promise<void> {
   const identity = await identityOf(lockPath);
+  // Gone since it was seen empty: its holder has finished, and what comes next in its place is somebody's.
+  if (identity === null) return;
   if (identity !== orphan.identity) {
     orphan.identity = identity;
     orphan.since = now();

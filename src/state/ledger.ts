@@ -1,4 +1,4 @@
-import type { Counter, ErrorCounter } from '../core/key-state.ts';
+import type { Counter, ErrorCounter, KeyState } from '../core/key-state.ts';
 import type { Penalty } from '../core/penalty.ts';
 import { addTo, clear, type KeyChange, takeOneOff } from './changes.ts';
 import type { StateStore } from './store.ts';
@@ -22,7 +22,9 @@ export class Ledger {
   /** An answer under 400: counts the request and takes one off each error counter (kmi-manager.md section 4). */
   served(label: string, at: number): void {
     const state = this.#store.keyState(label);
-    const change = request(at);
+    this.#store.countRequest(label, at);
+    if (hasNothingToForgive(state)) return;
+    const change: KeyChange = {};
     for (const counter of FORGIVEN_BY_SUCCESS) if (state[counter] > 0) takeOneOff(change, counter);
     // Proof that the key works: a refusal on record and a rest for failing are over.
     if (state.errors401 > 0) clear(change, 'errors401');
@@ -33,7 +35,7 @@ export class Ledger {
 
   /** A request that was answered without saying anything about the key. */
   answered(label: string, at: number): void {
-    this.#store.changeKey(label, request(at));
+    this.#store.countRequest(label, at);
   }
 
   failed(label: string, at: number, counter: Counter): void {
@@ -123,12 +125,23 @@ export class Ledger {
   }
 
   setRotationIndex(index: number): void {
-    this.#store.change({ keys: new Map(), rotationIndex: index });
+    this.#store.setRotationIndex(index);
   }
 
   setAutoRotate(on: boolean): void {
     this.#store.change({ keys: new Map(), autoRotate: on }, true);
   }
+}
+
+function hasNothingToForgive(state: KeyState): boolean {
+  return (
+    state.errors403 === 0 &&
+    state.errors429 === 0 &&
+    state.errors5xx === 0 &&
+    state.errors401 === 0 &&
+    state.block?.reason !== 'auth' &&
+    state.cooldown?.reason !== 'upstream'
+  );
 }
 
 function request(at: number): KeyChange {

@@ -3,8 +3,9 @@ import { dirname, join } from 'node:path';
 import { type KeyState, newKeyState } from '../core/key-state.ts';
 import type { Clock } from '../core/time.ts';
 import { KmiError, reasonOf } from '../errors.ts';
+import { refuseForeign } from '../files/owner.ts';
 import { makePrivateFolder, removeLeftovers, replaceFile } from '../files/private.ts';
-import { apply, type Changes, fold, isEmpty, type KeyChange, noChanges } from './changes.ts';
+import { addTo, apply, type Changes, fold, isEmpty, type KeyChange, noChanges } from './changes.ts';
 import { NO_UNKNOWNS, newState, parseState, renderState, renderTime, type State, type Unknowns } from './schema.ts';
 
 export type StateLog = { warn(message: string, details?: Record<string, unknown>): void };
@@ -79,7 +80,34 @@ export class StateStore {
   change(changes: Changes, urgent = false): void {
     apply(this.state, changes);
     fold(this.#pending, changes);
-    this.#schedule(urgent ? 0 : Math.min(Math.max(DEBOUNCE_MS, this.#lastSaveMs * 10), DEBOUNCE_MAX_MS));
+    if (urgent) this.#schedule(0);
+    else this.#scheduleSoon();
+  }
+
+  #scheduleSoon(): void {
+    this.#schedule(Math.min(Math.max(DEBOUNCE_MS, this.#lastSaveMs * 10), DEBOUNCE_MAX_MS));
+  }
+
+  /** What every request changes, without the detour over a change of its own. `at` in epoch ms. */
+  countRequest(label: string, at: number): void {
+    const key = this.keyState(label);
+    key.requests += 1;
+    key.lastUsed = Math.max(key.lastUsed ?? 0, at);
+    let change = this.#pending.keys.get(label);
+    if (change === undefined) {
+      change = {};
+      this.#pending.keys.set(label, change);
+    }
+    change.lastUsed = Math.max(change.lastUsed ?? 0, at);
+    addTo(change, 'requests', 1);
+    if (this.#timer === null) this.#scheduleSoon();
+  }
+
+  /** Where round-robin goes on. */
+  setRotationIndex(index: number): void {
+    this.state.rotationIndex = index;
+    this.#pending.rotationIndex = index;
+    if (this.#timer === null) this.#scheduleSoon();
   }
 
   /** Saves what is unsaved. Throws what went wrong; the changes are kept and the next save tries again. */
@@ -181,6 +209,7 @@ export class StateStore {
     const { path } = this.#options;
     const version = await versionOf(path);
     if (version === this.#seen && !locked) return;
+    await refuseForeign(path);
     const text = await readFile(path, 'utf8').catch((error: unknown) => {
       if (reasonOf(error) === 'ENOENT') return null;
       throw error;

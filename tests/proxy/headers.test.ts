@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { headerOf, responseHeaders, splitRequestHeaders, withCredential } from '../../src/proxy/headers.ts';
+import { headerOf, readHead, responseHeaders, withCredential } from '../../src/proxy/headers.ts';
 import { valuesOf } from '../support/http-client.ts';
 import { keyOf, openChat, startBinaryProxy, startTestProxy } from '../support/proxy.ts';
 import { startRawUpstream } from '../support/raw-upstream.ts';
@@ -25,7 +25,7 @@ const CREDENTIALS = {
 describe('request headers, split', () => {
   it('keep order, spelling and repetitions', () => {
     const raw = ['X-A', '1', 'Host', 'h', 'x-B', '2', 'X-A', '3'];
-    expect(splitRequestHeaders(raw)).toEqual({ forwarded: ['X-A', '1', 'x-B', '2', 'X-A', '3'], usesApiKey: false });
+    expect(readHead(raw).forwarded).toEqual(['X-A', '1', 'x-B', '2', 'X-A', '3']);
   });
 
   it.each([
@@ -41,7 +41,7 @@ describe('request headers, split', () => {
     ...Object.entries(CREDENTIALS),
   ])('lose %s', (name, value) => {
     for (const spelled of [name, name.toLowerCase(), name.toUpperCase()]) {
-      expect(splitRequestHeaders([spelled, value]).forwarded).toEqual([]);
+      expect(readHead([spelled, value]).forwarded).toEqual([]);
     }
   });
 
@@ -57,13 +57,13 @@ describe('request headers, split', () => {
     ],
     [['Connection', ',, ,'], []],
   ])('lose what Connection names: %j', (raw, left) => {
-    expect(splitRequestHeaders(raw).forwarded).toEqual(left);
+    expect(readHead(raw).forwarded).toEqual(left);
   });
 
   it('get the key as Bearer, and as x-api-key only when the client used it', () => {
-    const plain = splitRequestHeaders(['x', '1']);
+    const plain = readHead(['x', '1']);
     expect(withCredential(plain, 'K', 5)).toEqual(['x', '1', 'authorization', 'Bearer K', 'content-length', '5']);
-    const anthropic = splitRequestHeaders(['X-API-KEY', 'mine']);
+    const anthropic = readHead(['X-API-KEY', 'mine']);
     expect(withCredential(anthropic, 'K', null)).toEqual(['authorization', 'Bearer K', 'x-api-key', 'K']);
     // The second attempt starts from the same headers.
     expect(plain.forwarded).toEqual(['x', '1']);

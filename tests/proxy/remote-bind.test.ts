@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { makeCertificate } from '../support/certificate.ts';
+import { writeCertificate } from '../support/certificate.ts';
 import { temporaryHome } from '../support/home.ts';
 import { send } from '../support/http-client.ts';
 import { startBinaryProxy, startTestProxy } from '../support/proxy.ts';
@@ -53,7 +53,7 @@ describe('a bind that other machines can reach', () => {
 
 describe('own TLS', () => {
   it('serves the built binary over https', async () => {
-    const { cert, key } = makeCertificate('127.0.0.1');
+    const { cert, key } = writeCertificate();
     const proxy = await startBinaryProxy({ settings: { KMI_PROXY_TLS_CERT: cert, KMI_PROXY_TLS_KEY: key } });
     expect(proxy.url).toMatch(/^https:/);
     const answer = await proxy.chat({ stream: true }, { rejectUnauthorized: false });

@@ -4,11 +4,9 @@ import { createServer as createHttpServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { makeCertificate } from '../support/certificate.ts';
+import { CERTIFIED_HOST as HOST, writeCertificate } from '../support/certificate.ts';
 import { cleanUp } from '../support/cleanup.ts';
 import { keyOf, startBinaryProxy, startTestProxy } from '../support/proxy.ts';
-
-const HOST = 'kimi.test';
 
 async function listening(server: Server): Promise<number> {
   const sockets = new Set<Socket>();
@@ -24,7 +22,7 @@ async function listening(server: Server): Promise<number> {
 
 /** An upstream with a name only the tunnel knows. */
 async function startNamedUpstream() {
-  const files = makeCertificate(HOST);
+  const files = writeCertificate();
   const requests: string[] = [];
   const server = createTlsServer({ cert: readFileSync(files.cert), key: readFileSync(files.key) }, (request, response) => {
     requests.push(`${request.headers.host} ${request.url} ${request.headers.authorization}`);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { Departure } from '../../src/proxy/departure.ts';
 import { WaitingRoom } from '../../src/proxy/waiting-room.ts';
 import { StateStore, statePath } from '../../src/state/store.ts';
 import { eventually } from '../support/eventually.ts';
@@ -130,7 +131,7 @@ describe('the waiting room', () => {
         },
         () => null,
         10_000,
-        new AbortController().signal,
+        new Departure(),
       );
     const all = ['x', 'y', 'z'].map(wait);
     expect(looks).toEqual(['x']);
@@ -146,18 +147,18 @@ describe('the waiting room', () => {
 
   it('lets go of one who leaves, wherever he stands in line', async () => {
     const { waiting } = room();
-    const leaving = [new AbortController(), new AbortController()];
-    const all = leaving.map(({ signal }) =>
+    const leaving = [new Departure(), new Departure()];
+    const all = leaving.map((client) =>
       waiting.wait(
         () => null,
         () => null,
         10_000,
-        signal,
+        client,
       ),
     );
-    leaving[1]?.abort();
+    leaving[1]?.leave();
     expect(await all[1]).toBeNull();
-    leaving[0]?.abort();
+    leaving[0]?.leave();
     expect(await all[0]).toBeNull();
     expect(waiting.isEmpty).toBe(true);
   });
@@ -169,7 +170,7 @@ describe('the waiting room', () => {
         () => null,
         () => 1_000_000,
         30,
-        new AbortController().signal,
+        new Departure(),
       );
     const all = Array.from({ length: 50 }, wait);
     const startedAt = performance.now();
@@ -184,7 +185,7 @@ describe('the waiting room', () => {
       () => (++looks === 3 ? 'key' : null),
       () => 10,
       10_000,
-      new AbortController().signal,
+      new Departure(),
     );
     expect([found, looks]).toEqual(['key', 3]);
   });
