@@ -1,9 +1,12 @@
 import type { Config } from './config/settings.ts';
 import type { KeyHealth } from './core/health.ts';
 import type { Key } from './core/key.ts';
+import { activeCooldown } from './core/key-state.ts';
 import type { Candidate } from './core/standing.ts';
 import type { Clock } from './core/time.ts';
 import type { TraceEvent } from './core/trace-event.ts';
+import type { FetchedHealth } from './health/usage-client.ts';
+import { hardenAuths } from './keys/harden.ts';
 import { loadRegistry, type Registry } from './keys/registry.ts';
 import type { Log, LogFile } from './log.ts';
 import type { RunningProxy } from './proxy/server.ts';
@@ -19,6 +22,8 @@ export type AppOverrides = {
   readonly onTrace?: (event: TraceEvent) => void;
   /** What goes wrong without stopping a command: shown to the person. */
   readonly warn?: (message: string) => void;
+  /** False leaves the permissions of the auth files as they are, for a command that reports on them. Default true. */
+  readonly harden?: boolean;
 };
 
 /** The parts of one run, built in dependency order. Heavy ones are loaded when first asked for, so that commands start fast. */
@@ -27,6 +32,8 @@ export type App = {
   readonly clock: Clock;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly registry: Registry;
+  /** What must never be printed or written: every key known so far, and the client token. */
+  readonly secrets: Set<string>;
   readonly store: StateStore;
   readonly ledger: Ledger;
   readonly overrides: AppOverrides;
@@ -39,10 +46,12 @@ export type App = {
 /** Reads keys and state. Throws `state_unusable`; an auths folder without keys is no error here. */
 export async function openApp(config: Config, overrides: AppOverrides = {}): Promise<App> {
   const clock = overrides.clock ?? Date.now;
+  if (overrides.registry === undefined && overrides.harden !== false) await closeToOthers(config, overrides);
   const registry = overrides.registry ?? (await loadRegistry(config));
+  const secrets = new Set([...registry.keys.map((key) => key.value), config.proxyToken].filter((secret) => secret !== ''));
   let logFile: LogFile | null = null;
   const log = async (): Promise<LogFile> => {
-    logFile ??= await openLogFile(config, registry);
+    logFile ??= await openLogFile(config, secrets);
     return logFile;
   };
   const warn = (message: string, details: Record<string, unknown> = {}) => {
@@ -55,6 +64,7 @@ export async function openApp(config: Config, overrides: AppOverrides = {}): Pro
     clock,
     environment: overrides.environment ?? process.env,
     registry,
+    secrets,
     store,
     ledger: new Ledger(store),
     overrides,
@@ -71,15 +81,25 @@ function describe(message: string, details: Record<string, unknown>): string {
   return parts.length === 0 ? message : `${message} (${parts.join(', ')})`;
 }
 
-async function openLogFile(config: Config, registry: Registry): Promise<LogFile> {
+/** Keys are for one user only. What cannot be closed is said loudly, each time. */
+async function closeToOthers({ authsDir, enforceFilePerms }: Config, { warn }: AppOverrides): Promise<void> {
+  const open = await hardenAuths(authsDir, { enforce: enforceFilePerms });
+  if (open.length === 0) return;
+  const more = open.length > SHOWN_PATHS ? ` and ${open.length - SHOWN_PATHS} more` : '';
+  const paths = open.slice(0, SHOWN_PATHS).join(', ');
+  warn?.(`other users of this machine can reach your keys: ${paths}${more}. Make files 600 and folders 700 (\`kmi doctor\`).`);
+}
+
+const SHOWN_PATHS = 3;
+
+async function openLogFile(config: Config, secrets: ReadonlySet<string>): Promise<LogFile> {
   const { openLog } = await import('./log.ts');
-  const secrets = [...registry.keys.map((key) => key.value), config.proxyToken].filter((secret) => secret !== '');
   return openLog({
     stateDir: config.stateDir,
     maxMb: config.logMaxMb,
     backups: config.logBackups,
     timezone: config.timezone,
-    secrets: () => secrets,
+    secrets: () => [...secrets],
   });
 }
 
@@ -96,7 +116,7 @@ export async function fetchHealth(
     live = !app.config.dryRun,
     onResult,
   }: { keys?: readonly Key[]; live?: boolean; onResult?: (key: Key) => void } = {},
-): Promise<ReadonlyMap<string, KeyHealth>> {
+): Promise<ReadonlyMap<string, FetchedHealth>> {
   const { dryRunHealth, fetchUsage } = await import('./health/usage-client.ts');
   if (!live) return new Map(keys.map((key) => [key.label, dryRunHealth(app.clock())]));
   const { fetchAllHealth } = await import('./health/fetch-all.ts');
@@ -177,7 +197,9 @@ export async function serve(app: App): Promise<ServingApp> {
       // After a failed call the monitor still knows the last good reading.
       pool.setHealth(key.label, monitor.health.get(key.label) ?? health);
       if (health.error !== null) return;
-      if (!config.dryRun) ledger.usageAnswered(key.label);
+      // While a key rests, a reading proves nothing: the upstream refused the key's work and answered this all the same.
+      const isResting = activeCooldown(store.keyState(key.label), clock()) !== null;
+      if (!config.dryRun && !isResting) ledger.usageAnswered(key.label);
       ledger.healthRefreshed(health.fetchedAt);
     },
     onRecheck(key, answered) {
@@ -198,6 +220,7 @@ export async function serve(app: App): Promise<ServingApp> {
           intervalMs: WATCH_MS,
           onChange(registry) {
             keys = registry.keys;
+            for (const { value } of keys) app.secrets.add(value);
             pool.replaceKeys(keys);
             monitor.keysChanged();
             log.info('The auth files changed.', { keys: keys.length, skipped: registry.skipped.length });

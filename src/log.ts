@@ -32,12 +32,8 @@ export function openLog(options: LogOptions): LogFile {
     maxBytes: options.maxMb * 1024 * 1024,
     backups: options.backups,
   });
-  const destination = {
-    write(line: string) {
-      // A log that cannot be written must not stop what it reports on.
-      file.append(redact(line, inJsonToo(options.secrets()))).catch(() => undefined);
-    },
-  };
+  const lines = new KeptLines((text) => file.append(text));
+  const destination = { write: (line: string) => lines.add(redact(line, inJsonToo(options.secrets()))) };
   const logger = pino(
     {
       base: null,
@@ -52,8 +48,67 @@ export function openLog(options: LogOptions): LogFile {
     info: (message, details = {}) => logger.info(details, message),
     warn: (message, details = {}) => logger.warn(details, message),
     error: (message, details = {}) => logger.error(details, message),
-    close: () => file.close(),
+    async close() {
+      await lines.close();
+      await file.close();
+    },
   };
+}
+
+/** Lines kept for a disk that refuses them: mostly those that say so. The oldest go first. */
+const KEPT_MAX = 200;
+const RETRY_MS = 1_000;
+
+/** Hands lines on in order, and keeps them while they cannot be written: a log that fails must not stop what it reports on. */
+class KeptLines {
+  readonly #write: (text: string) => Promise<void>;
+  #lines: string[] = [];
+  #writing: Promise<void> | null = null;
+  #retry: NodeJS.Timeout | null = null;
+
+  constructor(write: (text: string) => Promise<void>) {
+    this.#write = write;
+  }
+
+  add(line: string): void {
+    this.#lines.push(line);
+    if (this.#retry === null) this.#start();
+    else this.#trim();
+  }
+
+  /** Tries once more. */
+  async close(): Promise<void> {
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    await this.#writing;
+    await this.#drain();
+    if (this.#retry !== null) clearTimeout(this.#retry);
+  }
+
+  #start(): void {
+    this.#writing ??= this.#drain().finally(() => {
+      this.#writing = null;
+    });
+  }
+
+  async #drain(): Promise<void> {
+    this.#retry = null;
+    while (this.#lines.length > 0) {
+      const batch = this.#lines;
+      this.#lines = [];
+      try {
+        await this.#write(batch.join(''));
+      } catch {
+        this.#lines = [...batch, ...this.#lines];
+        this.#trim();
+        this.#retry = setTimeout(() => this.#start(), RETRY_MS).unref();
+        return;
+      }
+    }
+  }
+
+  #trim(): void {
+    if (this.#lines.length > KEPT_MAX) this.#lines.splice(0, this.#lines.length - KEPT_MAX);
+  }
 }
 
 /** A line is JSON already when it is redacted, so a secret with a quote or a backslash stands in it escaped. */

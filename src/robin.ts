@@ -2,4 +2,6 @@
 import { main } from './program.ts';
 
 // Stands wherever `kimi` is called: every argument is the other program's.
-process.exitCode = await main(['kimi', ...process.argv.slice(2)]);
+main(['kimi', ...process.argv.slice(2)]).then((code) => {
+  process.exitCode = code;
+});

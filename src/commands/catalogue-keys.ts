@@ -2,6 +2,7 @@ import { type CommandRow, JSON_OPTION, YES_OPTION } from './command-row.ts';
 
 export const INIT_COMMAND: CommandRow = {
   name: 'init',
+  group: 'Set up',
   summary: 'set kmi up: folders, the first key, live or dry-run, rotation',
   details: `Asks for what it needs. The key is not shown while you type or paste it, is tested with one call of /usages, and goes into an .env file that only you can read. Settings go into .env in this folder, or into the file KMI_ENV_PATH names; its other lines stay as they are. Running it again changes only what you ask for.
 
@@ -30,6 +31,7 @@ In a script, use flags and standard input: what no flag says stays as it is, and
 export const KEY_COMMANDS: readonly CommandRow[] = [
   {
     name: 'keys',
+    group: 'Set up',
     summary: 'list the keys; subcommands add, remove, test and change them',
     details:
       'Each key is a file in the auths folder (KMI_AUTHS_DIR). A running proxy follows a change within a second. No command prints a key: lists show its first and last 4 characters, JSON the start of its hash.',
@@ -128,6 +130,7 @@ The key is tested with one call of /usages, also in dry-run, and refused when th
 /** `rows`: the whole catalogue, which is being made when this is called. */
 export const completionCommand = (rows: () => readonly CommandRow[]): CommandRow => ({
   name: 'completion',
+  group: 'Set up',
   args: '[bash|zsh|fish]',
   summary: 'print the script that completes kmi in a shell',
   details: `Completes commands, options and the labels of your keys. Without a name, for the shell in $SHELL.

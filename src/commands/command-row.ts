@@ -14,6 +14,8 @@ export type CommandRow = {
   /** Words after `kmi`: "rotate auto". */
   readonly name: string;
   readonly args?: string;
+  /** The heading it stands under in `kmi --help`; only for commands of one word. */
+  readonly group?: string;
   readonly summary: string;
   /** Further text of `--help`: behaviour worth knowing. Wrapped to the terminal; a blank line parts paragraphs, indented lines stay as they are. */
   readonly details?: string;

@@ -90,6 +90,8 @@ async function readUsableKey(
   };
   for (let attempt = 1; ; attempt += 1) {
     const value = await readKey(prompter);
+    // Whatever is logged from here on is cleared of it.
+    app.secrets.add(value);
     const known = app.registry.keys.find(({ hash }) => hash === hashKey(value));
     if (known !== undefined) return { kind: 'known', key: known };
     if (prompter.isTerminal) err(style.dim(`Read ${maskKey(value)} (${value.length} characters).`));

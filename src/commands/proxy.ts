@@ -6,31 +6,46 @@ import { KmiError } from '../errors.ts';
 import { counted } from '../terminal/key-words.ts';
 import { renderMode } from '../terminal/mode-line.ts';
 import type { Command, CommandContext } from './context.ts';
+import { forgetSecretVariables, redactCrashes } from './crash.ts';
 import { openSimulatedApp } from './simulated-app.ts';
 import { addressOf, startInBackground } from './start-proxy.ts';
 
-type Options = { readonly foreground?: boolean; readonly daemon?: boolean; readonly simulateWithoutKeys?: boolean };
+type Options = {
+  readonly foreground?: boolean;
+  readonly daemon?: boolean;
+  readonly makeToken?: boolean;
+  readonly simulateWithoutKeys?: boolean;
+};
 
 /** `kmi proxy`: starts the proxy in the background, or serves in this terminal until it is told to stop. */
-export const run: Command<Options> = async (context, { foreground = false, daemon = false, simulateWithoutKeys = false }) => {
+export const run: Command<Options> = async (
+  given,
+  { foreground = false, daemon = false, makeToken = false, simulateWithoutKeys = false },
+) => {
   if (foreground && daemon) throw new KmiError('bad_usage', '--daemon and --foreground cannot stand together.');
+  const context = makeToken ? await (await import('./make-token.ts')).makeToken(given) : given;
   return foreground ? serveHere(context, simulateWithoutKeys) : startInBackground(context, { simulateWithoutKeys });
 };
 
 async function serveHere(context: CommandContext, simulateWithoutKeys: boolean): Promise<number> {
   const { config, err, errStyle: style } = context;
-  const app = await openApp(config, { warn: (message) => err(`kmi: ${message}`) });
+  // What this process writes without our doing, such as Node's diagnostic reports, is for this user only, too.
+  process.umask(0o077);
+  const environment = { ...context.environment };
+  forgetSecretVariables(process.env);
+  const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
+  redactCrashes(app.secrets);
   if (app.registry.keys.length > 0) {
     const serving = await serve(app).catch((error: unknown) => explainTakenPort(context, error));
     return serveUntilStopped(context, serving, describeKeys(context, app.registry));
   }
   if (!simulateWithoutKeys) throw new KmiError('no_keys', `There are no keys in ${config.authsDir}.`);
-  const simulated = await openSimulatedApp(config, { environment: context.environment });
+  const simulated = await openSimulatedApp(config, { environment });
   try {
     const serving = await serve(simulated.app).catch((error: unknown) => explainTakenPort(context, error));
     return await serveUntilStopped(context, serving, [
       `${style.warn('Simulated upstream')}: there are no keys in ${config.authsDir}, so three made-up accounts answer.`,
-      'To use your own, stop this and add a file there, for example mine.env with the line KMI_API_KEY=sk-...',
+      'To use your own, stop this and run `kmi init`.',
       `Then set KMI_DRY_RUN=0 in .env: without it the proxy only simulates (see \`kmi config\`).`,
     ]);
   } finally {

@@ -1,9 +1,11 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parse as parseDotenv } from 'dotenv';
 import { KmiError, reasonOf } from '../errors.ts';
+import { withoutBlankLines } from './blank-lines.ts';
 import { BadValue, expandPath, isAllowedHost, type Setting } from './kinds.ts';
+import { readProxyToken, readSettingsFile, tokenPath } from './own-files.ts';
 import { type Config, SETTINGS, type SettingName } from './settings.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -45,6 +47,13 @@ export function loadConfig(environment: Environment = process.env, cwd: string =
   }
 
   if (values.authsDir === '') values.authsDir = defaultAuthsDir(cwd);
+  if (values.proxyToken === '') {
+    const token = readProxyToken(String(values.stateDir), { enforcePerms: values.enforceFilePerms === true });
+    if (token !== null) {
+      values.proxyToken = token;
+      sources.proxyToken = { kind: 'file', file: tokenPath(String(values.stateDir)) };
+    }
+  }
   if ((environment.NO_COLOR ?? '') !== '') values.noColor = true;
   if (problems.length === 0) problems.push(...crossCheck(values as Config));
   if (problems.length > 0) throw badSettings(problems, envFile?.path ?? null);
@@ -62,8 +71,13 @@ function readEnvFile(environment: Environment, cwd: string): EnvFile | null {
   const named = environment.KMI_ENV_PATH?.trim() ?? '';
   const path = named === '' ? join(cwd, '.env') : expandPath(named);
   try {
-    return { path, values: parseDotenv(readFileSync(path)), beatsEnvironment: named !== '' };
+    const file = readSettingsFile(path);
+    // dotenv would be slow on a hostile text.
+    const values = parseDotenv(withoutBlankLines(file.text));
+    if (named === '' && file.isForeign) return refuseForeignSettings(path, values);
+    return { path, values, beatsEnvironment: named !== '' };
   } catch (error) {
+    if (error instanceof KmiError) throw error;
     const reason = reasonOf(error);
     if (named === '' && (reason === 'ENOENT' || reason === 'ENOTDIR')) return null;
     throw new KmiError('bad_settings', `The env file ${path} cannot be read (${reason}).`, {
@@ -71,6 +85,17 @@ function readEnvFile(environment: Environment, cwd: string): EnvFile | null {
       cause: error,
     });
   }
+}
+
+/**
+ * Who runs kmi in another user's folder must not take settings from there: an upstream of that user's would get the keys.
+ * A file without our settings, such as a project's own `.env`, is nothing to us.
+ */
+function refuseForeignSettings(path: string, values: Environment): null {
+  if (!Object.values(SETTINGS).some(({ variable }) => Object.hasOwn(values, variable))) return null;
+  throw new KmiError('bad_settings', `The env file ${path} belongs to another user and sets kmi's settings.`, {
+    hint: 'Run kmi in a folder of your own, or name a file with KMI_ENV_PATH.',
+  });
 }
 
 function findText(row: Setting<unknown>, environment: Environment, envFile: EnvFile | null): { text: string; source: Source } {
@@ -118,6 +143,15 @@ function badSettings(problems: readonly Problem[], envFile: string | null): KmiE
 
 /** One line, without control characters and passwords in URLs, at most 80 characters. */
 function printable(value: string): string {
-  const clean = value.replace(/[\p{Cc}\p{Cf}]/gu, '?').replace(/\/\/[^/?#]*@/g, '//***@');
+  const clean = withoutUserinfo(value)
+    .slice(0, 200)
+    .replace(/[\p{Cc}\p{Cf}]/gu, '?');
   return clean.length > 80 ? `${clean.slice(0, 77)}...` : clean;
+}
+
+/** Everything between the first `//` and the last `@`: a password may hold any character, and the text is no good URL anyway. */
+function withoutUserinfo(value: string): string {
+  const start = value.indexOf('//');
+  const end = value.lastIndexOf('@');
+  return start === -1 || end < start ? value : `${value.slice(0, start)}//***${value.slice(end)}`;
 }

@@ -72,6 +72,20 @@ export const SETTINGS = {
     max: 2048,
   }),
 
+  proxyMaxConnections: integer(
+    'KMI_PROXY_MAX_CONNECTIONS',
+    4096,
+    'client connections at a time; more close idle ones first; 0 = no limit',
+    { max: 1_000_000 },
+  ),
+  proxyHeaderTimeoutSeconds: integer('KMI_PROXY_HEADER_TIMEOUT_SECONDS', 30, 'time a client has to send the head of a request', {
+    min: 1,
+    max: 3600,
+  }),
+  proxyBodyTimeoutSeconds: integer('KMI_PROXY_BODY_TIMEOUT_SECONDS', 60, 'silence allowed inside a request body; 0 = none', {
+    max: 86_400,
+  }),
+
   dryRun: boolean('KMI_DRY_RUN', true, 'simulate upstream calls'),
   rotateStrategy: choice('KMI_ROTATE_STRATEGY', ['round-robin'], 'how auto-rotation picks a key'),
   autoRotateAllowed: boolean('KMI_AUTO_ROTATE_ALLOWED', false, 'policy switch for auto-rotation'),
@@ -116,3 +130,9 @@ export type SettingName = keyof typeof SETTINGS;
 
 /** The frozen settings of one run. Durations carry their unit in the name, as the variables do. */
 export type Config = { readonly [Name in SettingName]: ReturnType<(typeof SETTINGS)[Name]['parse']> };
+
+/** Every setting at its default, whatever environment and files say. */
+export function defaultConfig(): Config {
+  const values = Object.entries(SETTINGS).map(([name, row]) => [name, row.parse(row.defaultText)]);
+  return Object.freeze(Object.fromEntries(values));
+}

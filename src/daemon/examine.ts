@@ -1,5 +1,6 @@
 import type { Config } from '../config/settings.ts';
 import { type DaemonState, judgeDaemon, type Recorded } from './judge.ts';
+import { listensOn } from './listener.ts';
 import { readPidFile } from './pid-file.ts';
 import { probeProxy } from './probe.ts';
 import { alivenessOf, commandLineOf } from './processes.ts';
@@ -14,14 +15,15 @@ export async function examineDaemon(
   { timeoutMs = TIMEOUT_MS } = {},
 ): Promise<DaemonState> {
   const [probe, pid] = await Promise.all([probeProxy(config, timeoutMs), readPidFile(config.stateDir)]);
-  return judgeDaemon(probe, pid === null ? null : await lookUp(pid, config.stateDir));
+  return judgeDaemon(probe, pid === null ? null : await lookUp(pid, config));
 }
 
-async function lookUp(pid: number, stateDir: string): Promise<Recorded> {
-  const [aliveness, commandLine, isStopping] = await Promise.all([
+async function lookUp(pid: number, { stateDir, proxyListen }: Pick<Config, 'stateDir' | 'proxyListen'>): Promise<Recorded> {
+  const [aliveness, commandLine, isListener, isStopping] = await Promise.all([
     alivenessOf(pid),
     commandLineOf(pid),
+    listensOn(pid, proxyListen.port),
     wasToldToStop(stateDir, pid),
   ]);
-  return { pid, aliveness, commandLine, isStopping };
+  return { pid, aliveness, commandLine, isListener, isStopping };
 }

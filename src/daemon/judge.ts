@@ -7,6 +7,8 @@ export type Recorded = {
   readonly aliveness: Aliveness;
   /** Null where the system does not show it. */
   readonly commandLine: string | null;
+  /** It holds the socket that listens on the proxy's port; null where the system does not show it. */
+  readonly isListener: boolean | null;
   /** It was proven to be the proxy, told to stop, and is the same process still. */
   readonly isStopping: boolean;
 };
@@ -66,6 +68,9 @@ function doubtOf(pid: number, recorded: Recorded | null): Doubt | null {
   if (recorded.pid !== pid) return 'other_pid';
   if (recorded.aliveness === 'foreign') return 'foreign';
   // A proxy in a container may answer here, its files may lie here, and its pid is still a number of another world.
-  const { aliveness, commandLine } = recorded;
-  return aliveness === 'gone' || (commandLine !== null && !/\bproxy\b/.test(commandLine)) ? 'other_machine' : null;
+  // And whoever answers may lie: an answer that names the pid of another program must not get that one killed.
+  const { aliveness, commandLine, isListener } = recorded;
+  return aliveness === 'gone' || isListener === false || (commandLine !== null && !/\bproxy\b/.test(commandLine))
+    ? 'other_machine'
+    : null;
 }

@@ -29,6 +29,8 @@ const MAX_BODY_CHARS = 16 * 1024;
 /** Asks `GET /healthz` (design section 8) who listens. Sends no secret. Never throws. */
 export async function probeProxy(config: ProbeTarget, timeoutMs: number = TIMEOUT_MS): Promise<ProxyProbe> {
   try {
+    // Most often nobody listens; finding that out needs no HTTP client, which takes longer to load than to ask.
+    if (!(await isListening(config, timeoutMs))) return { kind: 'nothing' };
     const { status, body } = await getHealthz(config, timeoutMs);
     return readHealthz(body) ?? { kind: 'stranger', answer: `HTTP ${status}` };
   } catch (error) {
@@ -50,6 +52,21 @@ export function proxyUrl(config: ProbeTarget & Pick<Config, 'proxyBasePath'>): s
 function reachableHost(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
   return host === '::' ? '::1' : host;
+}
+
+/** False when the connection is refused; anything else is for the real question to find out. */
+async function isListening({ proxyListen: { host, port } }: ProbeTarget, timeoutMs: number): Promise<boolean> {
+  const { connect } = await import('node:net');
+  return new Promise((resolve) => {
+    const socket = connect({ host: reachableHost(host), port, timeout: timeoutMs });
+    const settle = (listening: boolean) => {
+      resolve(listening);
+      socket.destroy();
+    };
+    socket.once('connect', () => settle(true));
+    socket.once('timeout', () => settle(true));
+    socket.once('error', (error) => settle((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED'));
+  });
 }
 
 type Answer = { readonly status: number; readonly body: string };

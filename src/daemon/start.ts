@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { extname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config/settings.ts';
+import { daemonEnvironment } from './environment.ts';
 import { openDaemonOutput, readDaemonOutput } from './output-file.ts';
 import { writePidFile } from './pid-file.ts';
 import { type ProxyKeyCounts, probeProxy } from './probe.ts';
@@ -13,6 +14,7 @@ export type StartOptions = {
   readonly args: readonly string[];
   /** The proxy reads its settings from here, as a foreground run would. */
   readonly cwd: string;
+  /** What of it concerns the proxy is handed down. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** First line of this run in its log. */
   readonly headline: string;
@@ -71,7 +73,7 @@ async function spawnProxy({ args, cwd, environment, program }: StartOptions, out
   const nodeArgs = process.execArgv.filter((argument) => !argument.startsWith('--inspect'));
   const child = spawn(process.execPath, [...nodeArgs, script, '--no-color', 'proxy', '--foreground', ...args], {
     cwd,
-    env: environment,
+    env: daemonEnvironment(environment),
     detached: true,
     windowsHide: true,
     stdio: ['ignore', output, output],

@@ -32,7 +32,7 @@ export function checkKeys(facts: KeyFacts): readonly Finding[] {
 
 function checkCount({ folder, folderExists, keys }: KeyFacts): Finding {
   const { ok, fail } = answersOf('Keys', 'auth_keys');
-  const fix = 'Put a file there, for example mine.env with the line KMI_API_KEY=sk-...';
+  const fix = 'Run `kmi init`, or `kmi keys add`.';
   if (!folderExists) return fail(`The auths folder ${folder} does not exist.`, 'Make it, or correct KMI_AUTHS_DIR.');
   if (keys.length === 0) return fail(`There are no keys in ${folder}.`, fix);
   return ok(`${counted(keys.length, 'key')} in ${folder}.`);

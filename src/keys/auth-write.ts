@@ -17,7 +17,7 @@ export type NewAuthFile = {
 };
 
 /** The text of an `.env` auth file (kmi-manager.md section 3). */
-export function renderAuthFile({ label, value, baseUrl, email, priority }: NewAuthFile): string {
+function renderAuthFile({ label, value, baseUrl, email, priority }: NewAuthFile): string {
   const lines = [
     `KMI_API_KEY=${quote(value) ?? value}`,
     `KMI_KEY_LABEL=${quote(label) ?? label}`,

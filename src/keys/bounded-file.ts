@@ -1,5 +1,6 @@
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { isForeign } from '../files/owner.ts';
 import type { AuthProblem, SkipReason } from './auth-entry.ts';
 
 /** No auth file or Kimi config is anywhere near this; what is larger is something else. */
@@ -17,7 +18,7 @@ export async function readBoundedFile(path: string): Promise<BoundedFile | ReadP
     handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     const stats = await handle.stat();
     if (!stats.isFile()) return refuse('unreadable', 'It is not a regular file.');
-    if (isForeign(stats.uid, process.getuid?.())) {
+    if (isForeign(stats.uid)) {
       return refuse('not_owned', 'The file belongs to another user; change its owner or make a copy of your own.');
     }
     const bytes = stats.size > LARGEST_FILE_BYTES ? null : await readAll(handle, stats.size);
@@ -32,14 +33,6 @@ export async function readBoundedFile(path: string): Promise<BoundedFile | ReadP
 
 function refuse(reason: SkipReason, detail: string, code: string | null = null): ReadProblem {
   return { problem: { reason, detail }, code };
-}
-
-/**
- * Does the file belong to somebody whose keys are not to be trusted: neither this user nor root? A stranger's auth file could
- * send this user's prompts to any host. Root reads everybody's files (containers), Windows has no owners.
- */
-export function isForeign(owner: number, user: number | undefined): boolean {
-  return user !== undefined && user !== 0 && owner !== user && owner !== 0;
 }
 
 /** All bytes, or null when there are too many: the size may be stale, or 0 for files that are made up while read. */

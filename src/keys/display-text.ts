@@ -29,12 +29,14 @@ export function stemLabel(stem: string): string {
 
 /** The text itself when the whole of it is an email address, else null. */
 export function asEmail(value: unknown): string | null {
-  if (typeof value !== 'string' || value.length > LONGEST_EMAIL) return null;
+  // Most texts hold none, and these patterns take longer to make than a whole folder to read.
+  if (typeof value !== 'string' || !value.includes('@') || value.length > LONGEST_EMAIL) return null;
   const text = value.trim();
   return /^[\p{L}\p{N}._%+-]+@[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+$/u.test(text) ? text : null;
 }
 
 /** The email address inside a file's label, such as `alice@example.com`, or null. */
 export function emailInLabel(label: string): string | null {
+  if (!label.includes('@')) return null;
   return asEmail(/[\p{L}\p{N}._%+-]+@[\p{L}\p{N}.-]+/u.exec(label)?.[0].replace(/[.-]+$/, ''));
 }

@@ -1,5 +1,5 @@
 import { parse } from 'dotenv';
-import { withoutBlankLines } from '../config/env-text.ts';
+import { withoutBlankLines } from '../config/blank-lines.ts';
 import { isTrue } from '../config/kinds.ts';
 import { type Parsed, problem } from './auth-entry.ts';
 import { asEmail } from './display-text.ts';

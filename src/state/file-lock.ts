@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import lockfile from 'proper-lockfile';
 import { KmiError, reasonOf } from '../errors.ts';
 import { PRIVATE_FILE } from '../files/private.ts';
-import { isDead, newHolderNote, parseHolderNote } from './lock-holder.ts';
+import { isDead, isThisProcess, newHolderNote, parseHolderNote } from './lock-holder.ts';
 
 /**
  * One writer at a time over all processes. proper-lockfile makes the lock, a folder; in it lies an empty file whose name
@@ -42,6 +42,12 @@ export async function withFileLock<Result>(
   }
 }
 
+/**
+ * The notes of this process that stand for a lock it has or takes. One that is not among them was left behind when its
+ * folder could not be reached at the release (read-only for a while, or another disk in its place), and holds nothing.
+ */
+const ownNotes = new Set<string>();
+
 /** Gives the lock back. Never throws: what cannot be removed, the next process takes over from this one when it is gone. */
 type Release = () => Promise<void>;
 
@@ -65,12 +71,15 @@ async function takeFree(path: string, lockPath: string): Promise<Release | null>
     if (reasonOf(error) === 'ENOENT' && (await identityOf(dirname(lockPath))) !== null) return null;
     throw error;
   }
-  const note = join(lockPath, newHolderNote());
+  const name = newHolderNote();
+  const note = join(lockPath, name);
+  ownNotes.add(name);
   const release = async () => {
     await rm(note, { force: true }).catch(() => undefined);
     await unlock()
       .catch(() => rmdir(lockPath))
       .catch(() => undefined);
+    ownNotes.delete(name);
   };
   try {
     await writeFile(note, '', { flag: 'wx', mode: PRIVATE_FILE });
@@ -97,7 +106,9 @@ async function takeOver(lockPath: string, orphan: OrphanWatch, now: () => number
   if (names === null) return null;
   for (const name of names) {
     const holder = parseHolderNote(name);
-    if (holder !== null && isDead(holder)) return takeOverFrom(lockPath, name);
+    if (holder === null) continue;
+    const isLeftBehind = isThisProcess(holder) && !ownNotes.has(name);
+    if (isLeftBehind || isDead(holder)) return takeOverFrom(lockPath, name);
   }
   if (names.length > 0) orphan.identity = null;
   else await removeOrphan(lockPath, orphan, now);
@@ -105,15 +116,19 @@ async function takeOver(lockPath: string, orphan: OrphanWatch, now: () => number
 }
 
 async function takeOverFrom(lockPath: string, deadNote: string): Promise<Release | null> {
-  const note = join(lockPath, newHolderNote());
+  const name = newHolderNote();
+  const note = join(lockPath, name);
+  ownNotes.add(name);
   try {
     await rename(join(lockPath, deadNote), note);
   } catch {
+    ownNotes.delete(name);
     return null;
   }
   const release = async () => {
     await rm(note, { force: true }).catch(() => undefined);
     await rmdir(lockPath).catch(() => undefined);
+    ownNotes.delete(name);
   };
   // Two processes that wrote their notes at one moment and died before they saw each other.
   if ((await readdir(lockPath).catch(() => [])).length === 1) return release;

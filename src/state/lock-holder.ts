@@ -27,6 +27,10 @@ export function parseHolderNote(name: string): Holder | null {
   }
 }
 
+export function isThisProcess({ pid, started, host }: Holder): boolean {
+  return pid === process.pid && started === OWN_START && host === hostname();
+}
+
 /** Whether the process is gone for certain; of one on another host nobody can tell. */
 export function isDead({ pid, started, host }: Holder): boolean {
   if (host !== hostname()) return false;

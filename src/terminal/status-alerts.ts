@@ -31,7 +31,7 @@ function keyAlerts({ candidates, config, folderExists, now }: StatusReport): Ale
     const text = folderExists
       ? `There are no keys in ${config.authsDir}.`
       : `There are no keys: the folder ${config.authsDir} does not exist.`;
-    return [{ level: 'bad', text, fix: 'Put a file there, for example mine.env with the line KMI_API_KEY=sk-...' }];
+    return [{ level: 'bad', text, fix: 'Run `kmi init`, or `kmi keys add`.' }];
   }
   if (candidates.some((candidate) => isEligible(candidate, now))) return [];
   const returns = candidates

@@ -169,7 +169,7 @@ test('an upstream that is down is told for each key, and is no crash', async () 
 test('without keys it says how to add one; with only empty ones the exit code is 1', async () => {
   const home = await temporaryHome();
   const none = await runKmi(['health'], { env: home.env, cwd: home.root });
-  expect(none).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(/There are no keys in .*\n.*Add a key file/) });
+  expect(none).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(/There are no keys in .*\n.*kmi init/) });
   const json = await runKmi(['health', '--json'], { env: home.env, cwd: home.root });
   expect(Health.parse(JSON.parse(json.stdout)).keys).toEqual([]);
   expect(json.code).toBe(1);

@@ -247,7 +247,7 @@ describe('without keys', () => {
     const home = await temporaryHome();
     const kmi = await startKmi(['proxy', '--foreground', '--simulate-without-keys'], { env: home.env, cwd: home.root });
     await kmi.waitForOutput(/serves \S+/);
-    await kmi.waitForOutput(/Simulated upstream[\s\S]*mine\.env/);
+    await kmi.waitForOutput(/Simulated upstream[\s\S]*kmi init/);
     const texts: string[] = [];
     for (let n = 0; n < 3; n++) {
       const answer = await send(`${home.proxyUrl}/chat/completions`, { body: chatBody() });

@@ -13,6 +13,7 @@ const recorded = (changes: Partial<Recorded> = {}): Recorded => ({
   pid: 10,
   aliveness: 'alive',
   commandLine: 'node cli.js proxy --foreground',
+  isListener: true,
   isStopping: false,
   ...changes,
 });

@@ -1,0 +1,90 @@
+/**
+ * Builds `dist`: the bins and their chunks. Node loads a few CommonJS files much faster than some hundred ES modules,
+ * and a command that takes a blink is used more often. Types are checked by `tsc` apart; packages that are large or
+ * load others (fastify, undici, pino, proper-lockfile) stay packages and are loaded when they are needed.
+ */
+import { chmodSync, rmSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { rolldown } from 'rolldown';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const outDir = process.argv[2] ?? join(root, 'dist');
+const BINS = { cli: join(root, 'src/cli.ts'), robin: join(root, 'src/robin.ts') };
+
+/** What `kmi --help` needs, and what an everyday command such as `kmi status` needs beyond it: one file each. */
+const CHUNKS = [
+  { name: 'start', from: ['src/program.ts'] },
+  { name: 'everyday', from: ['src/commands/status.ts', 'src/commands/context.ts', 'src/config/load.ts'] },
+];
+
+/** Loaded from node_modules when they are needed. */
+const PACKAGES = ['fastify', 'undici', 'pino', 'proper-lockfile'];
+
+/**
+ * commander loads node:child_process for a feature nobody uses here (subcommands as programs of their own), and with it
+ * the network stack. It gets one that loads when asked.
+ */
+const lazyChildProcess = {
+  name: 'lazy-child-process',
+  resolveId(source, importer) {
+    return isUnusedByCommander(source, importer) ? '\0lazy-child-process' : null;
+  },
+  load(id) {
+    if (id !== '\0lazy-child-process') return null;
+    return 'module.exports = new Proxy({}, { get: (_, name) => process.getBuiltinModule("node:child_process")[name] });';
+  },
+};
+
+function isUnusedByCommander(id, importer) {
+  return id === 'node:child_process' && (importer?.includes('node_modules/commander') ?? false);
+}
+
+/** Which module imports which, not counting imports on demand. */
+const imports = new Map();
+const importGraph = {
+  name: 'import-graph',
+  moduleParsed({ id, importedIds }) {
+    imports.set(id, importedIds);
+  },
+};
+
+/** Whether a module is loaded whenever one of the files is. Asked when all modules have been read. */
+function reachableFrom(files) {
+  let reached = null;
+  return (id) => {
+    reached ??= closure(files.map((file) => join(root, file)));
+    return reached.has(id);
+  };
+}
+
+function closure(ids) {
+  const reached = new Set();
+  const visit = (id) => {
+    if (reached.has(id)) return;
+    reached.add(id);
+    for (const imported of imports.get(id) ?? []) visit(imported);
+  };
+  for (const id of ids) visit(id);
+  return reached;
+}
+
+rmSync(outDir, { recursive: true, force: true });
+const bundle = await rolldown({
+  input: BINS,
+  platform: 'node',
+  external: (id, importer) => (id.startsWith('node:') && !isUnusedByCommander(id, importer)) || PACKAGES.includes(id),
+  plugins: [lazyChildProcess, importGraph],
+  logLevel: 'warn',
+  checks: { ineffectiveDynamicImport: false },
+});
+const { output } = await bundle.write({
+  dir: outDir,
+  format: 'cjs',
+  sourcemap: true,
+  entryFileNames: '[name].cjs',
+  chunkFileNames: '[name]-[hash].cjs',
+  codeSplitting: { groups: CHUNKS.map(({ name, from }, n) => ({ name, priority: CHUNKS.length - n, test: reachableFrom(from) })) },
+});
+for (const name of Object.keys(BINS)) chmodSync(join(outDir, `${name}.cjs`), 0o755);
+console.log(`${relative(process.cwd(), outDir) || '.'}: ${output.filter(({ type }) => type === 'chunk').length} files`);

@@ -1,0 +1,66 @@
+import { type CommandRow, JSON_OPTION } from './command-row.ts';
+
+export const ROTATION_COMMANDS: readonly CommandRow[] = [
+  {
+    name: 'rotate',
+    group: 'Choose keys',
+    summary: 'make the most resourceful key the active one',
+    details: `Asks the upstream for the quota of every key and chooses by status, quota left and error rate. Says what changed and why. A running proxy follows within a second. In live mode the key is also written into the config of the Kimi CLI (KMI_WRITE_CONFIG), with a backup.
+
+The subcommands \`rotate auto\` and \`rotate off\` turn round-robin on and off.`,
+    examples: ['kmi rotate', 'kmi rotate auto', 'kmi rotate off'],
+    exitCodes: [
+      [0, 'a key is active'],
+      [1, 'no key is eligible, or there are none'],
+    ],
+    rootFlag: '--rotate',
+    load: () => import('./rotate.ts'),
+  },
+  {
+    name: 'rotate auto',
+    summary: 'turn round-robin on: each request takes the next key',
+    details:
+      "Refused unless KMI_AUTO_ROTATE_ALLOWED=1: read the provider's terms first. Then the end-to-end check runs as in `kmi e2e`, unless KMI_AUTO_ROTATE_E2E=0.",
+    examples: ['kmi rotate auto', 'kmi --auto_rotate'],
+    exitCodes: [
+      [0, 'it is on, and the check passed or was left out'],
+      [1, 'it is not allowed, there are no keys, or the check failed'],
+      [130, 'interrupted in the check; round-robin stays on'],
+    ],
+    rootFlag: '--auto_rotate',
+    rootFlagAlias: '--auto-rotate',
+    load: () => import('./rotate-auto.ts'),
+  },
+  {
+    name: 'rotate off',
+    summary: 'turn round-robin off: requests stay with the active key',
+    details: 'A running proxy follows within a second. `kmi rotate` picks another active key.',
+    examples: ['kmi rotate off'],
+    load: () => import('./rotate-off.ts'),
+  },
+  {
+    name: 'e2e',
+    group: 'Choose keys',
+    summary: 'send requests through the proxy and check that keys share them',
+    details: `Starts a proxy for the time of the check when none runs. Counts that differ only because the requests do not divide by the keys are even. Keys that were passed over on the way (cooling down, blocked, low quota) are named and left out of the confidence.`,
+    examples: ['kmi e2e', 'kmi e2e -n 120 --batch 20 --pause 0', 'kmi e2e --json'],
+    exitCodes: [
+      [0, 'every request was answered and, with round-robin on, the shares are even'],
+      [1, 'one failed, or the confidence is under --min-confidence'],
+      [2, 'wrong usage'],
+      [130, 'interrupted'],
+    ],
+    options: [
+      { flags: '-n, --requests <count>', help: 'requests to send', default: '50' },
+      { flags: '--batch <count>', help: 'requests sent side by side', default: '10' },
+      { flags: '--window <count>', help: 'newest requests over which confidence is taken', default: '50' },
+      { flags: '--endpoint <path>', help: 'path below the base path, asked with GET', default: '/models' },
+      { flags: '--min-confidence <percent>', help: 'confidence that passes', default: '95' },
+      { flags: '--timeout <seconds>', help: 'time for one request', default: '10' },
+      { flags: '--pause <seconds>', help: 'pause between batches', default: '0.5' },
+      { flags: '--scheme <http|https>', help: 'default: https when the proxy has its own certificate' },
+      JSON_OPTION,
+    ],
+    load: () => import('./e2e.ts'),
+  },
+];

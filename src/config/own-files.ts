@@ -1,0 +1,61 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import { KmiError, reasonOf } from '../errors.ts';
+import { isForeign } from '../files/owner.ts';
+
+/** More than any settings file holds. */
+const LARGEST_BYTES = 1024 * 1024;
+
+export type SettingsFile = { readonly text: string; readonly isForeign: boolean; readonly mode: number };
+
+/** Reads a small text file; a pipe is fine too. Throws what the file system says, and an error for more than 1 MiB. */
+export function readSettingsFile(path: string): SettingsFile {
+  const file = openSync(path, 'r');
+  try {
+    const { uid, mode } = fstatSync(file);
+    const chunks: Buffer[] = [];
+    for (let length = 0; ; ) {
+      const chunk = Buffer.alloc(64 * 1024);
+      const bytesRead = readSync(file, chunk);
+      if (bytesRead === 0) break;
+      length += bytesRead;
+      if (length > LARGEST_BYTES) throw new Error('larger than 1 MiB');
+      chunks.push(chunk.subarray(0, bytesRead));
+    }
+    return { text: Buffer.concat(chunks).toString('utf8'), isForeign: isForeign(uid), mode };
+  } finally {
+    closeSync(file);
+  }
+}
+
+export function tokenPath(stateDir: string): string {
+  return join(stateDir, 'proxy.token');
+}
+
+/**
+ * The client token of this installation, which `kmi proxy --make-token` made; null when there is none. Throws
+ * `bad_settings` for a file that others could have read or written: a token they know protects nothing.
+ */
+export function readProxyToken(stateDir: string, { enforcePerms }: { readonly enforcePerms: boolean }): string | null {
+  const path = tokenPath(stateDir);
+  let file: SettingsFile;
+  try {
+    file = readSettingsFile(path);
+  } catch (error) {
+    const reason = reasonOf(error);
+    if (reason === 'ENOENT' || reason === 'ENOTDIR') return null;
+    throw new KmiError('bad_settings', `The client token ${path} cannot be read (${reason}).`, {
+      hint: 'Make it readable or remove it.',
+      cause: error,
+    });
+  }
+  const isOpen = process.platform !== 'win32' && enforcePerms && (file.mode & 0o077) !== 0;
+  if (file.isForeign || isOpen) {
+    const why = file.isForeign ? 'belongs to another user' : 'can be read or written by other users';
+    throw new KmiError('bad_settings', `The client token ${path} ${why}.`, {
+      hint: 'Remove it, then make a new one: `kmi proxy --make-token`.',
+    });
+  }
+  const token = file.text.trim();
+  return token === '' ? null : token;
+}

@@ -1,0 +1,162 @@
+import { OPEN_BRACE, QUOTE } from '../core/json-bytes.ts';
+import { fieldOf, recordOf } from '../core/json-value.ts';
+import { MemberScanner } from '../core/member-scanner.ts';
+import {
+  joinStatements,
+  parseUsageStatement,
+  type TokenUsage,
+  tokensOf,
+  type UsageProtocol,
+  type UsageStatement,
+} from '../core/token-usage.ts';
+import { usageInAnswer } from '../core/usage-in-answer.ts';
+import { createInflater, isInflatable } from './inflate-aside.ts';
+
+/** What an answer said of itself; null where it said nothing. */
+export type AnswerUsage = { readonly usage: TokenUsage | null; readonly model: string | null };
+
+/** Reads along with an answer. Never throws, never holds an answer up, never changes a byte. */
+export type UsageTap = {
+  /** A piece of the answer's body as it came, after it has been passed on. */
+  take(chunk: Buffer): void;
+  /** The answer is over, whole or broken off: what it said until then. Resolves at once unless it is compressed. */
+  end(): Promise<AnswerUsage>;
+};
+
+export type UsageTapOptions = {
+  readonly contentType: string | undefined;
+  readonly contentEncoding: string | undefined;
+  readonly protocol: UsageProtocol;
+};
+
+/** The protocol of the usage that answers of this endpoint state; null for endpoints that cost no tokens. */
+export function usageProtocolOf(endpoint: string): UsageProtocol | null {
+  if (endpoint === '/messages') return 'anthropic';
+  return endpoint === '/chat/completions' || endpoint === '/responses' || endpoint === '/completions' ? 'openai' : null;
+}
+
+/** A tap for an answer with these headers; null for one that cannot state usage, or in an encoding unknown here. */
+export function createUsageTap({ contentType = '', contentEncoding = '', protocol }: UsageTapOptions): UsageTap | null {
+  const type = contentType.toLowerCase();
+  const isStream = type.startsWith('text/event-stream');
+  if (!isStream && !/^application\/(?:[\w.-]+\+)?json\b/.test(type)) return null;
+  const reader = isStream ? new EventReader(protocol) : new JsonReader(protocol);
+  const encoding = contentEncoding.trim().toLowerCase();
+  if (encoding === '' || encoding === 'identity') {
+    return { take: (chunk) => reader.take(chunk), end: () => Promise.resolve(reader.read()) };
+  }
+  if (!isInflatable(encoding)) return null;
+  const inflater = createInflater(encoding, (bytes) => reader.take(bytes));
+  return { take: (chunk) => inflater.take(chunk), end: () => inflater.end().then(() => reader.read()) };
+}
+
+/** A usage object has some 150 to 700 bytes. */
+const USAGE_MAX_BYTES = 8 * 1024;
+const MODEL_MAX_BYTES = 256;
+/** The first event, and the first members of a JSON answer, name the model. */
+const MODEL_WITHIN_BYTES = 64 * 1024;
+
+const USAGE = { name: 'usage', opener: OPEN_BRACE, maxBytes: USAGE_MAX_BYTES };
+const MODEL = { name: 'model', opener: QUOTE, maxBytes: MODEL_MAX_BYTES };
+
+/** The first `"model"` near the front of an answer. */
+class ModelReader {
+  model: string | null = null;
+  #left = MODEL_WITHIN_BYTES;
+  readonly #scanner = new MemberScanner(MODEL, (json) => {
+    const value = parseJson(json);
+    if (typeof value === 'string' && value !== '') this.model ??= value;
+  });
+
+  take(chunk: Buffer): void {
+    if (this.#left <= 0 || this.model !== null) return;
+    this.#scanner.take(chunk.length <= this.#left ? chunk : chunk.subarray(0, this.#left));
+    this.#left -= chunk.length;
+  }
+}
+
+/**
+ * Reads an event stream. Looks for `"usage":{` in each piece and parses that object only, so that lines of any length,
+ * line ends of any kind and `data:` with or without a space are all the same to it.
+ */
+class EventReader {
+  readonly #protocol: UsageProtocol;
+  readonly #model = new ModelReader();
+  #statement: UsageStatement | null = null;
+  readonly #scanner = new MemberScanner(USAGE, (json) => this.#add(json));
+
+  constructor(protocol: UsageProtocol) {
+    this.#protocol = protocol;
+  }
+
+  take(chunk: Buffer): void {
+    this.#model.take(chunk);
+    this.#scanner.take(chunk);
+  }
+
+  read(): AnswerUsage {
+    return { usage: this.#statement === null ? null : tokensOf(this.#statement, this.#protocol), model: this.#model.model };
+  }
+
+  #add(json: string): void {
+    // An event whose JSON is spread over several lines has a field name before each.
+    const statement = parseUsageStatement(parseJson(json.replace(/[\r\n]data:/g, '\n')), this.#protocol);
+    if (statement !== null) this.#statement = joinStatements(this.#statement, statement);
+  }
+}
+
+/** A JSON answer up to this size is parsed when it has gone; of a longer one, or a part, only the end is looked at. */
+const JSON_MAX_BYTES = 64 * 1024;
+
+/** Reads a JSON answer at its end, so that a piece costs nothing but being kept: at most the last 64 KB are. */
+class JsonReader {
+  readonly #protocol: UsageProtocol;
+  readonly #model = new ModelReader();
+  #kept: Buffer[] = [];
+  #keptBytes = 0;
+  #isWhole = true;
+
+  constructor(protocol: UsageProtocol) {
+    this.#protocol = protocol;
+  }
+
+  take(chunk: Buffer): void {
+    this.#model.take(chunk);
+    this.#kept.push(chunk);
+    this.#keptBytes += chunk.length;
+    if (this.#keptBytes > 2 * JSON_MAX_BYTES) this.#keepEnd();
+  }
+
+  read(): AnswerUsage {
+    if (this.#keptBytes > JSON_MAX_BYTES) this.#keepEnd();
+    const bytes = this.#kept.length === 1 ? (this.#kept[0] as Buffer) : Buffer.concat(this.#kept);
+    const answer = this.#isWhole ? parseJson(bytes.toString('utf8')) : undefined;
+    if (answer !== undefined) {
+      const statement = usageInAnswer(answer, this.#protocol);
+      const model = fieldOf(recordOf(answer), 'model');
+      return {
+        usage: statement === null ? null : tokensOf(statement, this.#protocol),
+        model: typeof model === 'string' ? model : this.#model.model,
+      };
+    }
+    const end = new EventReader(this.#protocol);
+    end.take(bytes);
+    return { usage: end.read().usage, model: this.#model.model };
+  }
+
+  #keepEnd(): void {
+    const end = Buffer.concat(this.#kept).subarray(-JSON_MAX_BYTES);
+    this.#kept = [Buffer.from(end)];
+    this.#keptBytes = end.length;
+    this.#isWhole = false;
+  }
+}
+
+/** undefined for what is no JSON. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

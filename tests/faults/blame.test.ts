@@ -1,0 +1,183 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { ErrorName } from '../../src/simulator/simulator.ts';
+import { Ledger } from '../../src/state/ledger.ts';
+import { eventually } from '../support/eventually.ts';
+import type { StoredKey } from '../support/proxy.ts';
+import { measured, sized } from './form.ts';
+import { type Installation, install } from './installation.ts';
+import { inParallel, readChat, sendChat } from './traffic.ts';
+
+const HOUR_S = 3600;
+const QUOTA: readonly ErrorName[] = [
+  'quota_5h',
+  'quota_weekly',
+  'quota_monthly',
+  'quota_billing_cycle',
+  'credit_empty',
+  'quota_period',
+  'quota_exceeded',
+  'balance_suspended',
+];
+const CALLER: readonly ErrorName[] = [
+  'not_coding_agent',
+  'invalid_request',
+  'message_too_large',
+  'token_limit',
+  'reasoning_missing',
+  'tool_call_missing',
+  'duplicate_function',
+  'content_filter',
+  'invalid_temperature',
+  'tool_schema_too_large',
+  'model_not_found',
+  'method_not_found',
+];
+
+/** Rows of design section 4: what is put away, for how many seconds (null: until a recheck or a person says so). */
+type Sentence =
+  | { readonly blocked: string; readonly seconds: number | null }
+  | { readonly resting: string; readonly seconds: number }
+  | null;
+const ROWS: readonly (readonly [ErrorName, Sentence])[] = [
+  ['invalid_key', { blocked: 'auth', seconds: null }],
+  ['invalid_authentication', { blocked: 'auth', seconds: null }],
+  ['no_model_access', null],
+  ['plan_supports_only', null],
+  ['model_not_recognized', null],
+  ['membership_unverified', { blocked: 'payment_required', seconds: HOUR_S }],
+  ['no_plan', { blocked: 'payment_required', seconds: HOUR_S }],
+  ...QUOTA.map((name) => [name, { resting: 'quota', seconds: 300 }] as const),
+  ['concurrency', { resting: 'rate', seconds: 5 }],
+  ['rate_limited', { resting: 'rate', seconds: 5 }],
+  ['org_rpm', { resting: 'rate', seconds: 1 }],
+  ['org_tpd', { resting: 'rate', seconds: 1152 }],
+  ['overloaded', null],
+  ['client_closed', { resting: 'upstream', seconds: 60 }],
+  ['internal', { resting: 'upstream', seconds: 60 }],
+  ['script_timeout', { resting: 'upstream', seconds: 60 }],
+  ['bad_gateway', { resting: 'upstream', seconds: 60 }],
+  ['unavailable', { resting: 'upstream', seconds: 60 }],
+  ['gateway_timeout', { resting: 'upstream', seconds: 60 }],
+  ['banned', { blocked: 'banned', seconds: null }],
+];
+
+const CLEAN = {
+  exhausted_until: null,
+  blocked_until: null,
+  blocked_reason: null,
+  error_401: 0,
+  error_403: 0,
+  error_429: 0,
+  error_5xx: 0,
+};
+const chat = (n: number) => ({ protocol: 'openai', stream: n % 2 === 0, mark: `n${n}` }) as const;
+
+let place: Installation;
+let url: string;
+let ledger: Ledger;
+
+beforeAll(async () => {
+  place = await install({ accounts: ['a', 'b'], autoRotate: false });
+  ({ url } = await place.startProxy());
+  ledger = new Ledger(await place.openStore());
+});
+
+/** Both keys are free again, the first is the active one, and the proxy knows. */
+async function beginAnew(): Promise<void> {
+  for (const name of ['a', 'b']) {
+    place.simulator.account(name).heal();
+    ledger.forget(name);
+  }
+  ledger.setActive('a', 0);
+  await ledger.store.save();
+  await eventually(async () => {
+    const { keys } = (await (await fetch(new URL('/healthz', url))).json()) as { keys: { ready: number } };
+    return keys.ready === 2 ? true : undefined;
+  });
+  // A request that finds nothing in the way goes to the first key.
+  await eventually(async () => {
+    const reading = readChat(await sendChat(url, chat(0)), chat(0));
+    return 'account' in reading && reading.account === 'a' ? true : undefined;
+  });
+  place.simulator.received.length = 0;
+}
+
+const calls = () => place.simulator.received.filter(({ path }) => !path.endsWith('/usages'));
+const countOf = async (label: string): Promise<number> => (await place.readState()).keys[label]?.request_count ?? 0;
+
+describe('an answer of the upstream puts away whom it should', () => {
+  it.each(ROWS)('%s', async (name, sentence) => {
+    await beginAnew();
+    place.simulator.account('a').fail(name, name === 'overloaded' ? { times: 1 } : {});
+    const startedAt = Date.now();
+    expect(readChat(await sendChat(url, chat(1)), chat(1))).toMatchObject({ account: name === 'overloaded' ? 'a' : 'b' });
+    const endedAt = Date.now();
+    const isPunished = (key: StoredKey | undefined) => key?.blocked_reason != null || key?.exhausted_until != null;
+    if (sentence === null) {
+      await sendChat(url, chat(2));
+      const { keys } = await place.state((state) => (state.keys.a?.request_count ?? 0) > 0);
+      expect([keys.a, keys.b].map(isPunished)).toEqual([false, false]);
+      expect(calls()[0]?.account).toBe('a');
+      return;
+    }
+    const { keys } = await place.state((state) => isPunished(state.keys.a));
+    expect(isPunished(keys.b)).toBe(false);
+    const key = keys.a as StoredKey;
+    const [reason, until] =
+      'blocked' in sentence ? [key.blocked_reason, key.blocked_until] : [key.exhausted_reason, key.exhausted_until];
+    expect(reason).toBe('blocked' in sentence ? sentence.blocked : sentence.resting);
+    if (sentence.seconds === null) expect(until).toBeNull();
+    else {
+      // The file rounds up to whole seconds.
+      expect(Date.parse(until as string)).toBeGreaterThanOrEqual(startedAt + sentence.seconds * 1000);
+      expect(Date.parse(until as string)).toBeLessThanOrEqual(endedAt + sentence.seconds * 1000 + 1000);
+    }
+  });
+});
+
+describe('a request that is itself wrong', () => {
+  const times = sized(40, 1000);
+  it.each(CALLER)(
+    `${times} times %s: it is answered as it is, by the first key, and nobody is put away`,
+    async (name) => {
+      await beginAnew();
+      for (const account of ['a', 'b']) place.simulator.account(account).fail(name);
+      const before = await countOf('a');
+      const statuses = new Set<number | null>();
+      await inParallel(times, 8, async (n) => {
+        statuses.add((await sendChat(url, chat(n))).status);
+      });
+      expect([...statuses]).toHaveLength(1);
+      expect([400, 403, 404]).toContain([...statuses][0]);
+      expect(calls().map(({ account }) => account)).toEqual(Array(times).fill('a'));
+      const { keys } = await place.state((state) => (state.keys.a?.request_count ?? 0) >= before + times);
+      expect(keys.a).toMatchObject(CLEAN);
+      measured('right blame, caller', { error: name, times, putAway: 0 });
+    },
+    60_000,
+  );
+});
+
+it('an engine that is overloaded for all puts nobody away, and the client gets its answer', async () => {
+  await beginAnew();
+  for (const account of ['a', 'b']) place.simulator.account(account).fail('overloaded');
+  for (let n = 0; n < sized(5, 50); n++) expect((await sendChat(url, chat(n))).status).toBe(429);
+  for (const account of ['a', 'b']) place.simulator.account(account).heal();
+  expect(readChat(await sendChat(url, chat(1)), chat(1))).toMatchObject({ account: 'a' });
+  const { keys } = await place.readState();
+  for (const key of [keys.a, keys.b]) expect(key).toMatchObject(CLEAN);
+});
+
+it('a burst of 50 refusals at one moment counts once', async () => {
+  await beginAnew();
+  const account = place.simulator.account('a').fail('rate_limited').behave({ latencyMs: 300 });
+  const answers = await Promise.all(Array.from({ length: 50 }, (_, n) => sendChat(url, chat(n))));
+  account.behave({ latencyMs: 0 });
+  expect(answers.map((answer, n) => readChat(answer, chat(n))).filter((reading) => 'problem' in reading)).toEqual([]);
+  expect(calls().filter(({ status }) => status === 429)).toHaveLength(50);
+  const { keys } = await place.state((state) => state.keys.a?.exhausted_until != null);
+  expect(keys.a).toMatchObject({ error_429: 1, exhausted_reason: 'rate' });
+  // The first rest of a series, not the fiftieth.
+  expect(Date.parse(keys.a?.exhausted_until as string)).toBeLessThan(Date.now() + 6_000);
+  measured('right blame, burst', { refusals: 50, counted: keys.a?.error_429 });
+});

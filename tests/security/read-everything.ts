@@ -1,0 +1,11 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export type WrittenFile = { readonly path: string; readonly text: string };
+
+/** Every file below a folder, as latin1 so that no byte is lost. */
+export async function readEverything(folder: string): Promise<readonly WrittenFile[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  return Promise.all(files.map(async (path) => ({ path, text: await readFile(path, 'latin1') })));
+}
