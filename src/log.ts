@@ -92,13 +92,11 @@ class KeptLines {
 
   async #drain(): Promise<void> {
     this.#retry = null;
-    while (this.#lines.length > 0) {
-      const batch = this.#lines;
-      this.#lines = [];
+    for (let line = this.#lines.shift(); line !== undefined; line = this.#lines.shift()) {
       try {
-        await this.#write(batch.join(''));
+        await this.#write(line);
       } catch {
-        this.#lines = [...batch, ...this.#lines];
+        this.#lines.unshift(line);
         this.#trim();
         this.#retry = setTimeout(() => this.#start(), RETRY_MS).unref();
         return;

@@ -71,7 +71,7 @@ describe('the log', () => {
     await log.close();
     await rm(dirname(path));
     log.info('kept');
-    expect((await lines()).map(({ message }) => message)).toEqual(['kept']);
+    expect((await lines()).map(({ message }) => message)).toEqual(['lost', 'kept']);
   });
 
   it('is rotated at its size', async () => {

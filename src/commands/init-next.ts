@@ -13,7 +13,7 @@ export async function renderNext(
   if (count === 0) return ['', 'There is no key yet: `kmi keys add` adds one.'];
   const isRunning = (await probeProxy(config)).kind === 'running';
   const url = proxyUrl(config);
-  const token = config.proxyToken === '' ? 'kmi' : '<your KMI_PROXY_TOKEN>';
+  const token = config.proxyToken === '' ? 'kmi' : '<your proxy token>';
   const start = isRunning ? (mode.changed ? 'kmi proxy-restart' : null) : 'kmi proxy';
   const fields: Field[] = [
     ...(start === null ? [] : [{ name: 'start', value: { text: start, paint: style.accent } }]),

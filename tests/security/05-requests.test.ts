@@ -170,7 +170,8 @@ describe('idle connections', () => {
     const { cert, key } = writeCertificate();
     const tls = scheme === 'https';
     const settings = { KMI_PROXY_MAX_CONNECTIONS: '3', ...(tls ? { KMI_PROXY_TLS_CERT: cert, KMI_PROXY_TLS_KEY: key } : {}) };
-    const own = await startBinaryProxy({ settings, simulator: { behaviour: { firstByteDelayMs: 60_000 } } });
+    const own = await startBinaryProxy({ settings });
+    own.simulator.account('a').fail('hang');
     const begin = async (bytes: string) => {
       if (!tls) return hold(own.port, bytes);
       const socket = connectTls({ port: own.port, host: '127.0.0.1', rejectUnauthorized: false });

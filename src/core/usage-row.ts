@@ -1,0 +1,95 @@
+import { addTokens, NO_TOKENS, type TokenUsage } from './token-usage.ts';
+
+/** What requests of one day, key, account, model and session took together. */
+export type UsageRow = {
+  /** Day of the zone they were counted in: "2026-02-02". */
+  readonly day: string;
+  readonly key: string;
+  /** null where it was not known; so with the two below. */
+  readonly account: string | null;
+  readonly model: string | null;
+  readonly session: string | null;
+  readonly requests: number;
+  readonly tokens: TokenUsage;
+};
+
+/** Stands for the sessions, or models, that are beyond the bound and counted together. */
+export const OTHER = '(other)';
+
+export const USAGE_GROUPS = ['key', 'account', 'model', 'day', 'session'] as const;
+export type UsageGrouping = (typeof USAGE_GROUPS)[number];
+
+export type UsageGroup = {
+  /** The key, account, ... all its rows share; null where that was not known. */
+  readonly name: string | null;
+  readonly requests: number;
+  readonly tokens: TokenUsage;
+};
+
+/** Sums by one field: days in order, everything else by tokens, most first. */
+export function groupUsage(rows: readonly UsageRow[], by: UsageGrouping): UsageGroup[] {
+  const groups = new Map<string | null, UsageGroup>();
+  for (const row of rows) groups.set(row[by], addUp(row[by], groups.get(row[by]), row));
+  return [...groups.values()].sort((a, b) => (by === 'day' ? 0 : sizeOf(b.tokens) - sizeOf(a.tokens)) || byName(a, b));
+}
+
+/** The sum of all rows. */
+export function totalUsage(rows: readonly (UsageRow | UsageGroup)[]): UsageGroup {
+  return rows.reduce<UsageGroup>((sum, row) => addUp(null, sum, row), { name: null, requests: 0, tokens: NO_TOKENS });
+}
+
+type Counted = { readonly requests: number; readonly tokens: TokenUsage };
+
+function addUp(name: string | null, sum: UsageGroup | undefined, { requests, tokens }: Counted): UsageGroup {
+  return { name, requests: (sum?.requests ?? 0) + requests, tokens: addTokens(sum?.tokens ?? NO_TOKENS, tokens) };
+}
+
+function sizeOf({ input, output }: TokenUsage): number {
+  return input + output;
+}
+
+function byName({ name: a }: UsageGroup, { name: b }: UsageGroup): number {
+  return (a ?? '') < (b ?? '') ? -1 : 1;
+}
+
+/** How many sessions and models are told apart. */
+export type UsageBounds = { readonly sessions: number; readonly models: number };
+
+/**
+ * The same counts in as few rows as there are different ones. Beyond the bounds the sessions, and models, with the fewest
+ * tokens become `(other)`, so that sums stay exact.
+ */
+export function foldUsage(rows: readonly UsageRow[], bounds: UsageBounds): UsageRow[] {
+  const sessions = largestNames(rows, 'session', bounds.sessions);
+  const models = largestNames(rows, 'model', bounds.models);
+  const folded = new Map<string, UsageRow>();
+  for (const row of rows) {
+    const kept = {
+      ...row,
+      session: row.session === null || sessions.has(row.session) ? row.session : OTHER,
+      model: row.model === null || models.has(row.model) ? row.model : OTHER,
+    };
+    const id = rowId(kept);
+    const known = folded.get(id);
+    folded.set(id, known === undefined ? kept : { ...kept, ...sumOf(known, kept) });
+  }
+  return [...folded.values()];
+}
+
+function sumOf(one: Counted, other: Counted): Counted {
+  return { requests: one.requests + other.requests, tokens: addTokens(one.tokens, other.tokens) };
+}
+
+function largestNames(rows: readonly UsageRow[], field: 'session' | 'model', count: number): ReadonlySet<string> {
+  const named = rows.filter((row) => row[field] !== null && row[field] !== OTHER);
+  return new Set(
+    groupUsage(named, field)
+      .slice(0, count)
+      .map(({ name }) => name as string),
+  );
+}
+
+/** The same text for rows that count together, and only for those. */
+export function rowId({ day, key, account, model, session }: Omit<UsageRow, 'requests' | 'tokens'>): string {
+  return JSON.stringify([day, key, account, model, session]);
+}

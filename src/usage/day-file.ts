@@ -1,0 +1,117 @@
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { foldUsage, type UsageBounds, type UsageRow } from '../core/usage-row.ts';
+import { reasonOf } from '../errors.ts';
+import { openToAppend } from '../files/owner.ts';
+import { removeLeftovers, replaceFile } from '../files/private.ts';
+import { parseUsageLine, renderUsageLine } from './usage-line.ts';
+
+/**
+ * The token accounts are one file a day, `2026-02-02.jsonl`, of increments: a line says what was added to a row. Who
+ * writes holds the lock of the folder; reading needs none, since lines are only appended and files replaced whole.
+ */
+export function usageFolder(stateDir: string): string {
+  return join(stateDir, 'usage');
+}
+
+const DAY_FILE = /^(\d{4}-\d\d-\d\d)\.jsonl$/;
+const NEWLINE = 0x0a;
+/** First line of a closed day's file that needs no more work. */
+const COMPACTED = '{"compacted":true}\n';
+
+/** A file of an open day is compacted when it has grown past this; of 1000 sessions some 200 KB are left. */
+const COMPACT_OVER_BYTES = 1024 * 1024;
+const OPEN_DAY: UsageBounds = { sessions: 1000, models: 100 };
+const CLOSED_DAY: UsageBounds = { sessions: 200, models: 100 };
+/** Files kept. By number, not by age: a clock that jumps ahead for a while must not cost the past. */
+const DAYS_KEPT = 100;
+
+function dayPath(folder: string, day: string): string {
+  return join(folder, `${day}.jsonl`);
+}
+
+/** Days there is a file of, oldest first. A missing folder has none. Throws what else the file system says. */
+export async function listDays(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch((error: unknown) => {
+    if (reasonOf(error) === 'ENOENT') return [];
+    throw error;
+  });
+  return names.flatMap((name) => DAY_FILE.exec(name)?.[1] ?? []).sort();
+}
+
+/** The increments of a day, in the order they came. A file that is not there has none. */
+export async function readDay(folder: string, day: string): Promise<UsageRow[]> {
+  const text = await readFile(dayPath(folder, day), 'utf8').catch((error: unknown) => {
+    if (reasonOf(error) === 'ENOENT') return '';
+    throw error;
+  });
+  return text.split('\n').flatMap((line) => parseUsageLine(line, day) ?? []);
+}
+
+/**
+ * Adds increments to a day's file: all of them or, when this throws what the file system says, none. Comes back with the
+ * file's size. Under the lock.
+ */
+export async function appendToDay(folder: string, day: string, rows: readonly UsageRow[]): Promise<number> {
+  const handle = await openToAppend(dayPath(folder, day));
+  try {
+    const { size } = await handle.stat();
+    // The torn line of a writer that was killed must not take the next one with it.
+    const torn = size > 0 && (await handle.read(Buffer.alloc(1), 0, 1, size - 1)).buffer[0] !== NEWLINE;
+    const bytes = Buffer.from((torn ? '\n' : '') + rows.map(renderUsageLine).join(''));
+    try {
+      await handle.appendFile(bytes);
+    } catch (error) {
+      // What did get in would count twice when it is tried again.
+      await handle.truncate(size);
+      throw error;
+    }
+    // Some file systems cannot; the bytes are in the file all the same.
+    await handle.datasync().catch(() => undefined);
+    return size + bytes.length;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Compacts an open day's file that has grown too large. Under the lock. */
+export async function compactOpenDay(folder: string, day: string): Promise<void> {
+  const rows = foldUsage(await readDay(folder, day), OPEN_DAY);
+  await replaceFile(dayPath(folder, day), rows.map(renderUsageLine).join(''));
+}
+
+/** Whether a file of this size wants compacting: not again before it has doubled, should its rows be many. */
+export function isTooLarge(size: number, sizeWhenCompacted: number): boolean {
+  return size > Math.max(COMPACT_OVER_BYTES, 2 * sizeWhenCompacted);
+}
+
+/** Removes the oldest files beyond the number kept, and compacts those of days before `today`. Under the lock. */
+export async function tidyDays(folder: string, today: string): Promise<void> {
+  const days = await listDays(folder);
+  for (const day of days.slice(0, -DAYS_KEPT)) await rm(dayPath(folder, day), { force: true });
+  for (const day of days.slice(-DAYS_KEPT)) {
+    const path = dayPath(folder, day);
+    await removeLeftovers(path);
+    if (day >= today || (await beginsCompacted(path))) continue;
+    const rows = foldUsage(await readDay(folder, day), CLOSED_DAY);
+    await replaceFile(path, COMPACTED + rows.map(renderUsageLine).join(''));
+  }
+}
+
+async function beginsCompacted(path: string): Promise<boolean> {
+  const handle = await openToAppend(path);
+  try {
+    const { buffer } = await handle.read(Buffer.alloc(COMPACTED.length), 0, COMPACTED.length, 0);
+    return buffer.toString() === COMPACTED;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Bytes of a day's file; 0 when there is none. */
+export async function sizeOfDay(folder: string, day: string): Promise<number> {
+  return stat(dayPath(folder, day)).then(
+    ({ size }) => size,
+    () => 0,
+  );
+}

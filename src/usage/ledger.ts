@@ -1,0 +1,162 @@
+import { join } from 'node:path';
+import type { Clock } from '../core/time.ts';
+import { NO_TOKENS, type TokenUsage } from '../core/token-usage.ts';
+import type { UsageRow } from '../core/usage-row.ts';
+import { stampPerSecond, type Zone } from '../core/zoned-time.ts';
+import { reasonOf } from '../errors.ts';
+import { makePrivateFolder } from '../files/private.ts';
+import { appendToDay, compactOpenDay, isTooLarge, sizeOfDay, tidyDays, usageFolder } from './day-file.ts';
+import { PendingUsage } from './pending.ts';
+
+export type UsageLedgerOptions = {
+  readonly stateDir: string;
+  /** Days begin at midnight of this zone. */
+  readonly zone: Zone;
+  readonly clock: Clock;
+  /** Runs the work while no other process runs work under the same path. */
+  readonly lock: <Result>(path: string, work: () => Promise<Result>) => Promise<Result>;
+  readonly log: { warn(message: string, details?: Record<string, unknown>): void };
+};
+
+/** What requests took, as the proxy learns it. */
+export type UsageRecord = {
+  /** Epoch ms; decides the day. */
+  readonly at: number;
+  readonly keyLabel: string;
+  readonly account: string | null;
+  readonly model: string | null;
+  readonly session: string | null;
+  /** null: the answer did not say. */
+  readonly usage: TokenUsage | null;
+  /** Default 1. */
+  readonly requests?: number;
+};
+
+/** A crash loses what was recorded in this time, and while it was being written. */
+const FLUSH_MS = 750;
+const COMPLAIN_EVERY_MS = 60_000;
+/** Rows that wait for the disk; so many come together in a second only from a very busy proxy, or when the disk refuses. */
+const PENDING_ROWS_MAX = 5000;
+/** Names come from answers and requests; none needs more. */
+const NAME_MAX = 100;
+
+/** Counts tokens at memory speed and saves them within a second. Never throws, never makes a request wait. */
+export class UsageLedger {
+  readonly #options: UsageLedgerOptions;
+  readonly #folder: string;
+  readonly #stamp: (epochMs: number) => string;
+  readonly #pending = new PendingUsage(PENDING_ROWS_MAX);
+  readonly #compactedSizes = new Map<string, number>();
+  #timer: NodeJS.Timeout | null = null;
+  #saving: Promise<void> | null = null;
+  #isClosed = false;
+  #tidiedFor: string | null = null;
+  #lastComplaint = Number.NEGATIVE_INFINITY;
+
+  constructor(options: UsageLedgerOptions) {
+    this.#options = options;
+    this.#folder = usageFolder(options.stateDir);
+    this.#stamp = stampPerSecond(options.zone);
+  }
+
+  record({ at, keyLabel, account, model, session, usage, requests = 1 }: UsageRecord): void {
+    this.#pending.add({
+      day: this.#dayOf(at),
+      key: keyLabel,
+      account: short(account),
+      model: short(model),
+      session: short(session),
+      requests,
+      tokens: usage ?? NO_TOKENS,
+    });
+    this.#schedule();
+  }
+
+  /** Saves what is pending. Comes back when that is done or has failed; what failed is tried again. */
+  async flush(): Promise<void> {
+    await this.#saving;
+    if (this.#pending.size > 0) await this.#startSave();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    await this.flush();
+  }
+
+  #dayOf(at: number): string {
+    return this.#stamp(at).slice(0, 10);
+  }
+
+  #schedule(): void {
+    if (this.#isClosed || this.#timer !== null || this.#saving !== null) return;
+    this.#timer = setTimeout(() => void this.#startSave(), FLUSH_MS).unref();
+  }
+
+  #startSave(): Promise<void> {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#saving ??= this.#save().finally(() => {
+      this.#saving = null;
+      if (this.#pending.size > 0) this.#schedule();
+    });
+    return this.#saving;
+  }
+
+  async #save(): Promise<void> {
+    const rows = this.#pending.take();
+    const unsaved = new Set(rows);
+    try {
+      await makePrivateFolder(this.#folder);
+      await this.#options.lock(join(this.#folder, 'ledger'), async () => {
+        for (const [day, ofDay] of byDay(rows)) {
+          const size = await appendToDay(this.#folder, day, ofDay);
+          for (const row of ofDay) unsaved.delete(row);
+          await this.#keepSmall(day, size);
+        }
+      });
+    } catch (error) {
+      for (const row of unsaved) this.#pending.add(row);
+      this.#complain('The token accounts cannot be saved; they are kept in memory and tried again.', error);
+    }
+  }
+
+  /** Under the lock. A failure here costs no count. */
+  async #keepSmall(day: string, size: number): Promise<void> {
+    try {
+      const today = this.#dayOf(this.#options.clock());
+      if (this.#tidiedFor !== today) {
+        this.#tidiedFor = today;
+        this.#compactedSizes.clear();
+        await tidyDays(this.#folder, today);
+      }
+      if (!isTooLarge(size, this.#compactedSizes.get(day) ?? 0)) return;
+      await compactOpenDay(this.#folder, day);
+      this.#compactedSizes.set(day, await sizeOfDay(this.#folder, day));
+    } catch (error) {
+      this.#complain('The files of the token accounts cannot be compacted.', error);
+    }
+  }
+
+  #complain(message: string, error: unknown): void {
+    const now = performance.now();
+    if (now - this.#lastComplaint < COMPLAIN_EVERY_MS) return;
+    this.#lastComplaint = now;
+    this.#options.log.warn(message, { reason: reasonOf(error) });
+  }
+}
+
+function short(name: string | null): string | null {
+  return name === null || name.length <= NAME_MAX ? name : name.slice(0, NAME_MAX);
+}
+
+function byDay(rows: readonly UsageRow[]): Map<string, UsageRow[]> {
+  const days = new Map<string, UsageRow[]>();
+  for (const row of rows) {
+    const ofDay = days.get(row.day);
+    if (ofDay === undefined) days.set(row.day, [row]);
+    else ofDay.push(row);
+  }
+  return days;
+}

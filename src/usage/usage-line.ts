@@ -1,0 +1,51 @@
+import { fieldOf, numberOf, recordOf } from '../core/json-value.ts';
+import type { UsageRow } from '../core/usage-row.ts';
+
+/** A row, or an increment of one, as a line of its day's file; the day is the file's name. */
+export function renderUsageLine({ key, account, model, session, requests, tokens }: UsageRow): string {
+  const { input, cached, output, reasoning } = tokens;
+  const line = {
+    key,
+    ...(account === null ? {} : { account }),
+    ...(model === null ? {} : { model }),
+    ...(session === null ? {} : { session }),
+    requests,
+    input,
+    cached,
+    output,
+    reasoning,
+  };
+  return `${JSON.stringify(line)}\n`;
+}
+
+/** null for a torn line, the mark of a compacted file, and whatever else is no row. */
+export function parseUsageLine(line: string, day: string): UsageRow | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return null;
+  }
+  const record = recordOf(value);
+  const key = fieldOf(record, 'key');
+  const counts = ['requests', 'input', 'cached', 'output', 'reasoning'].map((name) => numberOf(fieldOf(record, name)));
+  if (typeof key !== 'string' || !counts.every(isCount)) return null;
+  const [requests, input, cached, output, reasoning] = counts as [number, number, number, number, number];
+  const textOf = (name: string) => {
+    const text = fieldOf(record, name);
+    return typeof text === 'string' ? text : null;
+  };
+  return {
+    day,
+    key,
+    account: textOf('account'),
+    model: textOf('model'),
+    session: textOf('session'),
+    requests,
+    tokens: { input, cached, output, reasoning },
+  };
+}
+
+function isCount(value: number | null): boolean {
+  return value !== null && Number.isSafeInteger(value) && value >= 0;
+}
