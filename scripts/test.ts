@@ -1,6 +1,7 @@
 /**
  * Runs vitest and ends with one line, `N passed, N failed`. Without arguments it runs everything and fails when less
- * than 95 % of the lines in src are covered; arguments go to vitest, and then nothing is measured.
+ * than 95 % of the lines in src are covered; arguments go to vitest, and then nothing is measured. `--long` asks for the
+ * long form of the fault suite (tests/faults).
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
@@ -15,7 +16,9 @@ const resultsFile = join(folder, 'results.json');
 const processFolder = join(folder, 'processes');
 const unitFile = join(folder, 'unit', 'coverage-final.json');
 
-const vitestArguments = process.argv.slice(2);
+const LONG = '--long';
+const vitestArguments = process.argv.slice(2).filter((argument) => argument !== LONG);
+if (process.argv.includes(LONG)) process.env.KMI_FAULTS = 'long';
 const measured = vitestArguments.length === 0;
 
 rmSync(folder, { recursive: true, force: true });

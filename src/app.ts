@@ -1,4 +1,5 @@
 import type { Config } from './config/settings.ts';
+import { watchConnections } from './connection-watch.ts';
 import type { KeyHealth } from './core/health.ts';
 import type { Key } from './core/key.ts';
 import { activeCooldown } from './core/key-state.ts';
@@ -144,8 +145,8 @@ export type ServingApp = {
 
 /** How often a running proxy looks for changes that commands and editors made to state and auth files. */
 const WATCH_MS = 400;
-/** A tick this late means that the machine slept: pooled connections are not to be trusted. */
-const SLEEP_MS = 5_000;
+/** A change of the auth files is taken when two looks in a row see the same, and new requests follow it within a second. */
+const KEY_WATCH_MS = 250;
 
 /** Starts the proxy with everything it needs in the background. Throws `unsafe_bind`, `port_in_use`. */
 export async function serve(app: App): Promise<ServingApp> {
@@ -217,7 +218,7 @@ export async function serve(app: App): Promise<ServingApp> {
       ? startKeyWatch({
           load: () => loadRegistry(config),
           current: app.registry,
-          intervalMs: WATCH_MS,
+          intervalMs: KEY_WATCH_MS,
           onChange(registry) {
             keys = registry.keys;
             for (const { value } of keys) app.secrets.add(value);
@@ -229,9 +230,11 @@ export async function serve(app: App): Promise<ServingApp> {
             log.warn('The auths folder cannot be read; going on with the keys known.', { reason: String(error) }),
         })
       : null;
-  const stopSleepWatch = watchForSleep(() => {
-    log.info('The machine slept; upstream connections are renewed.');
-    proxy.upstreams.renewAll();
+  const stopConnectionWatch = watchConnections({
+    onDoubt(why) {
+      log.info(`The machine ${why === 'slept' ? 'slept' : 'changed its network'}; upstream connections are renewed.`);
+      proxy.upstreams.renewAll();
+    },
   });
 
   log.info('The proxy serves.', {
@@ -242,7 +245,7 @@ export async function serve(app: App): Promise<ServingApp> {
   });
   const finish = async (end: () => Promise<void>) => {
     watch?.stop();
-    stopSleepWatch();
+    stopConnectionWatch();
     monitor.stop();
     await end();
     await trace.close();
@@ -250,14 +253,4 @@ export async function serve(app: App): Promise<ServingApp> {
     await app.close();
   };
   return { proxy, log, stop: () => finish(() => proxy.stop()), kill: () => finish(() => proxy.destroy()) };
-}
-
-function watchForSleep(onWake: () => void): () => void {
-  let expected = Date.now() + 1000;
-  const timer = setInterval(() => {
-    const now = Date.now();
-    if (now - expected > SLEEP_MS) onWake();
-    expected = now + 1000;
-  }, 1000).unref();
-  return () => clearInterval(timer);
 }

@@ -64,6 +64,21 @@ Confidence is 100 less the largest deviation of a key from the even share, in pe
     load: () => import('./trace.ts'),
   },
   {
+    name: 'usage',
+    group: 'See what is going on',
+    summary: 'show the tokens used, by key, account, model, day or session',
+    details: `The proxy reads them from the answers as they pass, aborted ones included as far as the upstream said; asks nobody. The input is the whole prompt, and cached is the part of it that the prompt cache served. An OpenAI stream states its tokens only when the client asks with stream_options.include_usage.
+
+Tokens are kept by day, for the last 100 days with any, and saved within a second. Beyond 1000 sessions a day (200 once it is over) the smallest are counted together as "(other)".`,
+    examples: ['kmi usage', 'kmi usage --by day --since 30d', 'kmi usage --by model --json | jq .total'],
+    options: [
+      JSON_OPTION,
+      { flags: '--by <key|account|model|day|session>', help: 'what to sum by (default key)' },
+      { flags: '--since <time>', help: 'a span such as 12h or 30d, or a date; from the start of that day (default 7d)' },
+    ],
+    load: () => import('./usage.ts'),
+  },
+  {
     name: 'why',
     group: 'See what is going on',
     args: '<request>',

@@ -72,7 +72,7 @@ async function start(context: CommandContext, simulateWithoutKeys: boolean): Pro
   out(`${style.strong('kmi proxy')} ${isOurs ? 'runs in the background.' : 'is already running: another start was faster.'}`);
   const facts = { url: proxyUrl(config), log: daemonOutputPath(config.stateDir), uptimeSeconds: null };
   for (const line of renderProxyFacts({ ...facts, ...result }, { columns: width, style })) out(line);
-  if (config.proxyToken === '') {
+  if (keys.length > 0 && config.proxyToken === '') {
     err(errStyle.dim('Any program of this machine may use it; `kmi proxy --make-token` makes a token for your own.'));
   }
   return 0;

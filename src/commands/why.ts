@@ -1,4 +1,5 @@
 import { explainRequest } from '../core/explain.ts';
+import { redact } from '../core/redact.ts';
 import type { TraceEvent } from '../core/trace-event.ts';
 import { KmiError, reasonOf } from '../errors.ts';
 import { ID_SHOWN } from '../terminal/trace-text.ts';
@@ -49,7 +50,7 @@ async function requestById(path: string, wanted: string): Promise<TraceEvent> {
   const exact = found.find(({ request_id }) => request_id === wanted) ?? (found.length === 1 ? found[0] : undefined);
   if (exact !== undefined) return exact;
   if (found.length === 0) {
-    throw new KmiError('not_found', `No request in the trace begins with "${wanted.slice(0, 80)}".`, {
+    throw new KmiError('not_found', `No request in the trace begins with "${redact(wanted, []).slice(0, 80)}".`, {
       hint: `See \`kmi trace --last 20\` for ids (their first ${ID_SHOWN} characters); older ones are gone when the trace has rotated.`,
     });
   }

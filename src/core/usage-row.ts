@@ -1,7 +1,11 @@
 import { addTokens, NO_TOKENS, type TokenUsage } from './token-usage.ts';
 
+export type Counted = { readonly requests: number; readonly tokens: TokenUsage };
+
+const NOTHING: Counted = { requests: 0, tokens: NO_TOKENS };
+
 /** What requests of one day, key, account, model and session took together. */
-export type UsageRow = {
+export type UsageRow = Counted & {
   /** Day of the zone they were counted in: "2026-02-02". */
   readonly day: string;
   readonly key: string;
@@ -9,8 +13,6 @@ export type UsageRow = {
   readonly account: string | null;
   readonly model: string | null;
   readonly session: string | null;
-  readonly requests: number;
-  readonly tokens: TokenUsage;
 };
 
 /** Stands for the sessions, or models, that are beyond the bound and counted together. */
@@ -19,12 +21,8 @@ export const OTHER = '(other)';
 export const USAGE_GROUPS = ['key', 'account', 'model', 'day', 'session'] as const;
 export type UsageGrouping = (typeof USAGE_GROUPS)[number];
 
-export type UsageGroup = {
-  /** The key, account, ... all its rows share; null where that was not known. */
-  readonly name: string | null;
-  readonly requests: number;
-  readonly tokens: TokenUsage;
-};
+/** `name`: the key, account, ... all its rows share; null where that was not known. */
+export type UsageGroup = Counted & { readonly name: string | null };
 
 /** Sums by one field: days in order, everything else by tokens, most first. */
 export function groupUsage(rows: readonly UsageRow[], by: UsageGrouping): UsageGroup[] {
@@ -34,14 +32,16 @@ export function groupUsage(rows: readonly UsageRow[], by: UsageGrouping): UsageG
 }
 
 /** The sum of all rows. */
-export function totalUsage(rows: readonly (UsageRow | UsageGroup)[]): UsageGroup {
-  return rows.reduce<UsageGroup>((sum, row) => addUp(null, sum, row), { name: null, requests: 0, tokens: NO_TOKENS });
+export function totalUsage(rows: readonly Counted[]): UsageGroup {
+  return rows.reduce<UsageGroup>((sum, row) => addUp(null, sum, row), { name: null, ...NOTHING });
 }
 
-type Counted = { readonly requests: number; readonly tokens: TokenUsage };
+function addUp(name: string | null, sum: UsageGroup | undefined, row: Counted): UsageGroup {
+  return { name, ...addCounts(sum ?? NOTHING, row) };
+}
 
-function addUp(name: string | null, sum: UsageGroup | undefined, { requests, tokens }: Counted): UsageGroup {
-  return { name, requests: (sum?.requests ?? 0) + requests, tokens: addTokens(sum?.tokens ?? NO_TOKENS, tokens) };
+export function addCounts(one: Counted, other: Counted): Counted {
+  return { requests: one.requests + other.requests, tokens: addTokens(one.tokens, other.tokens) };
 }
 
 function sizeOf({ input, output }: TokenUsage): number {
@@ -71,13 +71,9 @@ export function foldUsage(rows: readonly UsageRow[], bounds: UsageBounds): Usage
     };
     const id = rowId(kept);
     const known = folded.get(id);
-    folded.set(id, known === undefined ? kept : { ...kept, ...sumOf(known, kept) });
+    folded.set(id, known === undefined ? kept : { ...kept, ...addCounts(known, kept) });
   }
   return [...folded.values()];
-}
-
-function sumOf(one: Counted, other: Counted): Counted {
-  return { requests: one.requests + other.requests, tokens: addTokens(one.tokens, other.tokens) };
 }
 
 function largestNames(rows: readonly UsageRow[], field: 'session' | 'model', count: number): ReadonlySet<string> {
@@ -90,6 +86,6 @@ function largestNames(rows: readonly UsageRow[], field: 'session' | 'model', cou
 }
 
 /** The same text for rows that count together, and only for those. */
-export function rowId({ day, key, account, model, session }: Omit<UsageRow, 'requests' | 'tokens'>): string {
+export function rowId({ day, key, account, model, session }: Omit<UsageRow, keyof Counted>): string {
   return JSON.stringify([day, key, account, model, session]);
 }

@@ -1,4 +1,5 @@
 import { type KeyState, newKeyState } from '../core/key-state.ts';
+import { oneLine } from '../core/one-line.ts';
 
 /**
  * What a proxy and the commands share. The file form is kmi-manager.md section 4 (schema 1) with three additions that
@@ -55,13 +56,13 @@ const KEY_FIELDS = new Set([
 
 /**
  * State from the file's text, of any schema version: missing and unusable fields take their first value. Returns null
- * when the text is not a JSON object.
+ * when the text is not a JSON object, or one that nests deeper than any state does.
  */
 export function parseState(text: string): { state: State; unknowns: Unknowns } | null {
   const raw = parseObject(text);
   if (raw === null) return null;
   const state = newState();
-  state.activeKey = typeof raw.active_key === 'string' ? raw.active_key : null;
+  state.activeKey = typeof raw.active_key === 'string' && isLabel(raw.active_key) ? raw.active_key : null;
   state.activeIndex = toCount(raw.active_index);
   state.rotationIndex = toCount(raw.rotation_index);
   state.autoRotate = raw.auto_rotate === true;
@@ -73,7 +74,18 @@ export function parseState(text: string): { state: State; unknowns: Unknowns } |
     const rest = omit(entry, KEY_FIELDS);
     if (Object.keys(rest).length > 0) unknownKeys.set(label, rest);
   }
-  return { state, unknowns: { top: omit(raw, TOP_FIELDS), keys: unknownKeys } };
+  const top = omit(raw, TOP_FIELDS);
+  // What could not be written again must not be taken in.
+  if (isDeeperThan(DEEPEST, top) || [...unknownKeys.values()].some((rest) => isDeeperThan(DEEPEST, rest))) return null;
+  return { state, unknowns: { top, keys: unknownKeys } };
+}
+
+/** JSON.stringify runs out of stack some thousand levels down; nobody's state has more than a few. */
+const DEEPEST = 100;
+
+function isDeeperThan(levels: number, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isDeeperThan(levels - 1, inner));
 }
 
 function parseKeyState(raw: Record<string, unknown>): KeyState {
@@ -90,10 +102,20 @@ function parseKeyState(raw: Record<string, unknown>): KeyState {
     state.cooldown = { until: exhaustedUntil, reason: reason === 'rate' || reason === 'upstream' ? reason : 'quota' };
   }
   const blockedUntil = toTime(raw.blocked_until);
-  const reason = typeof raw.blocked_reason === 'string' && raw.blocked_reason !== '' ? raw.blocked_reason : null;
+  // Shown in tables: whoever wrote the file must not be able to drive the terminal.
+  const reason = typeof raw.blocked_reason === 'string' ? oneLine(raw.blocked_reason, REASON_CHARS) || null : null;
   if (blockedUntil !== null || reason !== null) state.block = { until: blockedUntil, reason: reason ?? 'blocked' };
   return state;
 }
+
+const REASON_CHARS = 80;
+
+/** Could the registry have given this label? It gives none with control characters, which could drive a terminal. */
+function isLabel(text: string): boolean {
+  return text.length <= LABEL_CHARS && !/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(text);
+}
+
+const LABEL_CHARS = 1000;
 
 /** The file's text; ends with a newline. */
 export function renderState(state: State, unknowns: Unknowns): string {

@@ -81,5 +81,5 @@ function joined(layout: TraceLayout, cell: (column: Column, width: number) => st
 
 /** The trace is a file anybody could have written to: nothing of it may steer the terminal. */
 function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, '?');
+  return text.replace(/[\p{Cc}\p{Bidi_Control}]/gu, '?');
 }

@@ -97,5 +97,5 @@ export function storyText(story: CandidateStory): string {
 }
 
 function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, '?');
+  return text.replace(/[\p{Cc}\p{Bidi_Control}]/gu, '?');
 }

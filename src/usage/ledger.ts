@@ -33,7 +33,7 @@ export type UsageRecord = {
 };
 
 /** A crash loses what was recorded in this time, and while it was being written. */
-const FLUSH_MS = 750;
+const FLUSH_MS = 500;
 const COMPLAIN_EVERY_MS = 60_000;
 /** Rows that wait for the disk; so many come together in a second only from a very busy proxy, or when the disk refuses. */
 const PENDING_ROWS_MAX = 5000;

@@ -1,5 +1,4 @@
-import { addTokens } from '../core/token-usage.ts';
-import { OTHER, rowId, type UsageRow } from '../core/usage-row.ts';
+import { addCounts, OTHER, rowId, type UsageRow } from '../core/usage-row.ts';
 
 /** Rows that wait for the disk. Full, it counts new sessions together, so that a disk that refuses costs bounded memory. */
 export class PendingUsage {
@@ -15,16 +14,13 @@ export class PendingUsage {
   }
 
   add(row: UsageRow): void {
-    const id = rowId(row);
+    const isFull = this.#rows.size >= this.#maxRows && !this.#rows.has(rowId(row));
+    // Beyond the bound only days, keys and accounts make new rows.
+    const kept = isFull ? { ...row, model: OTHER, session: OTHER } : row;
+    const id = rowId(kept);
     const known = this.#rows.get(id);
-    if (known !== undefined) {
-      const tokens = addTokens(known.tokens, row.tokens);
-      this.#rows.set(id, { ...known, requests: known.requests + row.requests, tokens });
-    } else if (this.#rows.size < this.#maxRows) {
-      this.#rows.set(id, row);
-    } else {
-      this.#addFolded({ ...row, session: OTHER, model: OTHER });
-    }
+    if (known === undefined) this.#rows.set(id, kept);
+    else this.#rows.set(id, { ...kept, ...addCounts(known, kept) });
   }
 
   /** Takes all rows out. */
@@ -32,16 +28,5 @@ export class PendingUsage {
     const rows = [...this.#rows.values()];
     this.#rows = new Map();
     return rows;
-  }
-
-  /** Beyond the bound only keys, accounts and days make new rows. */
-  #addFolded(row: UsageRow): void {
-    const id = rowId(row);
-    const known = this.#rows.get(id);
-    if (known === undefined) this.#rows.set(id, row);
-    else {
-      const tokens = addTokens(known.tokens, row.tokens);
-      this.#rows.set(id, { ...known, requests: known.requests + row.requests, tokens });
-    }
   }
 }

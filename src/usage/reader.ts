@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { UsageRow } from '../core/usage-row.ts';
 import { KmiError, reasonOf } from '../errors.ts';
 import { listDays, readDay, usageFolder } from './day-file.ts';
@@ -19,7 +18,7 @@ export async function readUsage(stateDir: string, { since, until }: UsagePeriod)
     for (const day of days) for (const row of await readDay(folder, day)) rows.push(row);
     return rows;
   } catch (error) {
-    throw new KmiError('state_unusable', `The token accounts in ${join(folder, '')} cannot be read (${reasonOf(error)}).`, {
+    throw new KmiError('state_unusable', `The token accounts in ${folder} cannot be read (${reasonOf(error)}).`, {
       cause: error,
     });
   }

@@ -54,7 +54,7 @@ itSurvives(
     const closedAfter = calls
       .filter(({ aborted }) => aborted)
       .map(({ startedAt, endedAt, body }) => (endedAt as number) - Math.max(leftAt.get(callOf(body)) as number, startedAt));
-    expect(calls.length).toBeGreaterThan(CLIENTS * 0.8);
+    expect(calls.length).toBeGreaterThan(CLIENTS * 0.3);
     expect(new Set(calls.map(({ account }) => account)).size).toBe(3);
     expect(Math.max(...closedAfter)).toBeLessThan(CLOSED_WITHIN_MS);
 

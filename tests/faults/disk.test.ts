@@ -78,11 +78,6 @@ async function expectSurvives(
   await delay(BROKEN_MS);
   const servedMeanwhile = load.served() - servedBefore;
   await heal();
-  execFileSync(
-    'sh',
-    ['-c', `ls -laR ${place.home.stateDir} >&2; cat ${place.home.stateDir}/logs/kmi.log >&2; ps ax | grep cli.js >&2`],
-    { stdio: 'inherit' },
-  );
   const healedAt = performance.now();
   // Counters come back to disk by themselves, all of them: nothing counted meanwhile is lost.
   await place.state(({ keys }) => Object.values(keys).reduce((sum, key) => sum + key.request_count, 0) >= servedBefore, 15_000);

@@ -39,7 +39,7 @@ for (const clock of ['steady', 'jumping by an hour'] as const) {
           env: clockOf(),
         }),
       );
-      const realCommands = runCommands(random, () => isOver, { ...env, ...clockOf() }, home.root);
+      const realCommands = runCommands(random, () => isOver, { ...env, ...clockOf() }, home.root, problems);
       const said = await Promise.all(children.map(({ ended }) => ended));
       const seconds = (performance.now() - startedAt) / 1000;
       isOver = true;
@@ -93,12 +93,18 @@ async function loadUntil(url: string, isOver: () => boolean, problems: string[])
 type Environment = Readonly<Record<string, string>>;
 
 /** The commands themselves, as a person types them. */
-async function runCommands(random: Random, isOver: () => boolean, env: Environment, cwd: string): Promise<number> {
+async function runCommands(
+  random: Random,
+  isOver: () => boolean,
+  env: Environment,
+  cwd: string,
+  problems: string[],
+): Promise<number> {
   let count = 0;
   while (!isOver()) {
     const args = random.pick([['rotate'], ['rotate', 'auto'], ['rotate', 'off'], ['status']]);
     const { code, stderr } = await runKmi(args, { env: { ...env, KMI_DRY_RUN: '1' }, cwd, timeoutMs: 60_000 });
-    expect([args.join(' '), code, stderr]).toEqual([args.join(' '), 0, expect.anything()]);
+    if (code !== 0) problems.push(`kmi ${args.join(' ')} ended with ${code}: ${stderr}`);
     count += 1;
   }
   return count;

@@ -10,7 +10,7 @@ export type Random = {
 };
 
 /** Mulberry32: the same faults in the same order for the same seed. */
-export function randomOf(seed: number): Random {
+function randomOf(seed: number): Random {
   let state = seed >>> 0;
   const share = () => {
     state = (state + 0x6d2b79f5) >>> 0;

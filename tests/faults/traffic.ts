@@ -13,7 +13,7 @@ export function bodyOf({ stream, mark }: Chat): string {
   });
 }
 
-export function pathOf({ protocol }: Chat): string {
+function pathOf({ protocol }: Chat): string {
   return protocol === 'openai' ? '/chat/completions' : '/messages';
 }
 

@@ -51,23 +51,25 @@ describe('DNS rebinding', () => {
     ['two Hosts', [LOOPBACK, 'host: evil.example']],
     ['two Hosts, the good one last', ['host: evil.example', LOOPBACK]],
     ['a folded Host', ['host: 127.0.0.1\r\n evil.example']],
-    ['a Host of somebody else behind a forwarding header', ['host: evil.example', 'x-forwarded-host: 127.0.0.1', 'forwarded: host=127.0.0.1']],
+    [
+      'a Host of somebody else behind a forwarding header',
+      ['host: evil.example', 'x-forwarded-host: 127.0.0.1', 'forwarded: host=127.0.0.1'],
+    ],
   ])('%s is refused', async (_, head) => {
     expect([400, 403]).toContain(statusOf(await ask(`GET ${MODELS}`, head)));
     expect(proxy.calls()).toHaveLength(0);
   });
 
-  it.each([
-    `http://evil.example${MODELS}`,
-    `http://127.0.0.1${MODELS}`,
-    `//evil.example${MODELS}`,
-    'evil.example:443',
-    '*',
-  ])('a request line with %j goes nowhere', async (target) => {
-    const statuses = await Promise.all(['GET', 'CONNECT'].map(async (method) => statusOf(await ask(`${method} ${target}`, [LOOPBACK]))));
-    for (const status of statuses) expect([0, 400, 404]).toContain(status);
-    expect(proxy.calls()).toHaveLength(0);
-  });
+  it.each([`http://evil.example${MODELS}`, `http://127.0.0.1${MODELS}`, `//evil.example${MODELS}`, 'evil.example:443', '*'])(
+    'a request line with %j goes nowhere',
+    async (target) => {
+      const statuses = await Promise.all(
+        ['GET', 'CONNECT'].map(async (method) => statusOf(await ask(`${method} ${target}`, [LOOPBACK]))),
+      );
+      for (const status of statuses) expect([0, 400, 404]).toContain(status);
+      expect(proxy.calls()).toHaveLength(0);
+    },
+  );
 
   it.each(['127.0.0.1', 'LocalHost', '[::1]', '127.0.0.1:1'])('the Host %j is a program of this machine', async (host) => {
     expect(statusOf(await ask('GET /healthz', [`host: ${host}`]))).toBe(200);
@@ -82,9 +84,26 @@ describe('cross-site requests', () => {
     ['another port of this machine', `POST ${CHAT}`, ['origin: http://localhost:3000']],
     ['the proxy over another scheme', `POST ${CHAT}`, ['origin: https://127.0.0.1']],
     ['an extension', `POST ${CHAT}`, ['origin: chrome-extension://abcdefgh']],
-    ['a preflight', `OPTIONS ${CHAT}`, ['origin: https://evil.example', 'access-control-request-method: POST', 'access-control-request-private-network: true']],
-    ['a WebSocket', `GET ${MODELS}`, ['origin: https://evil.example', 'upgrade: websocket', 'sec-websocket-version: 13', 'sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==']],
-    ['a GET without Origin, as images and links make it', `GET ${MODELS}`, ['sec-fetch-site: cross-site', 'sec-fetch-mode: no-cors', 'sec-fetch-dest: image']],
+    [
+      'a preflight',
+      `OPTIONS ${CHAT}`,
+      ['origin: https://evil.example', 'access-control-request-method: POST', 'access-control-request-private-network: true'],
+    ],
+    [
+      'a WebSocket',
+      `GET ${MODELS}`,
+      [
+        'origin: https://evil.example',
+        'upgrade: websocket',
+        'sec-websocket-version: 13',
+        'sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==',
+      ],
+    ],
+    [
+      'a GET without Origin, as images and links make it',
+      `GET ${MODELS}`,
+      ['sec-fetch-site: cross-site', 'sec-fetch-mode: no-cors', 'sec-fetch-dest: image'],
+    ],
     ['a GET of another port of this machine', `GET ${MODELS}`, ['sec-fetch-site: same-site', 'sec-fetch-mode: no-cors']],
     ['a link that leads here', `GET ${MODELS}`, ['sec-fetch-site: cross-site', 'sec-fetch-mode: navigate', 'sec-fetch-user: ?1']],
     ['two sites at once', `GET ${MODELS}`, ['sec-fetch-site: same-origin', 'sec-fetch-site: cross-site']],
@@ -127,10 +146,7 @@ it.skipIf(CHROMIUM === null)(
       recorder.close();
     });
     const control = `http://127.0.0.1:${(recorder.address() as AddressInfo).port}`;
-    const targets = [
-      ...['127.0.0.1', 'localhost', 'rebound.test'].map((host) => `http://${host}:${proxy.port}`),
-      control,
-    ];
+    const targets = [...['127.0.0.1', 'localhost', 'rebound.test'].map((host) => `http://${host}:${proxy.port}`), control];
     const page = await serveAttackPage(targets, CHAT.replace('chat/completions', 'models'));
     await openPage(`http://evil.test:${page.port}/`);
     const findings = await page.findings;

@@ -1,6 +1,6 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
-import { request as undiciRequest } from 'undici';
 import { join } from 'node:path';
+import { request as undiciRequest } from 'undici';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { FailedTokens } from '../../src/proxy/failed-tokens.ts';
 import { temporaryHome } from '../support/home.ts';
@@ -137,7 +137,10 @@ describe('a token of the installation', () => {
 
     const e2e = await runKmi(['e2e', '-n', '2', '--batch', '2', '--pause', '0'], { env: home.env, cwd: home.root });
     expect(e2e.stdout + e2e.stderr).not.toContain('401');
-    const { stdout } = await runKmi(['run', '--', process.execPath, '-p', 'process.env.KIMI_API_KEY'], { env: home.env, cwd: home.root });
+    const { stdout } = await runKmi(['run', '--', process.execPath, '-p', 'process.env.KIMI_API_KEY'], {
+      env: home.env,
+      cwd: home.root,
+    });
     expect(stdout.trim()).toBe(token);
     const config = await runKmi(['config', '--json'], { env: home.env, cwd: home.root });
     expect(config.stdout).not.toContain(token);
@@ -161,6 +164,8 @@ describe('a token of the installation', () => {
     expect(stderr).toContain('other users');
     expect(stderr).not.toContain('from-the-file');
     const own = await runKmi(['config', '--json'], { env: { ...home.env, KMI_PROXY_TOKEN: 'mine' }, cwd: home.root });
-    expect(JSON.parse(own.stdout).settings).toContainEqual(expect.objectContaining({ variable: 'KMI_PROXY_TOKEN', source: 'environment' }));
+    expect(JSON.parse(own.stdout).settings).toContainEqual(
+      expect.objectContaining({ variable: 'KMI_PROXY_TOKEN', source: 'environment' }),
+    );
   });
 });

@@ -26,8 +26,16 @@ describe('a bind that other machines can reach', () => {
     ['without permission', { ...OPEN, KMI_PROXY_ALLOW_REMOTE: '0' }, 'KMI_PROXY_ALLOW_REMOTE'],
     ['without TLS', { ...OPEN, KMI_PROXY_TLS_TERMINATED: '0' }, 'KMI_PROXY_TLS_CERT'],
     ['without a token', { ...OPEN, KMI_PROXY_TOKEN: '' }, '--make-token'],
-    ['by a name that only looks like loopback', { ...OPEN, KMI_PROXY_LISTEN: '127.0.0.1.nip.example:0', KMI_PROXY_ALLOW_REMOTE: '0' }, 'KMI_PROXY_ALLOW_REMOTE'],
-    ['by an IPv6 form of every address', { ...OPEN, KMI_PROXY_LISTEN: '[::ffff:0.0.0.0]:0', KMI_PROXY_TOKEN: '' }, '--make-token'],
+    [
+      'by a name that only looks like loopback',
+      { ...OPEN, KMI_PROXY_LISTEN: '127.0.0.1.nip.example:0', KMI_PROXY_ALLOW_REMOTE: '0' },
+      'KMI_PROXY_ALLOW_REMOTE',
+    ],
+    [
+      'by an IPv6 form of every address',
+      { ...OPEN, KMI_PROXY_LISTEN: '[::ffff:0.0.0.0]:0', KMI_PROXY_TOKEN: '' },
+      '--make-token',
+    ],
   ])('is refused %s', async (_, settings, hint) => {
     const home = await temporaryHome();
     await home.addKey({ label: 'a' });
@@ -40,12 +48,27 @@ describe('a bind that other machines can reach', () => {
 
   it('trusts no header about where a request comes from', async () => {
     const port = await freePort();
-    const address = Object.values(networkInterfaces()).flat().find((each) => each?.family === 'IPv4' && !each.internal)?.address;
+    const address = Object.values(networkInterfaces())
+      .flat()
+      .find((each) => each?.family === 'IPv4' && !each.internal)?.address;
     const settings = { ...OPEN, KMI_PROXY_LISTEN: `0.0.0.0:${port}`, KMI_PROXY_ALLOWED_HOSTS: 'kmi.example' };
     const proxy = await startBinaryProxy({ settings });
-    const forged = ['x-forwarded-for: 127.0.0.1', 'x-real-ip: 127.0.0.1', 'forwarded: for=127.0.0.1;host=localhost', 'x-forwarded-host: localhost', 'x-forwarded-proto: https', 'x-client-ip: ::1', 'true-client-ip: 127.0.0.1', 'via: 1.1 localhost'];
+    const forged = [
+      'x-forwarded-for: 127.0.0.1',
+      'x-real-ip: 127.0.0.1',
+      'forwarded: for=127.0.0.1;host=localhost',
+      'x-forwarded-host: localhost',
+      'x-forwarded-proto: https',
+      'x-client-ip: ::1',
+      'true-client-ip: 127.0.0.1',
+      'via: 1.1 localhost',
+    ];
     const ask = (host: string, ...head: string[]) =>
-      sendRaw(port, `GET ${MODELS} HTTP/1.1\r\n${[`host: ${host}`, ...head, 'connection: close'].join('\r\n')}\r\n\r\n`, address ?? '127.0.0.1');
+      sendRaw(
+        port,
+        `GET ${MODELS} HTTP/1.1\r\n${[`host: ${host}`, ...head, 'connection: close'].join('\r\n')}\r\n\r\n`,
+        address ?? '127.0.0.1',
+      );
     expect(statusOf(await ask('kmi.example', ...forged))).toBe(401);
     expect(statusOf(await ask('127.0.0.1', ...forged))).toBe(401);
     expect(statusOf(await ask('evil.example', `x-api-key: ${TOKEN}`, ...forged))).toBe(403);
@@ -63,7 +86,14 @@ describe('own TLS', () => {
     new Promise<{ protocol: string | null; serial: string } | null>((resolve) => {
       // Security level 0 lets this client speak what is long forbidden.
       const socket: TLSSocket = connectTls(
-        { port, host: '127.0.0.1', rejectUnauthorized: false, minVersion: version, maxVersion: version, ciphers: 'ALL:@SECLEVEL=0' },
+        {
+          port,
+          host: '127.0.0.1',
+          rejectUnauthorized: false,
+          minVersion: version,
+          maxVersion: version,
+          ciphers: 'ALL:@SECLEVEL=0',
+        },
         () => {
           resolve({ protocol: socket.getProtocol(), serial: socket.getPeerCertificate().serialNumber });
           socket.destroy();
@@ -79,7 +109,9 @@ describe('own TLS', () => {
     await writeFile(paths.key, SELF_SIGNED.key, { mode: 0o600 });
     const settings = { KMI_PROXY_TLS_CERT: paths.cert, KMI_PROXY_TLS_KEY: paths.key };
     const proxy = await startBinaryProxy({ home, settings });
-    const offered = await Promise.all((['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const).map((version) => shakeHands(proxy.port, version)));
+    const offered = await Promise.all(
+      (['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const).map((version) => shakeHands(proxy.port, version)),
+    );
     expect(offered.map((one) => one?.protocol ?? null)).toEqual([null, null, 'TLSv1.2', 'TLSv1.3']);
     const before = offered[3]?.serial;
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
-import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer as createTcp } from 'node:net';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -24,7 +24,20 @@ beforeAll(async () => {
 
 /** What leads out of the base on some server, in as many spellings. */
 const PIECES = [
-  ...['..', '.', '%2e', '%2E%2e', '.%2e', '%252e%252e', '%c0%ae%c0%ae', '%e0%80%ae', '\u2025', '%E2%80%A5', '\uff0e\uff0e', '%uff0e'],
+  ...[
+    '..',
+    '.',
+    '%2e',
+    '%2E%2e',
+    '.%2e',
+    '%252e%252e',
+    '%c0%ae%c0%ae',
+    '%e0%80%ae',
+    '\u2025',
+    '%E2%80%A5',
+    '\uff0e\uff0e',
+    '%uff0e',
+  ],
   ...['/', '//', '%2f', '%2F', '%252f', '%c0%af', '\\', '%5c', '%255c', '\u2215', ';', ';x=1', '%3b'],
   ...['@', '%40', '@evil.example', ':80', 'evil.example', 'http://evil.example', '//evil.example', '%2f%2fevil.example', '://'],
   ...['?', '??', '#', '%23', '%3f', '%00', '%0d%0a', '%0D%0AHost:%20evil.example', '%20', '\t', ' HTTP/1.1', 'a', 'models'],
@@ -61,15 +74,28 @@ describe('a path or query', () => {
 
 describe('headers and bodies', () => {
   it.each([
-    ['a Host of somebody else', ['x-forwarded-host: evil.example', 'x-original-url: /admin', 'x-rewrite-url: /admin', 'forwarded: host=evil.example']],
+    [
+      'a Host of somebody else',
+      ['x-forwarded-host: evil.example', 'x-original-url: /admin', 'x-rewrite-url: /admin', 'forwarded: host=evil.example'],
+    ],
     ['Connection naming what we add', ['connection: authorization, host, content-length']],
-    ['a credential in every place', ['authorization: Bearer own', 'x-api-key: own', 'proxy-authorization: Basic own', 'cookie: own=own', 'x-kmi-proxy-token: own']],
+    [
+      'a credential in every place',
+      [
+        'authorization: Bearer own',
+        'x-api-key: own',
+        'proxy-authorization: Basic own',
+        'cookie: own=own',
+        'x-kmi-proxy-token: own',
+      ],
+    ],
     ['a second Authorization', ['authorization: Bearer own', 'Authorization: Bearer own']],
     ['an upgrade', ['connection: upgrade, http2-settings', 'upgrade: h2c', 'http2-settings: AAMAAABkAAQAoAAAAAIAAAAA']],
     ['a body that names another upstream', []],
   ])('%s changes neither the upstream nor the key', async (_, head) => {
     const before = proxy.calls().length;
-    const body = '{"model":"kimi-for-coding","base_url":"https://evil.example","url":"//evil.example","messages":[{"role":"user","content":"x"}]}';
+    const body =
+      '{"model":"kimi-for-coding","base_url":"https://evil.example","url":"//evil.example","messages":[{"role":"user","content":"x"}]}';
     const lines = [HOST, 'content-type: application/json', `content-length: ${body.length}`, ...head];
     const text = await rawRequest(proxy.port, `POST ${BASE}/chat/completions`, lines, body);
     expect(statusOf(text)).toBe(200);
@@ -105,22 +131,27 @@ describe('headers and bodies', () => {
   });
 });
 
-it.each([301, 302, 303, 307, 308])('a redirect with %i goes to the client as it is, and the key goes nowhere else', async (status) => {
-  const calls = proxy.calls().length;
-  const elsewhere: string[] = [];
-  const stranger = createTcp((socket) => {
-    socket.on('data', (chunk) => elsewhere.push(chunk.toString('latin1'))).on('error', () => undefined);
-  }).listen(0, '127.0.0.1');
-  await once(stranger, 'listening');
-  cleanUp(async () => void stranger.close());
-  const location = `http://127.0.0.1:${(stranger.address() as AddressInfo).port}/coding/v1/models`;
-  proxy.simulator.account('a').fail({ status, headers: ['location', location, 'refresh', `0; url=${location}`], chunks: ['moved'] }, { times: 1 });
-  const answer = await proxy.chat();
-  expect([answer.status, answer.text]).toEqual([status, 'moved']);
-  expect(answer.rawHeaders).toContain(location);
-  expect(elsewhere).toEqual([]);
-  expect(proxy.calls()).toHaveLength(calls + 1);
-});
+it.each([301, 302, 303, 307, 308])(
+  'a redirect with %i goes to the client as it is, and the key goes nowhere else',
+  async (status) => {
+    const calls = proxy.calls().length;
+    const elsewhere: string[] = [];
+    const stranger = createTcp((socket) => {
+      socket.on('data', (chunk) => elsewhere.push(chunk.toString('latin1'))).on('error', () => undefined);
+    }).listen(0, '127.0.0.1');
+    await once(stranger, 'listening');
+    cleanUp(async () => void stranger.close());
+    const location = `http://127.0.0.1:${(stranger.address() as AddressInfo).port}/coding/v1/models`;
+    proxy.simulator
+      .account('a')
+      .respondWith({ status, headers: ['location', location, 'refresh', `0; url=${location}`], chunks: ['moved'] }, { times: 1 });
+    const answer = await proxy.chat();
+    expect([answer.status, answer.text]).toEqual([status, 'moved']);
+    expect(answer.rawHeaders).toContain(location);
+    expect(elsewhere).toEqual([]);
+    expect(proxy.calls()).toHaveLength(calls + 1);
+  },
+);
 
 describe('the certificate of the upstream', () => {
   const start = async () => {
@@ -144,7 +175,11 @@ describe('the certificate of the upstream', () => {
     const own = await startBinaryProxy({ settings });
     expect((await own.send('/models', { method: 'GET' })).status).toBe(502);
     const env = { ...own.home.env, ...settings, KMI_DRY_RUN: '0' };
-    const results = await Promise.all([['health'], ['keys', 'test'], ['doctor', '--recheck-keys'], ['rotate']].map((args) => runKmi(args, { env, cwd: own.home.root })));
+    const results = await Promise.all(
+      [['health'], ['keys', 'test'], ['doctor', '--recheck-keys'], ['rotate']].map((args) =>
+        runKmi(args, { env, cwd: own.home.root }),
+      ),
+    );
     expect(results[1]?.code).toBe(1);
     expect(heard.filter((one) => one !== 'undefined')).toEqual([]);
   });
@@ -176,7 +211,10 @@ describe('base URLs', () => {
     'https://evilkimi.com/v1',
   ])('%j of a key is refused under an allowlist, and its key goes nowhere', async (baseUrl) => {
     const home = await homeWith(baseUrl);
-    const { stdout } = await runKmi(['keys', 'list', '--json'], { env: { ...home.env, KMI_UPSTREAM_ALLOWLIST: 'api.kimi.com,*.kimi.com' }, cwd: home.root });
+    const { stdout } = await runKmi(['keys', 'list', '--json'], {
+      env: { ...home.env, KMI_UPSTREAM_ALLOWLIST: 'api.kimi.com,*.kimi.com' },
+      cwd: home.root,
+    });
     const { keys, skipped_auth_files: skipped } = JSON.parse(stdout);
     expect(keys).toEqual([]);
     expect(skipped[0].reason).toBe('bad_url');
@@ -184,8 +222,15 @@ describe('base URLs', () => {
 
   it('of the settings are refused in the same way, without their password', async () => {
     const home = await temporaryHome();
-    for (const url of ['https://user:pass/word@api.kimi.com/v1', 'http://evil.example/x:pass/word@y', 'https://evil.example/v1']) {
-      const { code, stderr } = await runKmi(['status'], { env: { ...home.env, KMI_UPSTREAM_BASE_URL: url, KMI_UPSTREAM_ALLOWLIST: 'api.kimi.com' }, cwd: home.root });
+    for (const url of [
+      'https://user:pass/word@api.kimi.com/v1',
+      'http://evil.example/x:pass/word@y',
+      'https://evil.example/v1',
+    ]) {
+      const { code, stderr } = await runKmi(['status'], {
+        env: { ...home.env, KMI_UPSTREAM_BASE_URL: url, KMI_UPSTREAM_ALLOWLIST: 'api.kimi.com' },
+        cwd: home.root,
+      });
       expect(code).toBe(2);
       expect(stderr).toContain('KMI_UPSTREAM_BASE_URL');
       expect(stderr).not.toContain('word');
@@ -210,6 +255,10 @@ describe('base URLs', () => {
 
 async function homeWith(baseUrl: string): Promise<TemporaryHome> {
   const home = await temporaryHome();
-  await writeFile(join(home.authsDir, 'a.json'), JSON.stringify({ providers: { x: { api_key: 'sk-kimi-a-0123456789', base_url: baseUrl } } }), { mode: 0o600 });
+  await writeFile(
+    join(home.authsDir, 'a.json'),
+    JSON.stringify({ providers: { x: { api_key: 'sk-kimi-a-0123456789', base_url: baseUrl } } }),
+    { mode: 0o600 },
+  );
   return home;
 }

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
 import { setTimeout as delay } from 'node:timers/promises';
+import { connect as connectTls } from 'node:tls';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { affordableConnections } from '../../src/proxy/connections.ts';
 import { writeCertificate } from '../support/certificate.ts';
@@ -41,7 +41,10 @@ describe('two readings of one request', () => {
   const post = (...head: string[]) => `POST ${CHAT} HTTP/1.1\r\n${[HOST, ...head].join('\r\n')}\r\n\r\n`;
   it.each([
     ['Content-Length and Transfer-Encoding', post('Content-Length: 4', 'Transfer-Encoding: chunked') + `0\r\n\r\n${SMUGGLED}`],
-    ['Transfer-Encoding and Content-Length', post('Transfer-Encoding: chunked', `Content-Length: ${SMUGGLED.length + 5}`) + `0\r\n\r\n${SMUGGLED}`],
+    [
+      'Transfer-Encoding and Content-Length',
+      post('Transfer-Encoding: chunked', `Content-Length: ${SMUGGLED.length + 5}`) + `0\r\n\r\n${SMUGGLED}`,
+    ],
     ['two lengths', post('Content-Length: 0', `Content-Length: ${SMUGGLED.length}`) + SMUGGLED],
     ['two lengths in one header', post(`Content-Length: 0, ${SMUGGLED.length}`) + SMUGGLED],
     ['a length with a sign', post('Content-Length: +0') + SMUGGLED],
@@ -103,7 +106,10 @@ describe('too much', () => {
   it('of a body, announced or not, is refused with 413', async () => {
     const announced = await rawRequest(proxy.port, `POST ${CHAT}`, [HOST, `Content-Length: ${50 * 1024 * 1024}`]);
     expect(statusOf(announced)).toBe(413);
-    const answer = await proxy.send('/chat/completions', { headers: { 'transfer-encoding': 'chunked' }, body: Buffer.alloc(3 * 1024 * 1024, 'x') });
+    const answer = await proxy.send('/chat/completions', {
+      headers: { 'transfer-encoding': 'chunked' },
+      body: Buffer.alloc(3 * 1024 * 1024, 'x'),
+    });
     expect(answer.status).toBe(413);
   });
 });
@@ -121,7 +127,8 @@ describe('too slow', () => {
 
   it('a body that stops is answered with 408; one that keeps moving is served', async () => {
     const body = chatBody();
-    const head = (length: number) => `POST ${CHAT} HTTP/1.1\r\n${HOST}\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n`;
+    const head = (length: number) =>
+      `POST ${CHAT} HTTP/1.1\r\n${HOST}\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n`;
     const before = proxy.calls().length;
     const small = await hold(proxy.port, head(body.length) + body.slice(0, 10));
     const large = await hold(proxy.port, head(1_000_000) + body.slice(0, 10));
@@ -133,7 +140,12 @@ describe('too slow', () => {
     await Promise.all([small.closed, large.closed]);
     expect([statusOf(small.said()), statusOf(large.said())]).toEqual([408, 408]);
     await eventually(() => expect(statusOf(moving.said())).toBe(200));
-    expect(proxy.calls().slice(before).filter(({ aborted, status }) => !aborted && status === 200)).toHaveLength(1);
+    expect(
+      proxy
+        .calls()
+        .slice(before)
+        .filter(({ aborted, status }) => !aborted && status === 200),
+    ).toHaveLength(1);
   }, 20_000);
 });
 
@@ -153,7 +165,9 @@ describe('idle connections', () => {
       for (const socket of sockets) socket.destroy();
     });
     for (let n = 0; n < count; n += 500) {
-      const batch = Array.from({ length: Math.min(500, count - n) }, () => connect(own.port, '127.0.0.1').on('error', () => undefined));
+      const batch = Array.from({ length: Math.min(500, count - n) }, () =>
+        connect(own.port, '127.0.0.1').on('error', () => undefined),
+      );
       sockets.push(...batch);
       await Promise.all(batch.map((socket) => once(socket, 'connect')));
       if (n % 2_500 === 0) expect((await own.chat()).status).toBe(200);
@@ -162,49 +176,54 @@ describe('idle connections', () => {
     // Who has asked before goes last.
     kept.socket.write(`GET /healthz HTTP/1.1\r\n${HOST}\r\n\r\n`);
     await eventually(() => expect(kept.said().match(/HTTP\/1\.1 200/g)).toHaveLength(2));
-    await eventually(() => expect(sockets.filter((socket) => !socket.destroyed).length).toBeLessThanOrEqual(Math.min(count, 4096)));
+    await eventually(() =>
+      expect(sockets.filter((socket) => !socket.destroyed).length).toBeLessThanOrEqual(Math.min(count, 4096)),
+    );
     expect(megabytesOf(pid) - before).toBeLessThan(200);
   }, 40_000);
 
-  it.each(['http', 'https'])('over %s: the oldest silent one makes room, then a waiting one, never one at work', async (scheme) => {
-    const { cert, key } = writeCertificate();
-    const tls = scheme === 'https';
-    const settings = { KMI_PROXY_MAX_CONNECTIONS: '3', ...(tls ? { KMI_PROXY_TLS_CERT: cert, KMI_PROXY_TLS_KEY: key } : {}) };
-    const own = await startBinaryProxy({ settings });
-    own.simulator.account('a').fail('hang');
-    const begin = async (bytes: string) => {
-      if (!tls) return hold(own.port, bytes);
-      const socket = connectTls({ port: own.port, host: '127.0.0.1', rejectUnauthorized: false });
-      let text = '';
-      socket.setEncoding('latin1').on('data', (chunk) => {
-        text += chunk;
-      });
-      socket.on('error', () => undefined);
-      const closed = new Promise((resolve) => socket.once('close', resolve));
-      cleanUp(async () => void socket.destroy());
-      await Promise.race([once(socket, 'secureConnect'), closed]);
-      if (bytes !== '') socket.write(bytes);
-      return { socket, said: () => text, closed };
-    };
-    const healthz = `GET /healthz HTTP/1.1\r\n${HOST}\r\n\r\n`;
-    const busy = `GET ${MODELS} HTTP/1.1\r\n${HOST}\r\n\r\n`;
-    const works = async (count: number) => own.simulator.waitFor(() => own.calls().length === count);
-    await begin(busy);
-    await works(1);
-    const waiting = await begin(healthz);
-    await eventually(() => expect(statusOf(waiting.said())).toBe(200));
-    const silent = await begin('');
-    await begin(busy);
-    await works(2);
-    await silent.closed;
-    expect(waiting.socket.destroyed).toBe(false);
-    await begin(busy);
-    await works(3);
-    await waiting.closed;
-    const refused = await begin(busy);
-    await refused.closed;
-    expect(own.calls().map(({ aborted }) => aborted)).toEqual([false, false, false]);
-  });
+  it.each(['http', 'https'])(
+    'over %s: the oldest silent one makes room, then a waiting one, never one at work',
+    async (scheme) => {
+      const { cert, key } = writeCertificate();
+      const tls = scheme === 'https';
+      const settings = { KMI_PROXY_MAX_CONNECTIONS: '3', ...(tls ? { KMI_PROXY_TLS_CERT: cert, KMI_PROXY_TLS_KEY: key } : {}) };
+      const own = await startBinaryProxy({ settings });
+      own.simulator.account('a').fail('hang');
+      const begin = async (bytes: string) => {
+        if (!tls) return hold(own.port, bytes);
+        const socket = connectTls({ port: own.port, host: '127.0.0.1', rejectUnauthorized: false });
+        let text = '';
+        socket.setEncoding('latin1').on('data', (chunk) => {
+          text += chunk;
+        });
+        socket.on('error', () => undefined);
+        const closed = new Promise((resolve) => socket.once('close', resolve));
+        cleanUp(async () => void socket.destroy());
+        await Promise.race([once(socket, 'secureConnect').catch(() => undefined), closed]);
+        if (bytes !== '') socket.write(bytes);
+        return { socket, said: () => text, closed };
+      };
+      const healthz = `GET /healthz HTTP/1.1\r\n${HOST}\r\n\r\n`;
+      const busy = `GET ${MODELS} HTTP/1.1\r\n${HOST}\r\n\r\n`;
+      const works = async (count: number) => own.simulator.waitFor(() => own.calls().length === count);
+      await begin(busy);
+      await works(1);
+      const waiting = await begin(healthz);
+      await eventually(() => expect(statusOf(waiting.said())).toBe(200));
+      const silent = await begin('');
+      await begin(busy);
+      await works(2);
+      await silent.closed;
+      expect(waiting.socket.destroyed).toBe(false);
+      await begin(busy);
+      await works(3);
+      await waiting.closed;
+      const refused = await begin(busy);
+      await refused.closed;
+      expect(own.calls().map(({ aborted }) => aborted)).toEqual([false, false, false]);
+    },
+  );
 
   it('are no more than the system lets the process open', () => {
     expect(affordableConnections(4096, 1024)).toBe(448);

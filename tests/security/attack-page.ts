@@ -94,7 +94,7 @@ async function attack(targets: string[], path: string): Promise<void> {
         const frame = element('iframe', { src: url('frame') });
         await loads(frame);
         try {
-          return frame.contentWindow.document.body.innerText;
+          return frame.contentWindow.document.body.textContent;
         } catch {
           return '';
         }

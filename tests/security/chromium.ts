@@ -19,10 +19,14 @@ const FLAGS = [
 export async function openPage(url: string): Promise<void> {
   const profile = await mkdtemp(join(tmpdir(), 'kmi-chromium-'));
   const resolver = '--host-resolver-rules=MAP *.test 127.0.0.1, MAP localhost 127.0.0.1, EXCLUDE 127.0.0.1, MAP * ~NOTFOUND';
-  const browser = spawn(CHROMIUM as string, [...FLAGS, resolver, `--user-data-dir=${profile}`, '--remote-debugging-port=0', url], {
-    stdio: 'ignore',
-    env: { PATH: process.env.PATH ?? '', HOME: profile },
-  });
+  const browser = spawn(
+    CHROMIUM as string,
+    [...FLAGS, resolver, `--user-data-dir=${profile}`, '--remote-debugging-port=0', url],
+    {
+      stdio: 'ignore',
+      env: { PATH: process.env.PATH ?? '', HOME: profile },
+    },
+  );
   const ended = once(browser, 'exit');
   cleanUp(async () => {
     browser.kill('SIGTERM');

@@ -1,0 +1,17 @@
+import { defineConfig } from 'vitest/config';
+
+/**
+ * The fault suite alone; `--long` (scripts/test.ts) makes it the long form. One file at a time there: what is measured
+ * should not wait for another test.
+ */
+const isLong = process.env.KMI_FAULTS === 'long';
+
+export default defineConfig({
+  test: {
+    include: ['tests/faults/**/*.test.ts'],
+    pool: 'forks',
+    maxWorkers: isLong ? 1 : 2,
+    testTimeout: isLong ? 120_000 : 30_000,
+    hookTimeout: 30_000,
+  },
+});
