@@ -3,7 +3,7 @@
  * and a command that takes a blink is used more often. Types are checked by `tsc` apart; packages that are large or
  * load others (fastify, undici, pino, proper-lockfile) stay packages and are loaded when they are needed.
  */
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
@@ -82,9 +82,26 @@ const { output } = await bundle.write({
   dir: outDir,
   format: 'cjs',
   sourcemap: true,
-  entryFileNames: '[name].cjs',
-  chunkFileNames: '[name]-[hash].cjs',
-  codeSplitting: { groups: CHUNKS.map(({ name, from }, n) => ({ name, priority: CHUNKS.length - n, test: reachableFrom(from) })) },
+  entryFileNames: '[name].js',
+  chunkFileNames: '[name]-[hash].js',
+  codeSplitting: {
+    groups: CHUNKS.map(({ name, from }, n) => ({ name, priority: CHUNKS.length - n, test: reachableFrom(from) })),
+  },
 });
-for (const name of Object.keys(BINS)) chmodSync(join(outDir, `${name}.cjs`), 0o755);
+// The package is one of ES modules; its built files are not.
+writeFileSync(join(outDir, 'package.json'), '{ "type": "commonjs" }\n');
+writeFileSync(join(outDir, 'LICENSES.txt'), licensesOf(imports.keys()));
+for (const name of Object.keys(BINS)) chmodSync(join(outDir, `${name}.js`), 0o755);
 console.log(`${relative(process.cwd(), outDir) || '.'}: ${output.filter(({ type }) => type === 'chunk').length} files`);
+
+/** The licences of the packages whose code went into the files. */
+function licensesOf(ids) {
+  const folders = new Set([...ids].map((id) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id)?.[0]).filter(Boolean));
+  const texts = [...folders].sort().map((folder) => {
+    const { name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+    if (file === undefined || !existsSync(join(folder, file))) throw new Error(`${name} has no licence file.`);
+    return `${name} ${version}\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
+  });
+  return texts.join(`\n${'-'.repeat(80)}\n\n`);
+}

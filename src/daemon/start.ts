@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { extname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config/settings.ts';
+import { CLI_PATH } from '../version.ts';
 import { daemonEnvironment } from './environment.ts';
 import { openDaemonOutput, readDaemonOutput } from './output-file.ts';
 import { writePidFile } from './pid-file.ts';
@@ -68,7 +68,7 @@ export async function startDaemon(
 }
 
 async function spawnProxy({ args, cwd, environment, program }: StartOptions, output: number): Promise<ChildProcess> {
-  const script = program ?? join(import.meta.dirname, '..', `cli${extname(import.meta.filename)}`);
+  const script = program ?? CLI_PATH;
   // A debugger's port is taken by this process.
   const nodeArgs = process.execArgv.filter((argument) => !argument.startsWith('--inspect'));
   const child = spawn(process.execPath, [...nodeArgs, script, '--no-color', 'proxy', '--foreground', ...args], {

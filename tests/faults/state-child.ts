@@ -30,7 +30,8 @@ export function startStateChild(options: {
 }): StateChild {
   const { stateDir, own, seed, commands, shared, env = {} } = options;
   const script = join(import.meta.dirname, 'state-commands.mjs');
-  const child = spawn(process.execPath, [script, statePath(stateDir), own, String(seed), String(commands), shared.join(',')], {
+  const node = ['--import', import.meta.resolve('tsx'), script];
+  const child = spawn(process.execPath, [...node, statePath(stateDir), own, String(seed), String(commands), shared.join(',')], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env.PATH ?? '', ...env },
   });

@@ -1,8 +1,8 @@
-// node state-commands.mjs <state file> <own label> <seed> <commands> <shared labels, by comma>
+// node --import tsx state-commands.mjs <state file> <own label> <seed> <commands> <shared labels, by comma>
 // Does random state commands, each as a command does: open, change, save, close. Prints a line a command once it is on
 // disk, and at the end what it has added in all.
-import { Ledger } from '../../dist/state/ledger.js';
-import { StateStore } from '../../dist/state/store.js';
+import { Ledger } from '../../src/state/ledger.ts';
+import { StateStore } from '../../src/state/store.ts';
 
 const [path, own, seedText, countText, sharedText] = process.argv.slice(2);
 const shared = sharedText.split(',');

@@ -130,13 +130,14 @@ it('an error on the way hands the terminal back and is told there', async () => 
 it('an exception that nobody catches is printed on a terminal that was handed back', async () => {
   const { root } = await temporaryHome();
   const script = join(root, 'faulty.mjs');
-  const live = resolve(import.meta.dirname, '../../dist/terminal/live.js');
+  const live = resolve(import.meta.dirname, '../../src/terminal/live.ts');
   const code = `import { openLive } from '${live}';
     const onKey = () => { throw new Error('nobody catches this'); };
     openLive({ stdin: process.stdin, stdout: process.stdout, onKey, onRedraw: () => {} }).draw(['drawn']);`;
   await writeFile(script, code);
   const terminal = await openTerminal();
-  await terminal.type(`'${process.execPath}' '${script}'; echo "ended $?"`);
+  const tsx = import.meta.resolve('tsx');
+  await terminal.type(`'${process.execPath}' --import '${tsx}' '${script}'; echo "ended $?"`);
   await terminal.waitFor(/^drawn$/m);
   await terminal.press('x');
   expect(await terminal.waitFor(/^ended 1$/m)).toContain('Error: nobody catches this');
