@@ -2,6 +2,6 @@
 import { main } from './program.ts';
 
 // Stands wherever `kimi` is called: every argument is the other program's.
-main(['kimi', ...process.argv.slice(2)]).then((code) => {
+void main(['kimi', ...process.argv.slice(2)]).then((code) => {
   process.exitCode = code;
 });

@@ -10,13 +10,10 @@ export type Cooldown = {
   readonly reason: CooldownReason;
 };
 
-/** `auth`: the key was refused; `payment_required`: the account is unpaid; `banned`: the account is closed. */
-export type BlockReason = 'auth' | 'payment_required' | 'banned';
-
 export type Block = {
   /** Epoch ms; null until a recheck or a person clears it. */
   readonly until: number | null;
-  /** A BlockReason, or what an older state file says. */
+  /** `auth`: the key was refused; `payment_required`: the account is unpaid; `banned`: it is closed; else what an older file says. */
   readonly reason: string;
 };
 

@@ -30,7 +30,7 @@ const NAME_CHARS = 60;
 export const FIVE_HOURS = spanKind(5 * HOUR_MS);
 export const WEEK = spanKind(7 * DAY_MS);
 /** Months differ in length, so this one has none of its own. */
-export const MONTH: WindowKind = { kind: 'month', name: null, lengthLabel: 'month limit', durationMs: null };
+const MONTH: WindowKind = { kind: 'month', name: null, lengthLabel: 'month limit', durationMs: null };
 
 /** From `window` (or the fields beside it) and the name of an element of `limits[]` and its `detail` (kimi-api.md 3.4). */
 export function kindOfLimit(item: JsonRecord, detail: JsonRecord): WindowKind {

@@ -7,7 +7,7 @@ import type { PromptSummary } from './request-summary.ts';
 const SKIPS_MAX = 20;
 
 /** Status the trace gives a request whose client left before an answer (nginx's convention). */
-export const CLIENT_LEFT_STATUS = 499;
+const CLIENT_LEFT_STATUS = 499;
 
 export type TraceFacts = {
   readonly ts: string;

@@ -16,7 +16,7 @@ export function keyNamed(label: string, changes: Partial<Key> = {}): Key {
   };
 }
 
-export function usageOf(remainingShare: number): Usage {
+function usageOf(remainingShare: number): Usage {
   return { windows: [], remainingShare, walletCents: null, parallelLimit: null, plan: null };
 }
 

@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { chmod, mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { formatOf } from '../../src/keys/auth-folder.ts';
 import { isForeign } from '../../src/files/owner.ts';
+import { formatOf } from '../../src/keys/auth-folder.ts';
 import { own } from '../../src/keys/table.ts';
 import { load, loadFiles, put, temporaryFolder, UPSTREAM } from './auth-folder-fixture.ts';
 

@@ -40,10 +40,10 @@ describe('two readings of one request', () => {
   const SMUGGLED = `GET /kmi-rotor/v1/smuggled HTTP/1.1\r\n${HOST}\r\n\r\n`;
   const post = (...head: string[]) => `POST ${CHAT} HTTP/1.1\r\n${[HOST, ...head].join('\r\n')}\r\n\r\n`;
   it.each([
-    ['Content-Length and Transfer-Encoding', post('Content-Length: 4', 'Transfer-Encoding: chunked') + `0\r\n\r\n${SMUGGLED}`],
+    ['Content-Length and Transfer-Encoding', `${post('Content-Length: 4', 'Transfer-Encoding: chunked')}0\r\n\r\n${SMUGGLED}`],
     [
       'Transfer-Encoding and Content-Length',
-      post('Transfer-Encoding: chunked', `Content-Length: ${SMUGGLED.length + 5}`) + `0\r\n\r\n${SMUGGLED}`,
+      `${post('Transfer-Encoding: chunked', `Content-Length: ${SMUGGLED.length + 5}`)}0\r\n\r\n${SMUGGLED}`,
     ],
     ['two lengths', post('Content-Length: 0', `Content-Length: ${SMUGGLED.length}`) + SMUGGLED],
     ['two lengths in one header', post(`Content-Length: 0, ${SMUGGLED.length}`) + SMUGGLED],
@@ -53,10 +53,10 @@ describe('two readings of one request', () => {
     ['an endless length', post('Content-Length: 99999999999999999999999') + SMUGGLED],
     ['a blank before the colon', post('Content-Length : 0', 'Transfer-Encoding : chunked') + SMUGGLED],
     ['a folded header', post('X-A: b', ' Transfer-Encoding: chunked', 'Content-Length: 0') + SMUGGLED],
-    ['a folded Transfer-Encoding', post('Transfer-Encoding:', ' chunked', 'Content-Length: 5') + `0\r\n\r\n${SMUGGLED}`],
+    ['a folded Transfer-Encoding', `${post('Transfer-Encoding:', ' chunked', 'Content-Length: 5')}0\r\n\r\n${SMUGGLED}`],
     ['an unknown Transfer-Encoding', post('Transfer-Encoding: xchunked', 'Content-Length: 0') + SMUGGLED],
     ['chunked that is not last', post('Transfer-Encoding: chunked, identity', 'Content-Length: 0') + SMUGGLED],
-    ['chunked twice', post('Transfer-Encoding: chunked', 'Transfer-Encoding: identity') + `0\r\n\r\n${SMUGGLED}`],
+    ['chunked twice', `${post('Transfer-Encoding: chunked', 'Transfer-Encoding: identity')}0\r\n\r\n${SMUGGLED}`],
     ['a vertical tab before chunked', post('Transfer-Encoding: \x0bchunked', 'Content-Length: 0') + SMUGGLED],
     ['bare line feeds', post('Content-Length: 0').replaceAll('\r\n', '\n') + SMUGGLED],
     ['a bare line feed in a header', post('X-A: b\nTransfer-Encoding: chunked', 'Content-Length: 0') + SMUGGLED],
