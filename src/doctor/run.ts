@@ -1,3 +1,4 @@
+import { tokenPath } from '../config/own-files.ts';
 import type { Config } from '../config/settings.ts';
 import { readCertificate } from './certificate.ts';
 import { type ClientFacts, checkClients } from './checks-clients.ts';
@@ -96,6 +97,7 @@ async function gatherFiles({ config, envFile, envFileIsSecret, authFiles, paths 
     stateDir,
     ...stateFiles,
     paths.pid,
+    tokenPath(stateDir),
     ...written.flat(),
   ]);
   const corrupt = stateFiles.filter((path) => path.startsWith(`${paths.state}.corrupt.`));

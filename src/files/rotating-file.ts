@@ -1,5 +1,6 @@
-import { type FileHandle, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { reasonOf } from '../errors.ts';
 import { openToAppend } from './owner.ts';
 import { makePrivateFolder } from './private.ts';
 
@@ -41,7 +42,7 @@ export class RotatingFile {
     const { maxBytes } = this.#options;
     let file = await this.#current();
     if (maxBytes > 0 && file.size > 0 && file.size + bytes.length > maxBytes) {
-      await this.#rotate();
+      await this.#rotateAlone(file.ino);
       file = await this.#current();
     }
     try {
@@ -77,6 +78,28 @@ export class RotatingFile {
     }
   }
 
+  /**
+   * Rotates unless another process is at it or just was: two chains of renames at once would overwrite each other's
+   * files. The file then grows past its size until the next write.
+   */
+  async #rotateAlone(ino: number): Promise<void> {
+    const { path } = this.#options;
+    const mark = `${path}.rotating`;
+    try {
+      await mkdir(mark);
+    } catch (error) {
+      if (reasonOf(error) !== 'EEXIST') throw error;
+      await removeAbandoned(mark);
+      return;
+    }
+    try {
+      const inPlace = await stat(path).catch(() => null);
+      if (inPlace?.ino === ino) await this.#rotate();
+    } finally {
+      await rmdir(mark).catch(() => undefined);
+    }
+  }
+
   async #rotate(): Promise<void> {
     const { path, backups } = this.#options;
     await this.#release();
@@ -97,6 +120,14 @@ export class RotatingFile {
     await opened?.handle.close().catch(() => undefined);
   }
 }
+
+/** A process that was killed while it rotated leaves its mark; renaming takes milliseconds. */
+async function removeAbandoned(mark: string): Promise<void> {
+  const made = await stat(mark).catch(() => null);
+  if (made !== null && Math.abs(Date.now() - made.mtimeMs) > ABANDONED_MS) await rmdir(mark).catch(() => undefined);
+}
+
+const ABANDONED_MS = 10_000;
 
 async function endsWithNewline(handle: FileHandle, size: number): Promise<boolean> {
   const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, size - 1);

@@ -1,5 +1,5 @@
-import { open, realpath } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { open, readFile, realpath } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import type { KimiClient } from '../core/kimi-model.ts';
 import { findOnPath, type PathOptions } from './path-search.ts';
 
@@ -18,7 +18,7 @@ export type FoundKimi = {
 export async function findKimi(options: PathOptions): Promise<FoundKimi | null> {
   for await (const path of findOnPath('kimi', options)) {
     const [target, head] = await Promise.all([realpath(path), readHead(path)]);
-    if (!isOurs(target, head)) return { path, client: tellApart(target, head) };
+    if (!(await isOurs(target, head))) return { path, client: tellApart(target, head) };
   }
   return null;
 }
@@ -40,11 +40,20 @@ async function readHead(path: string): Promise<string> {
 /** A line of a script that starts us, after assignments and `exec`. */
 const CALLS_US = /^\s*@?(?:\w+=\S*\s+)*(?:(?:exec|command|call)\s+)*["']?(?:[^\s"'#]*[\\/])?(?:kimi_robin\b|kmi["']?\s+kimi\b)/m;
 
-/** This installation, another one (our bins name themselves in their first lines), or a script that starts one. */
-function isOurs(target: string, head: string): boolean {
+/** This installation, another one (our bins lie in a package of our name), or a script that starts one. */
+async function isOurs(target: string, head: string): Promise<boolean> {
   if (basename(target).startsWith('kimi_robin')) return true;
-  if (/^(?:robin|cli)\.js$/.test(basename(target))) return head.includes("import { main } from './program.js'");
+  if (/^(?:robin|cli)\.js$/.test(basename(target))) return (await packageNameOf(target)) === 'kmi';
   return CALLS_US.test(head) || /^[^#\n]*[\\/]dist[\\/]robin\.js\b/m.test(head);
+}
+
+/** Name of the package whose `dist` folder a file lies in; null when there is none. */
+async function packageNameOf(target: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(join(dirname(target), '..', 'package.json'), 'utf8')).name;
+  } catch {
+    return null;
+  }
 }
 
 /** The launcher of kimi-cli imports `kimi_cli`; Kimi Code lies in a folder of its package's name or in `~/.kimi-code`. */

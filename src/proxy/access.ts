@@ -3,9 +3,10 @@ import type { IncomingMessage } from 'node:http';
 import { isLoopbackHost } from '../config/kinds.ts';
 import type { Config } from '../config/settings.ts';
 import { KmiError } from '../errors.ts';
+import type { RequestHead } from './headers.ts';
 
 /** Lets a request in or throws the KmiError it is refused with. */
-export type Guard = (request: IncomingMessage) => void;
+export type Guard = (head: RequestHead, request: IncomingMessage) => void;
 
 /**
  * DNS rebinding and cross-site guard: the one `Host` must be a loopback name, the address the proxy is bound to, or an
@@ -16,18 +17,17 @@ export function hostGuard(config: Config): Guard {
   const allowedOrigins = new Set(config.proxyAllowedOrigins);
   // A client sends the same Host each time; remembering the last good one makes the check one comparison.
   let lastGood: string | null = null;
-  return (request) => {
-    const { host } = request.headers;
-    if (host === undefined || host !== lastGood) {
-      if (countOf(request.rawHeaders, 'host') !== 1 || !isAllowed(nameOf(host ?? ''), allowedHosts)) {
+  return ({ host, hostCount, origin }) => {
+    if (hostCount !== 1 || host === null) {
+      throw new KmiError('forbidden_host', 'The request does not have exactly one Host.');
+    }
+    if (host !== lastGood) {
+      if (!isAllowed(nameOf(host), allowedHosts)) {
         throw new KmiError('forbidden_host', 'The Host of the request is not one this proxy answers to.');
       }
-      lastGood = host ?? null;
-    } else if (countOf(request.rawHeaders, 'host') !== 1) {
-      throw new KmiError('forbidden_host', 'The request has more than one Host.');
+      lastGood = host;
     }
-    const { origin } = request.headers;
-    if (origin !== undefined && !allowedOrigins.has(origin)) {
+    if (origin !== null && !allowedOrigins.has(origin)) {
       throw new KmiError('forbidden_origin', 'Web pages of this origin may not call the proxy.');
     }
   };
@@ -46,15 +46,6 @@ function nameOf(host: string): string | null {
   return match === null ? null : (match[1] ?? (match[2] as string)).toLowerCase();
 }
 
-function countOf(rawHeaders: readonly string[], name: string): number {
-  let count = 0;
-  for (let n = 0; n < rawHeaders.length; n += 2) {
-    const candidate = rawHeaders[n] as string;
-    if (candidate.length === name.length && candidate.toLowerCase() === name) count += 1;
-  }
-  return count;
-}
-
 /**
  * The client token, from `Authorization: Bearer`, `x-kmi-proxy-token` or `x-api-key`. Hashes are compared in constant
  * time, so neither length nor content of the token can be measured. Null when no token is set.
@@ -63,16 +54,21 @@ export function tokenGuard(config: Config): Guard | null {
   if (config.proxyToken === '') return null;
   // Node reads header bytes as latin1. Clients send a token that is not ASCII as UTF-8 or, as fetch does, as latin1.
   const expected = [digest(Buffer.from(config.proxyToken, 'utf8')), digest(Buffer.from(config.proxyToken, 'latin1'))];
-  return (request) => {
-    const { authorization, 'x-kmi-proxy-token': token, 'x-api-key': apiKey } = request.headers;
-    const bearer = authorization !== undefined && /^bearer /i.test(authorization) ? authorization.slice(7).trim() : undefined;
-    for (const presented of [bearer, token, apiKey]) {
-      if (typeof presented !== 'string') continue;
+  return ({ authorization, tokens, apiKeys }) => {
+    const credentials = only(authorization);
+    const bearer = credentials !== null && /^bearer /i.test(credentials) ? credentials.slice(7).trim() : null;
+    for (const presented of [bearer, only(tokens), only(apiKeys)]) {
+      if (presented === null) continue;
       const hash = digest(Buffer.from(presented, 'latin1'));
       if (expected.some((accepted) => timingSafeEqual(hash, accepted))) return;
     }
     throw new KmiError('unauthorized', 'The proxy token is missing or wrong.');
   };
+}
+
+/** A header sent twice says two things; neither counts. */
+function only(values: readonly string[]): string | null {
+  return values.length === 1 ? (values[0] as string) : null;
 }
 
 function digest(bytes: Buffer): Buffer {

@@ -13,6 +13,9 @@ export type AttemptRequest = {
   readonly method: string;
   readonly headers: readonly string[];
   readonly body: UploadBody;
+  /** undici's own time limits are off: `patience` watches. Said with each request, as not every dispatcher keeps its own. */
+  readonly headersTimeout: 0;
+  readonly bodyTimeout: 0;
 };
 
 /** Where an answer under 400 goes, from its first byte on. */
@@ -55,6 +58,7 @@ const ABORTED_BEFORE_START = () => undefined;
  */
 export class Attempt implements Dispatcher.DispatchHandler, Waiting {
   ticksLeft: number;
+  slot = -1;
   readonly #sink: AnswerSink;
   readonly #timeouts: AttemptTimeouts;
   readonly #onEnd: (result: AttemptResult) => void;

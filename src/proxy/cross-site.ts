@@ -10,10 +10,9 @@ import type { Guard } from './access.ts';
  */
 export function crossSiteGuard(config: Config): Guard {
   const allowed = new Set(config.proxyAllowedOrigins);
-  return ({ headers }) => {
-    const site = headers['sec-fetch-site'];
-    if (site === undefined || site === 'none' || site === 'same-origin') return;
-    if (headers.origin !== undefined && allowed.has(headers.origin)) return;
+  return ({ fetchSite, origin }) => {
+    if (fetchSite === null || fetchSite === 'none' || fetchSite === 'same-origin') return;
+    if (origin !== null && allowed.has(origin)) return;
     throw new KmiError('forbidden_origin', 'Web pages of other sites may not call the proxy.');
   };
 }

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../core/time.ts';
 import { KmiError } from '../errors.ts';
 import type { Guard } from './access.ts';
+import type { RequestHead } from './headers.ts';
 
 /** Different wrong tokens an address may try before it is made to wait. */
 const FREE_GUESSES = 10;
@@ -60,7 +61,7 @@ export class FailedTokens {
 
 /** The guard with guesses slowed down: throws `rate_limited` in place of asking it while the address has to wait. */
 export function slowGuesses(guard: Guard, failures: FailedTokens): Guard {
-  return (request) => {
+  return (head, request) => {
     const address = addressOf(request);
     const waitMs = failures.waitMs(address);
     if (waitMs > 0) {
@@ -70,9 +71,9 @@ export function slowGuesses(guard: Guard, failures: FailedTokens): Guard {
       });
     }
     try {
-      guard(request);
+      guard(head, request);
     } catch (error) {
-      failures.failed(address, presentedBy(request));
+      failures.failed(address, presentedBy(head));
       throw error;
     }
   };
@@ -85,8 +86,6 @@ function addressOf({ socket }: IncomingMessage): string {
   return address.split(':').slice(0, 4).join(':');
 }
 
-function presentedBy({ headers }: IncomingMessage): string {
-  return [headers.authorization, headers['x-kmi-proxy-token'], headers['x-api-key']]
-    .filter((value) => value !== undefined)
-    .join('\n');
+function presentedBy({ authorization, tokens, apiKeys }: RequestHead): string {
+  return [...authorization, ...tokens, ...apiKeys].join('\n');
 }

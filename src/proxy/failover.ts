@@ -53,6 +53,14 @@ export type FailoverResult = {
 /** An overload is the server's: the same key is tried again at least this often, whatever `KMI_PROXY_RETRY_MAX` says. */
 const OVERLOAD_RETRIES = 2;
 
+/** Keys one request may find used up or refused; a pool with more of them has other troubles. */
+const DEAD_KEYS_MAX = 50;
+
+function isKeysOwn(verdict: VerdictClass): boolean {
+  const { blame } = CONSEQUENCES[verdict];
+  return blame === 'key' || blame === 'account';
+}
+
 /** The whole life of one request towards the upstream. Design section 4. */
 export async function runWithFailover(parts: FailoverParts, request: FailoverRequest): Promise<FailoverResult> {
   const { config, pool } = parts;
@@ -63,6 +71,7 @@ export async function runWithFailover(parts: FailoverParts, request: FailoverReq
   let overloadRetries = 0;
   let retries = 0;
   let furtherKeys = 0;
+  let deadKeys = 0;
   let freshSocketTried = false;
 
   // Whoever waits already goes first.
@@ -128,12 +137,14 @@ export async function runWithFailover(parts: FailoverParts, request: FailoverReq
     tried.add(entry);
     failures ??= [];
     failures.push({ entry, outcome });
-    if (furtherKeys < config.proxyFailoverMax) {
+    // A key that is used up or refused is put away, so trying the next one costs the pool nothing twice: it does not count.
+    if (isKeysOwn(outcome.verdict)) deadKeys += 1;
+    else furtherKeys += 1;
+    if (furtherKeys <= config.proxyFailoverMax && deadKeys <= DEAD_KEYS_MAX && config.proxyFailoverMax > 0) {
       const further = pool.choose(tried);
       if (further.candidate !== null) {
         choice = further;
         entry = further.candidate;
-        furtherKeys += 1;
         continue;
       }
     }

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Config } from '../config/settings.ts';
+import { redact } from '../core/redact.ts';
 import type { Clock } from '../core/time.ts';
 import { stampPerSecond } from '../core/zoned-time.ts';
 import { KmiError } from '../errors.ts';
 import type { AttemptRequest } from './attempt.ts';
 import { Departure } from './departure.ts';
 import { type FailoverResult, runWithFailover } from './failover.ts';
-import { type RequestHead, readHead, withCredential } from './headers.ts';
+import { type RequestHead, withCredential } from './headers.ts';
 import { ClientLeft, UpstreamSilence } from './interruptions.ts';
 import type { KeyPool, PoolEntry } from './key-pool.ts';
 import { sendError, sendJson } from './own-answers.ts';
@@ -32,24 +33,26 @@ export type ForwardingParts = {
 };
 
 const MB = 1024 * 1024;
+/** No room for a credential in it. */
+const ORDINARY_ENDPOINT = /^\/[a-z/_]{0,40}$/;
 const NO_PROMPT = { hint: '', head: '' };
 
 /** Makes the function that takes an admitted request to the upstream and its answer back. */
 export function createForwarding(
   parts: ForwardingParts,
-): (request: IncomingMessage, response: ServerResponse, target: Target) => Promise<void> {
+): (request: IncomingMessage, response: ServerResponse, head: RequestHead, target: Target) => Promise<void> {
   const { config, clock } = parts;
-  const limits = { maxBytes: config.proxyMaxBodyMb * MB, replayMaxBytes: config.proxyReplayMaxMb * MB };
+  const limits = { maxBytes: config.proxyMaxBodyMb * MB, replayMaxBytes: config.proxyReplayMaxMb * MB, heldByAll: { bytes: 0 } };
   const stamp = stampPerSecond(config.timezone);
   const targets = new UpstreamTargets();
 
-  return async (request, response, target) => {
+  return async (request, response, head, target) => {
     const startedAt = clock();
-    const head = readHead(request.rawHeaders);
     const protocol = { anthropic: isAnthropic(target.endpoint) };
     const client = new Departure();
     const body = new RequestBody(request, head, limits);
     response.once('close', () => {
+      body.release();
       if (response.writableFinished) return;
       body.abandon();
       client.leave();
@@ -77,7 +80,7 @@ export function createForwarding(
       ts: stamp(startedAt),
       requestId: randomUUID(),
       method: request.method ?? 'GET',
-      endpoint: target.endpoint,
+      endpoint: ORDINARY_ENDPOINT.test(target.endpoint) ? target.endpoint : redact(target.endpoint, []),
       latencyMs: clock() - startedAt,
       rotationIndex: parts.ledger.store.state.rotationIndex,
       prompt: config.tracePrompts && request.method === 'POST' ? summarisePrompt(body.held) : NO_PROMPT,
@@ -103,6 +106,8 @@ function upstreamRequest(
     method,
     headers: withCredential(head, entry.key.value, bytes === null ? null : body.lengthToSend),
     body: bytes,
+    headersTimeout: 0,
+    bodyTimeout: 0,
   };
 }
 

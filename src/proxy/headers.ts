@@ -1,5 +1,16 @@
 /** What the proxy does with a request header, by name. */
-type Kind = 'forward' | 'drop' | 'host' | 'origin' | 'authorization' | 'api-key' | 'token' | 'length' | 'encoding' | 'connection';
+type Kind =
+  | 'forward'
+  | 'drop'
+  | 'host'
+  | 'origin'
+  | 'fetch-site'
+  | 'authorization'
+  | 'api-key'
+  | 'token'
+  | 'length'
+  | 'encoding'
+  | 'connection';
 
 /** Headers of one connection, not of the message (RFC 9110 section 7.6.1), and those that only make sense to a proxy. */
 const HOP_BY_HOP = [
@@ -22,6 +33,7 @@ const requestKinds = new Map<string, Kind>([
   ['expect', 'drop'],
   ['host', 'host'],
   ['origin', 'origin'],
+  ['sec-fetch-site', 'fetch-site'],
   ['authorization', 'authorization'],
   ['x-api-key', 'api-key'],
   ['x-kmi-proxy-token', 'token'],
@@ -50,6 +62,7 @@ export type RequestHead = {
   host: string | null;
   hostCount: number;
   origin: string | null;
+  fetchSite: string | null;
   authorization: string[];
   tokens: string[];
   apiKeys: string[];
@@ -66,6 +79,7 @@ export function readHead(raw: readonly string[]): RequestHead {
     host: null,
     hostCount: 0,
     origin: null,
+    fetchSite: null,
     authorization: NONE,
     tokens: NONE,
     apiKeys: NONE,
@@ -86,6 +100,10 @@ export function readHead(raw: readonly string[]): RequestHead {
         break;
       case 'origin':
         head.origin = value;
+        head.forwarded.push(name, value);
+        break;
+      case 'fetch-site':
+        head.fetchSite = value;
         head.forwarded.push(name, value);
         break;
       case 'authorization':

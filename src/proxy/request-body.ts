@@ -9,7 +9,12 @@ export type BodyLimits = {
   readonly maxBytes: number;
   /** Up to this much is held for another attempt. */
   readonly replayMaxBytes: number;
+  /** What all requests together hold; shared by them. */
+  readonly heldByAll: { bytes: number };
 };
+
+/** When all requests together hold more than this, further large bodies stream through without failover. */
+const HELD_BY_ALL_MAX_BYTES = 512 * 1024 * 1024;
 
 /** Bodies announced as smaller are awaited: they arrive with the headers, and one buffer is the cheapest way to send them. */
 const AWAIT_MAX_BYTES = 48 * 1024;
@@ -26,6 +31,7 @@ export class RequestBody {
   readonly #limits: BodyLimits;
   #chunks: Buffer[] = [];
   #received = 0;
+  #held = 0;
   #complete = false;
   #replayable: boolean;
   #failure: Error | null = null;
@@ -107,20 +113,39 @@ export class RequestBody {
   readonly #take = (chunk: Buffer): void => {
     if (this.#failure !== null) return;
     this.#received += chunk.length;
+    if (this.#replayable) this.#hold(chunk.length);
     if (this.#received > this.#limits.maxBytes) {
       this.#fail(tooLarge(this.#limits));
       return;
     }
     this.#chunks.push(chunk);
     this.#upload?.more();
-    if (this.#replayable && this.#received > this.#limits.replayMaxBytes) this.#letGo();
+    if (this.#replayable && this.#isTooMuchToHold()) this.#letGo();
     // Nobody takes the chunks yet: the next attempt starts where this stops.
     if (!this.#replayable && this.#upload === null) this.#request.pause();
   };
 
+  #hold(bytes: number): void {
+    this.#held += bytes;
+    this.#limits.heldByAll.bytes += bytes;
+  }
+
+  /** Nothing is held for this request any more. Called when its answer has gone, however. */
+  release(): void {
+    this.#limits.heldByAll.bytes -= this.#held;
+    this.#held = 0;
+  }
+
+  /** A body that is awaited is held in any case; it is small. */
+  #isTooMuchToHold(): boolean {
+    if (this.#received > this.#limits.replayMaxBytes) return true;
+    return this.#limits.heldByAll.bytes > HELD_BY_ALL_MAX_BYTES && this.#received > AWAIT_MAX_BYTES;
+  }
+
   /** The body turned out too long to hold. From here on one upload takes the chunks away, at its own pace. */
   #letGo(): void {
     this.#replayable = false;
+    this.release();
     this.#upload?.paceWith(this.#request);
   }
 

@@ -9,11 +9,12 @@ import { standingOf } from '../core/standing.ts';
 import type { Clock } from '../core/time.ts';
 import { KmiError, reasonOf } from '../errors.ts';
 import { VERSION } from '../version.ts';
-import { hostGuard, tokenGuard } from './access.ts';
+import { type Guard, hostGuard, tokenGuard } from './access.ts';
 import { affordableConnections, superviseConnections } from './connections.ts';
 import { crossSiteGuard } from './cross-site.ts';
 import { FailedTokens, slowGuesses } from './failed-tokens.ts';
 import { createForwarding } from './forwarding.ts';
+import { readHead } from './headers.ts';
 import type { KeyPool } from './key-pool.ts';
 import { sendError } from './own-answers.ts';
 import type { LedgerPort, LogPort, TracePort } from './ports.ts';
@@ -73,14 +74,15 @@ export async function startProxy(parts: ProxyParts): Promise<RunningProxy> {
       const isOurs = url.startsWith(config.proxyBasePath);
       if (stopping) response.shouldKeepAlive = false;
       try {
-        admit.host(request);
+        const head = readHead(request.rawHeaders);
+        admit.host(head, request);
         const target = isOurs ? parseTarget(url, config.proxyBasePath) : null;
         if (target === null) {
           app(request, response);
           return;
         }
-        admit.client(request);
-        forward(request, response, target).catch((error: unknown) => refuse(request, response, error));
+        admit.client(head, request);
+        forward(request, response, head, target).catch((error: unknown) => refuse(request, response, error));
       } catch (error) {
         refuse(request, response, error);
       }
@@ -141,8 +143,8 @@ export async function startProxy(parts: ProxyParts): Promise<RunningProxy> {
 }
 
 function admission({ config, clock }: ProxyParts): {
-  host: (request: IncomingMessage) => void;
-  client: (request: IncomingMessage) => void;
+  host: Guard;
+  client: Guard;
 } {
   const wanted = tokenGuard(config);
   // Behind somebody else's TLS every client has the same address, and one who guesses would lock out all the others.
@@ -151,14 +153,14 @@ function admission({ config, clock }: ProxyParts): {
   const host = hostGuard(config);
   const crossSite = crossSiteGuard(config);
   return {
-    host(request) {
-      host(request);
-      crossSite(request);
+    host(head, request) {
+      host(head, request);
+      crossSite(head, request);
     },
-    client(request) {
+    client(head, request) {
       // An upstream that answers TRACE sends back what it got, and with it the key.
       if (request.method === 'TRACE') throw new KmiError('bad_method', 'The proxy does not forward TRACE.');
-      token?.(request);
+      token?.(head, request);
       limit?.();
     },
   };

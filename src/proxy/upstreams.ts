@@ -7,7 +7,7 @@ export type ProxyEnvironment = Readonly<Record<string, string | undefined>>;
 
 /** Sockets idle for longer may have died silently (sleep, VPN change), so they are not used again. */
 const KEEP_ALIVE_MS = 10_000;
-const KEEP_ALIVE_MAX_MS = 30_000;
+const KEEP_ALIVE_MAX_MS = 10_000;
 
 /**
  * Connections to the upstreams: one pool per origin, never the limit of how many streams are in flight. Timeouts are

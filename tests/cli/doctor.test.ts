@@ -151,11 +151,12 @@ test('--fix closes files, removes a stale pid and what has run out, and says so;
   await writeState(home, {
     ada: { blocked_until: inTime(-60_000), blocked_reason: 'payment_required', exhausted_until: inTime(600_000) },
   });
-  await chmod(file, 0o644);
-  await chmod(home.authsDir, 0o755);
   const pid = await home.start();
   kill(pid);
   await expect.poll(() => alivenessOf(pid)).toBe('gone');
+  // A proxy that starts closes them itself.
+  await chmod(file, 0o644);
+  await chmod(home.authsDir, 0o755);
 
   const before = await doctor(home);
   expect([...before.levelOf('permissions'), ...before.levelOf('expired_blocks')]).toEqual(['warn', 'info']);

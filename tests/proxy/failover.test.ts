@@ -15,10 +15,26 @@ describe('how many keys one request may try', () => {
     ['100', 'a b c d e f'],
   ])('KMI_PROXY_FAILOVER_MAX=%s calls %s', async (max, upstream) => {
     const proxy = await startTestProxy({ accounts: SIX, settings: { KMI_PROXY_FAILOVER_MAX: max } });
-    for (const name of SIX) proxy.simulator.account(name).fail('quota_5h');
+    for (const name of SIX) proxy.simulator.account(name).fail('internal');
     const answer = await proxy.chat();
     expect(proxy.served()).toBe(upstream);
-    expect(answer.status).toBe(403);
+    expect(answer.status).toBe(500);
+    expect(JSON.parse(answer.text).error.message).toBe(ERRORS.internal.message);
+  });
+
+  it('does not count keys that are used up or refused, so that one that can serve is found', async () => {
+    const proxy = await startTestProxy({ accounts: SIX, settings: { KMI_PROXY_FAILOVER_MAX: '1' } });
+    for (const name of ['a', 'c', 'd', 'e']) proxy.simulator.account(name).fail(name === 'd' ? 'invalid_key' : 'quota_5h');
+    proxy.simulator.account('b').fail('internal');
+    expect((await proxy.chat()).status).toBe(200);
+    expect(proxy.served()).toBe('a b c d e f');
+  });
+
+  it('tries none at all when it may try none', async () => {
+    const proxy = await startTestProxy({ accounts: SIX, settings: { KMI_PROXY_FAILOVER_MAX: '0' } });
+    proxy.simulator.account('a').fail('quota_5h');
+    const answer = await proxy.chat();
+    expect([answer.status, proxy.served()]).toEqual([403, 'a']);
     expect(JSON.parse(answer.text).error.message).toBe(ERRORS.quota_5h.message);
   });
 

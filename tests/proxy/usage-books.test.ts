@@ -165,7 +165,7 @@ it('a tapped sink behind the real attempt says what the books say, whatever the 
       const path = `/coding/v1${endpoint}`;
       const result = await new Promise<AttemptResult>((resolve) => {
         const attempt = new Attempt(tapped, { firstByteMs: 0, idleMs: 0 }, resolve);
-        attempt.start(dispatcher, { origin: simulator.origin, path, method: 'POST', headers, body: sent });
+        attempt.start(dispatcher, { origin: simulator.origin, path, method: 'POST', headers, body: sent, headersTimeout: 0, bodyTimeout: 0 });
       });
       expect(result).toEqual({ kind: 'served', status: 200, brokenBy: null });
       return tapped.read();
