@@ -158,6 +158,8 @@ export async function serve(app: App): Promise<ServingApp> {
     { startHealthMonitor },
     { dryRunHealth, fetchUsage },
     { startKeyWatch },
+    { UsageLedger },
+    { withFileLock },
   ] = await Promise.all([
     import('./proxy/server.ts'),
     import('./proxy/key-pool.ts'),
@@ -165,6 +167,8 @@ export async function serve(app: App): Promise<ServingApp> {
     import('./health/monitor.ts'),
     import('./health/usage-client.ts'),
     import('./keys/watch.ts'),
+    import('./usage/ledger.ts'),
+    import('./state/file-lock.ts'),
   ]);
   const log = await app.log();
   const trace = new TraceWriter({
@@ -180,7 +184,8 @@ export async function serve(app: App): Promise<ServingApp> {
     trace.record(event);
     onTrace?.(event);
   };
-  const proxy = await startProxy({ config, pool, ledger, trace: { record }, log, clock, environment: app.environment });
+  const usage = new UsageLedger({ stateDir: config.stateDir, zone: config.timezone, clock, lock: withFileLock, log });
+  const proxy = await startProxy({ config, pool, ledger, trace: { record }, usage, log, clock, environment: app.environment });
 
   const monitor = startHealthMonitor({
     keys: () => keys,
@@ -249,6 +254,7 @@ export async function serve(app: App): Promise<ServingApp> {
     monitor.stop();
     await end();
     await trace.close();
+    await usage.close();
     log.info('The proxy stopped.');
     await app.close();
   };

@@ -44,7 +44,12 @@ export const SETTINGS = {
   proxyMaxRpsPerKey: integer('KMI_PROXY_MAX_RPS_PER_KEY', 0, 'requests a second and key; 0 = no limit'),
   proxyMaxRpmPerKey: integer('KMI_PROXY_MAX_RPM_PER_KEY', 0, 'requests a minute and key; 0 = no limit'),
 
-  proxyFailoverMax: integer('KMI_PROXY_FAILOVER_MAX', 3, 'further keys one request may try, not counting used-up or refused ones; 0 = none', { max: 1000 }),
+  proxyFailoverMax: integer(
+    'KMI_PROXY_FAILOVER_MAX',
+    3,
+    'further keys one request may try, not counting used-up or refused ones; 0 = none',
+    { max: 1000 },
+  ),
   proxyWaitSeconds: integer('KMI_PROXY_WAIT_SECONDS', 0, 'hold a request this long for a cooling key; 0 = answer 503 at once', {
     max: 86_400,
   }),

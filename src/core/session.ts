@@ -25,24 +25,43 @@ const NAME_MAX = 512;
  * and only a client that names no session at all costs a search through it. `places` is kept from request to request.
  */
 export function findSession(header: HeaderLookup, chunks: readonly Buffer[], places: KnownPlaces): Session | null {
+  return findInHeader(header) ?? (chunks.length === 0 ? null : findInBody(new BodyBytes(chunks), places));
+}
+
+function findInHeader(header: HeaderLookup): Session | null {
   for (const name of HEADERS) {
     const value = header(name);
     if (value !== undefined && value !== '' && value.length <= NAME_MAX) return { id: hashText(value), source: 'header' };
   }
-  return chunks.length === 0 ? null : findInBody(new BodyBytes(chunks), places);
+  return null;
+}
+
+/** The same, but only a session that the client names in a header or near an end of the body: enough for keeping books. */
+export function findNamedSession(header: HeaderLookup, chunks: readonly Buffer[], places: KnownPlaces): Session | null {
+  const inHeader = findInHeader(header);
+  if (inHeader !== null || chunks.length === 0) return inHeader;
+  const body = new BodyBytes(chunks);
+  return isObject(body) ? nameIn(body, findNear, places) : null;
+}
+
+function isObject(body: BodyBytes): boolean {
+  const start = body.slice(0, 16);
+  return start[skipSpace(start, 0)] === OPEN_BRACE;
+}
+
+function nameIn(body: BodyBytes, find: typeof findNear, places: KnownPlaces): Session | null {
+  const key = find(body, CACHE_KEY, places);
+  if (key !== null && key.length > 2) return { id: hashText(unquote(key)), source: 'prompt_cache_key' };
+  const metadata = find(body, METADATA, places);
+  const user = metadata === null ? null : userIdOf(metadata);
+  return user === null ? null : { id: hashText(sessionOfUser(user)), source: 'user_id' };
 }
 
 function findInBody(body: BodyBytes, places: KnownPlaces): Session | null {
-  const start = body.slice(0, 16);
-  if (start[skipSpace(start, 0)] !== OPEN_BRACE) return null;
+  if (!isObject(body)) return null;
   // Both near before either far: a client that sends the second would else pay a search for the first.
-  for (const find of [findNear, findAnywhere]) {
-    const key = find(body, CACHE_KEY, places);
-    if (key !== null && key.length > 2) return { id: hashText(unquote(key)), source: 'prompt_cache_key' };
-    const metadata = find(body, METADATA, places);
-    const user = metadata === null ? null : userIdOf(metadata);
-    if (user !== null) return { id: hashText(sessionOfUser(user)), source: 'user_id' };
-  }
+  const named = nameIn(body, findNear, places) ?? nameIn(body, findAnywhere, places);
+  if (named !== null) return named;
   const head = hashConversationHead(body);
   return head === null ? null : { id: head, source: 'head' };
 }

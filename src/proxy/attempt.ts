@@ -24,6 +24,8 @@ export type AnswerSink = {
   head(status: number, reason: string, headers: readonly string[]): void;
   /** Whether the client can take more; when it cannot, `whenReady` is called once it can. */
   data(chunk: Buffer, whenReady: () => void): boolean;
+  /** The answer is whole. Called synchronously, so that its end leaves with its last bytes. */
+  end(): void;
 };
 
 /** How one attempt ended. Only the first kind has reached the client. */
@@ -150,7 +152,10 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiting {
   onComplete(): void {
     if (this.#status === 0) return;
     if (this.#collected !== null) this.#end(this.#answered(true));
-    else this.#end({ kind: 'served', status: this.#status, brokenBy: null });
+    else if (!this.#ended) {
+      this.#sink.end();
+      this.#end({ kind: 'served', status: this.#status, brokenBy: null });
+    }
   }
 
   onError(error: Error): void {

@@ -179,6 +179,7 @@ function runAttempt(
           pool.served(entry, failures);
         },
         data: (chunk, whenReady) => sink.data(chunk, whenReady),
+        end: () => sink.end(),
       },
       { firstByteMs: config.proxyFirstByteTimeoutSeconds * 1000, idleMs: config.proxyIdleTimeoutSeconds * 1000 },
       (result) => {

@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Config } from '../config/settings.ts';
 import { redact } from '../core/redact.ts';
+import { findNamedSession, formatSession, headersIn } from '../core/session.ts';
 import type { Clock } from '../core/time.ts';
+import { KnownPlaces } from '../core/top-level-member.ts';
 import { stampPerSecond } from '../core/zoned-time.ts';
 import { KmiError } from '../errors.ts';
 import type { AttemptRequest } from './attempt.ts';
@@ -12,13 +14,15 @@ import { type RequestHead, withCredential } from './headers.ts';
 import { ClientLeft, UpstreamSilence } from './interruptions.ts';
 import type { KeyPool, PoolEntry } from './key-pool.ts';
 import { sendError, sendJson } from './own-answers.ts';
-import type { LedgerPort, LogPort, TracePort } from './ports.ts';
+import type { LedgerPort, LogPort, TracePort, UsagePort } from './ports.ts';
 import { Relay } from './relay.ts';
 import { RequestBody } from './request-body.ts';
 import { summarisePrompt } from './request-summary.ts';
 import { traceOf } from './request-trace.ts';
+import { TappedSink } from './tapped-sink.ts';
 import { isAnthropic, type Target } from './target.ts';
 import type { Upstreams } from './upstreams.ts';
+import { usageProtocolOf } from './usage-tap.ts';
 import type { WaitingRoom } from './waiting-room.ts';
 
 export type ForwardingParts = {
@@ -28,6 +32,7 @@ export type ForwardingParts = {
   readonly waitingRoom: WaitingRoom;
   readonly ledger: LedgerPort;
   readonly trace: TracePort;
+  readonly usage: UsagePort;
   readonly log: LogPort;
   readonly clock: Clock;
 };
@@ -45,6 +50,7 @@ export function createForwarding(
   const limits = { maxBytes: config.proxyMaxBodyMb * MB, replayMaxBytes: config.proxyReplayMaxMb * MB, heldByAll: { bytes: 0 } };
   const stamp = stampPerSecond(config.timezone);
   const targets = new UpstreamTargets();
+  const places = new KnownPlaces();
 
   return async (request, response, head, target) => {
     const startedAt = clock();
@@ -58,6 +64,8 @@ export function createForwarding(
       client.leave();
     });
     const relay = new Relay(response, protocol);
+    const usageProtocol = request.method === 'POST' && !config.dryRun ? usageProtocolOf(target.endpoint) : null;
+    const tapped = usageProtocol === null ? null : new TappedSink(relay, usageProtocol);
     let result: FailoverResult;
     try {
       if (!body.isReady) await new Promise<void>((resolve) => body.whenReady(resolve));
@@ -66,7 +74,7 @@ export function createForwarding(
         result = answerDryRun(parts, request, response, target, targets);
       } else {
         const requestFor = (entry: PoolEntry) => upstreamRequest(entry, request.method ?? 'GET', target, head, body, targets);
-        result = await runWithFailover(parts, { body, sink: relay, requestFor, client });
+        result = await runWithFailover(parts, { body, sink: tapped ?? relay, requestFor, client });
         finishAnswer(result, relay, response, parts);
       }
     } catch (error) {
@@ -85,6 +93,18 @@ export function createForwarding(
       rotationIndex: parts.ledger.store.state.rotationIndex,
       prompt: config.tracePrompts && request.method === 'POST' ? summarisePrompt(body.held) : NO_PROMPT,
     };
+    if (tapped !== null && result.end.kind === 'served' && result.entry !== null) {
+      const { model, usage } = await tapped.read();
+      const session = findNamedSession(headersIn(request.rawHeaders), body.held, places);
+      parts.usage.record({
+        at: startedAt,
+        keyLabel: result.entry.key.label,
+        account: null,
+        model,
+        session: session === null ? null : formatSession(session.id),
+        usage,
+      });
+    }
     const event = traceOf(facts, result);
     parts.trace.record(config.dryRun ? { ...event, dry_run: true } : event);
   };
@@ -122,11 +142,8 @@ function finishAnswer(
     relay.whole(status, reason, headers, body, isWhole);
     return;
   }
-  if (end.kind !== 'served') return;
-  if (end.brokenBy === null) {
-    relay.end();
-    return;
-  }
+  // A whole answer has been ended by the relay.
+  if (end.kind !== 'served' || end.brokenBy === null) return;
   if (response.destroyed || end.brokenBy instanceof ClientLeft) return;
   // The request turned out too large while the answer was under way: the caller's fault.
   if (end.brokenBy instanceof KmiError) {

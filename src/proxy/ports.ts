@@ -2,6 +2,7 @@ import type { KeyHealth } from '../core/health.ts';
 import type { Key } from '../core/key.ts';
 import type { ErrorCounter, KeyState } from '../core/key-state.ts';
 import type { Penalty } from '../core/penalty.ts';
+import type { TokenUsage } from '../core/token-usage.ts';
 import type { TraceEvent } from '../core/trace-event.ts';
 
 /** What the proxy needs of the shared state. None of it waits for the disk. */
@@ -31,6 +32,17 @@ export type LedgerPort = {
 export type HealthPort = { refreshNow(key: Key): Promise<KeyHealth> };
 
 export type TracePort = { record(event: TraceEvent): void };
+
+export type UsagePort = {
+  record(entry: {
+    at: number;
+    keyLabel: string;
+    account: string | null;
+    model: string | null;
+    session: string | null;
+    usage: TokenUsage | null;
+  }): void;
+};
 
 export type LogPort = {
   info(message: string, details?: Record<string, unknown>): void;

@@ -8,7 +8,7 @@ const NOTHING: PromptSummary = { hint: '', head: '' };
 const HINT_WORDS = 6;
 const HINT_CHARACTERS = 60;
 /** How much of the last message is looked at for its first words. */
-const SCAN_BYTES = 1024;
+const SCAN_BYTES = 512;
 /** How much of the last message's parts is looked through for the first text. */
 const PARTS_MAX_BYTES = 4 * 1024 * 1024;
 /** How many `"role"` keys are looked at from the end; a schema may hold some that are no message's. */

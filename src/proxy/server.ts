@@ -17,7 +17,7 @@ import { createForwarding } from './forwarding.ts';
 import { readHead } from './headers.ts';
 import type { KeyPool } from './key-pool.ts';
 import { sendError } from './own-answers.ts';
-import type { LedgerPort, LogPort, TracePort } from './ports.ts';
+import type { LedgerPort, LogPort, TracePort, UsagePort } from './ports.ts';
 import { dropRest } from './request-body.ts';
 import { isAnthropic, parseTarget } from './target.ts';
 import { throttle } from './throttle.ts';
@@ -30,6 +30,7 @@ export type ProxyParts = {
   readonly pool: KeyPool;
   readonly ledger: LedgerPort;
   readonly trace: TracePort;
+  readonly usage: UsagePort;
   readonly log: LogPort;
   readonly clock: Clock;
   readonly environment: ProxyEnvironment;

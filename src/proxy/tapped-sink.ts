@@ -31,6 +31,10 @@ export class TappedSink implements AnswerSink {
     return ready;
   }
 
+  end(): void {
+    this.#sink.end();
+  }
+
   /** What the answer said, once it is over; nothing when there was none. Never rejects. */
   read(): Promise<AnswerUsage> {
     return this.#tap?.end() ?? Promise.resolve(SAID_NOTHING);

@@ -13,7 +13,7 @@ export type TraceWriterOptions = {
 
 /** Events that wait for the disk; more than this are dropped and counted (kmi-manager.md section 8). */
 const QUEUE_MAX = 1000;
-const FLUSH_MS = 25;
+const FLUSH_MS = 100;
 const COMPLAIN_EVERY_MS = 60_000;
 
 /** Takes events at memory speed and appends them to the trace in batches. Never throws, never makes a request wait. */

@@ -150,6 +150,7 @@ it('a tapped sink behind the real attempt says what the books say, whatever the 
   let bytes = 0;
   const sink = {
     head: () => undefined,
+    end: () => undefined,
     data: (chunk: Buffer) => {
       bytes += chunk.length;
       return true;
@@ -165,7 +166,15 @@ it('a tapped sink behind the real attempt says what the books say, whatever the 
       const path = `/coding/v1${endpoint}`;
       const result = await new Promise<AttemptResult>((resolve) => {
         const attempt = new Attempt(tapped, { firstByteMs: 0, idleMs: 0 }, resolve);
-        attempt.start(dispatcher, { origin: simulator.origin, path, method: 'POST', headers, body: sent, headersTimeout: 0, bodyTimeout: 0 });
+        attempt.start(dispatcher, {
+          origin: simulator.origin,
+          path,
+          method: 'POST',
+          headers,
+          body: sent,
+          headersTimeout: 0,
+          bodyTimeout: 0,
+        });
       });
       expect(result).toEqual({ kind: 'served', status: 200, brokenBy: null });
       return tapped.read();

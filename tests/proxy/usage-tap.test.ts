@@ -225,6 +225,7 @@ it('a tapped sink passes every byte on before it reads it, with the back-pressur
   const passed: unknown[] = [];
   const inner = {
     head: (...head: unknown[]) => void passed.push(head),
+    end: () => undefined,
     data: (chunk: Buffer) => {
       passed.push(chunk);
       return passed.length < 3;
