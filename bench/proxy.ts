@@ -49,7 +49,7 @@ const subjects = (flagValue('--subjects')?.split(',') ?? SUBJECT_NAMES).filter(
   (name) => name !== 'nginx' || isInstalled('nginx'),
 ) as SubjectName[];
 
-const SIZES = process.env.ONLY2 ? { '2 KB': 2 * 1024 } : { '2 KB': 2 * 1024, '88 KB': 88 * 1024 };
+const SIZES = { '2 KB': 2 * 1024, '88 KB': 88 * 1024 };
 const CONNECTIONS = isShort ? [16] : [1, 16, 64];
 const STREAMS = isShort ? [100] : [1, 100, 500, 1000];
 const KEYS = isShort ? [3, 1000] : [3, 100, 10_000];
