@@ -45,8 +45,8 @@ async function serveHere(context: CommandContext, simulateWithoutKeys: boolean):
     const serving = await serve(simulated.app).catch((error: unknown) => explainTakenPort(context, error));
     return await serveUntilStopped(context, serving, [
       `${style.warn('Simulated upstream')}: there are no keys in ${config.authsDir}, so three made-up accounts answer.`,
-      'To use your own, stop this and run `kmi init`.',
-      `Then set KMI_DRY_RUN=0 in .env: without it the proxy only simulates (see \`kmi config\`).`,
+      'To use your own, stop this and run `kmi init`; or put a file such as mine.env with the line KMI_API_KEY=sk-...',
+      'there, and KMI_DRY_RUN=0 into .env: without it the proxy only simulates (see `kmi config`).',
     ]);
   } finally {
     await simulated.close();
@@ -88,7 +88,7 @@ async function serveUntilStopped(
   err(`${style.strong('kmi proxy')} serves ${style.accent(proxy.baseUrl)}`);
   for (const line of lines) err(line);
   if (!isLoopbackHost(config.proxyListen.host)) err(style.warn('Other machines can reach this address.'));
-  err(`Point a client at it: KIMI_BASE_URL=${proxy.baseUrl}   Stop: Ctrl+C, or kmi proxy-stop`);
+  err('Point a client at it: kmi kimi, kmi run -- <command>, or eval "$(kmi env)"   Stop: Ctrl+C, or kmi proxy-stop');
   await signals.first;
   err('Stopping: open requests finish first. Ctrl+C again ends them.');
   await Promise.race([serving.stop(), signals.second.then(() => serving.kill())]);

@@ -22,7 +22,7 @@ export function renderProxyFacts(facts: ProxyFacts, { columns, style }: { column
     { name: 'pid', value: uptimeSeconds === null ? String(pid) : `${pid}, up ${durationText(uptimeSeconds * 1000, 'down')}` },
     ...(keys === null ? [] : [{ name: 'keys', value: `${counted(keys.total, 'key')}, ${keys.ready} ready` }]),
     { name: 'log', value: log },
-    { name: 'client', value: `KIMI_BASE_URL=${url}` },
+    { name: 'client', value: 'kmi kimi, kmi run -- <command>, or eval "$(kmi env)"' },
     { name: 'stop', value: 'kmi proxy-stop' },
   ];
   return renderFields(fields, viewWidth(columns) - 2, style).map((line) => `  ${line}`);

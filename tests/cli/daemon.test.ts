@@ -60,7 +60,7 @@ test('`kmi proxy` starts it in the background, says where it is, and ends', asyn
     `  pid      ${pid}`,
     '  keys     1 key, 1 ready',
     `  log      ${join(home.stateDir, 'logs', 'proxy.out')}`,
-    `  client   KIMI_BASE_URL=${home.proxyUrl}`,
+    '  client   kmi kimi, kmi run -- <command>, or eval "$(kmi env)"',
     '  stop     kmi proxy-stop',
     '',
   ]);

@@ -67,15 +67,24 @@ it('the package holds the program and its papers, and nothing else', () => {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   const [{ files }] = JSON.parse(text) as [{ files: { path: string; mode: number }[] }];
-  const papers = ['dist/package.json', 'dist/LICENSES.txt', 'package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', '.env.example', '_auths/README.md', 'SECURITY.md'];
+  const papers = [
+    'dist/package.json',
+    'dist/LICENSES.txt',
+    'package.json',
+    'README.md',
+    'LICENSE',
+    'CHANGELOG.md',
+    '.env.example',
+    '_auths/README.md',
+    'SECURITY.md',
+  ];
   const paths = files.map(({ path }) => path);
   expect(paths.filter((path) => !papers.includes(path) && !/^dist\/[\w-]+\.js$/.test(path))).toEqual([]);
   expect(paths).toContain('dist/cli.js');
   expect(
     paths.filter(
       (path) =>
-        /test|spec|bench|\.map$|\.tsx?$|secret|\.pem$|\.key$/i.test(path) &&
-        !/^dist\/(?:keys-test|key-test-words)-/.test(path),
+        /test|spec|bench|\.map$|\.tsx?$|secret|\.pem$|\.key$/i.test(path) && !/^dist\/(?:keys-test|key-test-words)-/.test(path),
     ),
   ).toEqual([]);
 });
