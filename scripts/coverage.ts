@@ -27,11 +27,15 @@ export async function addProcessCoverage(hits: LineHits, folder: string, dist: s
   for (const [path, runs] of readRuns(folder, dist)) {
     // Merged before it is converted: converting parses the script, and there may be hundreds of runs.
     const merged = mergeScriptCovs(runs);
-    if (merged === undefined) continue;
+    // Without a map it is the bundler's own glue.
+    if (merged === undefined || !existsSync(`${path}.map`)) continue;
     const code = readFileSync(path, 'utf8');
     const sourceMap = JSON.parse(readFileSync(`${path}.map`, 'utf8'));
     const coverage = await convert({ code, sourceMap, coverage: merged, ast: parseAstAsync(code) });
-    for (const entry of Object.values(coverage)) addFile(hits, entry as IstanbulFile);
+    for (const entry of Object.values(coverage) as IstanbulFile[]) {
+      // Packages are in the bundle, too.
+      if (!entry.path.includes('node_modules')) addFile(hits, entry);
+    }
   }
 }
 
