@@ -6,6 +6,7 @@ export default defineConfig({
     include: ['tests/clients/**/*.test.ts'],
     pool: 'forks',
     maxWorkers: 1,
+    retry: process.env.CI === undefined ? 0 : 2,
     fileParallelism: false,
     testTimeout: 180_000,
     hookTimeout: 300_000,

@@ -7,5 +7,11 @@ export type WrittenFile = { readonly path: string; readonly text: string };
 export async function readEverything(folder: string): Promise<readonly WrittenFile[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  return Promise.all(files.map(async (path) => ({ path, text: await readFile(path, 'latin1') })));
+  return Promise.all(files.map(async (path) => ({ path, text: await readFile(path, 'latin1').catch(goneMeanwhile) })));
+}
+
+/** A temporary file that has become the real one by now, which is read as well. */
+function goneMeanwhile(error: NodeJS.ErrnoException): string {
+  if (error.code === 'ENOENT') return '';
+  throw error;
 }
