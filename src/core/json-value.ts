@@ -5,6 +5,10 @@ export function recordOf(value: unknown): JsonRecord | null {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonRecord) : null;
 }
 
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return recordOf(value) !== null;
+}
+
 /** The first of the named own fields that is present; null counts as absent. */
 export function fieldOf(record: JsonRecord | null, ...names: readonly string[]): unknown {
   if (record === null) return undefined;

@@ -1,3 +1,5 @@
+import { isRecord } from './json-value.ts';
+
 /** What an upstream answer says about the key that got it. One class, one consequence. */
 export type VerdictClass =
   | 'served'
@@ -171,10 +173,6 @@ function parseJson(text: string): unknown {
   } catch {
     return null;
   }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isString(value: unknown): value is string {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, type FileHandle, lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { reasonOf } from '../errors.ts';
 
 export const PRIVATE_FILE = 0o600;
 const PRIVATE_FOLDER = 0o700;
@@ -84,5 +85,16 @@ async function syncFolder(folder: string): Promise<void> {
     }
   } catch {
     // Best effort: the file itself is on disk.
+  }
+}
+
+/** Whether anything is at the path, a link to nowhere included. Throws what the file system says, but not that it is missing. */
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if (reasonOf(error) === 'ENOENT') return false;
+    throw error;
   }
 }

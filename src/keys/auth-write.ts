@@ -1,8 +1,8 @@
-import { lstat, open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { quote, setEnvVariable } from '../config/env-text.ts';
 import { type EditOutcome, editPrivateFile } from '../files/edit-private.ts';
-import { makePrivateFolder, PRIVATE_FILE, replaceFile } from '../files/private.ts';
+import { exists, makePrivateFolder, PRIVATE_FILE, replaceFile } from '../files/private.ts';
 import { formatOf } from './auth-folder.ts';
 import { codeOf } from './bounded-file.ts';
 import { parseEnvFile } from './env-file.ts';
@@ -84,15 +84,5 @@ export async function setAsideAuthFile(path: string, now: number): Promise<strin
     if (await exists(target)) continue;
     await rename(path, target);
     return target;
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await lstat(path);
-    return true;
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return false;
-    throw error;
   }
 }

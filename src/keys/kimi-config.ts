@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, chown, link, lstat, open, realpath, rename, rm } from 'node:fs/promises';
+import { chmod, chown, link, open, realpath, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { isLoopbackHost, parseBaseUrl } from '../config/kinds.ts';
 import type { Key } from '../core/key.ts';
-import { PRIVATE_FILE, replaceFile } from '../files/private.ts';
+import { exists, PRIVATE_FILE, replaceFile } from '../files/private.ts';
 import { type BoundedFile, codeOf, decodeUtf8, readBoundedFile } from './bounded-file.ts';
 import type { CredentialField } from './kimi-credentials.ts';
 
@@ -134,16 +134,6 @@ async function writeOnce(path: string, bytes: Uint8Array): Promise<void> {
     });
   } finally {
     await rm(temporary, { force: true }).catch(() => undefined);
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await lstat(path);
-    return true;
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return false;
-    throw error;
   }
 }
 

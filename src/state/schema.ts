@@ -1,3 +1,4 @@
+import { isRecord } from '../core/json-value.ts';
 import { type KeyState, newKeyState } from '../core/key-state.ts';
 import { oneLine } from '../core/one-line.ts';
 
@@ -182,10 +183,6 @@ function parseObject(text: string): Record<string, unknown> | null {
   } catch {
     return null;
   }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function omit(record: Record<string, unknown>, known: ReadonlySet<string>): Record<string, unknown> {
