@@ -17,6 +17,14 @@ export type Block = {
   readonly reason: string;
 };
 
+/** Which account a key belongs to, as `GET /me` said. */
+export type KnownAccount = {
+  /** A short hash of the upstream's id of it, the same in every process (`hashAccountId`). */
+  readonly id: string;
+  /** When it was asked; epoch ms. */
+  readonly at: number;
+};
+
 export type ErrorCounter = 'errors401' | 'errors403' | 'errors429' | 'errors5xx';
 export type Counter = ErrorCounter | 'requests';
 
@@ -31,6 +39,8 @@ export type KeyState = {
   errors5xx: number;
   cooldown: Cooldown | null;
   block: Block | null;
+  /** null until `GET /me` answered. */
+  account: KnownAccount | null;
 };
 
 export function newKeyState(): KeyState {
@@ -43,6 +53,7 @@ export function newKeyState(): KeyState {
     errors5xx: 0,
     cooldown: null,
     block: null,
+    account: null,
   };
 }
 

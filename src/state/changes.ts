@@ -1,4 +1,5 @@
-import { type Block, type Cooldown, type Counter, newKeyState } from '../core/key-state.ts';
+import { type Block, type Cooldown, type Counter, type KnownAccount, newKeyState } from '../core/key-state.ts';
+import type { Strategy } from '../core/strategy.ts';
 import type { State } from './schema.ts';
 
 /**
@@ -13,6 +14,7 @@ export type KeyChange = {
   lastUsed?: number;
   cooldown?: Cooldown | null;
   block?: Block | null;
+  account?: KnownAccount | null;
   shifts?: Partial<Record<Counter, Shift>>;
 };
 
@@ -21,6 +23,7 @@ export type Changes = {
   activeKey?: { readonly label: string; readonly index: number };
   rotationIndex?: number;
   autoRotate?: boolean;
+  strategy?: Strategy;
   lastHealthRefresh?: number;
   readonly keys: Map<string, KeyChange>;
 };
@@ -82,6 +85,7 @@ function foldKey(change: KeyChange, later: KeyChange): void {
   if (later.lastUsed !== undefined) change.lastUsed = Math.max(change.lastUsed ?? 0, later.lastUsed);
   if (later.cooldown !== undefined) change.cooldown = later.cooldown;
   if (later.block !== undefined) change.block = later.block;
+  if (later.account !== undefined) change.account = later.account;
   if (later.shifts === undefined) return;
   for (const [counter, next] of Object.entries(later.shifts) as [Counter, Shift][]) shift(change, counter, next);
 }
@@ -94,6 +98,7 @@ export function apply(state: State, changes: Changes): void {
   }
   if (changes.rotationIndex !== undefined) state.rotationIndex = changes.rotationIndex;
   if (changes.autoRotate !== undefined) state.autoRotate = changes.autoRotate;
+  if (changes.strategy !== undefined) state.strategy = changes.strategy;
   if (changes.lastHealthRefresh !== undefined) {
     state.lastHealthRefresh = Math.max(state.lastHealthRefresh ?? 0, changes.lastHealthRefresh);
   }
@@ -109,6 +114,7 @@ function applyToKey(state: State, label: string, change: KeyChange): void {
   if (change.lastUsed !== undefined) key.lastUsed = Math.max(key.lastUsed ?? 0, change.lastUsed);
   if (change.cooldown !== undefined) key.cooldown = change.cooldown;
   if (change.block !== undefined) key.block = change.block;
+  if (change.account !== undefined) key.account = change.account;
   for (const [counter, { add, floor }] of Object.entries(change.shifts ?? {}) as [Counter, Shift][]) {
     key[counter] = Math.max(key[counter] + add, floor);
   }

@@ -1,5 +1,6 @@
-import type { Counter, ErrorCounter, KeyState } from '../core/key-state.ts';
+import type { Counter, ErrorCounter, KeyState, KnownAccount } from '../core/key-state.ts';
 import type { Penalty } from '../core/penalty.ts';
+import type { Strategy } from '../core/strategy.ts';
 import { addTo, clear, type KeyChange, takeOneOff } from './changes.ts';
 import type { StateStore } from './store.ts';
 
@@ -86,7 +87,7 @@ export class Ledger {
 
   /** A label that stood for another key stands for a new one, or for none: nothing of the old one holds. */
   forget(label: string): void {
-    const change: KeyChange = { block: null, cooldown: null };
+    const change: KeyChange = { block: null, cooldown: null, account: null };
     for (const counter of COUNTERS) clear(change, counter);
     this.#store.changeKey(label, change, true);
   }
@@ -105,12 +106,12 @@ export class Ledger {
     for (const label of labels.values()) if (!labels.has(label)) for (const counter of COUNTERS) clear(changeOf(label), counter);
     for (const from of labels.keys()) {
       const state = this.#store.keyState(from);
-      const change = Object.assign(changeOf(from), { block: null, cooldown: null });
+      const change = Object.assign(changeOf(from), { block: null, cooldown: null, account: null });
       for (const counter of COUNTERS) addTo(change, counter, -state[counter]);
     }
     for (const [from, to] of labels) {
-      const { block, cooldown, lastUsed, ...state } = this.#store.keyState(from);
-      const change = Object.assign(changeOf(to), { block, cooldown }, lastUsed === null ? {} : { lastUsed });
+      const { block, cooldown, lastUsed, account, ...state } = this.#store.keyState(from);
+      const change = Object.assign(changeOf(to), { block, cooldown, account }, lastUsed === null ? {} : { lastUsed });
       for (const counter of COUNTERS) addTo(change, counter, state[counter]);
     }
     if (keys.size > 0) this.#store.change({ keys }, true);
@@ -128,8 +129,14 @@ export class Ledger {
     this.#store.setRotationIndex(index);
   }
 
-  setAutoRotate(on: boolean): void {
-    this.#store.change({ keys: new Map(), autoRotate: on }, true);
+  /** `strategy`: null leaves the one chosen before. */
+  setAutoRotate(on: boolean, strategy: Strategy | null = null): void {
+    this.#store.change({ keys: new Map(), autoRotate: on, ...(strategy === null ? {} : { strategy }) }, true);
+  }
+
+  /** `GET /me` said which account the key belongs to. */
+  accountIs(label: string, account: KnownAccount): void {
+    this.#store.changeKey(label, { account });
   }
 }
 

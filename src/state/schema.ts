@@ -1,10 +1,11 @@
 import { isRecord } from '../core/json-value.ts';
 import { type KeyState, newKeyState } from '../core/key-state.ts';
 import { oneLine } from '../core/one-line.ts';
+import { isStrategy, type Strategy } from '../core/strategy.ts';
 
 /**
- * What a proxy and the commands share. The file form is kmi-manager.md section 4 (schema 1) with three additions that
- * older readers ignore: `active_key`, `exhausted_reason` and whatever else stood in the file.
+ * What a proxy and the commands share. The file form is kmi-manager.md section 4 (schema 1) with additions that older
+ * readers ignore: `active_key`, `rotation_strategy`, `exhausted_reason`, `account_id` and whatever else stood in the file.
  */
 export type State = {
   /** Label of the key manual rotation chose; null until a choice was made. */
@@ -14,6 +15,8 @@ export type State = {
   /** Where round-robin goes on. */
   rotationIndex: number;
   autoRotate: boolean;
+  /** What `kmi rotate auto --strategy` chose; null: as `KMI_ROTATE_STRATEGY` says. */
+  strategy: Strategy | null;
   /** Epoch ms. */
   lastHealthRefresh: number | null;
   readonly keys: Map<string, KeyState>;
@@ -28,7 +31,15 @@ export type Unknowns = {
 export const NO_UNKNOWNS: Unknowns = { top: {}, keys: new Map() };
 
 export function newState(): State {
-  return { activeKey: null, activeIndex: 0, rotationIndex: 0, autoRotate: false, lastHealthRefresh: null, keys: new Map() };
+  return {
+    activeKey: null,
+    activeIndex: 0,
+    rotationIndex: 0,
+    autoRotate: false,
+    strategy: null,
+    lastHealthRefresh: null,
+    keys: new Map(),
+  };
 }
 
 const SCHEMA_VERSION = 1;
@@ -39,6 +50,7 @@ const TOP_FIELDS = new Set([
   'active_index',
   'rotation_index',
   'auto_rotate',
+  'rotation_strategy',
   'last_health_refresh',
   'keys',
 ]);
@@ -53,6 +65,8 @@ const KEY_FIELDS = new Set([
   'exhausted_reason',
   'blocked_until',
   'blocked_reason',
+  'account_id',
+  'account_checked_at',
 ]);
 
 /**
@@ -67,6 +81,7 @@ export function parseState(text: string): { state: State; unknowns: Unknowns } |
   state.activeIndex = toCount(raw.active_index);
   state.rotationIndex = toCount(raw.rotation_index);
   state.autoRotate = raw.auto_rotate === true;
+  state.strategy = isStrategy(raw.rotation_strategy) ? raw.rotation_strategy : null;
   state.lastHealthRefresh = toTime(raw.last_health_refresh);
   const unknownKeys = new Map<string, Record<string, unknown>>();
   for (const [label, entry] of Object.entries(isRecord(raw.keys) ? raw.keys : {})) {
@@ -106,7 +121,13 @@ function parseKeyState(raw: Record<string, unknown>): KeyState {
   // Shown in tables: whoever wrote the file must not be able to drive the terminal.
   const reason = typeof raw.blocked_reason === 'string' ? oneLine(raw.blocked_reason, REASON_CHARS) || null : null;
   if (blockedUntil !== null || reason !== null) state.block = { until: blockedUntil, reason: reason ?? 'blocked' };
+  const accountAt = toTime(raw.account_checked_at);
+  if (isAccountId(raw.account_id) && accountAt !== null) state.account = { id: raw.account_id, at: accountAt };
   return state;
+}
+
+function isAccountId(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-f]{8,64}$/.test(value);
 }
 
 const REASON_CHARS = 80;
@@ -134,6 +155,7 @@ export function renderState(state: State, unknowns: Unknowns): string {
         ...(key.cooldown === null ? {} : { exhausted_reason: key.cooldown.reason }),
         blocked_until: renderTime(key.block?.until ?? null),
         blocked_reason: key.block?.reason ?? null,
+        ...(key.account === null ? {} : { account_id: key.account.id, account_checked_at: renderTime(key.account.at) }),
         ...unknowns.keys.get(label),
       },
     ]),
@@ -143,6 +165,7 @@ export function renderState(state: State, unknowns: Unknowns): string {
     active_index: state.activeIndex,
     rotation_index: state.rotationIndex,
     auto_rotate: state.autoRotate,
+    ...(state.strategy === null ? {} : { rotation_strategy: state.strategy }),
     last_health_refresh: renderTime(state.lastHealthRefresh),
     active_key: state.activeKey,
     ...unknowns.top,

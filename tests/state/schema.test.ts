@@ -56,6 +56,7 @@ describe('a file of the Python tool', () => {
       activeIndex: 2,
       rotationIndex: 1,
       autoRotate: true,
+      strategy: null,
       lastHealthRefresh: Date.UTC(2026, 1, 2, 9),
       keys: new Map([
         [
@@ -69,6 +70,7 @@ describe('a file of the Python tool', () => {
             errors5xx: 4,
             cooldown: { until: Date.UTC(2026, 1, 2, 9, 5), reason: 'quota' },
             block: { until: Date.UTC(2026, 1, 2, 10), reason: 'payment_required' },
+            account: null,
           },
         ],
         ['Дом', newKeyState()],
