@@ -54,7 +54,7 @@ for (const [name, { type, encoding, chunks }] of Object.entries(CASES)) {
     let endMs = 0;
     for (let n = 0; n < ANSWERS; n++) {
       const start = performance.now();
-      const tap = createUsageTap({ contentType: type, contentEncoding: encoding, protocol: 'openai' });
+      const tap = createUsageTap(type, encoding, 'openai');
       if (tap === null) throw new Error('no tap');
       for (const chunk of chunks) tap.take(chunk);
       const taken = performance.now();

@@ -1,3 +1,5 @@
+const FROM_THE_START: readonly number[] = [0];
+
 /**
  * A held body, read without joining its chunks: joining 88 KB costs more than finding what is looked for. `join` does it
  * after all, once, for whoever has to search through everything.
@@ -9,6 +11,13 @@ export class BodyBytes {
   #joined: Buffer | null = null;
 
   constructor(chunks: readonly Buffer[]) {
+    if (chunks.length === 1) {
+      this.#chunks = chunks;
+      this.#starts = FROM_THE_START;
+      this.#joined = chunks[0] as Buffer;
+      this.length = this.#joined.length;
+      return;
+    }
     const starts: number[] = [];
     let length = 0;
     for (const chunk of chunks) {
@@ -18,7 +27,6 @@ export class BodyBytes {
     this.#chunks = chunks;
     this.#starts = starts;
     this.length = length;
-    if (chunks.length === 1) this.#joined = chunks[0] as Buffer;
   }
 
   /** The bytes `from` (inclusive) to `to`, cut at the ends of the body. A copy only where two chunks meet. */

@@ -92,9 +92,18 @@ export function sessionOfUser(userId: string): string {
   return CLAUDE_CODE_USER.exec(userId)?.[1] ?? JSON_USER.exec(userId)?.[1] ?? userId;
 }
 
+/** Ids of a busy moment; writing one in base 36 takes longer than finding it here. */
+const FORMATTED_MAX = 256;
+const formatted: { id: number; text: string }[] = Array.from({ length: FORMATTED_MAX }, () => ({ id: 0, text: '0' }));
+
 /** Short text form of a session id, for traces and tables: base 36, at most 11 characters. */
 export function formatSession(id: number): string {
-  return id.toString(36);
+  const place = formatted[id % FORMATTED_MAX] as { id: number; text: string };
+  if (place.id !== id) {
+    place.id = id;
+    place.text = id.toString(36);
+  }
+  return place.text;
 }
 
 /** Looks headers up in a flat list of names and values, as `rawHeaders` is; names in any case. */

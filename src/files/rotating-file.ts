@@ -25,8 +25,11 @@ export class RotatingFile {
     this.#options = options;
   }
 
-  /** `text` ends with a newline. Rejects with what the file system says; the text is then not written. */
-  append(text: string): Promise<void> {
+  /**
+   * `text` ends with a newline; given as bytes it must not change until it is written. Rejects with what the file system
+   * says; the text is then not written.
+   */
+  append(text: string | Buffer): Promise<void> {
     const written = this.#queue.then(() => this.#write(text));
     this.#queue = written.catch(() => undefined);
     return written;
@@ -37,8 +40,8 @@ export class RotatingFile {
     await this.#release();
   }
 
-  async #write(text: string): Promise<void> {
-    const bytes = Buffer.from(text);
+  async #write(text: string | Buffer): Promise<void> {
+    const bytes = typeof text === 'string' ? Buffer.from(text) : text;
     const { maxBytes } = this.#options;
     let file = await this.#current();
     if (maxBytes > 0 && file.size > 0 && file.size + bytes.length > maxBytes) {

@@ -1,11 +1,9 @@
 import type { Dispatcher } from 'undici';
+import type { DepartureListener } from './departure.ts';
 import { responseHeaders } from './headers.ts';
 import { ClientLeft, UpstreamSilence } from './interruptions.ts';
 import { ticksOf, unwatchPatience, type Waiting, watchPatience } from './patience.ts';
 import { Upload, type UploadBody } from './upload.ts';
-
-/** Timeouts in ms; 0 = none. */
-export type AttemptTimeouts = { readonly firstByteMs: number; readonly idleMs: number };
 
 export type AttemptRequest = {
   readonly origin: string;
@@ -22,8 +20,10 @@ export type AttemptRequest = {
 export type AnswerSink = {
   /** The answer's head. Called once, synchronously, before any data. */
   head(status: number, reason: string, headers: readonly string[]): void;
-  /** Whether the client can take more; when it cannot, `whenReady` is called once it can. */
-  data(chunk: Buffer, whenReady: () => void): boolean;
+  /** Whether the client can take more. */
+  data(chunk: Buffer): boolean;
+  /** After `data` said no: calls back once the client can take more. */
+  whenReady(goOn: () => void): void;
   /** The answer is whole. Called synchronously, so that its end leaves with its last bytes. */
   end(): void;
 };
@@ -45,6 +45,14 @@ export type AttemptResult =
     }
   | { readonly kind: 'failed'; readonly error: Error };
 
+/** Who runs an attempt. */
+export type AttemptOwner = {
+  /** An answer under 400 has begun; its head is with the sink. */
+  answering(): void;
+  /** Called once. */
+  attemptEnded(result: AttemptResult): void;
+};
+
 /** Error answers are read whole before they are judged, up to this size and time. */
 const ERROR_BODY_MAX_BYTES = 1024 * 1024;
 const ERROR_BODY_MAX_MS = 10_000;
@@ -58,12 +66,13 @@ const ABORTED_BEFORE_START = () => undefined;
  * undici's handler interface of before 7.0 is used on purpose: it hands over raw headers and takes back-pressure as a
  * return value, where the newer one parses every header into an object first.
  */
-export class Attempt implements Dispatcher.DispatchHandler, Waiting {
+export class Attempt implements Dispatcher.DispatchHandler, Waiting, DepartureListener {
   ticksLeft: number;
   slot = -1;
   readonly #sink: AnswerSink;
-  readonly #timeouts: AttemptTimeouts;
-  readonly #onEnd: (result: AttemptResult) => void;
+  readonly #owner: AttemptOwner;
+  readonly #firstByteMs: number;
+  readonly #idleMs: number;
   #abortCall: (reason: Error) => void = ABORTED_BEFORE_START;
   #resume: () => void = ABORTED_BEFORE_START;
   #abortedBy: Error | null = null;
@@ -74,17 +83,19 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiting {
   #collectedBytes = 0;
   #ended = false;
 
-  constructor(sink: AnswerSink, timeouts: AttemptTimeouts, onEnd: (result: AttemptResult) => void) {
+  /** Times in ms; 0 = no limit. */
+  constructor(sink: AnswerSink, owner: AttemptOwner, firstByteMs: number, idleMs: number) {
     this.#sink = sink;
-    this.#timeouts = timeouts;
-    this.#onEnd = onEnd;
-    this.ticksLeft = ticksOf(timeouts.firstByteMs);
+    this.#owner = owner;
+    this.#firstByteMs = firstByteMs;
+    this.#idleMs = idleMs;
+    this.ticksLeft = ticksOf(firstByteMs);
   }
 
   start(dispatcher: Dispatcher, request: AttemptRequest): void {
     watchPatience(this);
     // A long request body takes its time: the wait for the answer begins anew with every part of it.
-    if (request.body instanceof Upload) request.body.onProgress = this.#onProgress;
+    if (request.body instanceof Upload) request.body.onProgress = () => this.#uploadMoved();
     try {
       dispatcher.dispatch(request as unknown as Dispatcher.DispatchOptions, this);
     } catch (error) {
@@ -100,6 +111,10 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiting {
     this.#abortCall(reason);
     // What undici reports of an abort comes later or, for a queued call, not until it has a socket.
     this.#fail(reason);
+  }
+
+  clientLeft(): void {
+    this.abort(new ClientLeft('The client left.'));
   }
 
   runOut(): void {
@@ -125,8 +140,9 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiting {
     this.#headers = responseHeaders(rawHeaders);
     this.#resume = resume;
     if (status < 400) {
-      this.ticksLeft = ticksOf(this.#timeouts.idleMs);
+      this.ticksLeft = ticksOf(this.#idleMs);
       this.#sink.head(status, reason, this.#headers);
+      this.#owner.answering();
     } else {
       this.#collected = [];
       this.ticksLeft = ticksOf(ERROR_BODY_MAX_MS);
@@ -140,12 +156,13 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiting {
       this.#collect(this.#collected, chunk);
       return true;
     }
-    if (this.#sink.data(chunk, this.#goOn)) {
-      this.ticksLeft = ticksOf(this.#timeouts.idleMs);
+    if (this.#sink.data(chunk)) {
+      this.ticksLeft = ticksOf(this.#idleMs);
       return true;
     }
     // The client is the slow one; the upstream's silence is then ours.
     this.ticksLeft = 0;
+    this.#sink.whenReady(() => this.#goOn());
     return false;
   }
 
@@ -162,15 +179,15 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiting {
     this.#fail(this.#abortedBy ?? error);
   }
 
-  readonly #onProgress = (): void => {
-    if (this.#status === 0 && this.ticksLeft > 0) this.ticksLeft = ticksOf(this.#timeouts.firstByteMs);
-  };
+  #uploadMoved(): void {
+    if (this.#status === 0 && this.ticksLeft > 0) this.ticksLeft = ticksOf(this.#firstByteMs);
+  }
 
-  readonly #goOn = (): void => {
+  #goOn(): void {
     if (this.#ended) return;
-    this.ticksLeft = ticksOf(this.#timeouts.idleMs);
+    this.ticksLeft = ticksOf(this.#idleMs);
     this.#resume();
-  };
+  }
 
   #collect(collected: Buffer[], chunk: Buffer): void {
     collected.push(chunk);
@@ -195,6 +212,6 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiting {
     if (this.#ended) return;
     this.#ended = true;
     unwatchPatience(this);
-    this.#onEnd(result);
+    this.#owner.attemptEnded(result);
   }
 }

@@ -1,15 +1,16 @@
+import type { Dispatcher } from 'undici';
 import type { Config } from '../config/settings.ts';
-import { backoffMs, parseRetryAfter } from '../core/retry.ts';
-import type { Choice, Skip } from '../core/rotation.ts';
+import { backoffMs } from '../core/retry.ts';
+import type { Choice } from '../core/rotation.ts';
 import type { Clock } from '../core/time.ts';
-import { CONSEQUENCES, judge, parseErrorBody, type VerdictClass } from '../core/verdict.ts';
+import { CONSEQUENCES, type VerdictClass } from '../core/verdict.ts';
 import { KmiError } from '../errors.ts';
-import { type AnswerSink, Attempt, type AttemptRequest, type AttemptResult } from './attempt.ts';
+import { type AnswerSink, Attempt, type AttemptOwner, type AttemptRequest, type AttemptResult } from './attempt.ts';
+import { isSocketDeath, judgeResult, unreachable } from './attempt-outcome.ts';
 import type { Departure } from './departure.ts';
-import { errorText } from './error-text.ts';
-import { headerOf } from './headers.ts';
-import { ClientLeft, UpstreamSilence } from './interruptions.ts';
+import { ClientLeft } from './interruptions.ts';
 import type { AttemptOutcome, KeyPool, PoolEntry } from './key-pool.ts';
+import { noKeyError } from './no-key-error.ts';
 import type { RequestBody } from './request-body.ts';
 import type { Upstreams } from './upstreams.ts';
 import type { WaitingRoom } from './waiting-room.ts';
@@ -26,9 +27,13 @@ export type FailoverParts = {
 export type FailoverRequest = {
   readonly body: RequestBody;
   readonly sink: AnswerSink;
-  /** The upstream request for a key. */
-  readonly requestFor: (entry: PoolEntry) => AttemptRequest;
   readonly client: Departure;
+  /** The upstream request for a key. */
+  requestFor(entry: PoolEntry): AttemptRequest;
+  /** How it ended. Called once, unless `crashed` is. */
+  ended(result: FailoverResult): void;
+  /** The proxy itself failed on this request. */
+  crashed(error: unknown): void;
 };
 
 export type Failure = { readonly entry: PoolEntry; readonly outcome: AttemptOutcome };
@@ -61,153 +66,201 @@ function isKeysOwn(verdict: VerdictClass): boolean {
   return blame === 'key' || blame === 'account';
 }
 
-/** The whole life of one request towards the upstream. Design section 4. */
-export async function runWithFailover(parts: FailoverParts, request: FailoverRequest): Promise<FailoverResult> {
-  const { config, pool } = parts;
-  let tried: Set<PoolEntry> | null = null;
-  let failures: Failure[] | null = null;
-  let lastAnswer: { answer: Collected; verdict: VerdictClass; entry: PoolEntry } | null = null;
-  let lastError: Error | null = null;
-  let overloadRetries = 0;
-  let retries = 0;
-  let furtherKeys = 0;
-  let deadKeys = 0;
-  let freshSocketTried = false;
+type Chosen = Extract<Choice<PoolEntry>, { candidate: PoolEntry }>;
 
-  // Whoever waits already goes first.
-  let choice = parts.waitingRoom.isEmpty ? pool.choose() : NOBODY;
-  if (choice.candidate === null && config.proxyWaitSeconds > 0) choice = await waitForKey(parts, choice, request.client);
-  if (choice.candidate === null) {
-    const end = request.client.hasLeft
-      ? ({ kind: 'left' } as const)
-      : ({ kind: 'no-key', error: noKeyError(choice, parts) } as const);
-    return { entry: null, choice, failures: NO_FAILURES, end };
+/**
+ * The whole life of one request towards the upstream (design section 4): a key is chosen and asked; when it fails, the
+ * verdict says whether the same key is asked again, another one, or none. Driven by callbacks: in the usual case, one
+ * attempt that is served, nothing has to be waited for.
+ */
+export class Failover implements AttemptOwner {
+  readonly #parts: FailoverParts;
+  readonly #request: FailoverRequest;
+  #choice: Choice<PoolEntry> | null = null;
+  #entry: PoolEntry | null = null;
+  #startedAt = 0;
+  #origin = '';
+  #dispatcher: Dispatcher | null = null;
+  #failures: Failure[] | null = null;
+  #tried: Set<PoolEntry> | null = null;
+  #lastAnswer: { answer: Collected; verdict: VerdictClass; entry: PoolEntry } | null = null;
+  #lastError: Error | null = null;
+  #overloadRetries = 0;
+  #retries = 0;
+  #furtherKeys = 0;
+  #deadKeys = 0;
+  #freshSocketTried = false;
+
+  constructor(parts: FailoverParts, request: FailoverRequest) {
+    this.#parts = parts;
+    this.#request = request;
   }
-  let entry = choice.candidate;
 
-  for (;;) {
-    const startedAt = parts.clock();
-    const result = await runAttempt(parts, request, entry, failures ?? NO_FAILURES);
-    const finish = (end: FailoverResult['end'], by: PoolEntry = entry): FailoverResult => ({
-      entry: by,
-      choice,
-      failures: failures ?? NO_FAILURES,
-      end,
-    });
+  start(): void {
+    const { config, pool, waitingRoom } = this.#parts;
+    // Whoever waits already goes first.
+    const choice = waitingRoom.isEmpty ? pool.choose() : NOBODY;
+    if (choice.candidate !== null) this.#ask(choice);
+    else if (config.proxyWaitSeconds === 0) this.#refuse(choice);
+    else {
+      waitForKey(this.#parts, choice, this.#request.client).then(
+        (found) => this.#guarded(() => (found.candidate === null ? this.#refuse(found) : this.#ask(found))),
+        (error: unknown) => this.#request.crashed(error),
+      );
+    }
+  }
 
-    if (result.kind === 'served') return finish(result);
-    if (request.client.hasLeft || (result.kind === 'failed' && result.error instanceof ClientLeft))
-      return finish({ kind: 'left' });
+  #refuse(choice: Choice<PoolEntry>): void {
+    this.#choice = choice;
+    if (this.#request.client.hasLeft) this.#finish(LEFT);
+    else this.#finish({ kind: 'no-key', error: noKeyError(choice, this.#parts) });
+  }
+
+  #ask(choice: Chosen): void {
+    this.#choice = choice;
+    this.#entry = choice.candidate;
+    this.#attempt(choice.candidate);
+  }
+
+  #attempt(entry: PoolEntry): void {
+    const { config, upstreams, clock } = this.#parts;
+    const { client, sink } = this.#request;
+    this.#startedAt = clock();
+    const upstream = this.#request.requestFor(entry);
+    this.#origin = upstream.origin;
+    this.#dispatcher = upstreams.for(upstream.origin);
+    const attempt = new Attempt(sink, this, config.proxyFirstByteTimeoutSeconds * 1000, config.proxyIdleTimeoutSeconds * 1000);
+    client.notify(attempt);
+    if (client.hasLeft) attempt.clientLeft();
+    attempt.start(this.#dispatcher, upstream);
+  }
+
+  answering(): void {
+    this.#parts.pool.served(this.#entry as PoolEntry, this.#failures ?? NO_FAILURES);
+  }
+
+  attemptEnded(result: AttemptResult): void {
+    this.#request.client.notify(null);
+    const error = result.kind === 'failed' ? result.error : result.kind === 'served' ? result.brokenBy : null;
+    if (error !== null && !(error instanceof ClientLeft) && !(error instanceof KmiError)) {
+      this.#parts.upstreams.renew(this.#origin, this.#dispatcher as Dispatcher);
+    }
+    if (result.kind === 'served') this.#finish(result);
+    else this.#guarded(() => this.#goOn(result));
+  }
+
+  /** What comes after an attempt that the client has seen nothing of. */
+  #goOn(result: Exclude<AttemptResult, { kind: 'served' }>): void {
+    const { pool, clock } = this.#parts;
+    const { body, client } = this.#request;
+    const entry = this.#entry as PoolEntry;
+    if (client.hasLeft || (result.kind === 'failed' && result.error instanceof ClientLeft)) {
+      this.#finish(LEFT);
+      return;
+    }
 
     if (result.kind === 'failed') {
-      if (result.error instanceof KmiError) return finish({ kind: 'unreachable', error: result.error });
+      if (result.error instanceof KmiError) {
+        this.#finish({ kind: 'unreachable', error: result.error });
+        return;
+      }
       // A pooled socket may have died while it was idle. That says nothing about the key: once more on a fresh one.
-      if (!freshSocketTried && isSocketDeath(result.error) && request.body.canReplay) {
-        freshSocketTried = true;
-        continue;
+      if (!this.#freshSocketTried && isSocketDeath(result.error) && body.canReplay) {
+        this.#freshSocketTried = true;
+        this.#attempt(entry);
+        return;
       }
-      lastError = result.error;
+      this.#lastError = result.error;
     }
 
-    const outcome = judgeResult(result, startedAt, parts.clock());
+    const outcome = judgeResult(result, this.#startedAt, clock());
     const { next } = CONSEQUENCES[outcome.verdict];
-    if (next === 'relay' && result.kind === 'answered') {
-      pool.failed(entry, outcome);
-      return finish({ kind: 'relay', answer: result, verdict: outcome.verdict });
-    }
     pool.failed(entry, outcome);
-    if (result.kind === 'answered') lastAnswer = { answer: result, verdict: outcome.verdict, entry };
-
-    const giveUp = (): FailoverResult => {
-      if (lastAnswer !== null)
-        return finish({ kind: 'relay', answer: lastAnswer.answer, verdict: lastAnswer.verdict }, lastAnswer.entry);
-      return finish({ kind: 'unreachable', error: unreachable(lastError as Error) });
-    };
-    if (!request.body.canReplay) return giveUp();
-
-    if (next === 'same-key' && overloadRetries < Math.max(OVERLOAD_RETRIES, config.proxyRetryMax)) {
-      if (!(await pause(backoffMs(overloadRetries, config.proxyRetryBaseMs), request.client))) return finish({ kind: 'left' });
-      overloadRetries += 1;
-      // The body may have outgrown what is held while the pause lasted.
-      if (!request.body.canReplay) return giveUp();
-      continue;
+    if (result.kind === 'answered') {
+      if (next === 'relay') {
+        this.#finish({ kind: 'relay', answer: result, verdict: outcome.verdict });
+        return;
+      }
+      this.#lastAnswer = { answer: result, verdict: outcome.verdict, entry };
     }
+    if (!body.canReplay) {
+      this.#giveUp();
+      return;
+    }
+    if (next === 'same-key' && this.#overloadRetries < Math.max(OVERLOAD_RETRIES, this.#parts.config.proxyRetryMax)) {
+      this.#afterPause(this.#overloadRetries++, () => this.#attempt(entry));
+      return;
+    }
+    this.#askAnother(entry, outcome);
+  }
 
-    tried ??= new Set();
-    tried.add(entry);
-    failures ??= [];
-    failures.push({ entry, outcome });
+  #askAnother(entry: PoolEntry, outcome: AttemptOutcome): void {
+    const { config, pool } = this.#parts;
+    this.#tried ??= new Set();
+    this.#tried.add(entry);
+    this.#failures ??= [];
+    this.#failures.push({ entry, outcome });
     // A key that is used up or refused is put away, so trying the next one costs the pool nothing twice: it does not count.
-    if (isKeysOwn(outcome.verdict)) deadKeys += 1;
-    else furtherKeys += 1;
-    if (furtherKeys <= config.proxyFailoverMax && deadKeys <= DEAD_KEYS_MAX && config.proxyFailoverMax > 0) {
-      const further = pool.choose(tried);
+    if (isKeysOwn(outcome.verdict)) this.#deadKeys += 1;
+    else this.#furtherKeys += 1;
+    if (this.#furtherKeys <= config.proxyFailoverMax && this.#deadKeys <= DEAD_KEYS_MAX && config.proxyFailoverMax > 0) {
+      const further = pool.choose(this.#tried);
       if (further.candidate !== null) {
-        choice = further;
-        entry = further.candidate;
-        continue;
+        this.#ask(further);
+        return;
       }
     }
-    if (outcome.verdict !== 'broken' || retries >= config.proxyRetryMax) return giveUp();
-    if (!(await pause(backoffMs(retries, config.proxyRetryBaseMs), request.client))) return finish({ kind: 'left' });
-    if (!request.body.canReplay) return giveUp();
-    retries += 1;
-    tried.clear();
-    const again = pool.choose();
-    if (again.candidate === null) return giveUp();
-    choice = again;
-    entry = again.candidate;
+    if (outcome.verdict !== 'broken' || this.#retries >= config.proxyRetryMax) {
+      this.#giveUp();
+      return;
+    }
+    this.#afterPause(this.#retries++, () => {
+      this.#tried?.clear();
+      const again = pool.choose();
+      if (again.candidate === null) this.#giveUp();
+      else this.#ask(again);
+    });
+  }
+
+  /** Goes on after the back-off of the `retry`th retry, unless the client leaves or the body outgrows what is held. */
+  #afterPause(retry: number, goOn: () => void): void {
+    const { body, client } = this.#request;
+    pause(backoffMs(retry, this.#parts.config.proxyRetryBaseMs), client).then(
+      (stays) =>
+        this.#guarded(() => {
+          if (!stays) this.#finish(LEFT);
+          else if (body.canReplay) goOn();
+          else this.#giveUp();
+        }),
+      (error: unknown) => this.#request.crashed(error),
+    );
+  }
+
+  #giveUp(): void {
+    const last = this.#lastAnswer;
+    if (last === null) {
+      this.#finish({ kind: 'unreachable', error: unreachable(this.#lastError as Error) });
+      return;
+    }
+    this.#entry = last.entry;
+    this.#finish({ kind: 'relay', answer: last.answer, verdict: last.verdict });
+  }
+
+  #finish(end: FailoverResult['end']): void {
+    this.#request.ended({ entry: this.#entry, choice: this.#choice, failures: this.#failures ?? NO_FAILURES, end });
+  }
+
+  #guarded(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#request.crashed(error);
+    }
   }
 }
 
+const LEFT: FailoverResult['end'] = Object.freeze({ kind: 'left' });
 const NO_FAILURES: readonly Failure[] = Object.freeze([]);
-
-function runAttempt(
-  { config, pool, upstreams }: FailoverParts,
-  request: FailoverRequest,
-  entry: PoolEntry,
-  failures: readonly Failure[],
-): Promise<AttemptResult> {
-  return new Promise((resolve) => {
-    const upstream = request.requestFor(entry);
-    const { client, sink } = request;
-    const dispatcher = upstreams.for(upstream.origin);
-    const attempt = new Attempt(
-      {
-        head(status, reason, headers) {
-          sink.head(status, reason, headers);
-          pool.served(entry, failures);
-        },
-        data: (chunk, whenReady) => sink.data(chunk, whenReady),
-        end: () => sink.end(),
-      },
-      { firstByteMs: config.proxyFirstByteTimeoutSeconds * 1000, idleMs: config.proxyIdleTimeoutSeconds * 1000 },
-      (result) => {
-        client.notify(null);
-        const error = result.kind === 'failed' ? result.error : result.kind === 'served' ? result.brokenBy : null;
-        if (error !== null && !(error instanceof ClientLeft) && !(error instanceof KmiError)) {
-          upstreams.renew(upstream.origin, dispatcher);
-        }
-        resolve(result);
-      },
-    );
-    const onLeft = () => attempt.abort(new ClientLeft('The client left.'));
-    client.notify(onLeft);
-    if (client.hasLeft) onLeft();
-    attempt.start(dispatcher, upstream);
-  });
-}
-
-function judgeResult(result: Exclude<AttemptResult, { kind: 'served' }>, startedAt: number, now: number): AttemptOutcome {
-  if (result.kind === 'failed') return { verdict: 'broken', status: 503, retryAfterMs: null, startedAt };
-  const text = errorText(result.body, headerOf(result.headers, 'content-encoding'));
-  return {
-    verdict: judge(parseErrorBody(result.status, text)),
-    status: result.status,
-    retryAfterMs: parseRetryAfter(headerOf(result.headers, 'retry-after'), now),
-    startedAt,
-  };
-}
 
 async function waitForKey(
   { config, pool, waitingRoom, clock }: FailoverParts,
@@ -230,45 +283,6 @@ async function waitForKey(
 
 const NOBODY: Choice<PoolEntry> = { candidate: null, skipped: [], returnsAt: null };
 
-function noKeyError(choice: Choice<PoolEntry>, { pool, clock }: FailoverParts): KmiError {
-  if (choice.candidate !== null) throw new Error('A key was chosen.');
-  const retryAfterSeconds = choice.returnsAt === null ? null : Math.max(1, Math.ceil((choice.returnsAt - clock()) / 1000));
-  const options = retryAfterSeconds === null ? {} : { retryAfterSeconds };
-  if (pool.entries.length === 0) return new KmiError('no_keys', 'The proxy has no keys.', options);
-  if (choice.skipped.length > 0 && choice.skipped.every(({ reason }) => reason === 'key_rate_limit')) {
-    return new KmiError('rate_limited', 'Every key is at its own rate limit.', options);
-  }
-  return new KmiError('no_eligible_key', `No key can serve now (${summarise(choice.skipped)}).`, options);
-}
-
-/** "2 quota, 1 auth": reasons by how often they occur. */
-function summarise(skipped: readonly Skip[]): string {
-  const counts = new Map<string, number>();
-  for (const { reason } of skipped) counts.set(reason, (counts.get(reason) ?? 0) + 1);
-  return [...counts]
-    .sort(([, a], [, b]) => b - a)
-    .map(([reason, count]) => `${count} ${reason}`)
-    .join(', ');
-}
-
-function unreachable(error: Error): KmiError {
-  if (error instanceof UpstreamSilence) return new KmiError('upstream_timeout', error.message, { cause: error });
-  return new KmiError('upstream_unreachable', `The upstream could not be reached (${networkReason(error)}).`, { cause: error });
-}
-
-/** The code of a network error; its message may name addresses, which a client need not see. */
-function networkReason(error: Error): string {
-  const { code, cause } = error as NodeJS.ErrnoException;
-  return code ?? (cause as NodeJS.ErrnoException | undefined)?.code ?? 'network error';
-}
-
-/** Errors of a connection that had been established: a dead pooled socket shows as one of these. */
-const SOCKET_DEATH = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET', 'ETIMEDOUT', 'ENETRESET', 'ECONNABORTED']);
-
-function isSocketDeath(error: Error): boolean {
-  return SOCKET_DEATH.has(networkReason(error));
-}
-
 /** Waits; false when the client left meanwhile. */
 function pause(ms: number, client: Departure): Promise<boolean> {
   return new Promise((resolve) => {
@@ -278,7 +292,7 @@ function pause(ms: number, client: Departure): Promise<boolean> {
       client.notify(null);
       resolve(stays);
     };
-    client.notify(() => done(false));
+    client.notify({ clientLeft: () => done(false) });
     if (client.hasLeft) done(false);
   });
 }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Config } from '../config/settings.ts';
 import { redact } from '../core/redact.ts';
@@ -6,23 +5,25 @@ import { findNamedSession, formatSession, headersIn } from '../core/session.ts';
 import type { Clock } from '../core/time.ts';
 import { KnownPlaces } from '../core/top-level-member.ts';
 import { stampPerSecond } from '../core/zoned-time.ts';
-import { KmiError } from '../errors.ts';
-import type { AttemptRequest } from './attempt.ts';
+import { KmiError, reasonOf } from '../errors.ts';
+import { Afterwards, type Leftover } from './afterwards.ts';
+import type { AnswerSink, AttemptRequest } from './attempt.ts';
 import { Departure } from './departure.ts';
-import { type FailoverResult, runWithFailover } from './failover.ts';
+import { Failover, type FailoverRequest, type FailoverResult } from './failover.ts';
 import { type RequestHead, withCredential } from './headers.ts';
 import { ClientLeft, UpstreamSilence } from './interruptions.ts';
 import type { KeyPool, PoolEntry } from './key-pool.ts';
 import { sendError, sendJson } from './own-answers.ts';
 import type { LedgerPort, LogPort, TracePort, UsagePort } from './ports.ts';
 import { Relay } from './relay.ts';
-import { RequestBody } from './request-body.ts';
+import { type BodyLimits, RequestBody } from './request-body.ts';
+import { nextRequestId } from './request-id.ts';
 import { summarisePrompt } from './request-summary.ts';
 import { traceOf } from './request-trace.ts';
 import { TappedSink } from './tapped-sink.ts';
 import { isAnthropic, type Target } from './target.ts';
 import type { Upstreams } from './upstreams.ts';
-import { usageProtocolOf } from './usage-tap.ts';
+import { type AnswerUsage, usageProtocolOf } from './usage-tap.ts';
 import type { WaitingRoom } from './waiting-room.ts';
 
 export type ForwardingParts = {
@@ -42,138 +43,229 @@ const MB = 1024 * 1024;
 const ORDINARY_ENDPOINT = /^\/[a-z/_]{0,40}$/;
 const NO_PROMPT = { hint: '', head: '' };
 
-/** Makes the function that takes an admitted request to the upstream and its answer back. */
-export function createForwarding(
-  parts: ForwardingParts,
-): (request: IncomingMessage, response: ServerResponse, head: RequestHead, target: Target) => Promise<void> {
-  const { config, clock } = parts;
-  const limits = { maxBytes: config.proxyMaxBodyMb * MB, replayMaxBytes: config.proxyReplayMaxMb * MB, heldByAll: { bytes: 0 } };
-  const stamp = stampPerSecond(config.timezone);
-  const targets = new UpstreamTargets();
-  const places = new KnownPlaces();
+/** Takes an admitted request to the upstream and its answer back. Throws what refuses a request at once. */
+export type Forward = (request: IncomingMessage, response: ServerResponse, head: RequestHead, target: Target) => void;
 
-  return async (request, response, head, target) => {
-    const startedAt = clock();
-    const protocol = { anthropic: isAnthropic(target.endpoint) };
-    const client = new Departure();
-    const body = new RequestBody(request, head, limits);
-    response.once('close', () => {
-      body.release();
-      if (response.writableFinished) return;
-      body.abandon();
-      client.leave();
-    });
-    const relay = new Relay(response, protocol);
-    const usageProtocol = request.method === 'POST' && !config.dryRun ? usageProtocolOf(target.endpoint) : null;
-    const tapped = usageProtocol === null ? null : new TappedSink(relay, usageProtocol);
-    let result: FailoverResult;
-    try {
-      if (!body.isReady) await new Promise<void>((resolve) => body.whenReady(resolve));
-      if (body.failure !== null) throw body.failure;
-      if (config.dryRun) {
-        result = answerDryRun(parts, request, response, target, targets);
-      } else {
-        const requestFor = (entry: PoolEntry) => upstreamRequest(entry, request.method ?? 'GET', target, head, body, targets);
-        result = await runWithFailover(parts, { body, sink: tapped ?? relay, requestFor, client });
-        finishAnswer(result, relay, response, parts);
-      }
-    } catch (error) {
-      if (error instanceof ClientLeft) result = { entry: null, choice: null, failures: [], end: { kind: 'left' } };
-      else throw error;
-    }
-    if (result.end.kind === 'no-key' || result.end.kind === 'unreachable') sendError(response, result.end.error, protocol);
-    body.drop();
+/** Answers a request that the proxy cannot serve. */
+export type Refuse = (request: IncomingMessage, response: ServerResponse, error: unknown) => void;
 
-    const facts = {
-      ts: stamp(startedAt),
-      requestId: randomUUID(),
-      method: request.method ?? 'GET',
-      endpoint: ORDINARY_ENDPOINT.test(target.endpoint) ? target.endpoint : redact(target.endpoint, []),
-      latencyMs: clock() - startedAt,
-      rotationIndex: parts.ledger.store.state.rotationIndex,
-      prompt: config.tracePrompts && request.method === 'POST' ? summarisePrompt(body.held) : NO_PROMPT,
-    };
-    if (tapped !== null && result.end.kind === 'served' && result.entry !== null) {
-      const { model, usage } = await tapped.read();
-      const session = findNamedSession(headersIn(request.rawHeaders), body.held, places);
-      parts.usage.record({
-        at: startedAt,
-        keyLabel: result.entry.key.label,
-        account: null,
-        model,
-        session: session === null ? null : formatSession(session.id),
-        usage,
-      });
-    }
-    const event = traceOf(facts, result);
-    parts.trace.record(config.dryRun ? { ...event, dry_run: true } : event);
+/**
+ * Makes the function that forwards. `refuse` gets the requests that fail on the way for a reason of the proxy's own; `finish`
+ * enters what is not in the books yet, before they are closed.
+ */
+export function createForwarding(parts: ForwardingParts, refuse: Refuse): { forward: Forward; finish(): Promise<void> } {
+  const line: Line = {
+    ...parts,
+    refuse,
+    limits: {
+      maxBytes: parts.config.proxyMaxBodyMb * MB,
+      replayMaxBytes: parts.config.proxyReplayMaxMb * MB,
+      heldByAll: { bytes: 0 },
+    },
+    stamp: stampPerSecond(parts.config.timezone),
+    targets: new UpstreamTargets(),
+    places: new KnownPlaces(),
+    afterwards: new Afterwards(),
   };
-}
-
-function upstreamRequest(
-  entry: PoolEntry,
-  method: string,
-  target: Target,
-  head: RequestHead,
-  body: RequestBody,
-  targets: UpstreamTargets,
-): AttemptRequest {
-  const { origin, basePath } = targets.of(entry.key.baseUrl);
-  const bytes = body.forAttempt();
   return {
-    origin,
-    path: `${basePath}${target.endpoint}${target.query}`,
-    method,
-    headers: withCredential(head, entry.key.value, bytes === null ? null : body.lengthToSend),
-    body: bytes,
-    headersTimeout: 0,
-    bodyTimeout: 0,
+    forward: (request, response, head, target) => new Exchange(line, request, response, head, target).start(),
+    finish: () => line.afterwards.finish(),
   };
 }
 
-function finishAnswer(
-  { entry, end }: FailoverResult,
-  relay: Relay,
-  response: ServerResponse,
-  { ledger, log }: ForwardingParts,
-): void {
-  if (end.kind === 'relay') {
-    const { status, reason, headers, body, isWhole } = end.answer;
-    relay.whole(status, reason, headers, body, isWhole);
-    return;
+/** What all requests share. */
+type Line = ForwardingParts & {
+  readonly refuse: Refuse;
+  readonly limits: BodyLimits;
+  readonly stamp: (epochMs: number) => string;
+  readonly targets: UpstreamTargets;
+  readonly places: KnownPlaces;
+  readonly afterwards: Afterwards;
+};
+
+/** One request and its answer, from the client to the upstream, back, and into the books. */
+class Exchange implements FailoverRequest, Leftover {
+  readonly body: RequestBody;
+  readonly sink: AnswerSink;
+  readonly client = new Departure();
+  readonly #line: Line;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #head: RequestHead;
+  readonly #target: Target;
+  readonly #startedAt: number;
+  #latencyMs = 0;
+  #result: FailoverResult | null = null;
+  readonly #relay: Relay;
+  /** Null where no answer states usage. */
+  readonly #tapped: TappedSink | null;
+
+  constructor(line: Line, request: IncomingMessage, response: ServerResponse, head: RequestHead, target: Target) {
+    this.#line = line;
+    this.#request = request;
+    this.#response = response;
+    this.#head = head;
+    this.#target = target;
+    this.#startedAt = line.clock();
+    this.body = new RequestBody(request, head, line.limits);
+    this.#relay = new Relay(response, isAnthropic(target.endpoint));
+    const protocol = request.method === 'POST' && !line.config.dryRun ? usageProtocolOf(target.endpoint) : null;
+    this.#tapped = protocol === null ? null : new TappedSink(this.#relay, protocol);
+    this.sink = this.#tapped ?? this.#relay;
   }
-  // A whole answer has been ended by the relay.
-  if (end.kind !== 'served' || end.brokenBy === null) return;
-  if (response.destroyed || end.brokenBy instanceof ClientLeft) return;
-  // The request turned out too large while the answer was under way: the caller's fault.
-  if (end.brokenBy instanceof KmiError) {
-    relay.breakOff(end.brokenBy);
-    return;
+
+  start(): void {
+    this.#response.on('close', () => this.#closed());
+    this.body.whenReady(this);
   }
-  const silent = end.brokenBy instanceof UpstreamSilence;
-  relay.breakOff(
-    silent
-      ? new KmiError('upstream_timeout', end.brokenBy.message)
-      : new KmiError('upstream_unreachable', 'The upstream broke off in the middle of its answer.', {
-          hint: 'Send the request again.',
-        }),
-  );
-  if (entry !== null) {
+
+  #closed(): void {
+    this.body.release();
+    if (this.#response.writableFinished) return;
+    this.body.abandon();
+    this.client.leave();
+  }
+
+  bodyReady(): void {
+    try {
+      const { failure } = this.body;
+      if (failure instanceof ClientLeft) this.ended(LEFT_EARLY);
+      else if (failure !== null) this.crashed(failure);
+      else if (this.#line.config.dryRun) this.ended(answerDryRun(this.#line, this.#request, this.#response, this.#target));
+      else new Failover(this.#line, this).start();
+    } catch (error) {
+      this.crashed(error);
+    }
+  }
+
+  requestFor(entry: PoolEntry): AttemptRequest {
+    const { origin, basePath } = this.#line.targets.of(entry.key.baseUrl);
+    const { endpoint, query } = this.#target;
+    const bytes = this.body.forAttempt();
+    return {
+      origin,
+      path: `${basePath}${endpoint}${query}`,
+      method: this.#request.method ?? 'GET',
+      headers: withCredential(this.#head, entry.key.value, bytes === null ? null : this.body.lengthToSend),
+      body: bytes,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    };
+  }
+
+  crashed(error: unknown): void {
+    this.#line.refuse(this.#request, this.#response, error);
+  }
+
+  ended(result: FailoverResult): void {
+    try {
+      this.#finish(result);
+      this.body.drop();
+      this.#result = result;
+      this.#latencyMs = this.#line.clock() - this.#startedAt;
+      this.#line.afterwards.add(this);
+    } catch (error) {
+      this.crashed(error);
+    }
+  }
+
+  #finish({ entry, end }: FailoverResult): void {
+    const response = this.#response;
+    switch (end.kind) {
+      case 'left':
+        return;
+      case 'no-key':
+      case 'unreachable':
+        sendError(response, end.error, { anthropic: isAnthropic(this.#target.endpoint) });
+        return;
+      case 'relay':
+        this.#relay.whole(end.answer);
+        return;
+      case 'served':
+        // A whole answer has been ended by the relay.
+        if (end.brokenBy === null || response.destroyed || end.brokenBy instanceof ClientLeft) return;
+        this.#breakOff(end.brokenBy, entry);
+    }
+  }
+
+  #breakOff(error: Error, entry: PoolEntry | null): void {
+    // The request turned out too large while the answer was under way: the caller's fault.
+    if (error instanceof KmiError) {
+      this.#relay.breakOff(error);
+      return;
+    }
+    const silent = error instanceof UpstreamSilence;
+    this.#relay.breakOff(
+      silent
+        ? new KmiError('upstream_timeout', error.message)
+        : new KmiError('upstream_unreachable', 'The upstream broke off in the middle of its answer.', {
+            hint: 'Send the request again.',
+          }),
+    );
+    if (entry === null) return;
+    const { ledger, log } = this.#line;
     ledger.brokeOff(entry.key.label);
     log.warn('An answer broke off in the middle.', {
       key_label: entry.key.label,
       reason: silent ? 'silence' : 'connection lost',
     });
   }
+
+  /** The token books and the trace. An answer that was compressed is read aside and entered when that is done. */
+  doAfterwards(): void | Promise<void> {
+    const result = this.#result as FailoverResult;
+    const said = this.#tapped !== null && result.end.kind === 'served' ? this.#tapped.read() : null;
+    if (said instanceof Promise) return said.then((read) => this.#enter(result, read));
+    this.#enter(result, said);
+  }
+
+  #enter(result: FailoverResult, said: AnswerUsage | null): void {
+    try {
+      if (said !== null && result.entry !== null) this.#enterUsage(result.entry, said);
+      this.#enterTrace(result);
+    } catch (error) {
+      this.#line.log.error('A request could not be written down.', { reason: reasonOf(error) });
+    }
+  }
+
+  #enterUsage(entry: PoolEntry, { model, usage }: AnswerUsage): void {
+    const session = findNamedSession(headersIn(this.#request.rawHeaders), this.body.held, this.#line.places);
+    this.#line.usage.record({
+      at: this.#startedAt,
+      keyLabel: entry.key.label,
+      account: null,
+      model,
+      session: session === null ? null : formatSession(session.id),
+      usage,
+    });
+  }
+
+  #enterTrace(result: FailoverResult): void {
+    const { config, ledger, trace, stamp } = this.#line;
+    const { method = 'GET' } = this.#request;
+    const { endpoint } = this.#target;
+    const facts = {
+      ts: stamp(this.#startedAt),
+      requestId: nextRequestId(),
+      method,
+      endpoint: ORDINARY_ENDPOINT.test(endpoint) ? endpoint : redact(endpoint, []),
+      latencyMs: this.#latencyMs,
+      rotationIndex: ledger.store.state.rotationIndex,
+      prompt: config.tracePrompts && method === 'POST' ? summarisePrompt(this.body.held) : NO_PROMPT,
+      dryRun: config.dryRun,
+    };
+    trace.record(traceOf(facts, result));
+  }
 }
+
+const LEFT_EARLY: FailoverResult = Object.freeze({ entry: null, choice: null, failures: [], end: { kind: 'left' } });
 
 /** Dry-run: a key is chosen, counted and traced as for a real request, and nothing is sent (kmi-manager.md section 7). */
 function answerDryRun(
-  { pool }: ForwardingParts,
+  { pool, targets }: Line,
   request: IncomingMessage,
   response: ServerResponse,
   target: Target,
-  targets: UpstreamTargets,
 ): FailoverResult {
   const choice = pool.choose();
   const entry = choice.candidate;

@@ -58,7 +58,9 @@ function remembered<Value>(known: Map<string, Value>, name: string, fallback: Va
 /** A request's headers, taken apart in one pass over Node's flat list, so that repetitions and spelling survive. */
 export type RequestHead = {
   /** Flat name, value, name, value …: what goes on to the upstream. */
-  readonly forwarded: string[];
+  forwarded: string[];
+  /** How long `forwarded` is without a credential. */
+  forwardedLength: number;
   host: string | null;
   hostCount: number;
   origin: string | null;
@@ -76,6 +78,7 @@ const NONE: string[] = [];
 export function readHead(raw: readonly string[]): RequestHead {
   const head: RequestHead = {
     forwarded: [],
+    forwardedLength: 0,
     host: null,
     hostCount: 0,
     origin: null,
@@ -129,12 +132,18 @@ export function readHead(raw: readonly string[]): RequestHead {
     }
   }
   const named = connection === null ? null : optionsNamedBy(connection);
-  return named === null ? head : { ...head, forwarded: without(head.forwarded, named) };
+  if (named !== null) head.forwarded = without(head.forwarded, named);
+  head.forwardedLength = head.forwarded.length;
+  return head;
 }
 
-/** The upstream request's headers: the client's, with this key as credential in the client's own form. */
+/**
+ * The upstream request's headers: the client's, with this key as credential in the client's own form. The list is the head's
+ * own, without a copy: good until the next call.
+ */
 export function withCredential(head: RequestHead, keyValue: string, contentLength: number | null): string[] {
-  const headers = head.forwarded.slice();
+  const headers = head.forwarded;
+  headers.length = head.forwardedLength;
   headers.push('authorization', `Bearer ${keyValue}`);
   if (head.apiKeys.length > 0) headers.push('x-api-key', keyValue);
   if (contentLength !== null) headers.push('content-length', String(contentLength));

@@ -1,11 +1,13 @@
 import type { ServerResponse } from 'node:http';
 import type { KmiError } from '../errors.ts';
-import type { AnswerSink } from './attempt.ts';
+import type { AnswerSink, AttemptResult } from './attempt.ts';
 import { headerOf } from './headers.ts';
 import { renderStreamError } from './own-answers.ts';
 
 const NEWLINE = 0x0a;
 const NO_BYTES = Buffer.alloc(0);
+
+type Collected = Extract<AttemptResult, { kind: 'answered' }>;
 
 /** Writes an upstream answer to the client, byte for byte and chunk by chunk. */
 export class Relay implements AnswerSink {
@@ -16,9 +18,9 @@ export class Relay implements AnswerSink {
   #lastByte = NEWLINE;
   #hasData = false;
 
-  constructor(response: ServerResponse, protocol: { readonly anthropic: boolean }) {
+  constructor(response: ServerResponse, anthropic: boolean) {
     this.#response = response;
-    this.#anthropic = protocol.anthropic;
+    this.#anthropic = anthropic;
   }
 
   head(status: number, reason: string, headers: readonly string[]): void {
@@ -27,20 +29,23 @@ export class Relay implements AnswerSink {
     // The upstream's own date passes, or none.
     response.sendDate = false;
     response.writeHead(status, reason, headers as string[]);
+    // Of an answer with an announced end nobody has use for the head alone.
+    if (headerOf(headers, 'content-length') !== undefined) return;
     this.#takesEvent =
       headerOf(headers, 'content-type')?.startsWith('text/event-stream') === true &&
-      headerOf(headers, 'content-encoding') === undefined &&
-      headerOf(headers, 'content-length') === undefined;
+      headerOf(headers, 'content-encoding') === undefined;
     // The head goes out with the first chunk when that has arrived with it, else right away: an agent waits for it.
     process.nextTick(flushHead, this);
   }
 
-  data(chunk: Buffer, whenReady: () => void): boolean {
+  data(chunk: Buffer): boolean {
     this.#hasData = true;
     this.#lastByte = chunk[chunk.length - 1] ?? this.#lastByte;
-    if (this.#response.write(chunk)) return true;
-    this.#response.once('drain', whenReady);
-    return false;
+    return this.#response.write(chunk);
+  }
+
+  whenReady(goOn: () => void): void {
+    this.#response.once('drain', goOn);
   }
 
   end(): void {
@@ -70,7 +75,7 @@ export class Relay implements AnswerSink {
   }
 
   /** Sends an answer that was collected: an error of the upstream, as it came. */
-  whole(status: number, reason: string, headers: readonly string[], body: Buffer, isWhole: boolean): void {
+  whole({ status, reason, headers, body, isWhole }: Collected): void {
     const response = this.#response;
     if (response.headersSent || response.destroyed) return;
     response.sendDate = false;

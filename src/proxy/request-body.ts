@@ -13,6 +13,8 @@ export type BodyLimits = {
   readonly heldByAll: { bytes: number };
 };
 
+export type BodyWaiter = { bodyReady(): void };
+
 /** When all requests together hold more than this, further large bodies stream through without failover. */
 const HELD_BY_ALL_MAX_BYTES = 512 * 1024 * 1024;
 
@@ -36,7 +38,7 @@ export class RequestBody {
   #replayable: boolean;
   #failure: Error | null = null;
   #upload: Upload | null = null;
-  #onSettled: (() => void) | null = null;
+  #waiter: BodyWaiter | null = null;
 
   /** Throws `body_too_large` when the announced length already is. */
   constructor(request: IncomingMessage, head: Pick<RequestHead, 'length' | 'isChunked'>, limits: BodyLimits) {
@@ -64,14 +66,14 @@ export class RequestBody {
   }
 
   /** Whether the first attempt can start at once. */
-  get isReady(): boolean {
+  get #isReady(): boolean {
     return this.#complete || this.#failure !== null || this.length === null || this.length > AWAIT_MAX_BYTES;
   }
 
-  /** Calls back when the first attempt can start, or when it never will: see `failure`. */
-  whenReady(onReady: () => void): void {
-    if (this.isReady) onReady();
-    else this.#onSettled = onReady;
+  /** Tells `waiter`, once, when the first attempt can start, or when it never will: see `failure`. */
+  whenReady(waiter: BodyWaiter): void {
+    if (this.#isReady) waiter.bodyReady();
+    else this.#waiter = waiter;
   }
 
   /** Why the body did not become whole. */
@@ -163,9 +165,9 @@ export class RequestBody {
   }
 
   #settle(): void {
-    const onSettled = this.#onSettled;
-    this.#onSettled = null;
-    onSettled?.();
+    const waiter = this.#waiter;
+    this.#waiter = null;
+    waiter?.bodyReady();
   }
 }
 

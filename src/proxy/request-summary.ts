@@ -35,15 +35,10 @@ function summariseBody(body: Buffer): PromptSummary | null {
   for (let n = 0; n < CANDIDATES_MAX; n++) {
     const at = body.lastIndexOf(ROLE, end - 1);
     if (at === -1) return null;
-    if (isStringValue(body, at + ROLE.length)) return summariseText(messageText(body, at, end));
+    if (body[valueStart(body, at + ROLE.length)] === QUOTE) return summariseText(messageText(body, at, end));
     end = at;
   }
   return null;
-}
-
-/** After a key: white space, a colon, white space, a quote. */
-function isStringValue(body: Buffer, from: number): boolean {
-  return valueStart(body, from) !== -1 && body[valueStart(body, from)] === QUOTE;
 }
 
 const QUOTE = 0x22;
@@ -73,9 +68,8 @@ function skipSpace(body: Buffer, from: number): number {
  * parts. `content` stands after `role` in every client seen; when it stands before, the text nearest before is taken.
  */
 function messageText(body: Buffer, role: number, end: number): string {
-  const after = body.subarray(role, Math.min(end, body.length));
-  const content = after.indexOf(CONTENT);
-  if (content !== -1) return contentText(after, content);
+  const content = body.indexOf(CONTENT, role);
+  if (content !== -1 && content < end) return contentText(body, content);
   const from = Math.max(0, role - SCAN_BYTES);
   const before = body.subarray(from, role);
   const last = before.lastIndexOf(CONTENT);
@@ -153,6 +147,46 @@ const PLAIN = /^[\x20-\x7e]*$/;
 
 /** At most 6 words and 60 characters, "..." when cut; control characters become spaces, credentials stars. */
 export function summariseText(text: string): PromptSummary {
+  const end = endOfPlainWords(text);
+  if (end !== -1) {
+    const words = text.slice(0, end);
+    const hint = redact(words, []);
+    if (hint === words) return { hint: end < text.length ? `${hint}...` : hint, head: text.slice(0, endOfFirst(hint)) };
+  }
+  return summariseAny(text);
+}
+
+/**
+ * Where the words of the hint end in a text that needs no cleaning and no cutting within a word, as most have: printable
+ * ASCII in single spaces, and its first six words in 60 characters. -1 for any other.
+ */
+function endOfPlainWords(text: string): number {
+  let words = 0;
+  let before = SPACE;
+  const limit = Math.min(text.length, HINT_CHARACTERS + 1);
+  for (let at = 0; at < limit; at++) {
+    const code = text.charCodeAt(at);
+    if (!isPlain(code) && (code !== SPACE || before === SPACE)) return -1;
+    if (code === SPACE && ++words === HINT_WORDS) return isPlain(text.charCodeAt(at + 1)) ? at : -1;
+    before = code;
+  }
+  return text.length <= HINT_CHARACTERS && before !== SPACE ? text.length : -1;
+}
+
+/** A printable ASCII character other than the space. */
+function isPlain(code: number): boolean {
+  return code > SPACE && code <= TILDE;
+}
+
+const SPACE = 0x20;
+const TILDE = 0x7e;
+
+function endOfFirst(words: string): number {
+  const end = words.indexOf(' ');
+  return end === -1 ? words.length : end;
+}
+
+function summariseAny(text: string): PromptSummary {
   const clean = PLAIN.test(text) ? text : text.replace(UNPRINTABLE, ' ');
   const words = clean
     .trim()

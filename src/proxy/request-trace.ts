@@ -1,5 +1,5 @@
-import type { TraceEvent } from '../core/trace-event.ts';
-import type { FailoverResult } from './failover.ts';
+import type { TraceEvent, TriedKey } from '../core/trace-event.ts';
+import type { FailoverResult, Failure } from './failover.ts';
 import { ClientLeft } from './interruptions.ts';
 import type { PromptSummary } from './request-summary.ts';
 
@@ -17,18 +17,13 @@ export type TraceFacts = {
   readonly latencyMs: number;
   readonly rotationIndex: number;
   readonly prompt: PromptSummary;
+  readonly dryRun: boolean;
 };
 
 /** The trace line of a request that asked for a key. */
 export function traceOf(facts: TraceFacts, result: FailoverResult): TraceEvent {
   const { entry, choice, failures, end } = result;
-  const tried = othersThan(entry, failures, end).map(({ entry: other, outcome }) => ({
-    key_label: other.key.label,
-    status: outcome.status,
-    verdict: outcome.verdict,
-  }));
-  const skipped = (choice?.skipped ?? []).filter(({ reason }) => reason !== 'tried').slice(0, SKIPS_MAX);
-  return {
+  const event: Mutable<TraceEvent> = {
     schema_version: 1,
     ts: facts.ts,
     request_id: facts.requestId,
@@ -43,9 +38,19 @@ export function traceOf(facts: TraceFacts, result: FailoverResult): TraceEvent {
     prompt_hint: facts.prompt.hint,
     prompt_head: facts.prompt.head,
     choice: choice !== null && choice.candidate !== null ? choice.why : null,
-    ...(tried.length === 0 ? {} : { tried }),
-    ...(skipped.length === 0 ? {} : { skipped: skipped.map(({ label, reason }) => ({ key_label: label, reason })) }),
   };
+  const tried = failures.length === 0 ? failures : othersThan(entry, failures, end);
+  if (tried.length > 0) event.tried = tried.map(triedKey);
+  const skipped = (choice?.skipped ?? []).filter(({ reason }) => reason !== 'tried').slice(0, SKIPS_MAX);
+  if (skipped.length > 0) event.skipped = skipped.map(({ label, reason }) => ({ key_label: label, reason }));
+  if (facts.dryRun) event.dry_run = true;
+  return event;
+}
+
+type Mutable<Type> = { -readonly [Field in keyof Type]: Type[Field] };
+
+function triedKey({ entry, outcome }: Failure): TriedKey {
+  return { key_label: entry.key.label, status: outcome.status, verdict: outcome.verdict };
 }
 
 /** The failed attempts but the one the client got the error of: the line itself is about that. */

@@ -65,7 +65,6 @@ export async function startProxy(parts: ProxyParts): Promise<RunningProxy> {
   checkBind(config);
   const upstreams = new Upstreams(config, parts.environment);
   const admit = admission(parts);
-  const forward = createForwarding({ ...parts, upstreams, waitingRoom: new WaitingRoom(parts.pool) });
   let stopping = false;
 
   const onRequest =
@@ -83,7 +82,7 @@ export async function startProxy(parts: ProxyParts): Promise<RunningProxy> {
           return;
         }
         admit.client(head, request);
-        forward(request, response, head, target).catch((error: unknown) => refuse(request, response, error));
+        forwarding.forward(request, response, head, target);
       } catch (error) {
         refuse(request, response, error);
       }
@@ -98,6 +97,8 @@ export async function startProxy(parts: ProxyParts): Promise<RunningProxy> {
     sendError(response, known, { anthropic: isAnthropic(path.split('?', 1)[0] as string) });
     dropRest(request);
   };
+
+  const forwarding = createForwarding({ ...parts, upstreams, waitingRoom: new WaitingRoom(parts.pool) }, refuse);
 
   // One, or for `localhost` one for each of its addresses.
   const servers: Server[] = [];
@@ -125,6 +126,7 @@ export async function startProxy(parts: ProxyParts): Promise<RunningProxy> {
       clearInterval(reaper);
     }
     await upstreams.destroy();
+    await forwarding.finish();
   };
 
   const { port } = (servers[0] as Server).address() as AddressInfo;

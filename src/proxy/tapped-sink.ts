@@ -18,25 +18,25 @@ export class TappedSink implements AnswerSink {
 
   head(status: number, reason: string, headers: readonly string[]): void {
     this.#sink.head(status, reason, headers);
-    this.#tap = createUsageTap({
-      contentType: headerOf(headers, 'content-type'),
-      contentEncoding: headerOf(headers, 'content-encoding'),
-      protocol: this.#protocol,
-    });
+    this.#tap = createUsageTap(headerOf(headers, 'content-type'), headerOf(headers, 'content-encoding'), this.#protocol);
   }
 
-  data(chunk: Buffer, whenReady: () => void): boolean {
-    const ready = this.#sink.data(chunk, whenReady);
+  data(chunk: Buffer): boolean {
+    const ready = this.#sink.data(chunk);
     this.#tap?.take(chunk);
     return ready;
+  }
+
+  whenReady(goOn: () => void): void {
+    this.#sink.whenReady(goOn);
   }
 
   end(): void {
     this.#sink.end();
   }
 
-  /** What the answer said, once it is over; nothing when there was none. Never rejects. */
-  read(): Promise<AnswerUsage> {
-    return this.#tap?.end() ?? Promise.resolve(SAID_NOTHING);
+  /** What the answer said, once it is over; nothing when there was none. A promise when it was compressed; never rejects. */
+  read(): AnswerUsage | Promise<AnswerUsage> {
+    return this.#tap?.end() ?? SAID_NOTHING;
   }
 }

@@ -21,14 +21,8 @@ export type AnswerUsage = { readonly usage: TokenUsage | null; readonly model: s
 export type UsageTap = {
   /** A piece of the answer's body as it came, after it has been passed on. */
   take(chunk: Buffer): void;
-  /** The answer is over, whole or broken off: what it said until then. Resolves at once unless it is compressed. */
-  end(): Promise<AnswerUsage>;
-};
-
-export type UsageTapOptions = {
-  readonly contentType: string | undefined;
-  readonly contentEncoding: string | undefined;
-  readonly protocol: UsageProtocol;
+  /** The answer is over, whole or broken off: what it said until then. A promise, which never rejects, when it is compressed. */
+  end(): AnswerUsage | Promise<AnswerUsage>;
 };
 
 /** The protocol of the usage that answers of this endpoint state; null for endpoints that cost no tokens. */
@@ -38,18 +32,35 @@ export function usageProtocolOf(endpoint: string): UsageProtocol | null {
 }
 
 /** A tap for an answer with these headers; null for one that cannot state usage, or in an encoding unknown here. */
-export function createUsageTap({ contentType = '', contentEncoding = '', protocol }: UsageTapOptions): UsageTap | null {
-  const type = contentType.toLowerCase();
-  const isStream = type.startsWith('text/event-stream');
-  if (!isStream && !/^application\/(?:[\w.-]+\+)?json\b/.test(type)) return null;
-  const reader = isStream ? new EventReader(protocol) : new JsonReader(protocol);
+export function createUsageTap(
+  contentType: string | undefined,
+  contentEncoding: string | undefined,
+  protocol: UsageProtocol,
+): UsageTap | null {
+  const kind = answerKind(contentType ?? '');
+  if (kind === null) return null;
+  const reader = kind === 'stream' ? new EventReader(protocol) : new JsonReader(protocol);
+  if (contentEncoding === undefined) return reader;
   const encoding = contentEncoding.trim().toLowerCase();
-  if (encoding === '' || encoding === 'identity') {
-    return { take: (chunk) => reader.take(chunk), end: () => Promise.resolve(reader.read()) };
-  }
+  if (encoding === '' || encoding === 'identity') return reader;
   if (!isInflatable(encoding)) return null;
   const inflater = createInflater(encoding, (bytes) => reader.take(bytes));
-  return { take: (chunk) => inflater.take(chunk), end: () => inflater.end().then(() => reader.read()) };
+  return { take: (chunk) => inflater.take(chunk), end: () => inflater.end().then(() => reader.end()) };
+}
+
+type AnswerKind = 'stream' | 'json' | null;
+
+/** An upstream sends the same content type with nearly every answer. */
+let lastKind: { readonly contentType: string; readonly kind: AnswerKind } = { contentType: '', kind: null };
+
+function answerKind(contentType: string): AnswerKind {
+  if (contentType !== lastKind.contentType) lastKind = { contentType, kind: kindOf(contentType.toLowerCase()) };
+  return lastKind.kind;
+}
+
+function kindOf(type: string): AnswerKind {
+  if (type.startsWith('text/event-stream')) return 'stream';
+  return /^application\/(?:[\w.-]+\+)?json\b/.test(type) ? 'json' : null;
 }
 
 /** A usage object has some 150 to 700 bytes. */
@@ -81,7 +92,7 @@ class ModelReader {
  * Reads an event stream. Looks for `"usage":{` in each piece and parses that object only, so that lines of any length,
  * line ends of any kind and `data:` with or without a space are all the same to it.
  */
-class EventReader {
+class EventReader implements UsageTap {
   readonly #protocol: UsageProtocol;
   readonly #model = new ModelReader();
   #statement: UsageStatement | null = null;
@@ -96,7 +107,7 @@ class EventReader {
     this.#scanner.take(chunk);
   }
 
-  read(): AnswerUsage {
+  end(): AnswerUsage {
     return { usage: this.#statement === null ? null : tokensOf(this.#statement, this.#protocol), model: this.#model.model };
   }
 
@@ -110,66 +121,92 @@ class EventReader {
 /** A JSON answer up to this size is parsed if need be; of a longer one, or a part, only the end is looked at. */
 const JSON_MAX_BYTES = 64 * 1024;
 
-/** Reads a JSON answer at its end, so that a piece costs nothing but being kept: at most 128 KB are, then only the end. */
-class JsonReader {
+/** Answers of one upstream look alike: where these members stood last time they nearly always stand again. */
+const usagePlaces = new KnownPlaces();
+const NO_PLACES = new KnownPlaces();
+
+/** Reads a JSON answer when it is over, so that a piece costs nothing but being kept: at most 128 KB are, then only the end. */
+class JsonReader implements UsageTap {
   readonly #protocol: UsageProtocol;
-  readonly #model = new ModelReader();
   #kept: Buffer[] = [];
   #keptBytes = 0;
-  #isWhole = true;
+  /** Of an answer too long to be kept: read along from its first piece. */
+  #front: ModelReader | null = null;
 
   constructor(protocol: UsageProtocol) {
     this.#protocol = protocol;
   }
 
   take(chunk: Buffer): void {
-    this.#model.take(chunk);
+    this.#front?.take(chunk);
     this.#kept.push(chunk);
     this.#keptBytes += chunk.length;
     if (this.#keptBytes > 2 * JSON_MAX_BYTES) this.#keepEnd();
   }
 
-  read(): AnswerUsage {
-    const near = this.#isWhole ? this.#readNearEnds(new BodyBytes(this.#kept)) : null;
+  end(): AnswerUsage {
+    const near = this.#front === null ? this.#readNearEnds(new BodyBytes(this.#kept)) : null;
     return near ?? this.#readAll();
   }
 
-  /** Where both stand in practice; costs microseconds, where parsing costs a hundred. */
+  /** Where both stand in practice; costs a microsecond, where parsing costs a hundred. */
   #readNearEnds(body: BodyBytes): AnswerUsage | null {
-    const statement = parseUsageStatement(parsedValue(findNear(body, USAGE, new KnownPlaces())), this.#protocol);
+    const found = findNear(body, USAGE, usagePlaces);
+    const statement = found === null ? null : parseUsageStatement(parseJson(found.toString('utf8')), this.#protocol);
     if (statement === null) return null;
-    const model = parsedValue(findNear(body, MODEL, new KnownPlaces()));
-    return { usage: tokensOf(statement, this.#protocol), model: typeof model === 'string' ? model : this.#model.model };
+    const model = findNear(body, MODEL, NO_PLACES);
+    return { usage: tokensOf(statement, this.#protocol), model: model === null ? this.#modelInFront() : nameIn(model) };
   }
 
   #readAll(): AnswerUsage {
+    const isWhole = this.#front === null;
     if (this.#keptBytes > JSON_MAX_BYTES) this.#keepEnd();
     const bytes = Buffer.concat(this.#kept);
-    const answer = this.#isWhole ? parseJson(bytes.toString('utf8')) : undefined;
+    const answer = isWhole ? parseJson(bytes.toString('utf8')) : undefined;
     if (answer !== undefined) {
       const statement = usageInAnswer(answer, this.#protocol);
       return { usage: statement === null ? null : tokensOf(statement, this.#protocol), model: modelOf(answer) };
     }
     const end = new EventReader(this.#protocol);
     end.take(bytes);
-    return { usage: end.read().usage, model: this.#model.model };
+    return { usage: end.end().usage, model: this.#modelInFront() };
+  }
+
+  #modelInFront(): string | null {
+    this.#front ??= modelReaderOf(this.#kept);
+    return this.#front.model;
   }
 
   #keepEnd(): void {
+    this.#front ??= modelReaderOf(this.#kept);
     const end = Buffer.concat(this.#kept).subarray(-JSON_MAX_BYTES);
     this.#kept = [Buffer.from(end)];
     this.#keptBytes = end.length;
-    this.#isWhole = false;
   }
+}
+
+function modelReaderOf(pieces: readonly Buffer[]): ModelReader {
+  const reader = new ModelReader();
+  for (const piece of pieces) reader.take(piece);
+  return reader;
+}
+
+/** The last name read, so that the same one is not made anew for every answer. */
+let lastName: { readonly json: Buffer; readonly name: string | null } = { json: Buffer.alloc(0), name: null };
+
+/** The text of a JSON string; null for an empty one. */
+function nameIn(json: Buffer): string | null {
+  if (!lastName.json.equals(json)) {
+    const value = parseJson(json.toString('utf8'));
+    // A copy: the answer need not stay for its name.
+    lastName = { json: Buffer.from(json), name: typeof value === 'string' && value !== '' ? value : null };
+  }
+  return lastName.name;
 }
 
 function modelOf(answer: unknown): string | null {
   const model = fieldOf(recordOf(answer), 'model');
   return typeof model === 'string' ? model : null;
-}
-
-function parsedValue(json: Buffer | null): unknown {
-  return json === null ? undefined : parseJson(json.toString('utf8'));
 }
 
 /** undefined for what is no JSON. */

@@ -35,8 +35,7 @@ export class WaitingRoom {
     let wake: () => void = () => undefined;
     const waiter: Waiter = { wake: () => wake() };
     this.#line.push(waiter);
-    const onLeft = () => wake();
-    client.notify(onLeft);
+    client.notify({ clientLeft: () => wake() });
     // A flag, not a deadline to compare with: a timer may fire a moment before its time by another clock.
     let isOver = false;
     const giveUp = setTimeout(

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { TraceEvent } from '../core/trace-event.ts';
 import { reasonOf } from '../errors.ts';
 import { RotatingFile } from '../files/rotating-file.ts';
+import { LineBuffer } from './line-buffer.ts';
 
 export type TraceWriterOptions = {
   readonly path: string;
@@ -20,7 +21,9 @@ const COMPLAIN_EVERY_MS = 60_000;
 export class TraceWriter {
   readonly #file: RotatingFile;
   readonly #log: TraceWriterOptions['log'];
-  #queue: TraceEvent[] = [];
+  #lines = new LineBuffer();
+  /** Takes the lines that come while the others are being written. */
+  #spare = new LineBuffer();
   #timer: NodeJS.Timeout | null = null;
   #flushing: Promise<void> | null = null;
   #dropped = 0;
@@ -38,18 +41,25 @@ export class TraceWriter {
   }
 
   record(event: TraceEvent): void {
-    if (this.#queue.length >= QUEUE_MAX) {
+    if (this.#lines.count >= QUEUE_MAX) {
       this.#drop(1);
       return;
     }
-    this.#queue.push(event);
-    if (this.#queue.length >= QUEUE_MAX / 2) this.#startFlush();
+    try {
+      // Written down at once: events kept for later would outlive their requests and cost the garbage collector dearly.
+      this.#lines.add(JSON.stringify(event));
+    } catch (error) {
+      this.#drop(1);
+      this.#complain('A request could not be written into the trace.', error);
+      return;
+    }
+    if (this.#lines.count >= QUEUE_MAX / 2) this.#startFlush();
     else this.#timer ??= setTimeout(() => this.#startFlush(), FLUSH_MS).unref();
   }
 
   /** Writes what is queued. */
   async flush(): Promise<void> {
-    while (this.#flushing !== null || this.#queue.length > 0) {
+    while (this.#flushing !== null || this.#lines.count > 0) {
       this.#startFlush();
       await this.#flushing;
     }
@@ -63,23 +73,23 @@ export class TraceWriter {
   #startFlush(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    if (this.#flushing !== null || this.#queue.length === 0) return;
-    const batch = this.#queue;
-    this.#queue = [];
+    if (this.#flushing !== null || this.#lines.count === 0) return;
+    const batch = this.#lines;
+    this.#lines = this.#spare;
+    this.#spare = batch;
     this.#flushing = this.#write(batch).finally(() => {
+      batch.clear();
       this.#flushing = null;
-      if (this.#queue.length > 0) this.#timer ??= setTimeout(() => this.#startFlush(), FLUSH_MS).unref();
+      if (this.#lines.count > 0) this.#timer ??= setTimeout(() => this.#startFlush(), FLUSH_MS).unref();
     });
   }
 
-  async #write(batch: readonly TraceEvent[]): Promise<void> {
+  async #write(batch: LineBuffer): Promise<void> {
     try {
-      let text = '';
-      for (const event of batch) text += `${JSON.stringify(event)}\n`;
-      await this.#file.append(text);
+      await this.#file.append(batch.bytes);
       if (this.#dropped > 0) this.#complain('Trace lines were dropped because the disk was too slow.', null);
     } catch (error) {
-      this.#drop(batch.length);
+      this.#drop(batch.count);
       this.#complain('The trace cannot be written; requests go on without it.', error);
     }
   }

@@ -47,6 +47,7 @@ export class UsageLedger {
   readonly #stamp: (epochMs: number) => string;
   readonly #pending = new PendingUsage(PENDING_ROWS_MAX);
   readonly #compactedSizes = new Map<string, number>();
+  #lastDay = { stamp: '', day: '' };
   #timer: NodeJS.Timeout | null = null;
   #saving: Promise<void> | null = null;
   #isClosed = false;
@@ -60,15 +61,8 @@ export class UsageLedger {
   }
 
   record({ at, keyLabel, account, model, session, usage, requests = 1 }: UsageRecord): void {
-    this.#pending.add({
-      day: this.#dayOf(at),
-      key: keyLabel,
-      account: short(account),
-      model: short(model),
-      session: short(session),
-      requests,
-      tokens: usage ?? NO_TOKENS,
-    });
+    const names = { day: this.#dayOf(at), key: keyLabel, account: short(account), model: short(model), session: short(session) };
+    this.#pending.add(names, requests, usage ?? NO_TOKENS);
     this.#schedule();
   }
 
@@ -86,7 +80,9 @@ export class UsageLedger {
   }
 
   #dayOf(at: number): string {
-    return this.#stamp(at).slice(0, 10);
+    const stamp = this.#stamp(at);
+    if (stamp !== this.#lastDay.stamp) this.#lastDay = { stamp, day: stamp.slice(0, 10) };
+    return this.#lastDay.day;
   }
 
   #schedule(): void {
@@ -117,7 +113,7 @@ export class UsageLedger {
         }
       });
     } catch (error) {
-      for (const row of unsaved) this.#pending.add(row);
+      for (const row of unsaved) this.#pending.add(row, row.requests, row.tokens);
       this.#complain('The token accounts cannot be saved; they are kept in memory and tried again.', error);
     }
   }

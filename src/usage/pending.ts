@@ -1,32 +1,84 @@
-import { addCounts, OTHER, rowId, type UsageRow } from '../core/usage-row.ts';
+import type { TokenUsage } from '../core/token-usage.ts';
+import { OTHER, type UsageRow } from '../core/usage-row.ts';
+
+type Names = Pick<UsageRow, 'day' | 'key' | 'account' | 'model' | 'session'>;
+
+type Sum = Names & { requests: number; input: number; cached: number; output: number; reasoning: number };
+
+const RECENT_MAX = 8;
 
 /** Rows that wait for the disk. Full, it counts new sessions together, so that a disk that refuses costs bounded memory. */
 export class PendingUsage {
   readonly #maxRows: number;
-  #rows = new Map<string, UsageRow>();
+  #sums = new Map<string, Sum>();
+  /** The sums that were added to last: a name that comes again is mostly found here, and none is put together. */
+  #recent: Sum[] = [];
+  #oldestRecent = 0;
 
   constructor(maxRows: number) {
     this.#maxRows = maxRows;
   }
 
   get size(): number {
-    return this.#rows.size;
+    return this.#sums.size;
   }
 
-  add(row: UsageRow): void {
-    const isFull = this.#rows.size >= this.#maxRows && !this.#rows.has(rowId(row));
-    // Beyond the bound only days, keys and accounts make new rows.
-    const kept = isFull ? { ...row, model: OTHER, session: OTHER } : row;
-    const id = rowId(kept);
-    const known = this.#rows.get(id);
-    if (known === undefined) this.#rows.set(id, kept);
-    else this.#rows.set(id, { ...kept, ...addCounts(known, kept) });
+  add(names: Names, requests: number, { input, cached, output, reasoning }: TokenUsage): void {
+    const sum = this.#sumOf(names);
+    sum.requests += requests;
+    sum.input += input;
+    sum.cached += cached;
+    sum.output += output;
+    sum.reasoning += reasoning;
+  }
+
+  #sumOf(names: Names): Sum {
+    for (const sum of this.#recent) if (isSumOf(sum, names)) return sum;
+    const sum = this.#findOrMake(names);
+    this.#recent[this.#oldestRecent] = sum;
+    this.#oldestRecent = (this.#oldestRecent + 1) % RECENT_MAX;
+    return sum;
+  }
+
+  #findOrMake(names: Names): Sum {
+    const id = idOf(names);
+    const known = this.#sums.get(id);
+    if (known !== undefined) return known;
+    if (this.#sums.size >= this.#maxRows && names.session !== OTHER) {
+      // Beyond the bound only days, keys and accounts make new rows.
+      return this.#findOrMake({ ...names, model: OTHER, session: OTHER });
+    }
+    const { day, key, account, model, session } = names;
+    const sum = { day, key, account, model, session, requests: 0, input: 0, cached: 0, output: 0, reasoning: 0 };
+    this.#sums.set(id, sum);
+    return sum;
   }
 
   /** Takes all rows out. */
   take(): UsageRow[] {
-    const rows = [...this.#rows.values()];
-    this.#rows = new Map();
+    const rows = [...this.#sums.values()].map(
+      ({ requests, input, cached, output, reasoning, ...names }): UsageRow => ({
+        ...names,
+        requests,
+        tokens: { input, cached, output, reasoning },
+      }),
+    );
+    this.#sums = new Map();
+    this.#recent = [];
+    this.#oldestRecent = 0;
     return rows;
   }
+}
+
+function isSumOf(sum: Sum, { day, key, account, model, session }: Names): boolean {
+  return sum.session === session && sum.key === key && sum.model === model && sum.account === account && sum.day === day;
+}
+
+/** The same text for names that count together, and only for those: a length before each says where it ends. */
+function idOf({ day, key, account, model, session }: Names): string {
+  return `${day}${lengthOf(key)}:${key}${lengthOf(account)}:${account}${lengthOf(model)}:${model}${lengthOf(session)}:${session}`;
+}
+
+function lengthOf(name: string | null): number {
+  return name === null ? -1 : name.length;
 }

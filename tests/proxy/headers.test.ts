@@ -66,7 +66,7 @@ describe('request headers, split', () => {
     const anthropic = readHead(['X-API-KEY', 'mine']);
     expect(withCredential(anthropic, 'K', null)).toEqual(['authorization', 'Bearer K', 'x-api-key', 'K']);
     // The second attempt starts from the same headers.
-    expect(plain.forwarded).toEqual(['x', '1']);
+    expect(withCredential(plain, 'L', null)).toEqual(['x', '1', 'authorization', 'Bearer L']);
   });
 });
 

@@ -144,6 +144,10 @@ describe('a hint', () => {
   it.each([
     ['one two three four five six', 'one two three four five six', 'one'],
     ['one two three four five six seven', 'one two three four five six...', 'one'],
+    ['one two three four five six ', 'one two three four five six', 'one'],
+    ['one two three four five six  seven', 'one two three four five six...', 'one'],
+    [`${'y'.repeat(30)} ${'z'.repeat(30)} x`, `${'y'.repeat(30)} ${'z'.repeat(29)}...`, 'y'.repeat(30)],
+    ['one ', 'one', 'one'],
     ['  padded   words ', 'padded words', 'padded'],
     ['x'.repeat(60), 'x'.repeat(60), 'x'.repeat(60)],
     ['x'.repeat(61), `${'x'.repeat(60)}...`, 'x'.repeat(60)],

@@ -41,7 +41,7 @@ async function ask(
   const protocol = usageProtocolOf(endpoint);
   if (protocol === null) throw new Error(`${endpoint} states no usage`);
   const { 'content-type': contentType, 'content-encoding': contentEncoding } = answer.headers;
-  const tap = (answer.statusCode ?? 0) < 400 ? createUsageTap({ contentType, contentEncoding, protocol }) : null;
+  const tap = (answer.statusCode ?? 0) < 400 ? createUsageTap(contentType, contentEncoding, protocol) : null;
   expect(contentEncoding).toBe(gzip ? 'gzip' : undefined);
   answer.on('error', () => undefined);
   answer.on('data', (chunk: Buffer) => {
@@ -151,6 +151,7 @@ it('a tapped sink behind the real attempt says what the books say, whatever the 
   const sink = {
     head: () => undefined,
     end: () => undefined,
+    whenReady: () => undefined,
     data: (chunk: Buffer) => {
       bytes += chunk.length;
       return true;
@@ -165,7 +166,7 @@ it('a tapped sink behind the real attempt says what the books say, whatever the 
       const sent = Buffer.from(JSON.stringify(body));
       const path = `/coding/v1${endpoint}`;
       const result = await new Promise<AttemptResult>((resolve) => {
-        const attempt = new Attempt(tapped, { firstByteMs: 0, idleMs: 0 }, resolve);
+        const attempt = new Attempt(tapped, { answering: () => undefined, attemptEnded: resolve }, 0, 0);
         attempt.start(dispatcher, {
           origin: simulator.origin,
           path,

@@ -14,7 +14,7 @@ type Answer = { readonly type?: string; readonly encoding?: string; readonly pro
 
 async function read(pieces: readonly (Buffer | string)[], answer: Answer = {}): Promise<AnswerUsage> {
   const { type = STREAM, encoding, protocol = 'openai' } = answer;
-  const tap = createUsageTap({ contentType: type, contentEncoding: encoding, protocol });
+  const tap = createUsageTap(type, encoding, protocol);
   if (tap === null) throw new Error('no tap');
   for (const piece of pieces) tap.take(typeof piece === 'string' ? Buffer.from(piece) : piece);
   return tap.end();
@@ -205,7 +205,7 @@ it('noise of any kind throws nothing', async () => {
 
 it('there is no tap for answers that cannot state usage', () => {
   const of = (contentType: string | undefined, contentEncoding?: string) =>
-    createUsageTap({ contentType, contentEncoding, protocol: 'openai' }) !== null;
+    createUsageTap(contentType, contentEncoding, 'openai') !== null;
   expect([undefined, 'text/html', 'application/octet-stream', 'application/jsonl'].map((type) => of(type))).toEqual([
     false,
     false,
@@ -226,6 +226,7 @@ it('a tapped sink passes every byte on before it reads it, with the back-pressur
   const inner = {
     head: (...head: unknown[]) => void passed.push(head),
     end: () => undefined,
+    whenReady: () => undefined,
     data: (chunk: Buffer) => {
       passed.push(chunk);
       return passed.length < 3;
@@ -236,7 +237,7 @@ it('a tapped sink passes every byte on before it reads it, with the back-pressur
   const headers = ['Content-Type', STREAM];
   const chunks = openAiEvents().map((event) => Buffer.from(event));
   tapped.head(200, 'OK', headers);
-  expect(chunks.map((chunk) => tapped.data(chunk, () => undefined))).toEqual([true, false, false]);
+  expect(chunks.map((chunk) => tapped.data(chunk))).toEqual([true, false, false]);
   expect(passed).toEqual([[200, 'OK', headers], ...chunks]);
   for (const [n, chunk] of chunks.entries()) expect(passed[n + 1]).toBe(chunk);
   expect(await tapped.read()).toEqual(TOLD);

@@ -1,0 +1,53 @@
+/** Work that comes together is done together: at this much of it, or after this time. */
+const BATCH = 32;
+const WAIT_MS = 4;
+
+/** What is left to do for a request once its answer has gone. Must not fail. */
+export type Leftover = { doAfterwards(): void | Promise<void> };
+
+/**
+ * Does what can wait until the answers have gone, for several requests at once. Books and trace touch much code and few
+ * data: done for one request between the sockets of others, they would push those out of the processor's caches and be
+ * pushed out themselves, which cost more than the work.
+ */
+export class Afterwards {
+  #left: Leftover[] = [];
+  #timer: NodeJS.Timeout | null = null;
+  /** Begun and not done. */
+  #open = 0;
+  #onDone: (() => void) | null = null;
+
+  add(leftover: Leftover): void {
+    this.#left.push(leftover);
+    if (this.#left.length >= BATCH) this.#doAll();
+    else this.#timer ??= setTimeout(() => this.#doAll(), WAIT_MS);
+  }
+
+  /** Does now what is left. Comes back when all is done. */
+  async finish(): Promise<void> {
+    this.#doAll();
+    while (this.#open > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onDone = resolve;
+      });
+    }
+  }
+
+  #doAll(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    const left = this.#left;
+    this.#left = [];
+    for (const leftover of left) {
+      const done = leftover.doAfterwards();
+      if (done !== undefined) void this.#track(done);
+    }
+  }
+
+  async #track(done: Promise<void>): Promise<void> {
+    this.#open += 1;
+    await done;
+    this.#open -= 1;
+    if (this.#open === 0) this.#onDone?.();
+  }
+}

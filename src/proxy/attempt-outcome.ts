@@ -1,0 +1,39 @@
+import { parseRetryAfter } from '../core/retry.ts';
+import { judge, parseErrorBody } from '../core/verdict.ts';
+import { KmiError } from '../errors.ts';
+import type { AttemptResult } from './attempt.ts';
+import { errorText } from './error-text.ts';
+import { headerOf } from './headers.ts';
+import { UpstreamSilence } from './interruptions.ts';
+import type { AttemptOutcome } from './key-pool.ts';
+
+/** What an attempt that the client has seen nothing of says about its key. Times in epoch ms. */
+export function judgeResult(result: Exclude<AttemptResult, { kind: 'served' }>, startedAt: number, now: number): AttemptOutcome {
+  if (result.kind === 'failed') return { verdict: 'broken', status: 503, retryAfterMs: null, startedAt };
+  const text = errorText(result.body, headerOf(result.headers, 'content-encoding'));
+  return {
+    verdict: judge(parseErrorBody(result.status, text)),
+    status: result.status,
+    retryAfterMs: parseRetryAfter(headerOf(result.headers, 'retry-after'), now),
+    startedAt,
+  };
+}
+
+/** The error for a client whose request reached no upstream. */
+export function unreachable(error: Error): KmiError {
+  if (error instanceof UpstreamSilence) return new KmiError('upstream_timeout', error.message, { cause: error });
+  return new KmiError('upstream_unreachable', `The upstream could not be reached (${networkReason(error)}).`, { cause: error });
+}
+
+/** The code of a network error; its message may name addresses, which a client need not see. */
+function networkReason(error: Error): string {
+  const { code, cause } = error as NodeJS.ErrnoException;
+  return code ?? (cause as NodeJS.ErrnoException | undefined)?.code ?? 'network error';
+}
+
+/** Errors of a connection that had been established: a dead pooled socket shows as one of these. */
+const SOCKET_DEATH = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET', 'ETIMEDOUT', 'ENETRESET', 'ECONNABORTED']);
+
+export function isSocketDeath(error: Error): boolean {
+  return SOCKET_DEATH.has(networkReason(error));
+}
