@@ -17,6 +17,9 @@ export class Relay implements AnswerSink {
   #takesEvent = false;
   #lastByte = NEWLINE;
   #hasData = false;
+  /** As the head announced; -1 when it did not. */
+  #length = -1;
+  #hasEnded = false;
 
   constructor(response: ServerResponse, anthropic: boolean) {
     this.#response = response;
@@ -29,8 +32,12 @@ export class Relay implements AnswerSink {
     // The upstream's own date passes, or none.
     response.sendDate = false;
     response.writeHead(status, reason, headers as string[]);
-    // Of an answer with an announced end nobody has use for the head alone.
-    if (headerOf(headers, 'content-length') !== undefined) return;
+    const length = headerOf(headers, 'content-length');
+    if (length !== undefined) {
+      // Nobody has use for the head alone of an answer with an announced end.
+      this.#length = Number(length);
+      return;
+    }
     this.#takesEvent =
       headerOf(headers, 'content-type')?.startsWith('text/event-stream') === true &&
       headerOf(headers, 'content-encoding') === undefined;
@@ -39,6 +46,12 @@ export class Relay implements AnswerSink {
   }
 
   data(chunk: Buffer): boolean {
+    if (chunk.length === this.#length && !this.#hasData) {
+      // All of it at once, as small answers come: head, body and end leave together.
+      this.#hasEnded = true;
+      this.#response.end(chunk);
+      return true;
+    }
     this.#hasData = true;
     this.#lastByte = chunk[chunk.length - 1] ?? this.#lastByte;
     return this.#response.write(chunk);
@@ -49,6 +62,7 @@ export class Relay implements AnswerSink {
   }
 
   end(): void {
+    if (this.#hasEnded) return;
     this.#hasData = true;
     this.#response.end();
   }
