@@ -1,4 +1,4 @@
-import { type CommandRow, JSON_OPTION, YES_OPTION } from './command-row.ts';
+import { type CommandRow, JSON_OPTION, STRATEGY_OPTION, YES_OPTION } from './command-row.ts';
 
 export const INIT_COMMAND: CommandRow = {
   name: 'init',
@@ -6,8 +6,14 @@ export const INIT_COMMAND: CommandRow = {
   summary: 'set kmi up: folders, the first key, live or dry-run, rotation',
   details: `Asks for what it needs. The key is not shown while you type or paste it, is tested with one call of /usages, and goes into an .env file that only you can read. Settings go into .env in this folder, or into the file KMI_ENV_PATH names; its other lines stay as they are. Running it again changes only what you ask for.
 
+When auto-rotation is turned on, sticky is recommended for coding agents: the prompt cache belongs to the account, and a cached input token costs a tenth.
+
 In a script, use flags and standard input: what no flag says stays as it is, and with --yes nothing is asked.`,
-  examples: ['kmi init', 'pass show kimi | kmi init --key-stdin --label work --live --yes', 'kmi init --auto-rotate --yes'],
+  examples: [
+    'kmi init',
+    'pass show kimi | kmi init --key-stdin --label work --live --yes',
+    'kmi init --auto-rotate --strategy sticky --yes',
+  ],
   exitCodes: [
     [0, 'there is a key, and everything is written'],
     [1, 'there is no key, or it was refused'],
@@ -21,8 +27,9 @@ In a script, use flags and standard input: what no flag says stays as it is, and
     { flags: '--no-test', help: 'take the key without asking the upstream about it' },
     { flags: '--live', help: 'send requests to the upstream: KMI_DRY_RUN=0' },
     { flags: '--dry-run', help: 'simulate them: KMI_DRY_RUN=1' },
-    { flags: '--auto-rotate', help: 'turn round-robin on, and allow it: KMI_AUTO_ROTATE_ALLOWED=1' },
-    { flags: '--no-auto-rotate', help: 'turn round-robin off' },
+    { flags: '--auto-rotate', help: 'turn auto-rotation on, and allow it: KMI_AUTO_ROTATE_ALLOWED=1' },
+    { flags: '--no-auto-rotate', help: 'turn auto-rotation off' },
+    STRATEGY_OPTION,
     { flags: '-y, --yes', help: 'ask nothing' },
   ],
   load: () => import('./init.ts'),

@@ -1,4 +1,4 @@
-import { type CommandRow, JSON_OPTION } from './command-row.ts';
+import { type CommandRow, JSON_OPTION, STRATEGY_OPTION } from './command-row.ts';
 
 export const ROTATION_COMMANDS: readonly CommandRow[] = [
   {
@@ -7,7 +7,7 @@ export const ROTATION_COMMANDS: readonly CommandRow[] = [
     summary: 'make the most resourceful key the active one',
     details: `Asks the upstream for the quota of every key and chooses by status, quota left and error rate. Says what changed and why. A running proxy follows within a second. In live mode the key is also written into the config of the Kimi CLI (KMI_WRITE_CONFIG), with a backup.
 
-The subcommands \`rotate auto\` and \`rotate off\` turn round-robin on and off.`,
+The subcommands \`rotate auto\` and \`rotate off\` turn auto-rotation on and off; while it is on, the active key waits.`,
     examples: ['kmi rotate', 'kmi rotate auto', 'kmi rotate off'],
     exitCodes: [
       [0, 'a key is active'],
@@ -18,22 +18,33 @@ The subcommands \`rotate auto\` and \`rotate off\` turn round-robin on and off.`
   },
   {
     name: 'rotate auto',
-    summary: 'turn round-robin on: each request takes the next key',
-    details:
-      "Refused unless KMI_AUTO_ROTATE_ALLOWED=1: read the provider's terms first. Then the end-to-end check runs as in `kmi e2e`, unless KMI_AUTO_ROTATE_E2E=0.",
-    examples: ['kmi rotate auto', 'kmi --auto_rotate'],
+    summary: 'turn auto-rotation on, by turns, by session or by quota',
+    details: `Refused unless KMI_AUTO_ROTATE_ALLOWED=1: read the provider's terms first. Then the end-to-end check runs as in \`kmi e2e\`, unless KMI_AUTO_ROTATE_E2E=0.
+
+  round-robin  each request takes the next key that can serve
+  sticky       a session stays with its account while that can serve;
+               new sessions are dealt by their hash
+  quota        as sticky, and new sessions go where quota would
+               otherwise expire
+
+For coding agents \`sticky\` is best, or \`quota\` when the quota of several accounts is to be used up: the prompt cache belongs to the account, and a cached input token costs a tenth. A request without a session takes the account whose turn it is. Which session a request belongs to is read from what coding agents send, else from the beginning of the conversation.
+
+The strategy chosen here holds until another is chosen, and goes before KMI_ROTATE_STRATEGY.`,
+    examples: ['kmi rotate auto', 'kmi rotate auto --strategy sticky', 'kmi --auto_rotate'],
     exitCodes: [
       [0, 'it is on, and the check passed or was left out'],
       [1, 'it is not allowed, there are no keys, or the check failed'],
-      [130, 'interrupted in the check; round-robin stays on'],
+      [2, 'wrong usage, such as an unknown strategy; nothing is changed'],
+      [130, 'interrupted in the check; auto-rotation stays on'],
     ],
+    options: [STRATEGY_OPTION],
     rootFlag: '--auto_rotate',
     rootFlagAlias: '--auto-rotate',
     load: () => import('./rotate-auto.ts'),
   },
   {
     name: 'rotate off',
-    summary: 'turn round-robin off: requests stay with the active key',
+    summary: 'turn auto-rotation off: requests stay with the active key',
     details: 'A running proxy follows within a second. `kmi rotate` picks another active key.',
     examples: ['kmi rotate off'],
     load: () => import('./rotate-off.ts'),
@@ -42,10 +53,10 @@ The subcommands \`rotate auto\` and \`rotate off\` turn round-robin on and off.`
     name: 'e2e',
     group: 'Choose keys',
     summary: 'send requests through the proxy and check that keys share them',
-    details: `Starts a proxy for the time of the check when none runs. Counts that differ only because the requests do not divide by the keys are even. Keys that were passed over on the way (cooling down, blocked, low quota) are named and left out of the confidence.`,
+    details: `Starts a proxy for the time of the check when none runs. Counts that differ only because the requests do not divide by the keys are even. Keys that were passed over on the way (cooling down, blocked, low quota) are named and left out of the confidence. With the strategies sticky and quota, requests without a session such as these are shared among accounts, not keys.`,
     examples: ['kmi e2e', 'kmi e2e -n 120 --batch 20 --pause 0', 'kmi e2e --json'],
     exitCodes: [
-      [0, 'every request was answered and, with round-robin on, the shares are even'],
+      [0, 'every request was answered and, with auto-rotation on, the shares are even'],
       [1, 'one failed, or the confidence is under --min-confidence'],
       [2, 'wrong usage'],
       [130, 'interrupted'],

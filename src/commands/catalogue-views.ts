@@ -23,7 +23,7 @@ export const VIEW_COMMANDS: readonly CommandRow[] = [
     group: 'See what is going on',
     summary: 'ask the upstream for the quota of every key and show it',
     details:
-      'One call of /usages a key, side by side. Shows every quota window with what is left and when it resets, the account, and cooldowns and blocks with the time left. In dry-run nothing is asked and everything is full.',
+      'One call of /usages a key, side by side. Shows every quota window with what is left and when it resets, which keys are of one account, the tokens the proxy has counted today, and cooldowns and blocks with the time left. In dry-run nothing is asked and everything is full.',
     examples: ['kmi health', 'kmi health --json'],
     exitCodes: SERVES,
     options: [JSON_OPTION],
@@ -51,7 +51,7 @@ export const VIEW_COMMANDS: readonly CommandRow[] = [
     summary: 'watch requests as the proxy serves them',
     details: `In a terminal: a window with the keys ?, q, k, s, c, p and the newest 20 requests. Into a pipe or file: the newest 20 lines, then each new one as it comes. With --last: that many lines, and it ends.
 
-Confidence is 100 less the largest deviation of a key from the even share, in percent of that share.`,
+Confidence is 100 less the largest deviation of a key from the even share, in percent of that share. The strategies sticky and quota have none: sessions fall on the keys as they will. \`12.3k/98%\` are the input tokens of a request and the share of them that the prompt cache served, as far as the upstream stated them.`,
     examples: ['kmi trace', 'kmi trace --last 100 --errors', 'kmi trace --json | jq .status'],
     options: [
       { flags: '--json', help: 'JSON lines: one object for each request, as in the trace file' },

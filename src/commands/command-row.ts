@@ -1,3 +1,4 @@
+import { STRATEGIES } from '../core/strategy.ts';
 import type { Command } from './context.ts';
 
 export type OptionRow = {
@@ -5,6 +6,8 @@ export type OptionRow = {
   readonly flags: string;
   readonly help: string;
   readonly default?: string | boolean;
+  /** What its value can be, for completion, where naming them in `flags` would take too much room. */
+  readonly values?: readonly string[];
   /** Understood, but not shown. */
   readonly hidden?: boolean;
 };
@@ -38,3 +41,9 @@ export const JSON_OPTION: OptionRow = {
 };
 
 export const YES_OPTION: OptionRow = { flags: '-y, --yes', help: 'do not ask' };
+
+export const STRATEGY_OPTION: OptionRow = {
+  flags: '--strategy <name>',
+  help: 'round-robin, sticky or quota; without it, as before',
+  values: STRATEGIES,
+};

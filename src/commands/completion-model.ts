@@ -52,9 +52,14 @@ function toOperands(args: string, isCommand: boolean): readonly Completed[] {
   return placeholders.at(-1)?.includes('...') === true ? operands : [...operands, { kind: 'nothing' }];
 }
 
-function toFlag({ flags, help }: OptionRow): CompletedFlag {
+function toFlag({ flags, help, values }: OptionRow): CompletedFlag {
   const placeholder = /[<[][^>\]]+[>\]]/.exec(flags)?.[0];
-  return { names: flags.match(/--?[\w-]+/g) ?? [], help, value: placeholder === undefined ? null : toCompleted(placeholder) };
+  const value = placeholder === undefined ? null : toCompleted(placeholder);
+  return {
+    names: flags.match(/--?[\w-]+/g) ?? [],
+    help,
+    value: values === undefined ? value : { kind: 'words', words: values },
+  };
 }
 
 /** `<label>` asks for a key, `<bash|zsh>` for one of these words, `<path>` for a file; anything else only the person knows. */

@@ -2,6 +2,7 @@ import { type App, candidatesOf } from '../app.ts';
 import { activeBlock } from '../core/key-state.ts';
 import type { KimiClient } from '../core/kimi-model.ts';
 import { type Candidate, standingOf } from '../core/standing.ts';
+import { strategyInForce } from '../core/strategy.ts';
 import { examineDaemon } from '../daemon/examine.ts';
 import type { DaemonState } from '../daemon/judge.ts';
 import { daemonOutputPath } from '../daemon/output-file.ts';
@@ -51,11 +52,12 @@ export async function gatherInput(context: CommandContext, app: App, learned: Le
       folderExists: registry.folderExists,
       keys: candidatesOf(app).map((candidate) => keyFact(candidate, now, config.timezone)),
       skipped: registry.skipped.map(({ file, detail }) => ({ file: shortPath(file, config.authsDir), detail })),
-      accounts: learned.accounts,
+      accounts: accountsOf(app, learned.accounts),
     },
     authFiles: [...registry.keys.map(({ source }) => source), ...registry.skipped.map(({ file }) => file)],
     upstreams: upstreamsOf(app),
     autoRotate: store.state.autoRotate,
+    strategy: strategyInForce(store.state.strategy, config.rotateStrategy).strategy,
     listener: listenerFact(daemon, addressOf(context)),
     paths: {
       state: statePath(config.stateDir),
@@ -68,6 +70,15 @@ export async function gatherInput(context: CommandContext, app: App, learned: Le
     network: learned.network,
     rechecked: learned.rechecked,
   };
+}
+
+/** What the state knows of accounts, and over it what was asked just now. */
+function accountsOf({ registry, store }: App, learned: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  const known = registry.keys.flatMap(({ label }): [string, string][] => {
+    const account = store.keyState(label).account;
+    return account === null ? [] : [[label, account.id]];
+  });
+  return new Map([...known, ...learned]);
 }
 
 function upstreamsOf({ registry, config }: App): readonly string[] {

@@ -3,7 +3,8 @@ import { type App, candidatesOf, openApp, serve } from '../app.ts';
 import type { Config } from '../config/settings.ts';
 import { CONFIDENCE_WANTED } from '../core/evenness.ts';
 import { type CheckAnswer, hasPassed, judgeRotation, type RotationCheck } from '../core/rotation-check.ts';
-import { standingOf } from '../core/standing.ts';
+import { type Candidate, standingOf } from '../core/standing.ts';
+import { strategyInForce } from '../core/strategy.ts';
 import type { TraceEvent } from '../core/trace-event.ts';
 import { probeProxy, proxyOrigin } from '../daemon/probe.ts';
 import { KmiError } from '../errors.ts';
@@ -78,7 +79,7 @@ const INTERRUPTED_EXIT = 130;
 
 /**
  * Sends requests through the proxy, starting one for the time of the check when none runs, and says how they fell on
- * the keys. Exit code 0 when all were answered and, with round-robin on, evenly spread; 1 otherwise; 130 at Ctrl+C.
+ * the keys. Exit code 0 when all were answered and, with auto-rotation on, evenly spread; 1 otherwise; 130 at Ctrl+C.
  * Throws `no_keys`, `port_in_use`, `proxy_unreachable`, `bad_path`.
  */
 export async function runE2e(context: CommandContext, options: E2eOptions): Promise<number> {
@@ -105,7 +106,7 @@ function announce({ config, err, errStyle: style }: CommandContext, app: App, { 
   err(renderMode(config, style));
   err(`${requests} requests go through the proxy.`);
   if (isRotating(app)) return;
-  err(style.warn('Round-robin is off: all of them go to the active key, so their distribution will'));
+  err(style.warn('Auto-rotation is off: all of them go to the active key, so their distribution will'));
   err(`${style.warn('say nothing.')} \`kmi rotate auto\` turns it on.`);
 }
 
@@ -145,7 +146,7 @@ function withScheme(origin: string, scheme: E2eOptions['scheme']): string {
 /** A proxy that runs sees a change of the state within this time. */
 const SEEN_AFTER_MS = 1000;
 
-/** Round-robin may have been turned on a moment ago, by `kmi rotate auto`; the running proxy must have noticed. */
+/** Auto-rotation may have been turned on a moment ago, by `kmi rotate auto`; the running proxy must have noticed. */
 async function untilStateIsSeen({ stateDir }: Config, ending: Ending): Promise<void> {
   const changed = await stat(statePath(stateDir)).catch(() => null);
   const ageMs = changed === null ? SEEN_AFTER_MS : Math.max(0, Date.now() - changed.mtimeMs);
@@ -164,6 +165,8 @@ async function sendAndJudge(
   const traffic = await openTraffic(config, `${origin}${path}`, options.timeoutMs);
   const now = app.clock();
   const ready = candidatesOf(app).filter((candidate) => standingOf(candidate, now).is === 'ready');
+  const { strategy } = strategyInForce(app.store.state.strategy, config.rotateStrategy);
+  const taking = strategy === 'round-robin' ? ready : firstOfAccounts(ready);
   const follower = await TraceFollower.open(tracePath(config.stateDir));
   const events: TraceEvent[] = [];
   const answers: CheckAnswer[] = [];
@@ -192,7 +195,18 @@ async function sendAndJudge(
   } finally {
     await follower.close();
   }
-  return judgeRotation({ answers, events, ready: ready.map(({ key }) => key.label), ...options });
+  return judgeRotation({ answers, events, ready: taking.map(({ key }) => key.label), ...options });
+}
+
+/** With `sticky` and `quota` requests without a session take turns account by account, and its first key that can serve answers. */
+function firstOfAccounts(candidates: readonly Candidate[]): readonly Candidate[] {
+  const seen = new Set<string>();
+  return candidates.filter(({ state: { account } }) => {
+    if (account === null) return true;
+    const isFirst = !seen.has(account.id);
+    seen.add(account.id);
+    return isFirst;
+  });
 }
 
 /** The proxy that runs goes by its own settings. */

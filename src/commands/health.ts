@@ -1,10 +1,13 @@
 import { openApp } from '../app.ts';
+import { accountedKeys, siblingsByLabel } from '../core/key-accounts.ts';
 import { isEligible } from '../core/standing.ts';
 import { KmiError } from '../errors.ts';
 import { renderHealth } from '../terminal/health-view.ts';
+import { accountsToJson } from './accounts-json.ts';
 import { activeIndexOf } from './active-key.ts';
 import type { Command } from './context.ts';
 import { candidatesWithHealth, keyToJson } from './health-report.ts';
+import { tokensOfToday, tokensToJson } from './tokens-today.ts';
 
 type Options = { readonly json?: boolean };
 
@@ -17,12 +20,20 @@ export const run: Command<Options> = async ({ config, environment, out, err, sty
     const now = app.clock();
     const active = app.registry.keys[activeIndexOf(app)]?.label ?? null;
     const { skipped } = app.registry;
+    const today = await tokensOfToday(app);
     if (json) {
-      const keys = candidates.map((candidate) => keyToJson(candidate, { now, isActive: candidate.key.label === active }));
+      const siblings = siblingsByLabel(accountedKeys(candidates));
+      const keys = candidates.map((candidate) => ({
+        ...keyToJson(candidate, { now, isActive: candidate.key.label === active }),
+        account: candidate.state.account?.id ?? null,
+        same_account_as: siblings.get(candidate.key.label) ?? [],
+        tokens_today: tokensToJson(today.get(candidate.key.label)),
+      }));
       const files = skipped.map(({ file, reason, detail }) => ({ file, reason, detail }));
-      out(JSON.stringify({ mode: config.dryRun ? 'dry-run' : 'live', keys, skipped_auth_files: files }, null, 2));
+      const mode = config.dryRun ? 'dry-run' : 'live';
+      out(JSON.stringify({ mode, accounts: accountsToJson(candidates), keys, skipped_auth_files: files }, null, 2));
     } else {
-      for (const line of renderHealth({ config, now, candidates, active, skipped }, { columns: width, style })) out(line);
+      for (const line of renderHealth({ config, now, candidates, active, today, skipped }, { columns: width, style })) out(line);
     }
     return candidates.some((candidate) => isEligible(candidate, now)) ? 0 : 1;
   } finally {

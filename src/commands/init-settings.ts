@@ -1,19 +1,17 @@
 import { join } from 'node:path';
-import type { App } from '../app.ts';
 import { setEnvVariable } from '../config/env-text.ts';
 import { SETTINGS, type SettingName } from '../config/settings.ts';
 import { KmiError, reasonOf } from '../errors.ts';
 import { editPrivateFile } from '../files/edit-private.ts';
 import { shownPath } from '../terminal/shown-path.ts';
 import { wrapToWidth } from '../terminal/width.ts';
-import { audit } from './audit.ts';
 import type { CommandContext } from './context.ts';
-import { saveState } from './save-state.ts';
 
 export type InitAnswer = {
   /** False in scripts: what no flag decides stays as it is. */
   readonly canAsk: boolean;
   confirm(question: string, fallback: boolean): Promise<boolean>;
+  ask(question: string): Promise<string>;
 };
 
 export type Mode = { readonly isLive: boolean; readonly changed: boolean };
@@ -43,56 +41,12 @@ export async function chooseMode(
   return { isLive, changed: isLive !== wasLive };
 }
 
-/** Round-robin: by flag, else asked, after the provider's terms. Writes `KMI_AUTO_ROTATE_ALLOWED` and the state. */
-export async function chooseRotation(
-  context: CommandContext,
-  app: App,
-  { autoRotate }: { readonly autoRotate?: boolean },
-  { canAsk, confirm }: InitAnswer,
-): Promise<boolean> {
-  const { config, loaded, out, style } = context;
-  const isOn = app.store.state.autoRotate && config.autoRotateAllowed;
-  if (autoRotate === false) {
-    if (app.store.state.autoRotate) {
-      app.ledger.setAutoRotate(false);
-      await saveState(app);
-      await audit(app, 'auto_rotate_disabled');
-    }
-    out('Round-robin is off: requests stay with the active key.');
-    return false;
-  }
-  if (isOn) {
-    out(`${style.good('Round-robin is on')}: each request takes the next key.`);
-    return true;
-  }
-  if (autoRotate !== true && !canAsk) return false;
-  if (autoRotate !== true) {
-    say(
-      context,
-      '',
-      'Round-robin sends each request with the next key. Kimi allows personal, interactive use: no resale, no sharing of keys, no forged clients. Using several accounts may not be what it wants; whether you do is your decision.',
-    );
-    if (!(await confirm('Turn round-robin on?', false))) {
-      out('Round-robin stays off; `kmi rotate` picks the best key by hand.');
-      return false;
-    }
-  }
-  if (!config.autoRotateAllowed || loaded.sources.autoRotateAllowed.kind !== 'file') {
-    await writeSetting(context, 'autoRotateAllowed', '1');
-  }
-  app.ledger.setAutoRotate(true);
-  await saveState(app);
-  await audit(app, 'auto_rotate_enabled', { strategy: config.rotateStrategy, keys: app.registry.keys.length });
-  out(`${style.good('Round-robin is on')}: each request takes the next key.`);
-  return true;
-}
-
 /** The env file settings go to: the one that was read, else `.env` in this folder. */
 export function settingsFile({ loaded, cwd }: CommandContext): string {
   return loaded.envFile ?? join(cwd, '.env');
 }
 
-async function writeSetting(context: CommandContext, name: SettingName, value: string): Promise<void> {
+export async function writeSetting(context: CommandContext, name: SettingName, value: string): Promise<void> {
   const { loaded, cwd, environment, out, err, style, errStyle } = context;
   const { variable } = SETTINGS[name];
   const path = settingsFile(context);
@@ -116,6 +70,6 @@ async function writeSetting(context: CommandContext, name: SettingName, value: s
 }
 
 /** Questions and what explains them go to standard error, wrapped. */
-function say({ err, width }: CommandContext, ...lines: readonly string[]): void {
+export function say({ err, width }: CommandContext, ...lines: readonly string[]): void {
   for (const line of lines) for (const part of wrapToWidth(line, Math.min(width, 80))) err(part);
 }

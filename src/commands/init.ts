@@ -1,4 +1,5 @@
 import { type App, openApp } from '../app.ts';
+import type { Strategy } from '../core/strategy.ts';
 import { KmiError } from '../errors.ts';
 import { hardenPermissions, makePrivateFolder } from '../files/private.ts';
 import { counted } from '../terminal/key-words.ts';
@@ -7,10 +8,12 @@ import { shownPath } from '../terminal/shown-path.ts';
 import { wrapToWidth } from '../terminal/width.ts';
 import type { Command, CommandContext } from './context.ts';
 import { renderNext } from './init-next.ts';
-import { chooseMode, chooseRotation, type InitAnswer } from './init-settings.ts';
+import { chooseRotation } from './init-rotation.ts';
+import { chooseMode, type InitAnswer } from './init-settings.ts';
 import { refuseKeyAsArgument } from './key-selection.ts';
 import { addNewKey } from './new-key.ts';
 import { withPrompter } from './prompting.ts';
+import { parseStrategy } from './rotate-auto.ts';
 
 export type InitOptions = {
   readonly keyStdin?: boolean;
@@ -19,18 +22,23 @@ export type InitOptions = {
   readonly live?: boolean;
   readonly dryRun?: boolean;
   readonly autoRotate?: boolean;
+  readonly strategy?: string;
   /** False with `--no-test`. */
   readonly test?: boolean;
   readonly yes?: boolean;
 };
 
 /**
- * `kmi init`: folders, the first key, live or dry-run, round-robin, and the next command to type. What is there already stays; a
+ * `kmi init`: folders, the first key, live or dry-run, auto-rotation, and the next command to type. What is there already stays; a
  * second run changes only what it is asked to. Exit 1 when there is no key in the end.
  */
 export const run: Command<InitOptions> = async (context, options) => {
   if (options.live === true && options.dryRun === true) {
     throw new KmiError('bad_usage', '--live and --dry-run exclude each other.');
+  }
+  const strategy = parseStrategy(options.strategy);
+  if (strategy !== null && options.autoRotate === false) {
+    throw new KmiError('bad_usage', '--strategy and --no-auto-rotate exclude each other.');
   }
   refuseKeyAsArgument(options.label);
   return withPrompter(context, 'What was written so far stays; `kmi init` goes on from there.', async (prompter) => {
@@ -38,22 +46,29 @@ export const run: Command<InitOptions> = async (context, options) => {
     await makeFolders(context);
     const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
     try {
-      return await setUp(context, app, prompter, options);
+      return await setUp(context, app, prompter, options, strategy);
     } finally {
       await app.close();
     }
   });
 };
 
-async function setUp(context: CommandContext, app: App, prompter: Prompter, options: InitOptions): Promise<number> {
+async function setUp(
+  context: CommandContext,
+  app: App,
+  prompter: Prompter,
+  options: InitOptions,
+  strategy: Strategy | null,
+): Promise<number> {
   // A person answers; a script says it by flags, and what no flag says stays as it is.
   const answer: InitAnswer = {
     canAsk: prompter.isTerminal && options.yes !== true,
     confirm: (question, fallback) => prompter.confirm(question, fallback),
+    ask: (question) => prompter.ask(question),
   };
   const count = await obtainKeys(context, app, prompter, options, answer);
   const mode = await chooseMode(context, options, answer);
-  await chooseRotation(context, app, options, answer);
+  await chooseRotation(context, app, { autoRotate: options.autoRotate, strategy }, answer);
   for (const line of await renderNext(context, { count, mode })) context.out(line);
   return count > 0 ? 0 : 1;
 }

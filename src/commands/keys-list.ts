@@ -5,6 +5,7 @@ import { renderTime } from '../state/schema.ts';
 import { keyWord } from '../terminal/key-words.ts';
 import { type KeysReport, renderKeys } from '../terminal/keys-view.ts';
 import { shownPath } from '../terminal/shown-path.ts';
+import { accountsToJson } from './accounts-json.ts';
 import { activeIndexOf } from './active-key.ts';
 import type { Command } from './context.ts';
 
@@ -34,6 +35,7 @@ export const run: Command<Options> = async ({ config, environment, cwd, out, err
 function toJson({ config, now, candidates, activeIndex, skipped }: KeysReport) {
   return {
     auths_dir: config.authsDir,
+    accounts: accountsToJson(candidates),
     keys: candidates.map((candidate, index) => {
       const { key, state } = candidate;
       const block = activeBlock(state, now);
@@ -43,6 +45,7 @@ function toJson({ config, now, candidates, activeIndex, skipped }: KeysReport) {
         label: key.label,
         key_hash: key.hash,
         email: key.email,
+        account: state.account?.id ?? null,
         state: keyWord(candidate, now),
         reason: standing.is === 'ready' ? null : standing.reason,
         until: renderTime((block ?? cooldown)?.until ?? null),

@@ -1,16 +1,24 @@
-import { openApp } from '../app.ts';
+import { candidatesOf, openApp } from '../app.ts';
+import { accountedKeys, countAccounts } from '../core/key-accounts.ts';
+import { isStrategy, STRATEGIES, type Strategy, strategyInForce } from '../core/strategy.ts';
 import { KmiError } from '../errors.ts';
 import { renderMode } from '../terminal/mode-line.ts';
+import { viewWidth } from '../terminal/panel.ts';
+import { STRATEGY_WORDS } from '../terminal/strategy-words.ts';
+import { wrapToWidth } from '../terminal/width.ts';
 import { audit } from './audit.ts';
 import type { Command } from './context.ts';
 import { saveState } from './save-state.ts';
 
+type Options = { readonly strategy?: string };
+
 /**
- * `kmi rotate auto`: turns round-robin on, then checks it end to end unless `KMI_AUTO_ROTATE_E2E=0`. The exit code is the
- * check's. Throws `rotation_not_allowed`, `no_keys`.
+ * `kmi rotate auto`: turns auto-rotation on, with `--strategy` in that way from now on, then checks it end to end unless
+ * `KMI_AUTO_ROTATE_E2E=0`. The exit code is the check's. Throws `bad_usage`, `rotation_not_allowed`, `no_keys`.
  */
-export const run: Command<Record<string, unknown>> = async (context) => {
-  const { config, environment, out, err, style } = context;
+export const run: Command<Options> = async (context, options) => {
+  const { config, environment, out, err, style, width } = context;
+  const wanted = parseStrategy(options.strategy);
   if (!config.autoRotateAllowed) {
     throw new KmiError('rotation_not_allowed', 'Auto-rotation is not allowed here: KMI_AUTO_ROTATE_ALLOWED is 0.');
   }
@@ -19,13 +27,17 @@ export const run: Command<Record<string, unknown>> = async (context) => {
     const { keys } = app.registry;
     if (keys.length === 0)
       throw new KmiError('no_keys', `There are no keys in ${config.authsDir}, so there is nothing to rotate.`);
-    app.ledger.setAutoRotate(true);
+    app.ledger.setAutoRotate(true, wanted);
     await saveState(app);
-    await audit(app, 'auto_rotate_enabled', { strategy: config.rotateStrategy, keys: keys.length });
+    const { strategy } = strategyInForce(app.store.state.strategy, config.rotateStrategy);
+    await audit(app, 'auto_rotate_enabled', { strategy, keys: keys.length });
     out(renderMode(config, style));
-    out(`${style.good('Auto-rotation is on')} (${config.rotateStrategy}): a running proxy follows within a second.`);
-    const enabled = keys.filter(({ disabled }) => !disabled).length;
-    if (enabled < 2) out(style.warn('Only one key is switched on, so every request goes to it.'));
+    out(`${style.good('Auto-rotation is on')} (${strategy}): a running proxy follows within a second.`);
+    for (const line of wrapToWidth(`In this way ${STRATEGY_WORDS[strategy]}.`, viewWidth(width))) out(style.dim(line));
+    const accounts = countAccounts(accountedKeys(candidatesOf(app).filter(({ key }) => !key.disabled)));
+    if (accounts.keys < 2) out(style.warn('Only one key is switched on, so every request goes to it.'));
+    else if (accounts.accounts < 2)
+      out(style.warn('All keys are of one account, so every request is charged to it (`kmi keys list`).'));
   } finally {
     await app.close();
   }
@@ -37,3 +49,10 @@ export const run: Command<Record<string, unknown>> = async (context) => {
   const { E2E_DEFAULTS, runE2e } = await import('./e2e.ts');
   return runE2e(context, E2E_DEFAULTS);
 };
+
+/** The value of `--strategy`; null when it is not given. Throws `bad_usage`. */
+export function parseStrategy(text: string | undefined): Strategy | null {
+  if (text === undefined) return null;
+  if (isStrategy(text)) return text;
+  throw new KmiError('bad_usage', `--strategy ${text.slice(0, 40)}: takes ${STRATEGIES.join(', ')}.`);
+}

@@ -4,7 +4,7 @@ import { audit } from './audit.ts';
 import type { Command } from './context.ts';
 import { saveState } from './save-state.ts';
 
-/** `kmi rotate off`: turns round-robin off; requests stay with the active key. */
+/** `kmi rotate off`: turns auto-rotation off, whatever its strategy; requests stay with the active key. */
 export const run: Command<Record<string, unknown>> = async ({ config, environment, out, err, style }) => {
   const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
   try {

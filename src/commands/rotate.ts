@@ -1,6 +1,7 @@
 import { type App, openApp } from '../app.ts';
 import type { Key } from '../core/key.ts';
 import { pickManual } from '../core/manual-rotation.ts';
+import { strategyInForce } from '../core/strategy.ts';
 import { proxyUrl } from '../daemon/probe.ts';
 import { KmiError } from '../errors.ts';
 import { type ConfigNote, type RotateReport, renderRemedy, renderRotate } from '../terminal/rotate-view.ts';
@@ -24,8 +25,9 @@ export const run: Command<Record<string, unknown>> = async ({ config, environmen
       await saveState(app);
     }
     const written = choice.candidate === null ? [] : await writeClientConfigs(app, choice.candidate.key);
-    const isRoundRobin = app.store.state.autoRotate && config.autoRotateAllowed;
-    const report: RotateReport = { config, now, candidates, choice, previousIndex, isRoundRobin, written };
+    const { autoRotate, strategy } = app.store.state;
+    const rotating = autoRotate && config.autoRotateAllowed ? strategyInForce(strategy, config.rotateStrategy).strategy : null;
+    const report: RotateReport = { config, now, candidates, choice, previousIndex, rotating, written };
     for (const line of renderRotate(report, { columns: width, style })) out(line);
     if (choice.candidate !== null) return 0;
     err(`${errStyle.bad('kmi:')} ${renderRemedy(report)}`);

@@ -2,9 +2,11 @@ import { join } from 'node:path';
 import { candidatesOf, openApp } from '../app.ts';
 import { activeBlock, activeCooldown } from '../core/key-state.ts';
 import { isEligible } from '../core/standing.ts';
+import { strategyInForce } from '../core/strategy.ts';
 import { probeProxy, proxyUrl } from '../daemon/probe.ts';
 import { renderTime } from '../state/schema.ts';
 import { renderStatus, type StatusReport } from '../terminal/status-view.ts';
+import { accountsToJson } from './accounts-json.ts';
 import { activeIndexOf } from './active-key.ts';
 import type { Command } from './context.ts';
 
@@ -35,9 +37,10 @@ export const run: Command<Options> = async ({ config, environment, out, err, sty
   }
 };
 
-/** kmi-manager.md section 9, with the strategy and the skipped auth files added. A key counts under one heading only. */
+/** kmi-manager.md section 9, with the accounts, the strategy and the skipped auth files added. A key counts under one heading only. */
 function toJson({ config, now, probe, url, daemonLog, candidates, activeIndex, state, skipped }: StatusReport) {
   const disabled = candidates.filter(({ key }) => key.disabled);
+  const { strategy, source } = strategyInForce(state.strategy, config.rotateStrategy);
   const enabled = candidates.filter(({ key }) => !key.disabled);
   const blocked = enabled.filter((candidate) => activeBlock(candidate.state, now) !== null);
   const exhausted = enabled.filter(
@@ -55,12 +58,14 @@ function toJson({ config, now, probe, url, daemonLog, candidates, activeIndex, s
     },
     upstream: config.upstreamBaseUrl,
     keys: { total: candidates.length, disabled: disabled.length, blocked: blocked.length, exhausted: exhausted.length },
+    accounts: accountsToJson(candidates),
     active_key: candidates[activeIndex]?.key.label ?? null,
     rotation: {
       active_index: activeIndex,
       rotation_index: state.rotationIndex,
       auto_rotate: state.autoRotate,
-      strategy: config.rotateStrategy,
+      strategy,
+      strategy_source: source,
     },
     policy: {
       strict_usage_check: config.requireUsageBeforeRequest,

@@ -1,10 +1,11 @@
-import { groupUsage, totalUsage, USAGE_GROUPS, type UsageGroup, type UsageGrouping } from '../core/usage-row.ts';
+import { groupUsage, keysByAccount, totalUsage, USAGE_GROUPS, type UsageGrouping } from '../core/usage-row.ts';
 import { zonedStamp } from '../core/zoned-time.ts';
 import { parseSince, SINCE_ACCEPTS } from '../daemon/since.ts';
 import { KmiError } from '../errors.ts';
 import { renderUsage, type UsageReport } from '../terminal/usage-view.ts';
 import { readUsage } from '../usage/reader.ts';
 import type { Command } from './context.ts';
+import { tokensToJson } from './tokens-today.ts';
 
 type Options = { readonly by?: string; readonly since?: string; readonly json?: boolean };
 
@@ -33,22 +34,16 @@ function groupingOf(text: string): UsageGrouping {
 }
 
 function toJson({ rows, by, since }: UsageReport, timezone: string) {
+  const keys = by === 'account' ? keysByAccount(rows) : null;
   return {
     by,
     since,
     timezone,
-    total: countsOf(totalUsage(rows)),
-    groups: groupUsage(rows, by).map((group) => ({ name: group.name, ...countsOf(group) })),
-  };
-}
-
-function countsOf({ requests, tokens: { input, cached, output, reasoning } }: UsageGroup) {
-  return {
-    requests,
-    input_tokens: input,
-    cached_tokens: cached,
-    cached_share: input === 0 ? null : cached / input,
-    output_tokens: output,
-    reasoning_tokens: reasoning,
+    total: tokensToJson(totalUsage(rows)),
+    groups: groupUsage(rows, by).map((group) => ({
+      name: group.name,
+      ...(keys === null ? {} : { keys: keys.get(group.name) ?? [] }),
+      ...tokensToJson(group),
+    })),
   };
 }

@@ -1,6 +1,6 @@
 import { explainRequest } from '../core/explain.ts';
 import { redact } from '../core/redact.ts';
-import type { TraceEvent } from '../core/trace-event.ts';
+import { type TraceEvent, tokensOf } from '../core/trace-event.ts';
 import { KmiError, reasonOf } from '../errors.ts';
 import { ID_SHOWN } from '../terminal/trace-text.ts';
 import { renderWhy, storyText } from '../terminal/why-view.ts';
@@ -64,6 +64,7 @@ async function requestById(path: string, wanted: string): Promise<TraceEvent> {
 }
 
 function explanation(event: TraceEvent): Record<string, unknown> {
+  const tokens = tokensOf(event);
   return {
     request_id: event.request_id,
     ts: event.ts,
@@ -75,6 +76,10 @@ function explanation(event: TraceEvent): Record<string, unknown> {
     dry_run: event.dry_run === true,
     prompt_hint: event.prompt_hint,
     key_label: event.key_label === '' ? null : event.key_label,
+    session: event.session ?? null,
+    input_tokens: tokens?.input ?? null,
+    cached_tokens: tokens?.cached ?? null,
+    output_tokens: tokens?.output ?? null,
     choice: event.choice ?? null,
     candidates: explainRequest(event).map((story) => ({
       key_label: story.key,

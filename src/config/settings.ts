@@ -93,7 +93,11 @@ export const SETTINGS = {
   }),
 
   dryRun: boolean('KMI_DRY_RUN', true, 'simulate upstream calls'),
-  rotateStrategy: choice('KMI_ROTATE_STRATEGY', STRATEGIES, 'how auto-rotation picks a key'),
+  rotateStrategy: choice(
+    'KMI_ROTATE_STRATEGY',
+    STRATEGIES,
+    '`round-robin`, `sticky` or `quota`; what `kmi rotate auto --strategy` chose goes before it',
+  ),
   autoRotateAllowed: boolean('KMI_AUTO_ROTATE_ALLOWED', false, 'policy switch for auto-rotation'),
   autoRotateE2e: boolean('KMI_AUTO_ROTATE_E2E', true, 'end-to-end check when auto-rotation is turned on'),
   rotationCooldownSeconds: integer(

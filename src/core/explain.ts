@@ -1,5 +1,6 @@
+import type { AccountSkipReason } from './account-pool.ts';
 import type { ChoiceReason } from './rotation.ts';
-import type { SkipReason } from './standing.ts';
+import type { AffinityReason } from './strategies.ts';
 import type { TraceEvent } from './trace-event.ts';
 import type { VerdictClass } from './verdict.ts';
 
@@ -9,7 +10,7 @@ export type Told<Reason extends string> = Reason | (string & {});
 /** What became of one key in one request. */
 export type CandidateStory =
   /** Passed over when the last choice was made. */
-  | { readonly outcome: 'skipped'; readonly key: string; readonly reason: Told<SkipReason> }
+  | { readonly outcome: 'skipped'; readonly key: string; readonly reason: Told<AccountSkipReason> }
   /** Refused or failed, so that the request went on, or ended there when `isLast`. */
   | {
       readonly outcome: 'tried';
@@ -19,7 +20,12 @@ export type CandidateStory =
       readonly isLast: boolean;
     }
   /** Its answer is the client's. `reason` is null when the trace does not say why it was chosen. */
-  | { readonly outcome: 'chosen'; readonly key: string; readonly status: number; readonly reason: Told<ChoiceReason> | null };
+  | {
+      readonly outcome: 'chosen';
+      readonly key: string;
+      readonly status: number;
+      readonly reason: Told<ChoiceReason | AffinityReason> | null;
+    };
 
 /**
  * The keys of one request in the order of what happened: those tried, the one whose answer the client got, those passed

@@ -17,7 +17,7 @@ export type RotationCheck = {
   readonly traced: number;
   /** What the trace says of the mode; null when it says nothing. */
   readonly isDryRun: boolean | null;
-  /** Whether the trace shows round-robin; null when it shows neither mode. */
+  /** Whether the trace shows auto-rotation: turns of keys, or of accounts; null when it shows neither mode. */
   readonly isRotating: boolean | null;
   /** All keys of the window. */
   readonly distribution: Distribution;
@@ -29,7 +29,7 @@ export type RotationCheck = {
 
 /**
  * What a row of requests says of the rotation. `ready` are the labels that could serve when it began, so that one that
- * got nothing counts. A key that was passed over or failed on the way is left out of the confidence: it had no full share
+ * got nothing counts; where accounts take turns, one label an account. A key that was passed over or failed on the way is left out of the confidence: it had no full share
  * to get, and the walk is even among the others.
  */
 export function judgeRotation({
@@ -71,7 +71,7 @@ export function judgeRotation({
 }
 
 function rotatingIn(events: readonly TraceEvent[]): boolean | null {
-  if (events.some(({ choice }) => choice === 'round_robin')) return true;
+  if (events.some(({ choice }) => choice === 'round_robin' || choice === 'dealt')) return true;
   return events.some(({ choice }) => choice === 'active' || choice === 'next_after_active') ? false : null;
 }
 
@@ -94,7 +94,7 @@ function countFailures(answers: readonly CheckAnswer[]): [string, number][] {
   return [...counts].sort(([, a], [, b]) => b - a);
 }
 
-/** Whether the check passes: every request answered and, where round-robin is on, the shares even. */
+/** Whether the check passes: every request answered and, where auto-rotation is on, the shares even. */
 export function hasPassed(check: RotationCheck): boolean {
   if (check.answered < check.sent || check.traced === 0) return false;
   return check.isRotating === false || check.isEven;

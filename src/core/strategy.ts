@@ -9,3 +9,11 @@ export type Strategy = (typeof STRATEGIES)[number];
 export function isStrategy(value: unknown): value is Strategy {
   return STRATEGIES.some((strategy) => strategy === value);
 }
+
+/** The strategy in force, and whether `kmi rotate auto --strategy` chose it or `KMI_ROTATE_STRATEGY` says so. */
+export type StrategyInForce = { readonly strategy: Strategy; readonly source: 'chosen' | 'setting' };
+
+/** A choice goes before the setting. */
+export function strategyInForce(chosen: Strategy | null, setting: Strategy): StrategyInForce {
+  return chosen === null ? { strategy: setting, source: 'setting' } : { strategy: chosen, source: 'chosen' };
+}

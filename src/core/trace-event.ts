@@ -2,7 +2,7 @@
 export type TriedKey = { readonly key_label: string; readonly status: number; readonly verdict: string };
 export type SkippedKey = { readonly key_label: string; readonly reason: string };
 
-/** One line of the trace: one request (kmi-manager.md section 8). The last four fields are this project's additions. */
+/** One line of the trace: one request (kmi-manager.md section 8). What follows `prompt_head` are this project's additions. */
 export type TraceEvent = {
   readonly schema_version: 1;
   /** "2026-02-02 12:00:00 +0300" in KMI_TIMEZONE. */
@@ -27,5 +27,19 @@ export type TraceEvent = {
   readonly tried?: readonly TriedKey[];
   /** Keys that were passed over when the last choice was made. */
   readonly skipped?: readonly SkippedKey[];
+  /** Tokens of the answer, as far as the upstream stated them; the input is the whole prompt, its cached part included. */
+  readonly input_tokens?: number;
+  readonly cached_tokens?: number;
+  readonly output_tokens?: number;
+  /** Short hash of the session the request belongs to. */
+  readonly session?: string;
   readonly dry_run?: true;
 };
+
+export type TracedTokens = { readonly input: number; readonly cached: number; readonly output: number };
+
+/** What the answer took; null when the line does not say. */
+export function tokensOf({ input_tokens: input, cached_tokens: cached, output_tokens: output }: TraceEvent): TracedTokens | null {
+  if (input === undefined && output === undefined) return null;
+  return { input: input ?? 0, cached: Math.min(cached ?? 0, input ?? 0), output: output ?? 0 };
+}

@@ -1,3 +1,6 @@
+import type { AffinityReason } from './strategies.ts';
+import { type TraceEvent, tokensOf } from './trace-event.ts';
+
 /** How evenly requests fell on keys. */
 export type Distribution = {
   readonly total: number;
@@ -26,4 +29,23 @@ function confidenceOf(counts: readonly (readonly [string, number])[], total: num
   const share = total / counts.length;
   const deviation = Math.max(...counts.map(([, count]) => Math.abs(count - share)));
   return Math.max(0, 100 - (deviation / share) * 100);
+}
+
+/** The share of the input tokens that prompt caches served, 0 to 1; null when no request says. */
+export function cachedShareOf(events: readonly TraceEvent[]): number | null {
+  let input = 0;
+  let cached = 0;
+  for (const event of events) {
+    const tokens = tokensOf(event);
+    input += tokens?.input ?? 0;
+    cached += tokens?.cached ?? 0;
+  }
+  return input === 0 ? null : cached / input;
+}
+
+const BY_SESSION: ReadonlySet<string | null> = new Set<AffinityReason>(['session', 'placed', 'moved', 'file', 'dealt']);
+
+/** Whether requests went by session or account (`sticky`, `quota`): how they fall on keys is then no fault of the rotation. */
+export function isBySession(events: readonly TraceEvent[]): boolean {
+  return events.some(({ choice }) => BY_SESSION.has(choice));
 }

@@ -31,6 +31,17 @@ export function groupUsage(rows: readonly UsageRow[], by: UsageGrouping): UsageG
   return [...groups.values()].sort((a, b) => (by === 'day' ? 0 : sizeOf(b.tokens) - sizeOf(a.tokens)) || byName(a, b));
 }
 
+/** Labels of the keys that were counted for each account, most tokens first; null stands for the accounts not known. */
+export function keysByAccount(rows: readonly UsageRow[]): ReadonlyMap<string | null, readonly string[]> {
+  const byAccount = new Map<string | null, UsageRow[]>();
+  for (const row of rows) {
+    const own = byAccount.get(row.account);
+    if (own === undefined) byAccount.set(row.account, [row]);
+    else own.push(row);
+  }
+  return new Map([...byAccount].map(([account, own]) => [account, groupUsage(own, 'key').map(({ name }) => name as string)]));
+}
+
 /** The sum of all rows. */
 export function totalUsage(rows: readonly Counted[]): UsageGroup {
   return rows.reduce<UsageGroup>((sum, row) => addUp(null, sum, row), { name: null, ...NOTHING });

@@ -1,3 +1,4 @@
+import { countAccounts } from '../core/key-accounts.ts';
 import { answersOf, type Finding, shorten } from './finding.ts';
 
 export type KeyFact = {
@@ -17,7 +18,7 @@ export type KeyFacts = {
   readonly keys: readonly KeyFact[];
   /** `file` is shown as it is. */
   readonly skipped: readonly { readonly file: string; readonly detail: string }[];
-  /** `user_id` by label, of the keys whose `/me` answered; empty when it was not asked. */
+  /** Account by label, of the keys whose `/me` has ever answered. */
   readonly accounts: ReadonlyMap<string, string>;
 };
 
@@ -30,12 +31,28 @@ export function checkKeys(facts: KeyFacts): readonly Finding[] {
   ];
 }
 
-function checkCount({ folder, folderExists, keys }: KeyFacts): Finding {
+function checkCount(facts: KeyFacts): Finding {
+  const { folder, folderExists, keys } = facts;
   const { ok, fail } = answersOf('Keys', 'auth_keys');
   const fix = 'Run `kmi init`, or `kmi keys add`.';
   if (!folderExists) return fail(`The auths folder ${folder} does not exist.`, 'Make it, or correct KMI_AUTHS_DIR.');
   if (keys.length === 0) return fail(`There are no keys in ${folder}.`, fix);
-  return ok(`${counted(keys.length, 'key')} in ${folder}.`);
+  return ok(`${counted(keys.length, 'key')}${accountsText(facts)} in ${folder}.`);
+}
+
+/** ", 2 accounts"; nothing as long as no account is known, and of a single key. */
+function accountsText(facts: KeyFacts): string {
+  const { keys, accounts, unknown } = countAccounts(accountedKeys(facts));
+  if (keys < 2 || unknown === keys) return '';
+  return `, ${unknown > 0 && accounts > 1 ? 'at most ' : ''}${counted(accounts, 'account')}`;
+}
+
+function accountedKeys({ keys, accounts }: KeyFacts) {
+  return keys.map(({ label, standing }) => ({
+    label,
+    account: accounts.get(label) ?? null,
+    disabled: standing.is === 'out' && standing.cause === 'disabled',
+  }));
 }
 
 function checkSkipped({ skipped }: KeyFacts): readonly Finding[] {
@@ -70,16 +87,18 @@ function checkExpired({ keys }: KeyFacts): readonly Finding[] {
  * Keys of one account share its quota (kimi-api.md, the facts at its top). `user_id` proves it; an email in the auth files only
  * suggests it.
  */
-function checkSameAccount({ keys, accounts }: KeyFacts): readonly Finding[] {
+function checkSameAccount(facts: KeyFacts): readonly Finding[] {
+  const { keys, accounts } = facts;
   const { warn } = answersOf('Keys', 'same_account');
-  const proven = groupsOf(keys, ({ label }) => accounts.get(label) ?? null);
-  const suggested = groupsOf(keys, ({ label, email }) => (accounts.has(label) ? null : (email?.toLowerCase() ?? null)));
-  const fix = 'They share one quota: one of them is enough.';
+  const { shared } = countAccounts(accountedKeys(facts));
+  const switchedOn = keys.filter(({ standing }) => standing.is === 'ready' || standing.cause !== 'disabled');
+  const suggested = groupsOf(switchedOn, ({ label, email }) => (accounts.has(label) ? null : (email?.toLowerCase() ?? null)));
+  const fix = 'They share one quota, limits and cache, so a second one adds nothing: `kmi keys disable` takes it out of use.';
   return [
-    ...proven.map((labels) => warn(`${labels.join(', ')} belong to one account.`, fix)),
+    ...shared.map(({ labels }) => warn(`${shorten(labels).join(', ')} belong to one account.`, fix)),
     ...suggested.map((labels) =>
       warn(
-        `${labels.join(', ')} have the same email, so they are probably of one account.`,
+        `${shorten(labels).join(', ')} have the same email, so they are probably of one account.`,
         `${fix} \`--recheck-keys\` tells for sure.`,
       ),
     ),

@@ -1,4 +1,5 @@
 import type { Config } from '../config/settings.ts';
+import type { Strategy } from '../core/strategy.ts';
 import { answersOf, type Finding } from './finding.ts';
 
 export type SetupFacts = {
@@ -6,8 +7,10 @@ export type SetupFacts = {
   readonly nodeVersion: string;
   readonly envFile: string | null;
   readonly config: Pick<Config, 'dryRun' | 'autoRotateAllowed'>;
-  /** Round-robin is on in the state. */
+  /** Auto-rotation is on in the state. */
   readonly autoRotate: boolean;
+  /** How auto-rotation picks a key when it is on. */
+  readonly strategy: Strategy;
 };
 
 /** `engines` in package.json. */
@@ -41,15 +44,15 @@ function checkDryRun({ config }: SetupFacts): Finding {
     : ok('Live: requests go to the upstream.');
 }
 
-function checkAutoRotate({ config, autoRotate }: SetupFacts): Finding {
+function checkAutoRotate({ config, autoRotate, strategy }: SetupFacts): Finding {
   const { ok, info, warn } = answersOf('Setup', 'auto_rotate');
   if (autoRotate && !config.autoRotateAllowed) {
     return warn(
-      'Round-robin is on, but KMI_AUTO_ROTATE_ALLOWED does not allow it: requests stay with the active key.',
+      'Auto-rotation is on, but KMI_AUTO_ROTATE_ALLOWED does not allow it: requests stay with the active key.',
       "Read the provider's terms and set KMI_AUTO_ROTATE_ALLOWED=1, or run `kmi rotate off`.",
     );
   }
-  if (autoRotate) return ok('Round-robin is allowed and on.');
-  if (config.autoRotateAllowed) return info('Round-robin is allowed and off.', '`kmi rotate auto` turns it on.');
-  return info("Round-robin is off and not allowed: requests stay with the active key until it can't serve.");
+  if (autoRotate) return ok(`Auto-rotation is allowed and on: ${strategy}.`);
+  if (config.autoRotateAllowed) return info('Auto-rotation is allowed and off.', '`kmi rotate auto` turns it on.');
+  return info("Auto-rotation is off and not allowed: requests stay with the active key until it can't serve.");
 }

@@ -1,5 +1,6 @@
 import { tokenPath } from '../config/own-files.ts';
 import type { Config } from '../config/settings.ts';
+import type { Strategy } from '../core/strategy.ts';
 import { readCertificate } from './certificate.ts';
 import { type ClientFacts, checkClients } from './checks-clients.ts';
 import { checkFiles, type FilesFacts } from './checks-files.ts';
@@ -33,6 +34,7 @@ export type DoctorInput = {
   /** Base URLs the keys are sent to. */
   readonly upstreams: readonly string[];
   readonly autoRotate: boolean;
+  readonly strategy: Strategy;
   readonly listener: ListenerFact;
   readonly paths: { readonly [File in 'state' | 'trace' | 'log' | 'daemonOutput' | 'pid']: string };
   readonly clients: Pick<ClientFacts, 'found' | 'configs'>;

@@ -1,6 +1,6 @@
+import type { AccountSkipReason } from '../core/account-pool.ts';
 import { CONFIDENCE_WANTED } from '../core/evenness.ts';
 import { hasPassed, type RotationCheck } from '../core/rotation-check.ts';
-import type { SkipReason } from '../core/standing.ts';
 import type { VerdictClass } from '../core/verdict.ts';
 import { renderBar } from './bar.ts';
 import type { Style } from './style.ts';
@@ -59,7 +59,7 @@ function renderShare(share: number, style: Style): string {
 
 function wordsOfReason(reason: string): string {
   return Object.hasOwn(SKIP_WORDS, reason)
-    ? wordsFor<SkipReason>(SKIP_WORDS, reason)
+    ? wordsFor<AccountSkipReason>(SKIP_WORDS, reason)
     : wordsFor<VerdictClass>(VERDICT_WORDS, reason);
 }
 
@@ -80,7 +80,7 @@ function verdict(check: RotationCheck, minConfidence: number): { text: string; i
   }
   if (check.isRotating === false) {
     return {
-      text: 'Round-robin is off: all requests go to the active key, so there is no distribution to judge. `kmi rotate auto` turns it on.',
+      text: 'Auto-rotation is off: all requests go to the active key, so there is no distribution to judge. `kmi rotate auto` turns it on.',
       isGood,
     };
   }

@@ -1,7 +1,10 @@
 import type { Config } from '../config/settings.ts';
+import { accountedKeys, countAccounts, siblingsByLabel } from '../core/key-accounts.ts';
 import type { QuotaWindow } from '../core/quota.ts';
 import type { Candidate } from '../core/standing.ts';
+import type { Counted } from '../core/usage-row.ts';
 import type { SkippedFile } from '../keys/auth-entry.ts';
+import { accountsText, listLabels, SHARED_FIX, sharedText, unknownAccountsText } from './account-words.ts';
 import { paintShare, percentText, renderBar } from './bar.ts';
 import { agoText, untilWithClock } from './duration.ts';
 import { counted, keyWord, paintWord, whyOut } from './key-words.ts';
@@ -10,6 +13,7 @@ import { viewWidth } from './panel.ts';
 import { shortPath } from './status-alerts.ts';
 import type { Style } from './style.ts';
 import { type Cell, renderTable } from './table.ts';
+import { tokensInWords } from './token-text.ts';
 import { cutToWidth, displayWidth, padToWidth, wrapToWidth } from './width.ts';
 
 /** What `kmi health` looks at, at one moment. */
@@ -20,6 +24,8 @@ export type HealthReport = {
   readonly candidates: readonly Candidate[];
   /** Label of the active key; null to mark none. */
   readonly active: string | null;
+  /** What the proxy has counted today, by key label. */
+  readonly today: ReadonlyMap<string, Counted>;
   readonly skipped: readonly SkippedFile[];
 };
 
@@ -28,19 +34,37 @@ type Frame = { readonly width: number; readonly style: Style };
 const INDENT = '    ';
 const LONGEST_WINDOW = 16;
 
-/** The lines of `kmi health`: the mode, a block a key, and what is left to say. */
+/** The lines of `kmi health`: the mode, how many accounts there are, a block a key, and what is left to say. */
 export function renderHealth(report: HealthReport, { columns, style }: { columns: number; style: Style }): string[] {
   const { config, candidates, skipped } = report;
   const frame = { width: viewWidth(columns), style };
   const headings = headingRows(report, frame);
   const windowWidth = widestWindow(candidates);
+  const siblings = siblingsByLabel(accountedKeys(candidates));
   const blocks = candidates.flatMap((candidate, n) => [
     '',
     headings[n] as string,
-    ...keyLines(candidate, windowWidth, report, frame),
+    ...keyLines(candidate, { windowWidth, siblings: siblings.get(candidate.key.label) ?? [] }, report, frame),
   ]);
   const zone = config.timezone === 'local' ? [] : ['', style.dim(`Times are in ${config.timezone}.`)];
-  return [renderMode(config, style), ...blocks, ...skippedLines(skipped, config, frame), ...zone];
+  return [
+    renderMode(config, style),
+    ...accountLines(candidates, frame),
+    ...blocks,
+    ...skippedLines(skipped, config, frame),
+    ...zone,
+  ];
+}
+
+function accountLines(candidates: readonly Candidate[], { width, style }: Frame): string[] {
+  const accounts = countAccounts(accountedKeys(candidates));
+  if (accounts.keys < 2) return [];
+  const unknown = unknownAccountsText(accounts);
+  return [
+    `${accountsText(accounts)}.`,
+    ...(unknown === null ? [] : wrapToWidth(unknown, width).map(style.dim)),
+    ...accounts.shared.flatMap((shared) => wrapToWidth(`${sharedText(shared)} ${SHARED_FIX}`, width).map(style.warn)),
+  ];
 }
 
 function headingRows({ candidates, active, now }: HealthReport, { width, style }: Frame): string[] {
@@ -73,23 +97,34 @@ export function renderKeyBlock(
   candidate: Candidate,
   { config, now, width, style }: Frame & { config: Config; now: number },
 ): string[] {
-  const report = { config, now, candidates: [candidate], active: null, skipped: [] };
+  const report = { config, now, candidates: [candidate], active: null, today: new Map(), skipped: [] };
   const frame = { width, style };
-  return [...headingRows(report, frame), ...keyLines(candidate, widestWindow([candidate]), report, frame)];
+  return [
+    ...headingRows(report, frame),
+    ...keyLines(candidate, { windowWidth: widestWindow([candidate]), siblings: [] }, report, frame),
+  ];
 }
 
-function keyLines(candidate: Candidate, windowWidth: number, { config, now }: HealthReport, { width, style }: Frame): string[] {
+function keyLines(
+  candidate: Candidate,
+  { windowWidth, siblings }: { readonly windowWidth: number; readonly siblings: readonly string[] },
+  { config, now, today }: HealthReport,
+  { width, style }: Frame,
+): string[] {
   const { key, health, state } = candidate;
   const usage = health?.usage ?? null;
   const out = whyOut(candidate, now, config.timezone);
   const room = width - INDENT.length;
   const say = (text: string, paint: (text: string) => string = (line) => line) =>
     wrapToWidth(text, room).map((line) => `${INDENT}${paint(line)}`);
+  const used = today.get(key.label);
   return [
     ...(out === null ? [] : say(out, paintWord(keyWord(candidate, now), style))),
+    ...(siblings.length === 0 ? [] : say(`one account with ${listLabels(siblings)}: one quota, not several`, style.warn)),
     ...(health?.error == null ? [] : say(`asking failed: ${health.error}`, style.bad)),
     ...(usage?.windows ?? []).map((window) => windowLine(window, windowWidth, config, now, { width, style })),
     ...(usage?.walletCents == null ? [] : say(`${padToWidth('wallet', windowWidth)}  ${moneyText(usage.walletCents)} left`)),
+    ...(used === undefined ? [] : say(`${padToWidth('today', windowWidth)}  ${tokensInWords(used.tokens)}`)),
     ...say(usedText(state, now), style.dim),
     ...(config.showSource ? say(key.source, style.dim) : []),
   ];

@@ -1,7 +1,9 @@
 import type { Config } from '../config/settings.ts';
 import { maskKey } from '../core/key.ts';
+import { accountedKeys, countAccounts } from '../core/key-accounts.ts';
 import type { Candidate } from '../core/standing.ts';
 import type { SkippedFile } from '../keys/auth-entry.ts';
+import { accountsText, SHARED_FIX, sharedText } from './account-words.ts';
 import type { TestResult } from './key-test-words.ts';
 import { counted, keyWord, paintWord, whyOut } from './key-words.ts';
 import { viewWidth } from './panel.ts';
@@ -28,10 +30,16 @@ type Frame = { readonly columns: number; readonly style: Style };
 export function renderKeys(report: KeysReport, { columns, style }: Frame): string[] {
   const width = viewWidth(columns);
   const { candidates, folder, skipped } = report;
-  const head = candidates.length === 0 ? `There are no keys in ${folder}.` : `${counted(candidates.length, 'key')} in ${folder}`;
+  const accounts = countAccounts(accountedKeys(candidates));
+  const head = candidates.length === 0 ? `There are no keys in ${folder}.` : `${accountsText(accounts)} in ${folder}`;
   return [
     ...wrapToWidth(head, width),
     ...(candidates.length === 0 ? [style.dim('`kmi init` or `kmi keys add` adds one.')] : ['', ...keyRows(report, width, style)]),
+    ...accounts.shared.flatMap((shared) => [
+      '',
+      ...wrapToWidth(sharedText(shared), width).map(style.warn),
+      ...wrapToWidth(SHARED_FIX, width).map(style.dim),
+    ]),
     ...skippedLines(skipped, report, width, style),
   ];
 }

@@ -1,5 +1,6 @@
 import type { Config } from '../config/settings.ts';
 import type { ManualReason } from '../core/manual-rotation.ts';
+import type { Strategy } from '../core/strategy.ts';
 import { percentText } from './bar.ts';
 import { ENGLISH_KEYS, type KeyWords } from './key-words.ts';
 
@@ -13,7 +14,8 @@ export type RotationMessages = {
   readonly because: (reason: ManualReason, rival: string | null) => string;
   /** The active key cannot serve, so the best of `eligible` others takes over. */
   readonly replaces: (active: string, why: string, eligible: number) => string;
-  readonly roundRobinOn: string;
+  /** Auto-rotation is on, so this choice does not count for now. */
+  readonly rotating: (strategy: Strategy) => string;
   readonly columns: { readonly key: string; readonly status: string; readonly left: string; readonly account: string };
   readonly resets: string;
   readonly askingFailed: string;
@@ -61,7 +63,10 @@ const ENGLISH: RotationMessages = {
     eligible === 1
       ? `${active} cannot serve now (${why}), and this is the only key that can.`
       : `${active} cannot serve now (${why}); this is the best of the ${eligible} keys that can.`,
-  roundRobinOn: 'Round-robin is on: requests take turns, and this choice counts after `kmi rotate off`.',
+  rotating: (strategy) =>
+    strategy === 'round-robin'
+      ? 'Round-robin is on: requests take turns, and this choice counts after `kmi rotate off`.'
+      : `Auto-rotation is on (${strategy}): sessions stay with their accounts, and this choice counts after \`kmi rotate off\`.`,
   columns: { key: 'KEY', status: 'STATUS', left: 'LEFT', account: 'ACCOUNT' },
   resets: 'resets',
   askingFailed: 'asking failed',
@@ -142,7 +147,10 @@ const RUSSIAN: RotationMessages = {
     eligible === 1
       ? `${active} сейчас не может работать (${why}); этот ключ — единственный, который может.`
       : `${active} сейчас не может работать (${why}); из ${eligible} годных ключей этот лучший.`,
-  roundRobinOn: 'Включена ротация по кругу: выбор вступит в силу после `kmi rotate off`.',
+  rotating: (strategy) =>
+    strategy === 'round-robin'
+      ? 'Включена ротация по кругу: выбор вступит в силу после `kmi rotate off`.'
+      : `Включена авторотация (${strategy}): сессии остаются на своих аккаунтах, выбор вступит в силу после \`kmi rotate off\`.`,
   columns: { key: 'КЛЮЧ', status: 'СОСТОЯНИЕ', left: 'ОСТАТОК', account: 'АККАУНТ' },
   resets: 'сброс',
   askingFailed: 'нет ответа о квоте',

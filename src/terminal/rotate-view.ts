@@ -1,6 +1,7 @@
 import type { Config } from '../config/settings.ts';
 import type { ManualChoice } from '../core/manual-rotation.ts';
 import type { Candidate } from '../core/standing.ts';
+import type { Strategy } from '../core/strategy.ts';
 import type { KimiConfigWrite } from '../keys/kimi-config.ts';
 import { untilWithClock } from './duration.ts';
 import { renderKeyTable } from './key-table.ts';
@@ -21,8 +22,8 @@ export type RotateReport = {
   readonly choice: ManualChoice<Candidate>;
   /** Place of the active key before. */
   readonly previousIndex: number;
-  /** Round-robin is on and allowed. */
-  readonly isRoundRobin: boolean;
+  /** How requests are shared out when auto-rotation is on and allowed; null when it is not. */
+  readonly rotating: Strategy | null;
   readonly written: readonly ConfigNote[];
 };
 
@@ -56,7 +57,7 @@ function outcomeLines(report: RotateReport, messages: RotationMessages, width: n
   return [
     ...wrapToWidth(headline, width).map(style.strong),
     ...wrapToWidth(whyText(report, messages), width),
-    ...(report.isRoundRobin ? wrapToWidth(messages.roundRobinOn, width).map(style.warn) : []),
+    ...(report.rotating === null ? [] : wrapToWidth(messages.rotating(report.rotating), width).map(style.warn)),
   ];
 }
 

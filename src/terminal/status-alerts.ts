@@ -1,8 +1,9 @@
 import { relative } from 'node:path';
+import { accountedKeys, countAccounts } from '../core/key-accounts.ts';
 import { isEligible, standingOf } from '../core/standing.ts';
 import { VERSION } from '../version.ts';
+import { listLabels, SHARED_FIX, sharedText } from './account-words.ts';
 import { untilWithClock } from './duration.ts';
-import { counted } from './key-words.ts';
 import type { StatusReport } from './status-view.ts';
 
 export type Alert = {
@@ -22,6 +23,7 @@ export function findAlerts(report: StatusReport): Alert[] {
     ...blockAlerts(report),
     ...proxyAlerts(report),
     ...skippedAlerts(report),
+    ...accountAlerts(report),
     ...rotationAlerts(report),
   ];
 }
@@ -57,7 +59,7 @@ function blockAlerts({ candidates, now }: StatusReport): Alert[] {
       .map(({ key }) => key.label);
   const alerts: Alert[] = [];
   const add = (level: Alert['level'], labels: readonly string[], what: string, fix: string) => {
-    if (labels.length > 0) alerts.push({ level, text: `${what}: ${list(labels)}`, fix });
+    if (labels.length > 0) alerts.push({ level, text: `${what}: ${listLabels(labels)}`, fix });
   };
   add(
     'bad',
@@ -103,6 +105,20 @@ function skippedAlerts({ skipped, config }: StatusReport): Alert[] {
   return [{ level: 'warn', text, details, fix: 'Correct or remove them; `kmi doctor` names them all.' }];
 }
 
+/** Of many accounts with several keys a few are enough to be told of it. */
+const SHARED_MAX = 3;
+
+function accountAlerts({ candidates }: StatusReport): Alert[] {
+  const { shared } = countAccounts(accountedKeys(candidates));
+  const [first] = shared;
+  if (first === undefined) return [];
+  if (shared.length === 1) return [{ level: 'warn', text: sharedText(first), fix: SHARED_FIX }];
+  const details = shared.slice(0, SHARED_MAX).map(({ labels }) => listLabels(labels));
+  if (shared.length > SHARED_MAX) details.push(`and ${shared.length - SHARED_MAX} more`);
+  const text = `${shared.length} accounts have several keys. A second key of an account adds nothing: quota, limits and cache are the account's.`;
+  return [{ level: 'warn', text, details, fix: 'One key an account is enough; `kmi keys disable` takes the others out of use.' }];
+}
+
 function rotationAlerts(report: StatusReport): Alert[] {
   return [...activeKeyAlerts(report), ...policyAlerts(report)];
 }
@@ -119,7 +135,7 @@ function policyAlerts({ state, config }: StatusReport): Alert[] {
   return [
     {
       level: 'warn',
-      text: 'Round-robin is on, but KMI_AUTO_ROTATE_ALLOWED does not allow it, so requests stay with the active key.',
+      text: 'Auto-rotation is on, but KMI_AUTO_ROTATE_ALLOWED does not allow it, so requests stay with the active key.',
       fix: 'Set KMI_AUTO_ROTATE_ALLOWED=1, or run `kmi rotate off`.',
     },
   ];
@@ -129,9 +145,4 @@ function policyAlerts({ state, config }: StatusReport): Alert[] {
 export function shortPath(file: string, folder: string): string {
   const short = relative(folder, file);
   return short === '' || short.startsWith('..') ? file : short;
-}
-
-function list(labels: readonly string[]): string {
-  const shown = labels.slice(0, MAX_DETAILS).join(', ');
-  return labels.length > MAX_DETAILS ? `${shown} and ${counted(labels.length - MAX_DETAILS, 'more', 'more')}` : shown;
 }

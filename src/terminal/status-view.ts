@@ -1,7 +1,10 @@
 import type { Config } from '../config/settings.ts';
+import { accountedKeys, countAccounts } from '../core/key-accounts.ts';
 import { type Candidate, isEligible } from '../core/standing.ts';
+import { type Strategy, strategyInForce } from '../core/strategy.ts';
 import type { ProxyProbe } from '../daemon/probe.ts';
 import type { SkippedFile } from '../keys/auth-entry.ts';
+import { accountsText, unknownAccountsText } from './account-words.ts';
 import { agoText, durationText } from './duration.ts';
 import { counted, type KeyWord, keyWord, paintWord, whyOut } from './key-words.ts';
 import { renderMode } from './mode-line.ts';
@@ -28,6 +31,8 @@ export type StatusReport = {
     readonly activeKey: string | null;
     readonly rotationIndex: number;
     readonly autoRotate: boolean;
+    /** Chosen with `kmi rotate auto --strategy`; null: as the setting says. */
+    readonly strategy: Strategy | null;
     readonly lastHealthRefresh: number | null;
   };
   readonly folderExists: boolean;
@@ -127,11 +132,14 @@ function keyLines({ candidates, activeIndex, now, config }: StatusReport, { widt
   );
   const rest =
     hidden === 0 ? [] : ['', style.dim(`${counted(hidden, 'further key')} not listed; \`kmi health\` shows them all.`)];
+  const accounts = countAccounts(accountedKeys(candidates));
+  const unknown = unknownAccountsText(accounts);
   return [
-    summary(
+    `${accountsText(accounts)}: ${summary(
       rows.map(({ word }) => word),
       style,
-    ),
+    )}`,
+    ...(unknown === null ? [] : wrapToWidth(unknown, innerWidth(width)).map(style.dim)),
     '',
     ...table,
     ...rest,
@@ -140,13 +148,13 @@ function keyLines({ candidates, activeIndex, now, config }: StatusReport, { widt
 
 const SUMMARY_ORDER: readonly KeyWord[] = ['ready', 'exhausted', 'blocked', 'disabled'];
 
-/** "5 keys: 3 ready, 1 exhausted, 1 blocked". */
+/** "3 ready, 1 exhausted, 1 blocked". */
 function summary(words: readonly KeyWord[], style: Style): string {
   const parts = SUMMARY_ORDER.flatMap((word) => {
     const count = words.filter((other) => other === word).length;
     return count === 0 ? [] : [paintWord(word, style)(`${count} ${word}`)];
   });
-  return `${counted(words.length, 'key')}: ${parts.join(', ')}`;
+  return parts.join(', ');
 }
 
 function usedText({ state }: Candidate, now: number): string {
@@ -155,14 +163,12 @@ function usedText({ state }: Candidate, now: number): string {
   return `${counted(state.requests, 'request')}${last}`;
 }
 
-function rotationFields({ config, candidates, activeIndex, state, now }: StatusReport): Field[] {
+function rotationFields(report: StatusReport): Field[] {
+  const { config, candidates, activeIndex, state } = report;
   const active = candidates[activeIndex]?.key.label ?? 'none';
-  const start = candidates.length === 0 ? 0 : state.rotationIndex % candidates.length;
-  const fromStart = [...candidates.slice(start), ...candidates.slice(0, start)];
-  const next = fromStart.find((candidate) => isEligible(candidate, now))?.key.label ?? 'none';
   const isOn = state.autoRotate && config.autoRotateAllowed;
   return [
-    { name: 'mode', value: isOn ? `${config.rotateStrategy}, next: ${next}` : 'manual: requests stay with the active key' },
+    ...(isOn ? strategyFields(report) : [{ name: 'mode', value: 'manual: requests stay with the active key' }]),
     { name: 'active key', value: active },
     {
       name: 'policy',
@@ -171,6 +177,34 @@ function rotationFields({ config, candidates, activeIndex, state, now }: StatusR
         : 'auto-rotation is not allowed (KMI_AUTO_ROTATE_ALLOWED=0)',
     },
   ];
+}
+
+function strategyFields(report: StatusReport): Field[] {
+  const { config, state } = report;
+  const { strategy, source } = strategyInForce(state.strategy, config.rotateStrategy);
+  const isOwnChoice = source === 'chosen' && strategy !== config.rotateStrategy;
+  const from = isOwnChoice ? ` (chosen with \`kmi rotate auto\`; KMI_ROTATE_STRATEGY says ${config.rotateStrategy})` : '';
+  switch (strategy) {
+    case 'round-robin':
+      return [{ name: 'mode', value: `${strategy}${from}, next: ${nextInTurn(report)}` }];
+    case 'sticky':
+    case 'quota':
+      return [
+        { name: 'mode', value: `${strategy}${from}` },
+        {
+          name: 'sessions',
+          value: `stay with their account; new ones ${strategy === 'sticky' ? 'are dealt by their hash' : 'go where quota would otherwise expire'}`,
+        },
+        { name: 'no session', value: 'such requests take turns, account by account' },
+      ];
+  }
+}
+
+/** The key whose turn it is in round-robin. */
+function nextInTurn({ candidates, state, now }: StatusReport): string {
+  const start = candidates.length === 0 ? 0 : state.rotationIndex % candidates.length;
+  const fromStart = [...candidates.slice(start), ...candidates.slice(0, start)];
+  return fromStart.find((candidate) => isEligible(candidate, now))?.key.label ?? 'none';
 }
 
 function checkFields({ config, state, now }: StatusReport): Field[] {

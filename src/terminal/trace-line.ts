@@ -1,6 +1,6 @@
-import type { TraceEvent } from '../core/trace-event.ts';
+import { type TraceEvent, tokensOf } from '../core/trace-event.ts';
 import type { Style } from './style.ts';
-import { ID_SHOWN, keyOf, latencyOf, noteOf, paintStatus, timeOf } from './trace-text.ts';
+import { ID_SHOWN, inputOf, keyOf, latencyOf, noteOf, outputOf, paintStatus, timeOf } from './trace-text.ts';
 import { cutToWidth, displayWidth, padToWidth } from './width.ts';
 
 type Column = {
@@ -28,7 +28,9 @@ const COLUMNS = {
   },
   latency: { title: 'took', align: 'right', min: 7, max: 7, text: latencyOf, paint: asIs },
   key: { title: 'key', min: 8, max: 24, text: keyOf, paint: asIs },
-  endpoint: { title: 'endpoint', min: 10, max: 28, text: ({ endpoint }) => endpoint, paint: asIs },
+  tokens: { title: 'tokens', align: 'right', min: 9, max: 10, text: inputOf, paint: asIs },
+  output: { title: 'out', align: 'right', min: 5, max: 5, text: outputOf, paint: asIs },
+  endpoint: { title: 'endpoint', min: 13, max: 28, text: ({ endpoint }) => endpoint, paint: asIs },
   id: { title: 'request', min: ID_SHOWN, max: ID_SHOWN, text: ({ request_id }) => request_id.slice(0, ID_SHOWN), paint: dimmed },
   note: { title: 'note', min: 8, max: Number.POSITIVE_INFINITY, text: noteOf, paint: asIs },
 } as const satisfies Record<string, Column>;
@@ -36,7 +38,9 @@ const COLUMNS = {
 type ColumnName = keyof typeof COLUMNS;
 
 /** What a narrow terminal does without, first to go first. Time, status and key stay. */
-const DISPENSABLE: readonly ColumnName[] = ['note', 'id', 'endpoint', 'latency'];
+const DISPENSABLE: readonly ColumnName[] = ['output', 'endpoint', 'note', 'id', 'tokens', 'latency'];
+/** Left out as long as no request states any: older traces have none. */
+const OF_TOKENS: ReadonlySet<ColumnName> = new Set(['tokens', 'output']);
 const GAP = '  ';
 
 /** The columns of the trace and their widths. */
@@ -44,7 +48,8 @@ export type TraceLayout = readonly { readonly name: ColumnName; readonly width: 
 
 /** Columns for a terminal of `columns`, wide enough for what the events hold where there is room. */
 export function layoutTrace(columns: number, events: readonly TraceEvent[]): TraceLayout {
-  let names = Object.keys(COLUMNS) as ColumnName[];
+  const hasTokens = events.some((event) => tokensOf(event) !== null);
+  let names = (Object.keys(COLUMNS) as ColumnName[]).filter((name) => hasTokens || !OF_TOKENS.has(name));
   const least = () => names.reduce((sum, name) => sum + COLUMNS[name].min, GAP.length * (names.length - 1));
   for (const name of DISPENSABLE) {
     if (least() > columns) names = names.filter((other) => other !== name);

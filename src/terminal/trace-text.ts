@@ -1,6 +1,7 @@
 import { oneLine } from '../core/one-line.ts';
-import type { TraceEvent } from '../core/trace-event.ts';
+import { type TraceEvent, tokensOf } from '../core/trace-event.ts';
 import type { Style } from './style.ts';
+import { shortTokenText } from './token-text.ts';
 
 /** Characters of a request id that are shown; `kmi why` finds a request by them. */
 export const ID_SHOWN = 8;
@@ -20,6 +21,18 @@ export function latencyOf({ latency_ms: ms }: TraceEvent): string {
 
 export function keyOf({ key_label: label }: Pick<TraceEvent, 'key_label'>): string {
   return label === '' ? '-' : oneLine(label, 80);
+}
+
+/** "12.3k/98%": the input tokens and the share of them that the prompt cache served. */
+export function inputOf(event: TraceEvent): string {
+  const tokens = tokensOf(event);
+  if (tokens === null || tokens.input === 0) return '';
+  return `${shortTokenText(tokens.input)}/${Math.floor((tokens.cached / tokens.input) * 100)}%`;
+}
+
+export function outputOf(event: TraceEvent): string {
+  const tokens = tokensOf(event);
+  return tokens === null ? '' : shortTokenText(tokens.output);
 }
 
 /** What is worth knowing beside the figures: keys tried before, what went wrong, the prompt's first words. */

@@ -1,9 +1,10 @@
 import { CONFIDENCE_WANTED, isAsEvenAsCanBe } from '../core/evenness.ts';
 import type { Distribution } from '../core/trace-stats.ts';
+import { percentText } from './bar.ts';
 import type { Style } from './style.ts';
 import { layoutTrace, renderTraceLine, renderTraceTitles } from './trace-line.ts';
 import { keyOf } from './trace-text.ts';
-import { LINES_SHOWN, shownEvents, type TraceFilter, type TraceWindow, windowDistribution } from './trace-window.ts';
+import { LINES_SHOWN, shownEvents, type TraceFilter, type TraceWindow, type WindowStats, windowStats } from './trace-window.ts';
 import { cutToWidth, displayWidth, padToWidth, wrapToWidth } from './width.ts';
 
 export type WindowSize = { readonly columns: number; readonly rows: number };
@@ -13,14 +14,14 @@ const FRAME_ROWS = 4;
 
 /** The live window as lines, none wider than the terminal and no more than it has rows. */
 export function renderTraceWindow(window: TraceWindow, { columns, rows }: WindowSize, style: Style): string[] {
-  const distribution = windowDistribution(window);
+  const stats = windowStats(window);
   const room = Math.max(0, Math.min(LINES_SHOWN, rows - FRAME_ROWS));
   const body = window.showsHelp ? renderHelp(columns, style) : renderRequests(window, room, columns, style);
   const blank = Array.from({ length: Math.max(0, room + 1 - body.length) }, () => '');
   const lines = [
-    joinWithin(titleParts(window, distribution, style), columns, '  '),
+    joinWithin(titleParts(window, stats, style), columns, '  '),
     ...[...body, ...blank].slice(0, room + 1),
-    renderCounts(distribution, columns, style),
+    renderCounts(stats.distribution, columns, style),
     joinWithin(hints(window, style), columns, '  '),
   ];
   return lines.slice(0, rows);
@@ -64,16 +65,18 @@ function joinWithin(pieces: readonly Piece[], columns: number, gap: string): str
   return line;
 }
 
-function titleParts({ size, held }: TraceWindow, distribution: Distribution, style: Style): Piece[] {
+function titleParts({ size, held }: TraceWindow, { distribution, cachedShare, isBySession }: WindowStats, style: Style): Piece[] {
   const { total, confidence } = distribution;
   const uneven = confidence < CONFIDENCE_WANTED && !isAsEvenAsCanBe(distribution);
   const pieces: Piece[] = [{ text: 'kmi trace', paint: style.strong }];
   if (held !== null) pieces.push({ text: `paused, ${held.length} new`, paint: style.warn });
   pieces.push({ text: `window ${size}` });
-  if (total > 0) {
+  // Sessions that stay where they are fall on the keys as they will.
+  if (total > 0 && !isBySession) {
     pieces.push({ text: `confidence ${percent(confidence)}`, paint: uneven ? style.warn : style.good });
     if (uneven) pieces.push({ text: `uneven: below ${CONFIDENCE_WANTED} %`, paint: style.warn });
   }
+  if (cachedShare !== null) pieces.push({ text: `cached ${percentText(cachedShare)}` });
   if (total < size) pieces.push({ text: `warming up ${total}/${size}`, paint: style.dim });
   return pieces;
 }
@@ -121,7 +124,8 @@ const HELP: readonly (readonly [key: string, does: string])[] = [
 ];
 
 const ABOUT = [
-  'Confidence: 100 less the largest deviation of a key from the even share of the window, in percent of that share. Filters do not change it.',
+  'Confidence: 100 less the largest deviation of a key from the even share of the window, in percent of that share. Filters do not change it, and it is left out while requests go by session (sticky, quota).',
+  'Tokens: the input and how much of it the prompt cache served; out: the output.',
   '`kmi why <request>` tells how one request found its key.',
 ];
 

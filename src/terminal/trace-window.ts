@@ -1,5 +1,5 @@
 import type { TraceEvent } from '../core/trace-event.ts';
-import { DEFAULT_WINDOW, type Distribution, distributionOf } from '../core/trace-stats.ts';
+import { cachedShareOf, DEFAULT_WINDOW, type Distribution, distributionOf, isBySession } from '../core/trace-stats.ts';
 
 /** Newest lines that are shown (kmi-manager.md section 8). */
 export const LINES_SHOWN = 20;
@@ -91,8 +91,21 @@ export function shownEvents({ events, filter }: TraceWindow, max: number): Trace
   return shown;
 }
 
-/** How the newest requests that got a key fell on the keys; the filter does not matter. */
-export function windowDistribution({ events, size }: TraceWindow): Distribution {
-  const labels = events.filter(({ key_label }) => key_label !== '').map(({ key_label }) => key_label);
-  return distributionOf(labels.slice(-size));
+export type WindowStats = {
+  /** How the newest requests that got a key fell on the keys. */
+  readonly distribution: Distribution;
+  /** 0 to 1; null when the trace holds no tokens. */
+  readonly cachedShare: number | null;
+  /** They went by session or account, so even shares are not what was wanted. */
+  readonly isBySession: boolean;
+};
+
+/** Over the newest requests that got a key; the filter does not matter. */
+export function windowStats({ events, size }: TraceWindow): WindowStats {
+  const served = events.filter(({ key_label }) => key_label !== '').slice(-size);
+  return {
+    distribution: distributionOf(served.map(({ key_label }) => key_label)),
+    cachedShare: cachedShareOf(served),
+    isBySession: isBySession(served),
+  };
 }

@@ -1,4 +1,5 @@
-import { groupUsage, totalUsage, type UsageGroup, type UsageGrouping, type UsageRow } from '../core/usage-row.ts';
+import { groupUsage, keysByAccount, totalUsage, type UsageGroup, type UsageGrouping, type UsageRow } from '../core/usage-row.ts';
+import { listLabels } from './account-words.ts';
 import { percentText } from './bar.ts';
 import { counted } from './key-words.ts';
 import { viewWidth } from './panel.ts';
@@ -27,10 +28,11 @@ export function renderUsage({ rows, by, since }: UsageReport, { columns, style }
     return wrapToWidth(`No tokens were counted since ${since}. The proxy counts what passes through it.`, width);
   }
   const groups = groupUsage(rows, by);
+  const nameOf = by === 'account' ? accountNames(rows) : ({ name }: UsageGroup) => name ?? '(unknown)';
   const shown = by === 'day' || groups.length <= LINES_MAX ? groups : groups.slice(0, LINES_MAX - 1);
   const rest = groups.slice(shown.length);
   const lines = [
-    ...shown.map((group) => cells(group.name ?? '(unknown)', group, plain)),
+    ...shown.map((group) => cells(nameOf(group), group, plain)),
     ...(rest.length === 0 ? [] : [cells(counted(rest.length, 'more', 'more'), totalUsage(rest), style.dim)]),
     ...(groups.length === 1 ? [] : [cells('total', totalUsage(groups), style.strong)]),
   ];
@@ -38,9 +40,15 @@ export function renderUsage({ rows, by, since }: UsageReport, { columns, style }
   return [head, '', ...renderTable(layoutFor(by), lines, { width, style })];
 }
 
+/** "a1b2c3d4 (work, spare)": the account, and its keys as they were counted. */
+function accountNames(rows: readonly UsageRow[]): (group: UsageGroup) => string {
+  const keys = keysByAccount(rows);
+  return ({ name }) => `${name ?? 'not known'} (${listLabels(keys.get(name) ?? [])})`;
+}
+
 function layoutFor(by: UsageGrouping): Column[] {
   return [
-    { title: by.toUpperCase(), shrinkTo: 12 },
+    { title: by.toUpperCase(), shrinkTo: 12, wrap: by === 'account' },
     { title: 'REQUESTS', align: 'right' },
     { title: 'INPUT', align: 'right' },
     { title: 'CACHED', align: 'right', gap: 1 },

@@ -1,6 +1,7 @@
 import { type CandidateStory, explainRequest } from '../core/explain.ts';
-import type { TraceEvent } from '../core/trace-event.ts';
+import { type TraceEvent, tokensOf } from '../core/trace-event.ts';
 import type { Style } from './style.ts';
+import { tokensInWords } from './token-text.ts';
 import { keyOf, latencyOf, paintStatus } from './trace-text.ts';
 import { cutToWidth, displayWidth, padToWidth, wrapToWidth } from './width.ts';
 import { CHOICE_WORDS, SKIP_WORDS, VERDICT_WORDS, wordsFor } from './words.ts';
@@ -18,11 +19,24 @@ export function renderWhy(event: TraceEvent, { width, style }: { readonly width:
     ...wrapToWidth(printable(ending(event)), width).map((line) => paintStatus(event.status, line, style)),
   ];
   if (event.prompt_hint) lines.push(...wrapToWidth(printable(`Prompt: ${event.prompt_hint}`), width).map(style.dim));
+  const facts = factsOf(event);
+  if (facts !== '') lines.push(...wrapToWidth(printable(facts), width).map(style.dim));
   if (stories.length > 0) lines.push('', ...renderStories(stories, width, style));
   if ((event.skipped?.length ?? 0) >= SKIPS_RECORDED) {
     lines.push(style.dim(`The trace names at most ${SKIPS_RECORDED} keys that were passed over.`));
   }
   return lines;
+}
+
+/** "Session 3f2a9c1d, 12,345 tokens in (98 % cached), 210 out"; empty when the trace says neither. */
+function factsOf(event: TraceEvent): string {
+  const tokens = tokensOf(event);
+  const facts = [
+    event.session === undefined ? '' : `session ${event.session}`,
+    tokens === null ? '' : tokensInWords(tokens),
+  ].filter((fact) => fact !== '');
+  const text = facts.join(', ');
+  return text === '' ? '' : `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 }
 
 function headline(event: TraceEvent): string {

@@ -1,9 +1,10 @@
+import type { AccountSkipReason } from '../core/account-pool.ts';
 import type { ChoiceReason } from '../core/rotation.ts';
-import type { SkipReason } from '../core/standing.ts';
+import type { AffinityReason } from '../core/strategies.ts';
 import type { VerdictClass } from '../core/verdict.ts';
 
 /** Why a key was passed over: completes "skipped: ...". */
-export const SKIP_WORDS: Readonly<Record<SkipReason, string>> = {
+export const SKIP_WORDS: Readonly<Record<AccountSkipReason, string>> = {
   disabled: 'it is disabled in its auth file',
   auth: 'it is blocked: the upstream said that the key is wrong',
   payment_required: 'it is blocked: the account must be paid for',
@@ -17,6 +18,8 @@ export const SKIP_WORDS: Readonly<Record<SkipReason, string>> = {
   no_usage: 'its quota is not known, and only keys with a known one may serve',
   key_rate_limit: 'it was at its own rate limit (KMI_PROXY_MAX_*_PER_KEY)',
   tried: 'this request had tried it already',
+  busy: 'its account had as many requests at a time as it takes',
+  wallet: 'its account has only its wallet left, and another still had plan quota',
 };
 
 /** What an answer of a class says: completes "<status>: ...". */
@@ -35,13 +38,18 @@ export const VERDICT_WORDS: Readonly<Record<VerdictClass, string>> = {
 };
 
 /** Why a key was chosen: completes "chosen: ...". */
-export const CHOICE_WORDS: Readonly<Record<ChoiceReason, string>> = {
+export const CHOICE_WORDS: Readonly<Record<ChoiceReason | AffinityReason, string>> = {
   round_robin: 'round-robin, its turn had come',
   active: 'it is the active key',
   next_after_active: 'the active key could not serve, and it was next in order',
   fail_open: 'no key was known to be good, so the next one that may serve was used',
   reserve: 'no key was ready, so one that rests was given a try',
   lone_key: 'it is the only key',
+  session: 'the session stays with its account',
+  placed: 'the session was new and was given to its account',
+  moved: "the session's own account could not serve, so it moved here and left its cache behind",
+  file: 'its account holds a file that the request names',
+  dealt: 'the request belongs to no session, and the turn of its account had come',
 };
 
 /** The words of a reason read from a file, which another version may have written; an unknown one stands for itself. */

@@ -18,7 +18,16 @@ export function parseTraceLine(line: string): TraceEvent | null {
     return null;
   }
   if (typeof value !== 'object' || value === null) return null;
-  const { tried, skipped, dry_run: _, ...event } = value as Partial<TraceEvent>;
+  const {
+    tried,
+    skipped,
+    dry_run: _,
+    input_tokens,
+    cached_tokens,
+    output_tokens,
+    session,
+    ...event
+  } = value as Partial<TraceEvent>;
   const { ts, request_id, key_label, status, endpoint, error_code } = event;
   if (typeof ts !== 'string' || typeof request_id !== 'string' || typeof key_label !== 'string') return null;
   if (typeof status !== 'number' || typeof endpoint !== 'string') return null;
@@ -40,6 +49,10 @@ export function parseTraceLine(line: string): TraceEvent | null {
     choice: typeof event.choice === 'string' ? event.choice : null,
     ...(isListOf(tried, { key_label: '', status: 0, verdict: '' }) ? { tried } : {}),
     ...(isListOf(skipped, { key_label: '', reason: '' }) ? { skipped } : {}),
+    ...(isCount(input_tokens) ? { input_tokens } : {}),
+    ...(isCount(cached_tokens) ? { cached_tokens } : {}),
+    ...(isCount(output_tokens) ? { output_tokens } : {}),
+    ...(typeof session === 'string' ? { session } : {}),
     ...((value as Partial<TraceEvent>).dry_run === true ? { dry_run: true } : {}),
   };
 }
@@ -50,6 +63,10 @@ function textOf(value: unknown): string {
 
 function numberOf(value: unknown): number {
   return typeof value === 'number' ? value : 0;
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
 }
 
 /** Whether the value is an array of objects whose fields are of the types of the example's. */

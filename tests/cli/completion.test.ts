@@ -63,6 +63,10 @@ describe('bash', () => {
     ['kmi help ke', ['keys']],
     ['kmi status --j', ['--json']],
     ['kmi init --a', ['--auto-rotate']],
+    ['kmi rotate auto --s', ['--strategy']],
+    ['kmi rotate auto --strategy ', ['round-robin', 'sticky', 'quota']],
+    ['kmi rotate auto --strategy=st', ['sticky']],
+    ['kmi init --strategy q', ['quota']],
     ['kmi --hea', ['--health']],
     ['kmi nothing-like-it', []],
   ])('offers for "%s" what fits there', async (line, expected) => {
@@ -103,6 +107,10 @@ describe.each(['zsh', 'fish'])('%s', (shell) => {
     for (const { name } of COMMANDS) expect(script).toContain(`'${name}'`.replace(/^'(.*)'$/, shell === 'fish' ? '$1' : "'$1'"));
     expect(script).toContain('kmi completion --labels');
     expect(script).toContain(shell === 'fish' ? '-l json' : "'--json:");
+  });
+
+  it('offers the strategies where one is asked for', () => {
+    expect(scripts[shell]).toMatch(/strategy.*round-robin sticky quota/);
   });
 
   it('the script has no syntax error, where the shell is installed', async ({ skip }) => {

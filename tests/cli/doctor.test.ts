@@ -119,6 +119,20 @@ test('--recheck-keys asks in dry-run too, frees those that answer but the banned
   expect(levelOf('upstream')).toEqual(['ok']);
 });
 
+test('accounts that the state knows are counted without asking anybody', async () => {
+  const { home } = await simulatedHome();
+  const at = '2026-01-02T03:04:05Z';
+  await writeState(home, {
+    ada: { account_id: 'a1b2c3d4', account_checked_at: at },
+    alt: { account_id: 'a1b2c3d4', account_checked_at: at },
+    ben: { account_id: 'b2c3d4e5', account_checked_at: at },
+  });
+  const { json } = await doctor(home);
+  const textOf = (check: string) => json.checks.find((each) => each.check === check)?.text;
+  expect(textOf('same_account')).toBe('ada, alt belong to one account.');
+  expect(textOf('auth_keys')).toMatch(/^3 keys, 2 accounts in /);
+});
+
 test('keys with one email are suspected without being asked', async () => {
   const home = await daemonHome();
   await home.addKey({ label: 'ada', email: 'kim@example.com' });

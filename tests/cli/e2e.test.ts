@@ -57,7 +57,7 @@ it('with round-robin off it says that the distribution means nothing', async () 
   const home = await homeWithKeys(['ada', 'ben'], false);
   const { code, stdout, stderr } = await runKmi([...QUICK, '-n', '10'], { env: rotating(home) });
   expect(code).toBe(0);
-  expect(stderr).toContain('Round-robin is off');
+  expect(stderr).toContain('Auto-rotation is off');
   expect(stdout).toMatch(/there is no\s+distribution to judge/);
 });
 

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { type AccountSpec, type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { withFileLock } from '../../src/state/file-lock.ts';
+import { UsageLedger } from '../../src/usage/ledger.ts';
 import { cleanUp } from '../support/cleanup.ts';
 import { freePort } from '../support/free-port.ts';
 import { type TemporaryHome, temporaryHome } from '../support/home.ts';
@@ -47,7 +49,30 @@ const KeyHealth = z.strictObject({
 });
 const Mode = z.enum(['dry-run', 'live']);
 const Skipped = z.array(z.strictObject({ file: z.string(), reason: z.string(), detail: z.string() }));
-const Health = z.strictObject({ mode: Mode, keys: z.array(KeyHealth), skipped_auth_files: Skipped });
+const Health = z.strictObject({
+  mode: Mode,
+  accounts: z.strictObject({
+    total: Count,
+    unknown_keys: Count,
+    shared: z.array(z.strictObject({ account: z.string(), keys: z.array(z.string()) })),
+  }),
+  keys: z.array(
+    z.strictObject({
+      ...KeyHealth.shape,
+      account: z.string().nullable(),
+      same_account_as: z.array(z.string()),
+      tokens_today: z.strictObject({
+        requests: Count,
+        input_tokens: Count,
+        cached_tokens: Count,
+        cached_share: z.number().nullable(),
+        output_tokens: Count,
+        reasoning_tokens: Count,
+      }),
+    }),
+  ),
+  skipped_auth_files: Skipped,
+});
 
 const File = { client: z.string(), path: z.string() };
 const Current = z.strictObject({
@@ -137,6 +162,58 @@ test('the view shows bars, resets in words, and why a key cannot be asked', asyn
   expect(stdout).toMatch(/ben[\s\S]*asking failed: HTTP 401: The API key appears to be invalid/);
   expect(stdout).toContain(join(home.authsDir, 'ada.env'));
   expect(stdout).not.toContain('secret-value');
+});
+
+test('keys of one account stand with each other, and each with its tokens of today', async () => {
+  const { run, home } = await simulated({ name: 'ada' }, { name: 'ben' }, { name: 'cleo' });
+  const at = { account_checked_at: '2026-01-02T03:04:05Z' };
+  const keys = {
+    ada: { account_id: 'a1b2c3d4', ...at },
+    ben: { account_id: 'b2c3d4e5', ...at },
+    cleo: { account_id: 'a1b2c3d4', ...at },
+  };
+  await mkdir(home.stateDir);
+  await writeFile(join(home.stateDir, 'state.json'), JSON.stringify({ schema_version: 1, keys }));
+  const ledger = new UsageLedger({
+    stateDir: home.stateDir,
+    zone: 'UTC',
+    clock: Date.now,
+    lock: withFileLock,
+    log: { warn: (message) => expect.unreachable(message) },
+  });
+  const usage = { input: 12_345, cached: 12_000, output: 210, reasoning: 0 };
+  const counted = { account: 'a1b2c3d4', model: 'k3', session: null, usage };
+  const now = Date.now();
+  ledger.record({ at: now, keyLabel: 'ada', ...counted });
+  ledger.record({ at: now - 30 * HOUR, keyLabel: 'ben', ...counted });
+  await ledger.close();
+  const utc = { KMI_TIMEZONE: 'UTC' };
+  const { stdout } = await run(['health', '--plain'], utc);
+  expect(stdout).toMatch(/^3 keys, 2 accounts\.\nKeys of one account: ada, cleo\. A second key/m);
+  expect(stdout).toMatch(
+    /^> ada [^>]*one account with cleo[\s\S]*today +12,345 tokens in \(97 % cached\), 210 out[\s\S]*^ {2}ben/m,
+  );
+  expect(stdout).toMatch(/^ {2}cleo .*\n {4}one account with ada/m);
+  expect(stdout.match(/today/g)).toHaveLength(1);
+  const json = Health.parse(JSON.parse((await run(['health', '--json'], utc)).stdout));
+  expect(json.accounts).toEqual({ total: 2, unknown_keys: 0, shared: [{ account: 'a1b2c3d4', keys: ['ada', 'cleo'] }] });
+  expect(
+    json.keys.map(({ account, same_account_as, tokens_today }) => [account, same_account_as, tokens_today.input_tokens]),
+  ).toEqual([
+    ['a1b2c3d4', ['cleo'], 12_345],
+    ['b2c3d4e5', [], 0],
+    ['a1b2c3d4', ['ada'], 0],
+  ]);
+});
+
+test('tokens that cannot be read are a warning, and the health is shown all the same', async () => {
+  const { run, home } = await simulated({ name: 'ada' });
+  await mkdir(home.stateDir);
+  await writeFile(join(home.stateDir, 'usage'), 'a file in its place');
+  const { stdout, stderr, code } = await run(['health']);
+  expect(code).toBe(0);
+  expect(stdout).toContain('ada');
+  expect(stderr).toMatch(/^kmi: the tokens of today cannot be shown/);
 });
 
 test('--health and --all are the same command', async () => {

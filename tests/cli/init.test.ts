@@ -82,10 +82,39 @@ describe('in a script', () => {
     expect(await text('.env')).toBe(live);
     expect(await init(['--dry-run', '--no-auto-rotate'])).toMatchObject({
       code: 0,
-      stdout: expect.stringContaining('Round-robin is off'),
+      stdout: expect.stringContaining('Auto-rotation is off'),
     });
     expect(await text('.env')).toBe(live.replace('RUN=0', 'RUN=1'));
     expect(await isRotating()).toBe(false);
+  });
+
+  it('--strategy is taken with --auto-rotate, kept for later without, and refused when it is none', async () => {
+    await home.addKey({ label: 'a', key: KEY });
+    const strategy = async () => JSON.parse(await text('.kmi/state.json')).rotation_strategy;
+    const later = await init(['--strategy', 'quota', '--yes']);
+    expect(later).toMatchObject({ code: 0, stdout: expect.stringContaining('Auto-rotation stays off; once') });
+    expect([await isRotating(), await strategy()]).toEqual([false, 'quota']);
+    const on = await init(['--auto-rotate', '--yes']);
+    expect(on.stdout).toContain('Auto-rotation is on (quota): a session stays with its account');
+    expect(on.stdout).not.toContain('sticky is best');
+    expect((await init(['--strategy', 'sticky', '--yes'])).stdout).toContain('Auto-rotation is on (sticky)');
+    expect([await isRotating(), await strategy()]).toEqual([true, 'sticky']);
+    for (const [args, words] of [
+      [['--strategy', 'best'], '--strategy best: takes round-robin, sticky, quota.'],
+      [['--strategy', 'sticky', '--no-auto-rotate'], '--strategy and --no-auto-rotate exclude each other.'],
+    ] as const) {
+      expect(await init(args)).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(words) });
+    }
+    expect([await isRotating(), await strategy()]).toEqual([true, 'sticky']);
+  });
+
+  it('a script that turns auto-rotation on without a strategy gets the setting, and the advice', async () => {
+    await home.addKey({ label: 'a', key: KEY });
+    const { stdout } = await init(['--auto-rotate', '--yes']);
+    expect(stdout).toContain('Auto-rotation is on (round-robin): each request takes the next key.');
+    expect(stdout.replace(/\s+/g, ' ')).toContain('For coding agents sticky is best: the prompt cache belongs to the account');
+    expect(stdout).toContain('To have it: `kmi rotate auto --strategy sticky`\n');
+    expect(JSON.parse(await text('.kmi/state.json'))).not.toHaveProperty('rotation_strategy');
   });
 
   it('without a key and with nobody to ask it says how to give one', async () => {
@@ -165,16 +194,22 @@ describe('in a terminal', () => {
     await terminal.type('q');
     await see(/Please answer y or n\./);
     await terminal.press('Enter');
-    await see(/Wrote KMI_DRY_RUN=0 to \.env\.(.|\n)*no resale(.|\n)*Turn round-robin on\? \[y\/N\]/);
+    await see(/Wrote KMI_DRY_RUN=0 to \.env\.(.|\n)*no resale(.|\n)*Turn auto-rotation on\? \[y\/N\]/);
     await terminal.type('y');
-    await see(/Round-robin is on(.|\n)*start +kmi proxy(.|\n)*KIMI_BASE_URL=http(.|\n)*ended 0/);
+    await see(
+      /sticky is best: the prompt cache(.|\n)*a\s+cached input token costs a tenth(.|\n)* sticky +a session stays(.|\n)*Strategy \[sticky\]: *$/m,
+    );
+    await terminal.type('stickyy');
+    await see(/Please answer round-robin, sticky, quota, or press Enter for sticky\.\n+Strategy \[sticky\]: *$/m);
+    await terminal.press('Enter');
+    await see(/Auto-rotation is on \(sticky\)(.|\n)*start +kmi proxy(.|\n)*KIMI_BASE_URL=http(.|\n)*ended 0/);
     for (const screen of screens) {
       expect(screen).not.toContain('0123456789');
       expect(Math.max(...screen.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
     }
     expect(await text('_auths/work.env')).toContain(`KMI_API_KEY=${KEY}\n`);
     expect(await text('.env')).toBe('KMI_DRY_RUN=0\nKMI_AUTO_ROTATE_ALLOWED=1\n');
-    expect(await isRotating()).toBe(true);
+    expect(JSON.parse(await text('.kmi/state.json'))).toMatchObject({ auto_rotate: true, rotation_strategy: 'sticky' });
     await terminal.type('clear; stty -a');
     expect(await terminal.waitFor(/echo/)).toMatch(/ echo /);
   });
@@ -187,7 +222,7 @@ describe('in a terminal', () => {
     await terminal.press('Enter');
     await terminal.waitFor(/Go live/);
     await terminal.type('n');
-    await terminal.waitFor(/Dry-run: nothing is sent(.|\n)*Turn round-robin on/);
+    await terminal.waitFor(/Dry-run: nothing is sent(.|\n)*Turn auto-rotation on/);
     await terminal.press('Enter');
     await terminal.waitFor(/stays off(.|\n)*ended 0/);
     await terminal.type('clear; kmi init');

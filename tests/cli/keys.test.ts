@@ -34,11 +34,17 @@ const state = async () => JSON.parse(await readFile(join(home.stateDir, 'state.j
 const Time = z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
 const List = z.strictObject({
   auths_dir: z.string(),
+  accounts: z.strictObject({
+    total: z.int(),
+    unknown_keys: z.int(),
+    shared: z.array(z.strictObject({ account: z.string(), keys: z.array(z.string()) })),
+  }),
   keys: z.array(
     z.strictObject({
       label: z.string(),
       key_hash: z.string().regex(/^[0-9a-f]{12}$/),
       email: z.string().nullable(),
+      account: z.string().nullable(),
       state: z.enum(['ready', 'disabled', 'blocked', 'exhausted', 'warn', 'empty', 'healthy']),
       reason: z.string().nullable(),
       until: Time.nullable(),

@@ -162,6 +162,49 @@ test('rotate auto and rotate off switch round-robin, with audit events', async (
   ]);
 });
 
+test('a strategy is chosen with rotate auto, holds, and is told; another word is refused and changes nothing', async () => {
+  const { run, home } = await simulated({ name: 'ada' }, { name: 'ben' });
+  const allowed = { KMI_AUTO_ROTATE_ALLOWED: '1', KMI_AUTO_ROTATE_E2E: '0', USER: 'sam' };
+  const refused = await run(['rotate', 'auto', '--strategy', 'random'], allowed);
+  expect(refused).toMatchObject({ code: 2, stdout: '' });
+  expect(refused.stderr).toContain('--strategy random: takes round-robin, sticky, quota.');
+  await expect(stateOf(home)).rejects.toThrow('ENOENT');
+
+  const sticky = await run(['rotate', 'auto', '--strategy', 'sticky'], allowed);
+  expect(sticky).toMatchObject({ code: 0, stderr: '' });
+  expect(sticky.stdout).toMatch(/Auto-rotation is on \(sticky\)[\s\S]*a session stays with its account/);
+  expect(await stateOf(home)).toMatchObject({ auto_rotate: true, rotation_strategy: 'sticky' });
+  expect((await run(['rotate'], allowed)).stdout).toContain('Auto-rotation is on (sticky): sessions stay with their accounts');
+  expect((await run(['rotate', 'off'], allowed)).code).toBe(0);
+  expect(await stateOf(home)).toMatchObject({ auto_rotate: false, rotation_strategy: 'sticky' });
+
+  const again = await run(['rotate', 'auto'], allowed);
+  expect(again.stdout).toContain('Auto-rotation is on (sticky)');
+  expect((await run(['rotate', 'auto', '--strategy=round-robin'], allowed)).stdout).toContain('each request takes the next key');
+  expect(await stateOf(home)).toMatchObject({ auto_rotate: true, rotation_strategy: 'round-robin' });
+  const enabled = (await logOf(home)).filter(({ event }) => event === 'auto_rotate_enabled');
+  expect(enabled.map(({ strategy, actor }) => [strategy, actor])).toEqual([
+    ['sticky', 'sam'],
+    ['sticky', 'sam'],
+    ['round-robin', 'sam'],
+  ]);
+});
+
+test('a strategy is not taken where auto-rotation is not allowed', async () => {
+  const { run, home } = await simulated({ name: 'ada' });
+  expect(await run(['rotate', 'auto', '--strategy', 'quota'])).toMatchObject({ code: 1, stdout: '' });
+  await expect(stateOf(home)).rejects.toThrow('ENOENT');
+});
+
+test('rotate auto warns when all keys are of one account', async () => {
+  const { run, home } = await simulated({ name: 'ada' }, { name: 'ben' });
+  const account = { account_id: 'a1b2c3d4', account_checked_at: '2026-01-02T03:04:05Z' };
+  await mkdir(home.stateDir);
+  await writeFile(join(home.stateDir, 'state.json'), JSON.stringify({ keys: { ada: account, ben: account } }));
+  const { stdout } = await run(['rotate', 'auto'], { KMI_AUTO_ROTATE_ALLOWED: '1', KMI_AUTO_ROTATE_E2E: '0' });
+  expect(stdout).toContain('All keys are of one account');
+});
+
 test.each(['--auto_rotate', '--auto-rotate'])('%s is rotate auto, which warns when there is only one key', async (flag) => {
   const { run } = await simulated({ name: 'ada' });
   const { stdout, code } = await run([flag], { KMI_AUTO_ROTATE_ALLOWED: '1', KMI_AUTO_ROTATE_E2E: '0' });

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -25,7 +25,18 @@ const Status = z.strictObject({
   upstream: z.url(),
   keys: z.strictObject({ total: Count, disabled: Count, blocked: Count, exhausted: Count }),
   active_key: z.string().nullable(),
-  rotation: z.strictObject({ active_index: Count, rotation_index: Count, auto_rotate: z.boolean(), strategy: z.string() }),
+  accounts: z.strictObject({
+    total: Count,
+    unknown_keys: Count,
+    shared: z.array(z.strictObject({ account: z.string(), keys: z.array(z.string()) })),
+  }),
+  rotation: z.strictObject({
+    active_index: Count,
+    rotation_index: Count,
+    auto_rotate: z.boolean(),
+    strategy: z.enum(['round-robin', 'sticky', 'quota']),
+    strategy_source: z.enum(['chosen', 'setting']),
+  }),
   policy: z.strictObject({ strict_usage_check: z.boolean(), fail_open_on_empty_cache: z.boolean() }),
   cache: z.strictObject({ usage_refresh_seconds: Count, blocklist_recheck_seconds: Count, blocklist_max: Count }),
   payment_block_seconds: Count,
@@ -39,6 +50,8 @@ async function writeState(home: TemporaryHome, state: Record<string, unknown>): 
   await mkdir(home.stateDir, { recursive: true });
   await writeFile(join(home.stateDir, 'state.json'), JSON.stringify({ schema_version: 1, ...state }));
 }
+
+const account = (id: string) => ({ account_id: id, account_checked_at: '2026-01-02T03:04:05Z' });
 
 async function status(home: TemporaryHome, env: Record<string, string> = {}) {
   const run = await runKmi(['status', '--json'], { env: { ...home.env, ...env }, cwd: home.root });
@@ -54,10 +67,18 @@ test('--json has the shape of the reference, and nothing else is on standard out
     active_index: 2,
     rotation_index: 1,
     auto_rotate: true,
+    rotation_strategy: 'sticky',
     last_health_refresh: '2026-01-02T03:04:05Z',
     keys: {
       ada: { exhausted_until: inTime(600_000) },
-      ben: { blocked_until: inTime(600_000), blocked_reason: 'payment_required', exhausted_until: inTime(600_000) },
+      ben: {
+        blocked_until: inTime(600_000),
+        blocked_reason: 'payment_required',
+        exhausted_until: inTime(600_000),
+        ...account('a1b2c3d4'),
+      },
+      cleo: account('a1b2c3d4'),
+      dan: account('a1b2c3d4d5'),
     },
   });
   const { json, code, stderr } = await status(home);
@@ -74,8 +95,9 @@ test('--json has the shape of the reference, and nothing else is on standard out
     },
     upstream: 'https://api.kimi.com/coding/v1',
     keys: { total: 4, disabled: 1, blocked: 1, exhausted: 1 },
+    accounts: { total: 3, unknown_keys: 1, shared: [{ account: 'a1b2c3d4', keys: ['ben', 'cleo'] }] },
     active_key: 'cleo',
-    rotation: { active_index: 2, rotation_index: 1, auto_rotate: true, strategy: 'round-robin' },
+    rotation: { active_index: 2, rotation_index: 1, auto_rotate: true, strategy: 'sticky', strategy_source: 'chosen' },
     policy: { strict_usage_check: false, fail_open_on_empty_cache: true },
     cache: { usage_refresh_seconds: 600, blocklist_recheck_seconds: 3600, blocklist_max: 3 },
     payment_block_seconds: 3600,
@@ -152,4 +174,29 @@ test('a state file that is not JSON is moved aside and told on standard error', 
   const { code, stderr } = await status(home);
   expect(code).toBe(0);
   expect(stderr).toMatch(/not JSON.*moved aside/);
+});
+
+test('keys of one account are an alert, and reading it writes no state', async () => {
+  const home = await temporaryHome();
+  for (const label of ['work', 'spare', 'mine']) await home.addKey({ label });
+  const keys = { work: account('a1b2c3d4'), spare: account('a1b2c3d4'), mine: account('b2c3d4e5') };
+  await writeState(home, { keys });
+  const before = await readFile(join(home.stateDir, 'state.json'), 'utf8');
+  const { stdout, code } = await runKmi(['status', '--plain'], { env: home.env, cwd: home.root });
+  expect(code).toBe(0);
+  expect(stdout).toContain('3 keys, 2 accounts: 3 ready');
+  expect(stdout).toMatch(/Alerts\n {2}! Keys of one account: spare, work\. A second key/);
+  expect(await readFile(join(home.stateDir, 'state.json'), 'utf8')).toBe(before);
+});
+
+test('the strategy is the setting until another one is chosen', async () => {
+  const home = await temporaryHome();
+  await home.addKey({ label: 'ada' });
+  const env = { KMI_ROTATE_STRATEGY: 'quota', KMI_AUTO_ROTATE_ALLOWED: '1' };
+  await writeState(home, { auto_rotate: true });
+  expect((await status(home, env)).json.rotation).toMatchObject({ strategy: 'quota', strategy_source: 'setting' });
+  await writeState(home, { auto_rotate: true, rotation_strategy: 'sticky' });
+  expect((await status(home, env)).json.rotation).toMatchObject({ strategy: 'sticky', strategy_source: 'chosen' });
+  const { stdout } = await runKmi(['status', '--plain'], { env: { ...home.env, ...env }, cwd: home.root });
+  expect(stdout).toMatch(/mode +sticky \(chosen with `kmi rotate auto`; KMI_ROTATE_STRATEGY says\n +quota\)/);
 });

@@ -48,6 +48,16 @@ it('--json --last prints JSON lines as they stand in the trace', async () => {
   );
 });
 
+it('tokens stand in a column of their own once a request states them, beside older lines without', async () => {
+  const counted = { input_tokens: 12_345, cached_tokens: 12_288, output_tokens: 210, session: '3f2a9c1d' };
+  const { env } = await homeWithTrace(linesOf([traceEvent(1), traceEvent(2, counted)]));
+  const { stdout } = await runKmi(['trace', '--last', '2'], { env });
+  expect(stdout).toMatch(/^12:00:01 +200 +101 ms +ben {20,}\/chat\/completions/m);
+  expect(stdout).toMatch(/^12:00:02 +200 +102 ms +cleo +12\.3k\/99% +210 +\/chat\/completions/m);
+  const json = await runKmi(['trace', '--last', '1', '--json'], { env });
+  expect(JSON.parse(json.stdout)).toMatchObject(counted);
+});
+
 it('--key and --errors pick lines, and --last counts those that were picked', async () => {
   const failed = traceEvent(1, { status: 503, error_code: 'no_eligible_key', key_label: '' });
   const { env } = await homeWithTrace(linesOf([failed, ...traceEvents(40)]));

@@ -21,7 +21,7 @@ const Usage = z.strictObject({
   since: z.iso.date(),
   timezone: z.string(),
   total: Counts,
-  groups: z.array(z.strictObject({ name: z.string().nullable(), ...Counts.shape })),
+  groups: z.array(z.strictObject({ name: z.string().nullable(), keys: z.array(z.string()).optional(), ...Counts.shape })),
 });
 
 const DAY_MS = 86_400_000;
@@ -81,6 +81,20 @@ it('--json is one value of the documented shape', async () => {
     ['ada', 0.6],
     ['old', null],
   ]);
+});
+
+it('--by account names the keys of each account, and what is not known as such', async () => {
+  const home = await homeWithUsage();
+  const args = ['usage', '--by', 'account', '--since', '30d'];
+  const { stdout } = await runKmi([...args, '--plain'], utc(home));
+  expect(stdout).toMatch(/^u1 \(ben, ada\) +3 /m);
+  expect(stdout).toMatch(/^not known \(old\) +1 /m);
+  const { groups } = Usage.parse(JSON.parse((await runKmi([...args, '--json'], utc(home))).stdout));
+  expect(groups.map(({ name, keys }) => [name, keys])).toEqual([
+    ['u1', ['ben', 'ada']],
+    [null, ['old']],
+  ]);
+  expect((await runKmi(['usage', '--json'], utc(home))).stdout).not.toContain('"keys"');
 });
 
 it('--since takes a span or a date and counts its day as a whole', async () => {

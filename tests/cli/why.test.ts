@@ -37,6 +37,10 @@ it('a real request that went over a used-up key is explained', async () => {
     dry_run: false,
     prompt_hint: 'Say hello',
     key_label: 'b',
+    session: event?.session ?? null,
+    input_tokens: event?.input_tokens ?? null,
+    cached_tokens: event?.cached_tokens ?? null,
+    output_tokens: event?.output_tokens ?? null,
     choice: 'round_robin',
     candidates: [
       {
@@ -57,6 +61,17 @@ it('a real request that went over a used-up key is explained', async () => {
       },
     ],
   });
+});
+
+it('a request of a session is explained with its session, its tokens and what it cost', async () => {
+  const fields = { session: '3f2a9c1d', input_tokens: 9000, cached_tokens: 0, output_tokens: 40 };
+  const skipped = [{ key_label: 'ben', reason: 'quota' }];
+  const { env } = await homeWithTrace({ '': linesOf([traceEvent(0, { choice: 'moved', skipped, ...fields })]) });
+  const { stdout } = await runKmi(['why', 'last'], { env });
+  expect(stdout).toContain('Session 3f2a9c1d, 9,000 tokens in (0 % cached), 40 out');
+  expect(stdout).toMatch(/^ada +chosen +200, the session's own account could not serve, so it moved here/m);
+  const json = JSON.parse((await runKmi(['why', 'last', '--json'], { env })).stdout);
+  expect(json).toMatchObject({ ...fields, choice: 'moved', candidates: [{ reason: 'moved' }, { reason: 'quota' }] });
 });
 
 it('a request in a rotated file is found', async () => {

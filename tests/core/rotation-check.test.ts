@@ -47,6 +47,13 @@ it('with round-robin off there is no confidence, and only failures fail it', () 
   expect(hasPassed(check(turns(20, ['ada']), { choice: 'active', status: 502 }))).toBe(false);
 });
 
+it('accounts that take turns are judged like keys: of an account with two keys only one is expected', () => {
+  const result = check(turns(48, ['ada', 'ben']), { choice: 'dealt' }, ['ada', 'ben']);
+  expect(result).toMatchObject({ confidence: 100, isRotating: true });
+  expect(hasPassed(result)).toBe(true);
+  expect(hasPassed(check(turns(48, ['ada']), { choice: 'dealt' }, ['ada', 'ben']))).toBe(false);
+});
+
 it('requests that are not in the trace fail it', () => {
   const result = judgeRotation({ answers: [{ status: 200 }], events: [], ready: keys, window: 50, minConfidence: 95 });
   expect(hasPassed(result)).toBe(false);

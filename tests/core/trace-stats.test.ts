@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { distributionOf } from '../../src/core/trace-stats.ts';
+import { cachedShareOf, distributionOf, isBySession } from '../../src/core/trace-stats.ts';
+import { traceEvent } from '../trace/event-fixture.ts';
 
 const confidence = (text: string, expected?: readonly string[]) => distributionOf([...text], expected).confidence;
 
@@ -52,4 +53,30 @@ describe('the distribution of requests', () => {
       }),
     );
   });
+});
+
+describe('the cached share of the input', () => {
+  it('is taken over all tokens, not over requests', () => {
+    const events = [
+      traceEvent(1, { input_tokens: 900, cached_tokens: 900, output_tokens: 5 }),
+      traceEvent(2, { input_tokens: 100, output_tokens: 5 }),
+      traceEvent(3),
+    ];
+    expect(cachedShareOf(events)).toBe(0.9);
+  });
+
+  it('is not known where no request states its input', () => {
+    expect(cachedShareOf([traceEvent(1), traceEvent(2, { output_tokens: 7 })])).toBeNull();
+  });
+
+  it('is never over all of it, whatever a file says', () => {
+    expect(cachedShareOf([traceEvent(1, { input_tokens: 10, cached_tokens: 99 })])).toBe(1);
+  });
+});
+
+it('requests chosen by session or account are told from those by turns of keys', () => {
+  expect(isBySession([traceEvent(1), traceEvent(2, { choice: 'fail_open' }), traceEvent(3, { choice: null })])).toBe(false);
+  for (const choice of ['session', 'placed', 'moved', 'file', 'dealt']) {
+    expect(isBySession([traceEvent(1), traceEvent(2, { choice })])).toBe(true);
+  }
 });

@@ -30,6 +30,7 @@ const setup: SetupFacts = {
   envFile: '/home/kim/.env',
   config: { dryRun: false, autoRotateAllowed: true },
   autoRotate: true,
+  strategy: 'sticky',
 };
 
 test.each([
@@ -47,7 +48,7 @@ test.each([
   [true, false, 'info'],
   [false, true, 'warn'],
   [false, false, 'info'],
-])('round-robin allowed %s and on %s: %s', (autoRotateAllowed, autoRotate, level) => {
+])('auto-rotation allowed %s and on %s: %s', (autoRotateAllowed, autoRotate, level) => {
   const findings = checkSetup({ ...setup, config: { dryRun: false, autoRotateAllowed }, autoRotate });
   expect(said(findings, 'auto_rotate')[0]).toMatch(new RegExp(`^${level}: `));
 });
@@ -112,6 +113,27 @@ test('keys of one account are found by user_id for sure, by email with a doubt, 
     ['d', 'u3'],
   ]);
   expect(said(checkKeys(keysOf(keys, { accounts })), 'same_account')).toEqual(['warn: c, d belong to one account.']);
+  expect(said(checkKeys(keysOf(keys, { accounts })), 'auth_keys')).toEqual(['ok: 4 keys, 3 accounts in /a.']);
+  const partly = new Map([['a', 'u1']]);
+  expect(said(checkKeys(keysOf(keys, { accounts: partly })), 'auth_keys')).toEqual(['ok: 4 keys, at most 4 accounts in /a.']);
+  expect(said(checkKeys(keysOf(keys)), 'auth_keys')).toEqual(['ok: 4 keys in /a.']);
+});
+
+test('a second key of an account that is switched off is no cause for a warning', () => {
+  const off = (label: string, email: string | null = null): KeyFact => ({
+    ...ready(label, email),
+    standing: { is: 'out', cause: 'disabled', why: 'switched off in its auth file' },
+  });
+  const accounts = new Map([
+    ['a', 'u1'],
+    ['b', 'u1'],
+  ]);
+  expect(said(checkKeys(keysOf([ready('a'), off('b')], { accounts })), 'same_account')).toEqual([]);
+  expect(said(checkKeys(keysOf([ready('a', 'x@example.com'), off('b', 'x@example.com')])), 'same_account')).toEqual([]);
+});
+
+test('the strategy of auto-rotation is named', () => {
+  expect(said(checkSetup(setup), 'auto_rotate')).toEqual(['ok: Auto-rotation is allowed and on: sticky.']);
 });
 
 test('what has run out is mentioned and can be mended', () => {

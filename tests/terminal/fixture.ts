@@ -49,13 +49,17 @@ export function healthOf(windows: readonly QuotaWindow[], more: Partial<Usage> =
   return { usage, error: null, fetchedAt: NOW };
 }
 
-/** A pool in which every state occurs, with labels short, long and wide. `asked`: with health, as after `/usages`. */
+export function account(id: string): Pick<KeyState, 'account'> {
+  return { account: { id, at: NOW } };
+}
+
+/** A pool in which every state occurs, with labels short, long and wide; ada and zoe are of one account. `asked`: with health, as after `/usages`. */
 export function mixedPool({ asked }: { asked: boolean }): Candidate[] {
   const at = (health: KeyHealth) => (asked ? health : null);
   return [
     candidate('ada', {
       email: 'ada@example.com',
-      state: { requests: 128, lastUsed: NOW - 185_000 },
+      state: { requests: 128, lastUsed: NOW - 185_000, ...account('a1b2c3d4e5f6') },
       health: at(
         healthOf([window('5h limit', 0.62, NOW + 2 * HOUR + 600_000), window('7d limit', 0.5, NOW + 76 * HOUR)], {
           plan: 'LEVEL_INTERMEDIATE',
@@ -63,7 +67,13 @@ export function mixedPool({ asked }: { asked: boolean }): Candidate[] {
       ),
     }),
     candidate('ben', {
-      state: { requests: 37, errors429: 2, lastUsed: NOW - 2 * HOUR, cooldown: { until: NOW + 35 * 60_000, reason: 'quota' } },
+      state: {
+        requests: 37,
+        errors429: 2,
+        lastUsed: NOW - 2 * HOUR,
+        cooldown: { until: NOW + 35 * 60_000, reason: 'quota' },
+        ...account('b2c3d4e5f6a1'),
+      },
       health: at(healthOf([window('5h limit', 0, NOW + 35 * 60_000), window('7d limit', 0.7, NOW + 76 * HOUR)])),
     }),
     candidate('cleo', {
@@ -80,7 +90,7 @@ export function mixedPool({ asked }: { asked: boolean }): Candidate[] {
       health: at(healthOf([window('5h limit', 0.004), window('month limit', null)], { walletCents: 1234 })),
     }),
     candidate('team😀', { disabled: true, health: at(healthOf([window('5h limit', 1)])) }),
-    candidate('zoe', { health: at(healthOf([window('5h limit', 0, NOW + HOUR)])) }),
+    candidate('zoe', { state: account('a1b2c3d4e5f6'), health: at(healthOf([window('5h limit', 0, NOW + HOUR)])) }),
   ];
 }
 

@@ -9,6 +9,10 @@ const report: HealthReport = {
   now: NOW,
   candidates: mixedPool({ asked: true }),
   active: 'ada',
+  today: new Map([
+    ['ada', { requests: 21, tokens: { input: 1_048_576, cached: 1_020_000, output: 12_345, reasoning: 0 } }],
+    ['ben', { requests: 1, tokens: { input: 0, cached: 0, output: 0, reasoning: 0 } }],
+  ]),
   skipped: [{ file: '/home/kim/_auths/empty.env', reason: 'no_key', detail: 'The file has no KMI_API_KEY.' }],
 };
 
@@ -88,4 +92,26 @@ test('without any config the places looked at are named; one that goes through t
     renderCurrent(list, { config: report.config, now: NOW, paths }, { columns: 80, style: PLAIN }).join('\n');
   expect(show([])).toMatch(/No Kimi client has a config here\.\n.*\.kimi\/config\.toml\n.*\.kimi-code/);
   expect(show([{ ...cli, kind: 'through_proxy' }])).toContain('goes through this proxy');
+});
+
+test('keys of one account say so, both of them, and the warning stands above', () => {
+  const shown = plain();
+  expect(shown).toMatch(/^7 keys, at most 6 accounts\.\nThe account of 4 keys is not known yet/m);
+  expect(shown).toMatch(/> ada .*\n {4}one account with zoe: one quota, not several\n/);
+  expect(shown).toMatch(/zoe .*\n {4}no quota left.*\n {4}one account with ada: one quota, not several\n/);
+  expect(shown.match(/one account with/g)).toHaveLength(2);
+  expect(shown.replace(/\s+/g, ' ')).toContain('Keys of one account: ada, zoe. A second key of an account adds nothing');
+  expect(plain({ candidates: [candidate('ada')] })).not.toContain('account');
+});
+
+test('the tokens of today stand with the key that took them', () => {
+  const shown = plain();
+  expect(shown).toMatch(/^ {4}today +1\.05M tokens in \(97 % cached\), 12,345 out$/m);
+  expect(shown).toMatch(/^ {4}today +0 tokens in, 0 out$/m);
+  expect(shown.match(/today/g)).toHaveLength(2);
+});
+
+test('plain output is ASCII', () => {
+  const ascii = /^[\n\u0020-\u007e]*$/;
+  expect(plain({ candidates: report.candidates.filter(({ key }) => ascii.test(key.label)) })).toMatch(ascii);
 });

@@ -92,3 +92,18 @@ it('an empty folder says what to do', () => {
     '`kmi init` or `kmi keys add` adds one.',
   ]);
 });
+
+it('keys of one account are named, unless only one of them is switched on', () => {
+  const account = { id: 'a1b2c3d4', at: NOW };
+  const pair = (disabled: boolean) => [
+    candidate('work', { source: 'work.env' }, { state: { account } }),
+    candidate('spare', { source: 'spare.env' }, { state: { account }, disabled }),
+  ];
+  const shown = (candidates: KeysReport['candidates']) =>
+    renderKeys({ ...REPORT, candidates, skipped: [] }, { columns: 80, style: createStyle({ color: false, plain: true }) }).join(
+      '\n',
+    );
+  expect(shown(pair(false))).toMatch(/^2 keys, 1 account in _auths\n[\s\S]*\nKeys of one account: work, spare\. A second key/);
+  expect(shown(pair(true))).toMatch(/^2 keys, 1 account in _auths\n/);
+  expect(shown(pair(true))).not.toContain('second key');
+});

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Config } from '../../src/config/settings.ts';
 import { type ManualReason, pickManual } from '../../src/core/manual-rotation.ts';
 import type { Candidate } from '../../src/core/standing.ts';
+import type { Strategy } from '../../src/core/strategy.ts';
 import { rotationMessages } from '../../src/terminal/messages-rotation.ts';
 import { type ConfigNote, type RotateReport, renderRemedy, renderRotate } from '../../src/terminal/rotate-view.ts';
 import { displayWidth } from '../../src/terminal/width.ts';
@@ -15,7 +16,7 @@ function rotated(
 ): RotateReport {
   const config = configOf({ dryRun: false, ...settings });
   const choice = pickManual(candidates, previousIndex, { now: NOW, rotateOnTie: config.rotateOnTie });
-  return { config, now: NOW, candidates, choice, previousIndex, isRoundRobin: false, written };
+  return { config, now: NOW, candidates, choice, previousIndex, rotating: null, written };
 }
 
 const file = '/home/kim/.kimi/config.toml';
@@ -85,8 +86,14 @@ test('when nobody is eligible nothing changes, and the remedy names the first re
   expect(renderRemedy(rotated([candidate('ada', { disabled: true })], 0))).toMatch(/^Add a key/);
 });
 
-test('with round-robin on, it says when the choice counts', () => {
-  expect(plain({ ...rotated([quota('ada', 1)], 0), isRoundRobin: true })).toContain('Round-robin is on');
+test('with auto-rotation on, it says when the choice counts', () => {
+  const shown = (rotating: Strategy, locale: Config['locale'] = 'en') =>
+    plain({ ...rotated([quota('ada', 1)], 0, { locale }), rotating });
+  expect(shown('round-robin')).toContain('Round-robin is on: requests take turns');
+  expect(shown('sticky').replace(/\s+/g, ' ')).toContain(
+    'Auto-rotation is on (sticky): sessions stay with their accounts, and this choice counts after `kmi rotate off`.',
+  );
+  expect(shown('quota', 'ru')).toContain('Включена авторотация (quota)');
 });
 
 test.each([

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { renderStatus, type StatusReport } from '../../src/terminal/status-view.ts';
 import { displayWidth } from '../../src/terminal/width.ts';
 import { VERSION } from '../../src/version.ts';
-import { COLORED, candidate, configOf, LOOKS, mixedPool, NOW, PLAIN, UNCOLORED, visible } from './fixture.ts';
+import { account, COLORED, candidate, configOf, LOOKS, mixedPool, NOW, PLAIN, UNCOLORED, visible } from './fixture.ts';
 
 const keys = { total: 1, ready: 1, resting: 0, out: 0 };
 
@@ -16,7 +16,7 @@ function report(change: Partial<StatusReport> = {}): StatusReport {
     daemonLog: '/home/kim/.kmi/logs/proxy.out',
     candidates: [candidate('ada'), candidate('ben')],
     activeIndex: 0,
-    state: { activeKey: null, rotationIndex: 1, autoRotate: false, lastHealthRefresh: null },
+    state: { activeKey: null, rotationIndex: 1, autoRotate: false, strategy: null, lastHealthRefresh: null },
     folderExists: true,
     skipped: [],
     ...change,
@@ -27,7 +27,7 @@ const troubled = report({
   config: configOf({ dryRun: false, autoRotateAllowed: true }),
   probe: { kind: 'running', pid: 4711, version: VERSION, uptimeSeconds: 7_500, keys },
   candidates: mixedPool({ asked: false }),
-  state: { activeKey: 'ada', rotationIndex: 2, autoRotate: true, lastHealthRefresh: NOW - 190_000 },
+  state: { activeKey: 'ada', rotationIndex: 2, autoRotate: true, strategy: null, lastHealthRefresh: NOW - 190_000 },
   skipped: [
     { file: '/home/kim/_auths/old/broken.toml', reason: 'malformed', detail: 'The file is not valid TOML (line 2, column 4).' },
     { file: '/home/kim/_auths/twin.env', reason: 'duplicate_key', detail: 'It holds the same key as ada.env.' },
@@ -84,9 +84,9 @@ test('every way in which something is wrong has an alert that says what to do', 
   expect(text(report({ probe: { kind: 'unreachable', reason: 'no answer in time' } }))).toContain('no answer in time');
   const old = { kind: 'running', pid: 1, version: '0.0.1', uptimeSeconds: 5, keys } as const;
   expect(text(report({ probe: old }))).toContain('The running proxy is version 0.0.1');
-  const state = { activeKey: 'gone', rotationIndex: 0, autoRotate: true, lastHealthRefresh: null };
+  const state = { activeKey: 'gone', rotationIndex: 0, autoRotate: true, strategy: null, lastHealthRefresh: null };
   expect(text(report({ state }))).toMatch(
-    /active key gone has no auth file any more; ada[\s\S]*KMI_AUTO_ROTATE_ALLOWED does not/,
+    /active key gone has no auth file any more; ada[\s\S]*Auto-rotation is on, but KMI_AUTO_ROTATE_ALLOWED does not/,
   );
   expect(text(report())).not.toContain('Alerts');
 });
@@ -104,4 +104,59 @@ test('many skipped files are counted, not all named', () => {
     (_, n) => ({ file: `/home/kim/_auths/f${n}.env`, reason: 'no_key', detail: 'No key.' }) as const,
   );
   expect(text(report({ skipped }))).toMatch(/8 auth files give no key:[\s\S]*f4\.env: No key\.\s+and 3 more/);
+});
+
+const twoKeys = [candidate('work', { state: account('a1b2c3d4') }), candidate('spare', { state: account('a1b2c3d4') })];
+
+test('keys are counted with their accounts, and a second key of an account is an alert that names both', () => {
+  const shown = text(report({ candidates: [...twoKeys, candidate('mine', { state: account('b2c3d4e5') })] }));
+  expect(shown).toContain('3 keys, 2 accounts: 3 ready');
+  expect(shown.replace(/\s+/g, ' ')).toContain(
+    "! Keys of one account: work, spare. A second key of an account adds nothing: quota, limits and cache are the account's. One of them is enough; `kmi keys disable` takes the others out of use.",
+  );
+  const switchedOff = candidate('spare', { state: account('a1b2c3d4'), disabled: true });
+  const mended = text(report({ candidates: [twoKeys[0] as (typeof twoKeys)[0], switchedOff] }));
+  expect(mended).toContain('2 keys, 1 account: 1 ready, 1 disabled');
+  expect(mended).not.toContain('Alerts');
+});
+
+test('accounts that are not known yet are mentioned only beside known ones', () => {
+  expect(text(report())).toContain('2 keys: 2 ready');
+  const shown = text(report({ candidates: [...twoKeys, candidate('new')] }));
+  expect(shown).toMatch(/3 keys, at most 2 accounts: 3 ready\n +The account of 1 key is not known yet/);
+});
+
+test('several accounts with several keys are one alert', () => {
+  const many = Array.from({ length: 10 }, (_, n) => candidate(`key-${n}`, { state: account(`${n % 5}0000000`) }));
+  const shown = text(report({ candidates: many }));
+  expect(shown).toMatch(/5 accounts have several keys\.[\s\S]*key-0, key-5\n +key-1, key-6\n +key-2, key-7\n +and 2 more/);
+  expect(shown).not.toContain('Keys of one account');
+});
+
+test.each([
+  ['round-robin', /mode round-robin, next: ben\n active key/],
+  [
+    'sticky',
+    /mode sticky\n sessions stay with their account; new ones are dealt by their hash\n no session such requests take turns, account by account\n/,
+  ],
+  ['quota', /mode quota\n sessions stay with their account; new ones go where quota would otherwise\s+expire\n/],
+] as const)('with %s it says what becomes of the next request', (rotateStrategy, words) => {
+  const config = configOf({ autoRotateAllowed: true, rotateStrategy });
+  const state = { activeKey: null, rotationIndex: 1, autoRotate: true, strategy: null, lastHealthRefresh: null };
+  expect(text(report({ config, state })).replace(/ +/g, ' ')).toMatch(words);
+});
+
+test('a strategy that is not the setting comes with where it is from', () => {
+  const shown = (strategy: 'sticky' | 'round-robin', rotateStrategy: 'sticky' | 'round-robin') =>
+    text(
+      report({
+        config: configOf({ autoRotateAllowed: true, rotateStrategy }),
+        state: { activeKey: null, rotationIndex: 0, autoRotate: true, strategy, lastHealthRefresh: null },
+      }),
+    ).replace(/\s+/g, ' ');
+  expect(shown('sticky', 'round-robin')).toContain(
+    'mode sticky (chosen with `kmi rotate auto`; KMI_ROTATE_STRATEGY says round-robin) sessions',
+  );
+  expect(shown('round-robin', 'sticky')).toContain('KMI_ROTATE_STRATEGY says sticky), next: ada');
+  expect(shown('sticky', 'sticky')).not.toContain('KMI_ROTATE_STRATEGY');
 });

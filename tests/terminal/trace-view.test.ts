@@ -19,6 +19,14 @@ const mixed: readonly TraceEvent[] = [
   traceEvent(9, { status: 499, error_code: 'client_left', latency_ms: 214_000, key_label: 'a-label-much-longer-than-others' }),
 ];
 
+const counted: readonly TraceEvent[] = [
+  traceEvent(0, { endpoint: '/models' }),
+  traceEvent(1, { input_tokens: 845, cached_tokens: 0, output_tokens: 12 }),
+  traceEvent(2, { input_tokens: 12_345, cached_tokens: 12_288, output_tokens: 1_050, session: '3f2a9c1d' }),
+  traceEvent(3, { input_tokens: 1_048_576, cached_tokens: 1_048_576, output_tokens: 98_765 }),
+  traceEvent(4, { output_tokens: 3, tried: [{ key_label: 'cleo', status: 429, verdict: 'quota' }] }),
+];
+
 function shown(window: TraceWindow, at = size): string[] {
   return renderTraceWindow(window, at, bare);
 }
@@ -31,6 +39,10 @@ describe.each(VARIANTS)('%s', (_name, { width, style }) => {
   it('shows served, failed-over and failed requests, new ones marked', () => {
     const window = addEvents(windowOf(mixed.slice(0, 8)), mixed.slice(8));
     expect(renderTraceWindow(window, { columns: width, rows: 24 }, style).join('\n')).toMatchSnapshot();
+  });
+
+  it('shows the tokens of requests that state them', () => {
+    expect(renderTraceWindow(windowOf(counted), { columns: width, rows: 24 }, style).join('\n')).toMatchSnapshot();
   });
 
   it('shows the help', () => {
@@ -119,4 +131,26 @@ it('the key filter goes through the keys seen and back to all', () => {
     return window.filter.key;
   });
   expect(filters).toEqual(['ada', 'ben', 'cleo', null]);
+});
+
+it('the cached share of the window stands in its title, and only where there are tokens', () => {
+  const half = traceEvents(4, { input_tokens: 1000, cached_tokens: 500, output_tokens: 1 });
+  expect(shown(windowOf([...traceEvents(3), ...half], 4))[0]).toMatch(
+    /^kmi trace {2}window 4 {2}confidence \d+ % {2}cached 50 %/,
+  );
+  expect(shown(windowOf(traceEvents(4), 4))[0]).not.toContain('cached');
+});
+
+it('requests that stay with their session are not called uneven', () => {
+  const title = shown(windowOf(traceEvents(40, { key_label: 'ada', choice: 'session' }).concat(traceEvents(1)), 40))[0];
+  expect(title).toBe('kmi trace  window 40');
+});
+
+it.each([80, 120, 160])('at %d columns the tokens fit, and the title stands over them', (columns) => {
+  const lines = shown(windowOf(counted), { columns, rows: 24 });
+  expect(lines[1]).toMatch(columns === 80 ? /key +tokens +request +note/ : /key +tokens +out +endpoint +request +note/);
+  expect(lines.find((line) => line.includes('12:00:02'))).toMatch(
+    columns === 80 ? / 12\.3k\/99% {2}/ : / 12\.3k\/99% {2}1\.05k {2}/,
+  );
+  expect(lines.find((line) => line.includes('12:00:03'))).toContain(' 1.05M/100% ');
 });

@@ -64,3 +64,14 @@ it.each([
 ])('%d tokens are %s', (count, text) => {
   expect(tokenText(count)).toBe(text);
 });
+
+it('an account stands with the keys that were counted for it, most tokens first', () => {
+  const rows = [
+    row('spare', 1, { account: 'a1b2c3d4' }),
+    row('work', 9, { account: 'a1b2c3d4' }),
+    row('new', 2, { account: null }),
+  ];
+  const lines = renderUsage({ rows, by: 'account', since: SINCE }, PLAIN);
+  expect(lines[3]).toMatch(/^a1b2c3d4 \(work, spare\) +10 /);
+  expect(lines[4]).toMatch(/^not known \(new\) +2 /);
+});

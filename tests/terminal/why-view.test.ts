@@ -64,6 +64,30 @@ it.each([
   expect(told(fields)).toContain(words);
 });
 
+it.each([
+  ['session', 'the session stays with its account'],
+  ['placed', 'the session was new and was given to its account'],
+  ['moved', "the session's own account could not serve, so it moved here and left its cache behind"],
+  ['file', 'its account holds a file that the request names'],
+  ['dealt', 'the request belongs to no session'],
+] as const)('a key chosen for %s is told with the reason', (choice, words) => {
+  const skipped = [
+    { key_label: 'ben', reason: 'busy' },
+    { key_label: 'cleo', reason: 'wallet' },
+  ];
+  const text = told({ key_label: 'ada', choice, skipped });
+  expect(text.replace(/\s+/g, ' ')).toContain(`200, ${words}`);
+  expect(text).toMatch(/ben +skipped +its account had as many requests at a time as it takes/);
+  expect(text).toMatch(/cleo +skipped +its account has only its wallet left/);
+});
+
+it('the session and the tokens are told where the trace has them', () => {
+  const fields = { input_tokens: 12_345, cached_tokens: 12_100, output_tokens: 210 };
+  expect(told({ session: '3f2a9c1d', ...fields })).toContain('\nSession 3f2a9c1d, 12,345 tokens in (98 % cached), 210 out\n');
+  expect(told(fields)).toContain('\n12,345 tokens in (98 % cached), 210 out\n');
+  expect(told({})).not.toMatch(/session|tokens/i);
+});
+
 it('reasons of another version stand for themselves', () => {
   const text = told({ choice: 'quota_first', skipped: [{ key_label: 'ben', reason: 'on_holiday' }] });
   expect(text).toContain('200, quota_first');

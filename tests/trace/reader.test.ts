@@ -119,7 +119,13 @@ describe('a trace line', () => {
     expect(parseTraceLine(JSON.stringify(event))).toEqual(event);
   });
 
+  it('keeps tokens and session where it has them', () => {
+    const event = anEvent(1, { input_tokens: 12_345, cached_tokens: 0, output_tokens: 7, session: '3f2a9c1d' });
+    expect(parseTraceLine(JSON.stringify(event))).toEqual(event);
+  });
+
   it.each<[Record<string, unknown>, Partial<TraceEvent>]>([
+    [{ input_tokens: -1, cached_tokens: '9', output_tokens: null, session: 5 }, {}],
     [{ tried: 5, skipped: 'x', dry_run: 'yes' }, {}],
     [{ tried: [null], skipped: [{ key_label: 1, reason: 'x' }] }, {}],
     [
