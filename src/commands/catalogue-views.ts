@@ -67,7 +67,7 @@ Confidence is 100 less the largest deviation of a key from the even share, in pe
     name: 'usage',
     group: 'See what is going on',
     summary: 'show the tokens used, by key, account, model, day or session',
-    details: `The proxy reads them from the answers as they pass, aborted ones included as far as the upstream said; asks nobody. The input is the whole prompt, and cached is the part of it that the prompt cache served. An OpenAI stream states its tokens only when the client asks with stream_options.include_usage.
+    details: `The proxy reads them from the answers as they pass, aborted ones included as far as the upstream said; asks nobody. The input is the whole prompt, and cached is the part of it that the prompt cache served. An OpenAI stream states its tokens only when the client asks with stream_options.include_usage. An account is shown with the keys that were counted for it.
 
 Tokens are kept by day, for the last 100 days with any, and saved within a second. Beyond 1000 sessions a day (200 once it is over) the smallest are counted together as "(other)".`,
     examples: ['kmi usage', 'kmi usage --by day --since 30d', 'kmi usage --by model --json | jq .total'],
@@ -83,7 +83,8 @@ Tokens are kept by day, for the last 100 days with any, and saved within a secon
     group: 'See what is going on',
     args: '<request>',
     summary: 'tell how a request found its key: who was tried, skipped, why',
-    details: 'A request is named by its id, by the first 6 characters of it or more, as `kmi trace` shows them, or by `last`.',
+    details:
+      'A request is named by its id, by the first 6 characters of it or more, as `kmi trace` shows them, or by `last`. Told are the keys that were tried and passed over, why the one was chosen, the session the request belongs to and its tokens, as far as the trace has them.',
     examples: ['kmi why 3f2a9c1d', 'kmi why last', 'kmi why last --json'],
     exitCodes: [
       [0, 'told'],

@@ -124,7 +124,10 @@ function keyLines(
     ...(health?.error == null ? [] : say(`asking failed: ${health.error}`, style.bad)),
     ...(usage?.windows ?? []).map((window) => windowLine(window, windowWidth, config, now, { width, style })),
     ...(usage?.walletCents == null ? [] : say(`${padToWidth('wallet', windowWidth)}  ${moneyText(usage.walletCents)} left`)),
-    ...(used === undefined ? [] : say(`${padToWidth('today', windowWidth)}  ${tokensInWords(used.tokens)}`)),
+    // An answer that states no tokens is counted as none: zero of them would be a guess.
+    ...(used === undefined || used.tokens.input + used.tokens.output === 0
+      ? []
+      : say(`${padToWidth('today', windowWidth)}  ${tokensInWords(used.tokens)}`)),
     ...say(usedText(state, now), style.dim),
     ...(config.showSource ? say(key.source, style.dim) : []),
   ];

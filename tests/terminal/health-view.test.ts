@@ -107,8 +107,7 @@ test('keys of one account say so, both of them, and the warning stands above', (
 test('the tokens of today stand with the key that took them', () => {
   const shown = plain();
   expect(shown).toMatch(/^ {4}today +1\.05M tokens in \(97 % cached\), 12,345 out$/m);
-  expect(shown).toMatch(/^ {4}today +0 tokens in, 0 out$/m);
-  expect(shown.match(/today/g)).toHaveLength(2);
+  expect(shown.match(/today/g)).toHaveLength(1);
 });
 
 test('plain output is ASCII', () => {
