@@ -51,7 +51,7 @@ function addUp(name: string | null, sum: UsageGroup | undefined, row: Counted): 
   return { name, ...addCounts(sum ?? NOTHING, row) };
 }
 
-export function addCounts(one: Counted, other: Counted): Counted {
+function addCounts(one: Counted, other: Counted): Counted {
   return { requests: one.requests + other.requests, tokens: addTokens(one.tokens, other.tokens) };
 }
 
@@ -97,6 +97,6 @@ function largestNames(rows: readonly UsageRow[], field: 'session' | 'model', cou
 }
 
 /** The same text for rows that count together, and only for those. */
-export function rowId({ day, key, account, model, session }: Omit<UsageRow, keyof Counted>): string {
+function rowId({ day, key, account, model, session }: Omit<UsageRow, keyof Counted>): string {
   return JSON.stringify([day, key, account, model, session]);
 }
