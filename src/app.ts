@@ -25,6 +25,8 @@ export type AppOverrides = {
   readonly warn?: (message: string) => void;
   /** False leaves the permissions of the auth files as they are, for a command that reports on them. Default true. */
   readonly harden?: boolean;
+  /** False asks no `/me` in the background: every key counts as an account of its own. Default true. */
+  readonly learnAccounts?: boolean;
 };
 
 /** The parts of one run, built in dependency order. Heavy ones are loaded when first asked for, so that commands start fast. */
@@ -160,6 +162,10 @@ export async function serve(app: App): Promise<ServingApp> {
     { startKeyWatch },
     { UsageLedger },
     { withFileLock },
+    { startAccountWatch },
+    { fetchAccountId },
+    { plainGet },
+    { AffinityFiles },
   ] = await Promise.all([
     import('./proxy/server.ts'),
     import('./proxy/key-pool.ts'),
@@ -169,6 +175,10 @@ export async function serve(app: App): Promise<ServingApp> {
     import('./keys/watch.ts'),
     import('./usage/ledger.ts'),
     import('./state/file-lock.ts'),
+    import('./accounts/watch.ts'),
+    import('./accounts/fetch-account.ts'),
+    import('./proxy/plain-get.ts'),
+    import('./state/affinity-files.ts'),
   ]);
   const log = await app.log();
   const trace = new TraceWriter({
@@ -178,6 +188,13 @@ export async function serve(app: App): Promise<ServingApp> {
     log,
   });
   const pool = new KeyPool({ config, ledger, log, clock }, app.registry.keys);
+  const affinityFiles = new AffinityFiles({
+    stateDir: config.stateDir,
+    memory: pool.keeper,
+    onMerged: () => pool.nameAccounts(),
+    log,
+  });
+  await affinityFiles.sync();
   let keys = app.registry.keys;
   const { onTrace } = app.overrides;
   const record = (event: TraceEvent) => {
@@ -210,14 +227,26 @@ export async function serve(app: App): Promise<ServingApp> {
     },
     onRecheck(key, answered) {
       if (!answered) return;
-      ledger.clearBlock(key.label);
+      pool.answeredAgain(key.label);
       log.info('A blocked key answered again and is back.', { key_label: key.label });
-      pool.changed();
     },
   });
   pool.useHealth(monitor);
 
-  store.startWatching(WATCH_MS, () => pool.changed());
+  const accounts =
+    config.dryRun || app.overrides.learnAccounts === false
+      ? null
+      : startAccountWatch({
+          keys: () => keys,
+          accountOf: (label) => store.keyState(label).account,
+          fetch: (key, signal) => fetchAccountId(key, (url, options) => plainGet(proxy.upstreams, url, options), signal),
+          onAccount: (key, account) => pool.setAccount(key.label, account),
+          clock,
+          random: Math.random,
+        });
+  affinityFiles.start();
+
+  store.startWatching(WATCH_MS, () => pool.stateChanged());
   const watch =
     app.overrides.registry === undefined
       ? startKeyWatch({
@@ -229,6 +258,7 @@ export async function serve(app: App): Promise<ServingApp> {
             for (const { value } of keys) app.secrets.add(value);
             pool.replaceKeys(keys);
             monitor.keysChanged();
+            accounts?.keysChanged();
             log.info('The auth files changed.', { keys: keys.length, skipped: registry.skipped.length });
           },
           onError: (error) =>
@@ -252,7 +282,9 @@ export async function serve(app: App): Promise<ServingApp> {
     watch?.stop();
     stopConnectionWatch();
     monitor.stop();
+    accounts?.stop();
     await end();
+    await affinityFiles.close();
     await trace.close();
     await usage.close();
     log.info('The proxy stopped.');

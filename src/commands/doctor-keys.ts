@@ -1,6 +1,6 @@
+import { fetchAccountId } from '../accounts/fetch-account.ts';
 import { type App, fetchHealth } from '../app.ts';
 import { activeBlock } from '../core/key-state.ts';
-import { fetchAccountId } from '../doctor/account-id.ts';
 import type { RecheckFact } from '../doctor/checks-recheck.ts';
 import type { Get } from '../doctor/reach.ts';
 import { createGate } from '../health/gate.ts';

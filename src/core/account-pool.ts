@@ -46,7 +46,7 @@ export function groupAccounts<C extends AccountCandidate>(candidates: readonly C
  */
 export type Level = 'free' | 'ready' | 'fail_open' | 'reserve';
 
-export type AccountSkipReason = SkipReason | 'busy' | 'wallet';
+export type AccountSkipReason = SkipReason | 'wallet';
 export type AccountSkip = Omit<Skip, 'reason'> & { readonly reason: AccountSkipReason };
 
 /** Place of the account's first key that can serve at this level; the reason of its last key when none can. */
@@ -73,8 +73,7 @@ function whyNot<C extends AccountCandidate>(candidate: C, level: Level, options:
     const mayTry = standing.is === 'reserve' && level === 'reserve' && (standing.reason !== 'empty' || options.failOpen);
     if (!mayTry) return { label, reason: standing.reason, until: standing.until };
   }
-  if (candidate.parallelLimit !== null && candidate.inFlight >= candidate.parallelLimit)
-    return { label, reason: 'busy', until: null };
+  if ((options.isBusy ?? isAtLimit)(candidate)) return { label, reason: 'busy', until: null };
   const limitWaitMs = options.limitWaitMs(candidate);
   if (limitWaitMs > 0) return { label, reason: 'key_rate_limit', until: now + limitWaitMs };
   const usage = candidate.health?.usage ?? null;
@@ -82,6 +81,11 @@ function whyNot<C extends AccountCandidate>(candidate: C, level: Level, options:
   if (usage === null) return readingMatters ? { label, reason: 'no_usage', until: null } : null;
   const onWallet = (usage.remainingShare ?? 1) <= 0 && hasWallet(usage) && !isRenewed(candidate, now);
   return level === 'free' && onWallet ? { label, reason: 'wallet', until: null } : null;
+}
+
+/** As many requests in flight as the upstream lets the account have. */
+export function isAtLimit({ inFlight, parallelLimit }: AccountCandidate): boolean {
+  return parallelLimit !== null && inFlight >= parallelLimit;
 }
 
 /** The reading says empty, but every window that was empty has been renewed since. */

@@ -33,6 +33,8 @@ export type PickOptions<C extends Candidate> = {
   readonly tried: ReadonlySet<C>;
   /** ms until the key's own rate limit lets a request pass; 0 for now. */
   readonly limitWaitMs: (candidate: C) => number;
+  /** Whether the candidate's account has as many requests in flight as it may; absent or null: no limit is known. */
+  readonly isBusy?: ((candidate: C) => boolean) | null;
 };
 
 /**
@@ -128,6 +130,7 @@ function whyNot<C extends Candidate>(
   }
   if (standing.is === 'reserve' && standing.reason === 'empty' && !options.failOpen)
     return { label, reason: 'empty', until: null };
+  if (options.isBusy?.(candidate) === true) return { label, reason: 'busy', until: null };
   const limitWaitMs = options.limitWaitMs(candidate);
   if (limitWaitMs > 0) return { label, reason: 'key_rate_limit', until: options.now + limitWaitMs };
   if (usageMatters && (candidate.health?.usage ?? null) === null) return { label, reason: 'no_usage', until: null };

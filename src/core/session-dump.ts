@@ -65,3 +65,13 @@ function namesIn(bytes: Uint8Array): readonly string[] | null {
     return null;
   }
 }
+
+/** One entry a session, the newer where both know it, from the longest unseen to the one seen last. */
+export function mergeSessions(ours: readonly SessionEntry[], theirs: readonly SessionEntry[]): readonly SessionEntry[] {
+  const newest = new Map(ours.map((entry) => [entry.session, entry]));
+  for (const entry of theirs) {
+    const known = newest.get(entry.session);
+    if (known === undefined || known.seenAt < entry.seenAt) newest.set(entry.session, entry);
+  }
+  return [...newest.values()].sort((a, b) => a.seenAt - b.seenAt);
+}

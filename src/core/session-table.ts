@@ -1,4 +1,4 @@
-import { packSessions, type SessionEntry, unpackSessions } from './session-dump.ts';
+import { mergeSessions, packSessions, type SessionEntry, unpackSessions } from './session-dump.ts';
 
 /** What picking needs to know of sessions. */
 export type SessionTable = {
@@ -82,6 +82,38 @@ export class Sessions implements SessionTable {
     this.#seenAt[slot] = now;
     if (tokens !== undefined) this.#tokens[slot] = Math.min(tokens, 0xffffffff);
     this.#append(slot);
+  }
+
+  /** An account is known by another name now; its sessions stay with it, also when the new name was known before. */
+  renameAccount(from: string, to: string): void {
+    const number = this.#accountNumbers.get(from);
+    if (number === undefined || from === to) return;
+    this.#accountNumbers.delete(from);
+    const other = this.#accountNumbers.get(to);
+    this.#accounts[number] = to;
+    if (other === undefined) {
+      this.#accountNumbers.set(to, number);
+      return;
+    }
+    for (let slot = 0; slot < this.#size; slot++) if (this.#account[slot] === number) this.#account[slot] = other;
+    this.#active[other] = (this.#active[other] as number) + (this.#active[number] as number);
+    this.#active[number] = 0;
+  }
+
+  /** Takes over what another process saw last. The whole table is built anew: not for the path of a request. */
+  merge(entries: readonly SessionEntry[]): void {
+    const merged = mergeSessions([...this.entries()], entries);
+    this.#clear();
+    for (const { session, accountId, seenAt, tokens } of merged) this.set(session, accountId, seenAt, tokens);
+  }
+
+  #clear(): void {
+    this.#size = 0;
+    this.#heads.fill(NONE);
+    this.#oldest = NONE;
+    this.#newest = NONE;
+    this.#activeFrom = NONE;
+    this.#active.fill(0);
   }
 
   /** From the longest unseen to the one seen last. */

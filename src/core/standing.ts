@@ -23,6 +23,7 @@ export type SkipReason =
   | 'status'
   | 'no_usage'
   | 'key_rate_limit'
+  | 'busy'
   | 'tried';
 
 /**

@@ -1,26 +1,20 @@
 import type { Dispatcher } from 'undici';
-import type { Config } from '../config/settings.ts';
 import { backoffMs } from '../core/retry.ts';
-import type { Choice } from '../core/rotation.ts';
-import type { Clock } from '../core/time.ts';
 import { CONSEQUENCES, type VerdictClass } from '../core/verdict.ts';
 import { KmiError } from '../errors.ts';
+import type { Affinity } from './affinity.ts';
 import { type AnswerSink, Attempt, type AttemptOwner, type AttemptRequest, type AttemptResult } from './attempt.ts';
 import { isSocketDeath, judgeResult, unreachable } from './attempt-outcome.ts';
 import type { Departure } from './departure.ts';
 import { ClientLeft } from './interruptions.ts';
-import type { AttemptOutcome, KeyPool, PoolEntry } from './key-pool.ts';
+import type { AttemptOutcome, PoolChoice, PoolEntry } from './key-pool.ts';
 import { noKeyError } from './no-key-error.ts';
 import type { RequestBody } from './request-body.ts';
+import { NOBODY, type TakingParts, take, waitForKey } from './take-key.ts';
 import type { Upstreams } from './upstreams.ts';
-import type { WaitingRoom } from './waiting-room.ts';
 
-export type FailoverParts = {
-  readonly config: Config;
-  readonly pool: KeyPool;
+export type FailoverParts = TakingParts & {
   readonly upstreams: Upstreams;
-  readonly waitingRoom: WaitingRoom;
-  readonly clock: Clock;
 };
 
 /** One client request, as failover needs it. */
@@ -28,6 +22,8 @@ export type FailoverRequest = {
   readonly body: RequestBody;
   readonly sink: AnswerSink;
   readonly client: Departure;
+  /** What ties it to an account. */
+  readonly affinity: Affinity;
   /** The upstream request for a key. */
   requestFor(entry: PoolEntry): AttemptRequest;
   /** How it ended. Called once, unless `crashed` is. */
@@ -44,7 +40,7 @@ type Collected = Extract<AttemptResult, { kind: 'answered' }>;
 export type FailoverResult = {
   /** The key of the answer, or the last one tried; null when none was. */
   readonly entry: PoolEntry | null;
-  readonly choice: Choice<PoolEntry> | null;
+  readonly choice: PoolChoice | null;
   /** Attempts that failed before, in order. */
   readonly failures: readonly Failure[];
   readonly end:
@@ -66,7 +62,7 @@ function isKeysOwn(verdict: VerdictClass): boolean {
   return blame === 'key' || blame === 'account';
 }
 
-type Chosen = Extract<Choice<PoolEntry>, { candidate: PoolEntry }>;
+type Chosen = Extract<PoolChoice, { candidate: PoolEntry }>;
 
 /**
  * The whole life of one request towards the upstream (design section 4): a key is chosen and asked; when it fails, the
@@ -76,7 +72,7 @@ type Chosen = Extract<Choice<PoolEntry>, { candidate: PoolEntry }>;
 export class Failover implements AttemptOwner {
   readonly #parts: FailoverParts;
   readonly #request: FailoverRequest;
-  #choice: Choice<PoolEntry> | null = null;
+  #choice: PoolChoice | null = null;
   #entry: PoolEntry | null = null;
   #startedAt = 0;
   #origin = '';
@@ -97,49 +93,69 @@ export class Failover implements AttemptOwner {
   }
 
   start(): void {
-    const { config, pool, waitingRoom } = this.#parts;
+    const { config, waitingRooms } = this.#parts;
+    const { affinity } = this.#request;
     // Whoever waits already goes first.
-    const choice = waitingRoom.isEmpty ? pool.choose() : NOBODY;
+    const choice = waitingRooms.for(affinity.fileAccountId).isEmpty ? take(this.#parts, affinity) : NOBODY;
     if (choice.candidate !== null) this.#ask(choice);
     else if (config.proxyWaitSeconds === 0) this.#refuse(choice);
     else {
-      waitForKey(this.#parts, choice, this.#request.client).then(
+      waitForKey(this.#parts, choice, this.#request).then(
         (found) => this.#guarded(() => (found.candidate === null ? this.#refuse(found) : this.#ask(found))),
         (error: unknown) => this.#request.crashed(error),
       );
     }
   }
 
-  #refuse(choice: Choice<PoolEntry>): void {
+  #refuse(choice: PoolChoice): void {
     this.#choice = choice;
     if (this.#request.client.hasLeft) this.#finish(LEFT);
     else this.#finish({ kind: 'no-key', error: noKeyError(choice, this.#parts) });
   }
 
+  /** Asks a key that was taken. */
   #ask(choice: Chosen): void {
     this.#choice = choice;
     this.#entry = choice.candidate;
     this.#attempt(choice.candidate);
   }
 
+  #askAgain(entry: PoolEntry): void {
+    this.#parts.pool.began(entry);
+    this.#attempt(entry);
+  }
+
   #attempt(entry: PoolEntry): void {
-    const { config, upstreams, clock } = this.#parts;
+    const { config, clock } = this.#parts;
     const { client, sink } = this.#request;
     this.#startedAt = clock();
-    const upstream = this.#request.requestFor(entry);
+    const { upstream, dispatcher } = this.#prepare(entry);
     this.#origin = upstream.origin;
-    this.#dispatcher = upstreams.for(upstream.origin);
+    this.#dispatcher = dispatcher;
     const attempt = new Attempt(sink, this, config.proxyFirstByteTimeoutSeconds * 1000, config.proxyIdleTimeoutSeconds * 1000);
     client.notify(attempt);
     if (client.hasLeft) attempt.clientLeft();
-    attempt.start(this.#dispatcher, upstream);
+    attempt.start(dispatcher, upstream);
+  }
+
+  /** What the attempt needs. When that cannot be had there is no attempt, which ends it too. */
+  #prepare(entry: PoolEntry): { readonly upstream: AttemptRequest; readonly dispatcher: Dispatcher } {
+    const { pool, upstreams } = this.#parts;
+    try {
+      const upstream = this.#request.requestFor(entry);
+      return { upstream, dispatcher: upstreams.for(upstream.origin) };
+    } catch (error) {
+      pool.ended(entry);
+      throw error;
+    }
   }
 
   answering(): void {
-    this.#parts.pool.served(this.#entry as PoolEntry, this.#failures ?? NO_FAILURES);
+    this.#parts.pool.served(this.#entry as PoolEntry, this.#failures ?? NO_FAILURES, this.#request.affinity);
   }
 
   attemptEnded(result: AttemptResult): void {
+    this.#parts.pool.ended(this.#entry as PoolEntry);
     this.#request.client.notify(null);
     const error = result.kind === 'failed' ? result.error : result.kind === 'served' ? result.brokenBy : null;
     if (error !== null && !(error instanceof ClientLeft) && !(error instanceof KmiError)) {
@@ -167,7 +183,7 @@ export class Failover implements AttemptOwner {
       // A pooled socket may have died while it was idle. That says nothing about the key: once more on a fresh one.
       if (!this.#freshSocketTried && isSocketDeath(result.error) && body.canReplay) {
         this.#freshSocketTried = true;
-        this.#attempt(entry);
+        this.#askAgain(entry);
         return;
       }
       this.#lastError = result.error;
@@ -188,14 +204,15 @@ export class Failover implements AttemptOwner {
       return;
     }
     if (next === 'same-key' && this.#overloadRetries < Math.max(OVERLOAD_RETRIES, this.#parts.config.proxyRetryMax)) {
-      this.#afterPause(this.#overloadRetries++, () => this.#attempt(entry));
+      this.#afterPause(this.#overloadRetries++, () => this.#askAgain(entry));
       return;
     }
     this.#askAnother(entry, outcome);
   }
 
   #askAnother(entry: PoolEntry, outcome: AttemptOutcome): void {
-    const { config, pool } = this.#parts;
+    const { config } = this.#parts;
+    const { affinity } = this.#request;
     this.#tried ??= new Set();
     this.#tried.add(entry);
     this.#failures ??= [];
@@ -204,7 +221,7 @@ export class Failover implements AttemptOwner {
     if (isKeysOwn(outcome.verdict)) this.#deadKeys += 1;
     else this.#furtherKeys += 1;
     if (this.#furtherKeys <= config.proxyFailoverMax && this.#deadKeys <= DEAD_KEYS_MAX && config.proxyFailoverMax > 0) {
-      const further = pool.choose(this.#tried);
+      const further = take(this.#parts, affinity, this.#tried);
       if (further.candidate !== null) {
         this.#ask(further);
         return;
@@ -216,7 +233,7 @@ export class Failover implements AttemptOwner {
     }
     this.#afterPause(this.#retries++, () => {
       this.#tried?.clear();
-      const again = pool.choose();
+      const again = take(this.#parts, affinity);
       if (again.candidate === null) this.#giveUp();
       else this.#ask(again);
     });
@@ -261,27 +278,6 @@ export class Failover implements AttemptOwner {
 
 const LEFT: FailoverResult['end'] = Object.freeze({ kind: 'left' });
 const NO_FAILURES: readonly Failure[] = Object.freeze([]);
-
-async function waitForKey(
-  { config, pool, waitingRoom, clock }: FailoverParts,
-  refused: Choice<PoolEntry>,
-  client: Departure,
-): Promise<Choice<PoolEntry>> {
-  let choice = refused;
-  const found = await waitingRoom.wait(
-    () => {
-      choice = pool.choose();
-      return choice.candidate === null ? null : choice;
-    },
-    () => (choice.candidate === null && choice.returnsAt !== null ? choice.returnsAt - clock() : null),
-    config.proxyWaitSeconds * 1000,
-    client,
-  );
-  // Whose turn never came has not looked yet; the answer names reasons all the same.
-  return found ?? (choice === NOBODY && !client.hasLeft ? pool.choose() : choice);
-}
-
-const NOBODY: Choice<PoolEntry> = { candidate: null, skipped: [], returnsAt: null };
 
 /** Waits; false when the client left meanwhile. */
 function pause(ms: number, client: Departure): Promise<boolean> {

@@ -6,15 +6,19 @@ import type { Clock } from '../core/time.ts';
 import { KnownPlaces } from '../core/top-level-member.ts';
 import { stampPerSecond } from '../core/zoned-time.ts';
 import { KmiError, reasonOf } from '../errors.ts';
+import { type Affinity, NO_AFFINITY } from './affinity.ts';
 import { Afterwards, type Leftover } from './afterwards.ts';
 import type { AnswerSink, AttemptRequest } from './attempt.ts';
 import { Departure } from './departure.ts';
+import { answerDryRun } from './dry-run-answer.ts';
 import { Failover, type FailoverRequest, type FailoverResult } from './failover.ts';
+import { noteUpload, UploadedIdSink } from './file-answers.ts';
 import { type RequestHead, withCredential } from './headers.ts';
 import { ClientLeft, UpstreamSilence } from './interruptions.ts';
 import type { KeyPool, PoolEntry } from './key-pool.ts';
-import { sendError, sendJson } from './own-answers.ts';
+import { sendError } from './own-answers.ts';
 import type { LedgerPort, LogPort, TracePort, UsagePort } from './ports.ts';
+import { readAffinity } from './read-affinity.ts';
 import { Relay } from './relay.ts';
 import { type BodyLimits, RequestBody } from './request-body.ts';
 import { nextRequestId } from './request-id.ts';
@@ -22,15 +26,16 @@ import { summarisePrompt } from './request-summary.ts';
 import { traceOf } from './request-trace.ts';
 import { TappedSink } from './tapped-sink.ts';
 import { isAnthropic, type Target } from './target.ts';
+import { UpstreamTargets } from './upstream-targets.ts';
 import type { Upstreams } from './upstreams.ts';
 import { type AnswerUsage, usageProtocolOf } from './usage-tap.ts';
-import type { WaitingRoom } from './waiting-room.ts';
+import type { WaitingRooms } from './waiting-rooms.ts';
 
 export type ForwardingParts = {
   readonly config: Config;
   readonly pool: KeyPool;
   readonly upstreams: Upstreams;
-  readonly waitingRoom: WaitingRoom;
+  readonly waitingRooms: WaitingRooms;
   readonly ledger: LedgerPort;
   readonly trace: TracePort;
   readonly usage: UsagePort;
@@ -88,6 +93,7 @@ class Exchange implements FailoverRequest, Leftover {
   readonly body: RequestBody;
   readonly sink: AnswerSink;
   readonly client = new Departure();
+  affinity: Affinity = NO_AFFINITY;
   readonly #line: Line;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
@@ -99,6 +105,8 @@ class Exchange implements FailoverRequest, Leftover {
   readonly #relay: Relay;
   /** Null where no answer states usage. */
   readonly #tapped: TappedSink | null;
+  /** Null for all but uploads. */
+  readonly #uploaded: UploadedIdSink | null;
 
   constructor(line: Line, request: IncomingMessage, response: ServerResponse, head: RequestHead, target: Target) {
     this.#line = line;
@@ -111,7 +119,8 @@ class Exchange implements FailoverRequest, Leftover {
     this.#relay = new Relay(response, isAnthropic(target.endpoint));
     const protocol = request.method === 'POST' && !line.config.dryRun ? usageProtocolOf(target.endpoint) : null;
     this.#tapped = protocol === null ? null : new TappedSink(this.#relay, protocol);
-    this.sink = this.#tapped ?? this.#relay;
+    this.#uploaded = request.method === 'POST' && target.endpoint === '/files' ? new UploadedIdSink(this.#relay) : null;
+    this.sink = this.#tapped ?? this.#uploaded ?? this.#relay;
   }
 
   start(): void {
@@ -131,11 +140,22 @@ class Exchange implements FailoverRequest, Leftover {
       const { failure } = this.body;
       if (failure instanceof ClientLeft) this.ended(LEFT_EARLY);
       else if (failure !== null) this.crashed(failure);
-      else if (this.#line.config.dryRun) this.ended(answerDryRun(this.#line, this.#request, this.#response, this.#target));
+      else if (!this.#isTied()) this.body.whenSettled(this);
+      else if (this.#line.config.dryRun)
+        this.ended(answerDryRun(this.#line, this.#request, this.#response, this.#target, this.affinity));
       else new Failover(this.#line, this).start();
     } catch (error) {
       this.crashed(error);
     }
+  }
+
+  /** Whether it is known what ties the request to an account; else the rest of the body must come first. */
+  #isTied(): boolean {
+    const { pool, places } = this.#line;
+    if (!pool.keepsSessions && !pool.knowsFiles) return true;
+    const affinity = readAffinity(pool, this.#request, this.#target, this.body, places);
+    if (affinity !== null) this.affinity = affinity;
+    return affinity !== null;
   }
 
   requestFor(entry: PoolEntry): AttemptRequest {
@@ -161,6 +181,7 @@ class Exchange implements FailoverRequest, Leftover {
     try {
       this.#finish(result);
       this.body.drop();
+      if (this.#uploaded !== null) noteUpload(this.#line.pool, result, this.#uploaded);
       this.#result = result;
       this.#latencyMs = this.#line.clock() - this.#startedAt;
       this.#line.afterwards.add(this);
@@ -229,11 +250,15 @@ class Exchange implements FailoverRequest, Leftover {
   }
 
   #enterUsage(entry: PoolEntry, { model, usage }: AnswerUsage): void {
-    const session = findNamedSession(headersIn(this.#request.rawHeaders), this.body.held, this.#line.places);
+    const { affinity } = this;
+    const session = affinity.hasLooked
+      ? affinity.session
+      : findNamedSession(headersIn(this.#request.rawHeaders), this.body.held, this.#line.places);
+    if (usage !== null) this.#line.pool.keeper.used(affinity, entry, usage.input);
     this.#line.usage.record({
       at: this.#startedAt,
       keyLabel: entry.key.label,
-      account: null,
+      account: entry.state.account?.id ?? null,
       model,
       session: session === null ? null : formatSession(session.id),
       usage,
@@ -259,44 +284,3 @@ class Exchange implements FailoverRequest, Leftover {
 }
 
 const LEFT_EARLY: FailoverResult = Object.freeze({ entry: null, choice: null, failures: [], end: { kind: 'left' } });
-
-/** Dry-run: a key is chosen, counted and traced as for a real request, and nothing is sent (kmi-manager.md section 7). */
-function answerDryRun(
-  { pool, targets }: Line,
-  request: IncomingMessage,
-  response: ServerResponse,
-  target: Target,
-): FailoverResult {
-  const choice = pool.choose();
-  const entry = choice.candidate;
-  if (entry === null) {
-    const error = new KmiError(pool.entries.length === 0 ? 'no_keys' : 'no_eligible_key', 'Dry-run: no key can serve now.');
-    return { entry: null, choice, failures: [], end: { kind: 'no-key', error } };
-  }
-  const { origin, basePath } = targets.of(entry.key.baseUrl);
-  const body = JSON.stringify({
-    dry_run: true,
-    upstream_url: `${origin}${basePath}${target.endpoint}${target.query}`,
-    method: request.method,
-    path: target.endpoint,
-    key_label: entry.key.label,
-  });
-  sendJson(response, 200, body, ['X-KMI-Dry-Run', 'true']);
-  pool.served(entry, []);
-  return { entry, choice, failures: [], end: { kind: 'served', status: 200, brokenBy: null } };
-}
-
-/** Base URLs taken apart once each. */
-class UpstreamTargets {
-  readonly #known = new Map<string, { origin: string; basePath: string }>();
-
-  of(baseUrl: string): { origin: string; basePath: string } {
-    let target = this.#known.get(baseUrl);
-    if (target === undefined) {
-      const { origin, pathname } = new URL(baseUrl);
-      target = { origin, basePath: pathname === '/' ? '' : pathname };
-      this.#known.set(baseUrl, target);
-    }
-    return target;
-  }
-}

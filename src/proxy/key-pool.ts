@@ -1,24 +1,20 @@
 import type { Config } from '../config/settings.ts';
-import { type KeyHealth, quotaReturnsAt } from '../core/health.ts';
+import { type AccountSkip, isAtLimit } from '../core/account-pool.ts';
+import type { KeyHealth } from '../core/health.ts';
 import type { Key } from '../core/key.ts';
-import type { KeyState } from '../core/key-state.ts';
-import { countedError, penaltyFor } from '../core/penalty.ts';
-import { RateLimit } from '../core/rate-limit.ts';
-import { type Choice, pickActive, pickLone, pickRoundRobin } from '../core/rotation.ts';
-import type { Candidate } from '../core/standing.ts';
+import type { KnownAccount } from '../core/key-state.ts';
+import { countedError } from '../core/penalty.ts';
+import { type Choice, type PickOptions, pickActive, pickLone, pickRoundRobin } from '../core/rotation.ts';
+import { type AffinityChoice, pickQuota, pickSticky } from '../core/strategies.ts';
+import type { Strategy } from '../core/strategy.ts';
 import type { Clock } from '../core/time.ts';
-import { CONSEQUENCES, type VerdictClass } from '../core/verdict.ts';
+import { CONSEQUENCES } from '../core/verdict.ts';
+import { type Affinity, NO_AFFINITY } from './affinity.ts';
+import { loadOf, type PoolEntry } from './pool-entry.ts';
+import { PoolMembers } from './pool-members.ts';
 import type { HealthPort, LedgerPort, LogPort } from './ports.ts';
-
-/** One key as the proxy sees it: what choosing looks at, and what only this process knows. */
-export type PoolEntry = Candidate & {
-  health: KeyHealth | null;
-  readonly limit: RateLimit;
-  /** Rate-limit answers in a row. */
-  strikes: number;
-  /** When the key was last put away; attempts begun before belong to the same burst of failures. Epoch ms. */
-  putAwayAt: number;
-};
+import { type AttemptOutcome, PutAway } from './put-away.ts';
+import { SessionKeeper } from './session-keeper.ts';
 
 export type KeyPoolOptions = {
   readonly config: Config;
@@ -27,37 +23,40 @@ export type KeyPoolOptions = {
   readonly clock: Clock;
 };
 
-/** The outcome of one attempt, as far as it concerns the key. */
-export type AttemptOutcome = {
-  readonly verdict: VerdictClass;
-  readonly status: number;
-  readonly retryAfterMs: number | null;
-  /** Epoch ms. */
-  readonly startedAt: number;
-};
+export type { PoolEntry } from './pool-entry.ts';
+export type { AttemptOutcome } from './put-away.ts';
+
+/** A choice of any strategy, with its reasons. */
+export type PoolChoice = Choice<PoolEntry> | AffinityChoice<PoolEntry>;
 
 const NOTHING_TRIED: ReadonlySet<PoolEntry> = new Set();
 
 /** Chooses keys for requests and puts away those that fail. */
 export class KeyPool {
   readonly #options: KeyPoolOptions;
-  #entries: readonly PoolEntry[] = [];
-  #byLabel: ReadonlyMap<string, PoolEntry> = new Map();
-  #health: HealthPort | null = null;
+  readonly #putAway: PutAway;
+  /** Sessions and files, and the accounts they are with. */
+  readonly keeper: SessionKeeper;
+  readonly #members: PoolMembers;
+  /** Whose turn it is among the accounts for a request without a session. */
+  #dealPosition = 0;
   readonly #listeners = new Set<() => void>();
 
   constructor(options: KeyPoolOptions, keys: readonly Key[]) {
     this.#options = options;
-    this.replaceKeys(keys);
+    this.#putAway = new PutAway(options);
+    this.keeper = new SessionKeeper(options);
+    this.#members = new PoolMembers(options, this.keeper);
+    this.#members.replace(keys);
   }
 
   get entries(): readonly PoolEntry[] {
-    return this.#entries;
+    return this.#members.entries;
   }
 
   /** Where a quota refusal asks what `/usages` says of the reset. */
   useHealth(health: HealthPort): void {
-    this.#health = health;
+    this.#putAway.useHealth(health);
   }
 
   /** Calls `listener` whenever a key may have become available. Returns how to stop. */
@@ -71,95 +70,162 @@ export class KeyPool {
     for (const listener of this.#listeners) listener();
   }
 
+  /** Another process wrote the state file. */
+  stateChanged(): void {
+    this.#members.regroupIfChanged();
+    this.changed();
+  }
+
   /** The registry changed. Keys that stayed keep what is known of them; requests under way are not touched. */
   replaceKeys(keys: readonly Key[]): void {
-    const known = this.#byLabel;
-    const next = this.#entries[this.#options.ledger.store.state.rotationIndex];
-    this.#entries = keys.map((key) => {
-      const old = known.get(key.label);
-      if (old !== undefined && old.key.hash === key.hash) return { ...old, key };
-      if (old !== undefined) this.#forgive(key.label, old.state);
-      return this.#newEntry(key);
-    });
-    this.#byLabel = new Map(this.#entries.map((entry) => [entry.key.label, entry]));
+    const next = this.entries[this.#options.ledger.store.state.rotationIndex];
+    this.#members.replace(keys);
     if (next !== undefined) {
-      const index = this.#entries.findIndex((entry) => entry.key.label === next.key.label);
+      const index = this.entries.findIndex((entry) => entry.key.label === next.key.label);
       if (index !== -1 && index !== this.#options.ledger.store.state.rotationIndex) this.#options.ledger.setRotationIndex(index);
     }
     this.changed();
   }
 
-  /** The label names another credential now: what the old one was put away for is not the new one's. */
-  #forgive(label: string, { block, cooldown, errors401 }: KeyState): void {
-    if (block !== null || errors401 > 0) this.#options.ledger.clearBlock(label);
-    if (cooldown !== null) this.#options.ledger.clearCooldown(label);
+  /** `GET /me` said which account the key belongs to. */
+  setAccount(label: string, account: KnownAccount): void {
+    this.#options.ledger.accountIs(label, account);
+    this.#members.regroupIfChanged();
   }
 
-  #newEntry(key: Key): PoolEntry {
-    const { config, ledger, clock } = this.#options;
-    const state: KeyState = ledger.store.keyState(key.label);
-    const limit = new RateLimit({ perSecond: config.proxyMaxRpsPerKey, perMinute: config.proxyMaxRpmPerKey }, clock);
-    return { key, state, health: null, limit, strikes: 0, putAwayAt: 0 };
+  /** Sessions and files that are with a key whose account was not known are with that account. */
+  nameAccounts(): void {
+    this.#members.nameAccounts();
   }
 
   get isAutoRotating(): boolean {
     return this.#options.ledger.store.state.autoRotate && this.#options.config.autoRotateAllowed;
   }
 
+  /** How auto-rotation picks: as was chosen by command, else as the setting says. */
+  get #strategy(): Strategy {
+    return this.#options.ledger.store.state.strategy ?? this.#options.config.rotateStrategy;
+  }
+
+  /** Whether choosing asks for the session of a request. */
+  get keepsSessions(): boolean {
+    return this.isAutoRotating && this.#strategy !== 'round-robin';
+  }
+
+  /** Whether a request may name a file that only one of several accounts holds. */
+  get knowsFiles(): boolean {
+    return this.keeper.files.size > 0 && this.#members.pool.accounts.length > 1 && this.isAutoRotating;
+  }
+
+  /** The account in this pool that holds the file. */
+  accountOfFile(id: string): string | null {
+    const account = this.keeper.files.accountOf(id);
+    return account !== null && this.#members.pool.byId.has(account) ? account : null;
+  }
+
   /** Chooses a key for a request that has tried `tried` already, and moves the rotation on. */
-  choose(tried: ReadonlySet<PoolEntry> = NOTHING_TRIED): Choice<PoolEntry> {
+  choose(tried: ReadonlySet<PoolEntry> = NOTHING_TRIED, affinity: Affinity = NO_AFFINITY): PoolChoice {
     const { config, ledger, clock } = this.#options;
-    const options = {
+    const options: PickOptions<PoolEntry> = {
       now: clock(),
       includeWarn: config.rotateIncludeWarn,
       requireUsage: config.requireUsageBeforeRequest,
       failOpen: config.failOpenOnEmptyCache,
       tried,
       limitWaitMs,
+      isBusy: !this.#members.anyLimited ? null : isAtLimit,
     };
     const activeIndex = this.activeIndex();
-    const usual = this.isAutoRotating
-      ? pickRoundRobin(this.#entries, ledger.store.state.rotationIndex, options)
-      : pickActive(this.#entries, activeIndex, options);
-    const choice =
-      usual.candidate === null && config.proxyWaitSeconds === 0 ? (pickLone(this.#entries, options) ?? usual) : usual;
+    let choice = this.#pick(options, affinity, activeIndex);
+    if (choice.candidate === null && (config.proxyWaitSeconds === 0 || tried.size > 0))
+      choice = this.#pickBusy(choice.skipped, options, affinity, activeIndex) ?? choice;
+    if (choice.candidate === null && config.proxyWaitSeconds === 0) choice = pickLone(this.entries, options) ?? choice;
     if (choice.candidate === null) return choice;
     choice.candidate.limit.take();
-    if (this.isAutoRotating) ledger.setRotationIndex((choice.index + 1) % this.#entries.length);
-    else this.#noteActive(choice, activeIndex);
+    if (!this.isAutoRotating) this.#noteActive(choice, activeIndex);
+    else if ('binds' in choice) {
+      this.#dealPosition = choice.nextPosition;
+      if (choice.binds) this.keeper.chosen(affinity, choice, this.#members.labelsOf);
+    } else ledger.setRotationIndex((choice.index + 1) % this.entries.length);
     return choice;
+  }
+
+  #pick(options: PickOptions<PoolEntry>, { session, fileAccountId }: Affinity, activeIndex: number): PoolChoice {
+    if (!this.isAutoRotating) return pickActive(this.entries, activeIndex, options);
+    const strategy = this.#strategy;
+    if (strategy === 'round-robin' && (fileAccountId === null || !this.#members.pool.byId.has(fileAccountId)))
+      return pickRoundRobin(this.entries, this.#options.ledger.store.state.rotationIndex, options);
+    const request = { session: session?.id ?? null, fileAccountId, position: this.#dealPosition };
+    const pick = strategy === 'quota' ? pickQuota : pickSticky;
+    return pick(this.#members.pool, request, this.keeper.sessions, options);
+  }
+
+  /** Nobody is free: the least loaded account is asked anyway. Its limit is a reading, and the upstream's own refusal is handled. */
+  #pickBusy(
+    skipped: readonly AccountSkip[],
+    options: PickOptions<PoolEntry>,
+    affinity: Affinity,
+    activeIndex: number,
+  ): PoolChoice | null {
+    let least = Number.POSITIVE_INFINITY;
+    for (const { label, reason } of skipped) {
+      const entry = reason === 'busy' ? this.#members.byLabel.get(label) : undefined;
+      if (entry !== undefined) least = Math.min(least, loadOf(entry));
+    }
+    if (least === Number.POSITIVE_INFINITY) return null;
+    return this.#pick({ ...options, isBusy: (entry) => loadOf(entry) > least }, affinity, activeIndex);
   }
 
   /** The place of the active key; the first key until one was chosen, or when the active one is gone. */
   activeIndex(): number {
     const { activeKey, activeIndex } = this.#options.ledger.store.state;
-    if (activeKey === null) return Math.min(activeIndex, Math.max(this.#entries.length - 1, 0));
+    if (activeKey === null) return Math.min(activeIndex, Math.max(this.entries.length - 1, 0));
     // Nearly always where it was; after a change of the registry it is looked for.
-    if (this.#entries[activeIndex]?.key.label === activeKey) return activeIndex;
+    if (this.entries[activeIndex]?.key.label === activeKey) return activeIndex;
     return Math.max(
-      this.#entries.findIndex((entry) => entry.key.label === activeKey),
+      this.entries.findIndex((entry) => entry.key.label === activeKey),
       0,
     );
   }
 
   /** The key that stands in for an active key that cannot serve becomes the active one; one that only helps out does not. */
-  #noteActive(choice: Extract<Choice<PoolEntry>, { candidate: PoolEntry }>, activeIndex: number): void {
-    const active = this.#entries[activeIndex];
+  #noteActive(choice: Extract<PoolChoice, { candidate: PoolEntry }>, activeIndex: number): void {
+    const active = this.entries[activeIndex];
     if (choice.index === activeIndex && this.#options.ledger.store.state.activeKey !== null) return;
     const skip = choice.skipped.find(({ label }) => label === active?.key.label);
-    if (skip !== undefined && (skip.reason === 'tried' || skip.reason === 'key_rate_limit' || skip.reason === 'upstream')) return;
+    if (skip !== undefined && HELPED_OUT.has(skip.reason)) return;
     this.#options.ledger.setActive(choice.candidate.key.label, choice.index);
   }
 
+  /** An attempt begins. Each is ended once. */
+  began(entry: PoolEntry): void {
+    entry.attempts += 1;
+    entry.account.inFlight += 1;
+  }
+
+  ended(entry: PoolEntry): void {
+    const { account } = entry;
+    const wasFull = isAtLimit(entry);
+    entry.attempts -= 1;
+    account.inFlight -= 1;
+    if (wasFull) this.changed();
+  }
+
   /** An answer under 400 has begun. `failed` are the keys that failed the same request before: now it is known to be their fault. */
-  served(entry: PoolEntry, failed: readonly { entry: PoolEntry; outcome: AttemptOutcome }[]): void {
+  served(
+    entry: PoolEntry,
+    failed: readonly { entry: PoolEntry; outcome: AttemptOutcome }[],
+    affinity: Affinity = NO_AFFINITY,
+  ): void {
+    if (entry.strikes > 0) for (const other of entry.account.entries) other.strikes = 0;
     entry.strikes = 0;
     this.#options.ledger.served(entry.key.label, this.#options.clock());
+    if (affinity.session !== null) this.keeper.served(affinity, entry);
     for (const { entry: other, outcome } of failed) {
       if (CONSEQUENCES[outcome.verdict].blame !== 'if-others-work' || other === entry || isOfBurst(other, outcome)) continue;
       const counter = countedError(outcome.verdict, outcome.status);
       if (counter !== null && this.#awaitsOthers(outcome)) this.#options.ledger.blamed(other.key.label, counter);
-      this.#putAway(other, outcome);
+      this.#putAway.apply(other, outcome);
     }
   }
 
@@ -171,7 +237,7 @@ export class KeyPool {
     if (counter === null) ledger.answered(entry.key.label, clock());
     else ledger.failed(entry.key.label, clock(), counter);
     const { blame } = CONSEQUENCES[outcome.verdict];
-    if (!sameBurst && (blame === 'key' || blame === 'account')) this.#putAway(entry, outcome);
+    if (!sameBurst && (blame === 'key' || blame === 'account')) this.#putAway.apply(entry, outcome);
   }
 
   /**
@@ -179,69 +245,28 @@ export class KeyPool {
    * every key would leave unequal counters behind, and round-robin passes over keys with errors on record.
    */
   #awaitsOthers({ verdict }: AttemptOutcome): boolean {
-    return CONSEQUENCES[verdict].blame === 'if-others-work' && this.#entries.length > 1;
+    return CONSEQUENCES[verdict].blame === 'if-others-work' && this.entries.length > 1;
   }
 
-  #putAway(entry: PoolEntry, outcome: AttemptOutcome): void {
-    const { config, ledger, clock, log } = this.#options;
-    const now = clock();
-    const penalty = penaltyFor(outcome.verdict, {
-      now,
-      retryAfterMs: outcome.retryAfterMs,
-      quotaReturnsAt: entry.health?.usage == null ? null : quotaReturnsAt(entry.health.usage),
-      strikes: entry.strikes,
-      settings: config,
-    });
-    if (penalty === null) return;
-    entry.putAwayAt = now;
-    if (outcome.verdict === 'rate') entry.strikes += 1;
-    ledger.putAway(entry.key.label, penalty);
-    const until = penalty.kind === 'block' ? penalty.block.until : penalty.cooldown.until;
-    const details = {
-      key_label: entry.key.label,
-      verdict: outcome.verdict,
-      status: outcome.status,
-      until: until === null ? null : new Date(until).toISOString(),
-    };
-    if (outcome.verdict === 'banned')
-      log.error('The upstream has closed this account; its key is out of the pool until a person clears it.', details);
-    else log.warn('A key was put away.', details);
-    if (outcome.verdict === 'quota') this.#findReset(entry, now);
-  }
-
-  /** A refused quota is parked by the setting first; `/usages` then says when the window really returns. */
-  #findReset(entry: PoolEntry, parkedAt: number): void {
-    this.#health?.refreshNow(entry.key).then(
-      (health) => {
-        const returnsAt = health.usage === null ? null : quotaReturnsAt(health.usage);
-        const { cooldown } = entry.state;
-        if (returnsAt === null || cooldown?.reason !== 'quota' || entry.putAwayAt !== parkedAt || returnsAt <= parkedAt) return;
-        this.#options.ledger.putAway(entry.key.label, { kind: 'cooldown', cooldown: { reason: 'quota', until: returnsAt } });
-      },
-      () => undefined,
-    );
-  }
-
-  /**
-   * A health reading arrived. A long rest for quota, which only a window's stated reset gives, ends when the reading says
-   * that there is quota again: an early reset or a purchase. A short one is left to pass: right after a refusal the
-   * upstream's readings may still say that nothing was used (kimi-api.md 3.4).
-   */
+  /** A health reading of the key arrived; it counts for all keys of the account. */
   setHealth(label: string, health: KeyHealth): void {
-    const entry = this.#byLabel.get(label);
+    const entry = this.#members.byLabel.get(label);
     if (entry === undefined) return;
-    entry.health = health;
-    const { cooldown } = entry.state;
-    const now = this.#options.clock();
-    const isLong = cooldown?.reason === 'quota' && cooldown.until - now > this.#options.config.rotationCooldownSeconds * 1000;
-    const share = health.usage?.remainingShare ?? null;
-    if (isLong && health.error === null && ((share !== null && share > 0) || (health.usage?.walletCents ?? 0) > 0)) {
-      this.#options.ledger.clearCooldown(label);
-      this.#options.log.info('A key has quota again before its window was due.', { key_label: label });
-    }
+    this.#members.setHealth(entry, health);
+    this.#putAway.endEarly(entry, health);
+    this.changed();
+  }
+
+  /** A blocked key answered again. */
+  answeredAgain(label: string): void {
+    const entry = this.#members.byLabel.get(label);
+    if (entry !== undefined) this.#putAway.answeredAgain(entry);
     this.changed();
   }
 }
+
+/** Why an active key stays the active one although another served. */
+const HELPED_OUT: ReadonlySet<AccountSkip['reason']> = new Set(['tried', 'key_rate_limit', 'busy', 'upstream'] as const);
 
 /** The attempt began before the key was last put away, so its failure is not news. */
 function isOfBurst(entry: PoolEntry, outcome: AttemptOutcome): boolean {

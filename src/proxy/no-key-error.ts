@@ -1,13 +1,10 @@
-import type { Choice, Skip } from '../core/rotation.ts';
+import type { AccountSkip } from '../core/account-pool.ts';
 import type { Clock } from '../core/time.ts';
 import { KmiError } from '../errors.ts';
-import type { KeyPool, PoolEntry } from './key-pool.ts';
+import type { KeyPool, PoolChoice } from './key-pool.ts';
 
 /** Why no key could be chosen, for the client: with the reasons by how often they occur, and when to come back. */
-export function noKeyError(
-  choice: Choice<PoolEntry>,
-  { pool, clock }: { readonly pool: KeyPool; readonly clock: Clock },
-): KmiError {
+export function noKeyError(choice: PoolChoice, { pool, clock }: { readonly pool: KeyPool; readonly clock: Clock }): KmiError {
   if (choice.candidate !== null) throw new Error('A key was chosen.');
   const retryAfterSeconds = choice.returnsAt === null ? null : Math.max(1, Math.ceil((choice.returnsAt - clock()) / 1000));
   const options = retryAfterSeconds === null ? {} : { retryAfterSeconds };
@@ -19,7 +16,7 @@ export function noKeyError(
 }
 
 /** "2 quota, 1 auth": reasons by how often they occur. */
-function summarise(skipped: readonly Skip[]): string {
+function summarise(skipped: readonly AccountSkip[]): string {
   const counts = new Map<string, number>();
   for (const { reason } of skipped) counts.set(reason, (counts.get(reason) ?? 0) + 1);
   return [...counts]

@@ -1,7 +1,8 @@
 import type { KeyHealth } from '../core/health.ts';
 import type { Key } from '../core/key.ts';
-import type { ErrorCounter, KeyState } from '../core/key-state.ts';
+import type { ErrorCounter, KeyState, KnownAccount } from '../core/key-state.ts';
 import type { Penalty } from '../core/penalty.ts';
+import type { Strategy } from '../core/strategy.ts';
 import type { TokenUsage } from '../core/token-usage.ts';
 import type { TraceEvent } from '../core/trace-event.ts';
 
@@ -13,6 +14,7 @@ export type LedgerPort = {
       readonly activeIndex: number;
       readonly rotationIndex: number;
       readonly autoRotate: boolean;
+      readonly strategy: Strategy | null;
     };
     keyState(label: string): KeyState;
   };
@@ -26,6 +28,9 @@ export type LedgerPort = {
   clearCooldown(label: string): void;
   setActive(label: string, index: number): void;
   setRotationIndex(index: number): void;
+  accountIs(label: string, account: KnownAccount): void;
+  forgetAccount(label: string): void;
+  sessionMoved(tokens: number): void;
 };
 
 /** What the proxy needs of health: the reading of one key, now. */

@@ -76,6 +76,17 @@ export class RequestBody {
     else this.#waiter = waiter;
   }
 
+  /** Whether waiting brings no more of it: it is whole, it never will be, or it is too large to be held. */
+  get isSettled(): boolean {
+    return this.#complete || this.#failure !== null || !this.#replayable;
+  }
+
+  /** Tells `waiter`, once, when that is so. Only after `whenReady` has told its own. */
+  whenSettled(waiter: BodyWaiter): void {
+    if (this.isSettled) waiter.bodyReady();
+    else this.#waiter = waiter;
+  }
+
   /** Why the body did not become whole. */
   get failure(): Error | null {
     return this.#failure;
@@ -149,6 +160,7 @@ export class RequestBody {
     this.#replayable = false;
     this.release();
     this.#upload?.paceWith(this.#request);
+    this.#settle();
   }
 
   readonly #end = (): void => {

@@ -23,7 +23,7 @@ import { isAnthropic, parseTarget } from './target.ts';
 import { throttle } from './throttle.ts';
 import { readTls, reloadTls } from './tls-files.ts';
 import { type ProxyEnvironment, Upstreams } from './upstreams.ts';
-import { WaitingRoom } from './waiting-room.ts';
+import { WaitingRooms } from './waiting-rooms.ts';
 
 export type ProxyParts = {
   readonly config: Config;
@@ -98,7 +98,7 @@ export async function startProxy(parts: ProxyParts): Promise<RunningProxy> {
     dropRest(request);
   };
 
-  const forwarding = createForwarding({ ...parts, upstreams, waitingRoom: new WaitingRoom(parts.pool) }, refuse);
+  const forwarding = createForwarding({ ...parts, upstreams, waitingRooms: new WaitingRooms(parts.pool) }, refuse);
 
   // One, or for `localhost` one for each of its addresses.
   const servers: Server[] = [];

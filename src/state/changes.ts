@@ -1,6 +1,6 @@
 import { type Block, type Cooldown, type Counter, type KnownAccount, newKeyState } from '../core/key-state.ts';
 import type { Strategy } from '../core/strategy.ts';
-import type { State } from './schema.ts';
+import type { SessionMoves, State } from './schema.ts';
 
 /**
  * A change of a counter that can be applied to a value somebody else has moved meanwhile: x → max(x + add, floor).
@@ -25,6 +25,8 @@ export type Changes = {
   autoRotate?: boolean;
   strategy?: Strategy;
   lastHealthRefresh?: number;
+  /** To be added. */
+  sessionMoves?: SessionMoves;
   readonly keys: Map<string, KeyChange>;
 };
 
@@ -66,14 +68,19 @@ function shift(change: KeyChange, counter: Counter, next: Shift): void {
 /** Adds `later` to `changes` in place, as if both had been done in that order. */
 export function fold(changes: Changes, later: Changes): void {
   const { keys, ...top } = later;
-  const refreshedAt = changes.lastHealthRefresh;
+  const { lastHealthRefresh: refreshedAt, sessionMoves } = changes;
   Object.assign(changes, top);
   if (refreshedAt !== undefined) changes.lastHealthRefresh = Math.max(refreshedAt, top.lastHealthRefresh ?? 0);
+  if (sessionMoves !== undefined) changes.sessionMoves = addMoves(sessionMoves, top.sessionMoves);
   for (const [label, change] of keys) {
     const earlier = changes.keys.get(label);
     if (earlier === undefined) changes.keys.set(label, copyOf(change));
     else foldKey(earlier, change);
   }
+}
+
+function addMoves(one: SessionMoves, other: SessionMoves | undefined): SessionMoves {
+  return other === undefined ? one : { count: one.count + other.count, tokens: one.tokens + other.tokens };
 }
 
 /** A copy that shares nothing that later changes write to. */
@@ -102,6 +109,7 @@ export function apply(state: State, changes: Changes): void {
   if (changes.lastHealthRefresh !== undefined) {
     state.lastHealthRefresh = Math.max(state.lastHealthRefresh ?? 0, changes.lastHealthRefresh);
   }
+  state.sessionMoves = addMoves(state.sessionMoves, changes.sessionMoves);
   for (const [label, change] of changes.keys) applyToKey(state, label, change);
 }
 

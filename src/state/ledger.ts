@@ -138,6 +138,16 @@ export class Ledger {
   accountIs(label: string, account: KnownAccount): void {
     this.#store.changeKey(label, { account });
   }
+
+  /** The label names another credential: its account is not known. */
+  forgetAccount(label: string): void {
+    this.#store.changeKey(label, { account: null }, true);
+  }
+
+  /** A session had to leave its account. `tokens`: input tokens of its last request. */
+  sessionMoved(tokens: number): void {
+    this.#store.change({ keys: new Map(), sessionMoves: { count: 1, tokens } });
+  }
 }
 
 function hasNothingToForgive(state: KeyState): boolean {

@@ -5,7 +5,8 @@ import { isStrategy, type Strategy } from '../core/strategy.ts';
 
 /**
  * What a proxy and the commands share. The file form is kmi-manager.md section 4 (schema 1) with additions that older
- * readers ignore: `active_key`, `rotation_strategy`, `exhausted_reason`, `account_id` and whatever else stood in the file.
+ * readers ignore: `active_key`, `rotation_strategy`, `exhausted_reason`, `account_id`, `session_moves`
+ * and whatever else stood in the file.
  */
 export type State = {
   /** Label of the key manual rotation chose; null until a choice was made. */
@@ -19,8 +20,12 @@ export type State = {
   strategy: Strategy | null;
   /** Epoch ms. */
   lastHealthRefresh: number | null;
+  /** Sessions that had to leave their account, and the input tokens of their last requests: what the cache lost by it. */
+  sessionMoves: SessionMoves;
   readonly keys: Map<string, KeyState>;
 };
+
+export type SessionMoves = { readonly count: number; readonly tokens: number };
 
 /** Fields of the file this version does not know; kept so that nothing is lost. */
 export type Unknowns = {
@@ -38,6 +43,7 @@ export function newState(): State {
     autoRotate: false,
     strategy: null,
     lastHealthRefresh: null,
+    sessionMoves: { count: 0, tokens: 0 },
     keys: new Map(),
   };
 }
@@ -52,6 +58,8 @@ const TOP_FIELDS = new Set([
   'auto_rotate',
   'rotation_strategy',
   'last_health_refresh',
+  'session_moves',
+  'session_move_tokens',
   'keys',
 ]);
 const KEY_FIELDS = new Set([
@@ -83,6 +91,7 @@ export function parseState(text: string): { state: State; unknowns: Unknowns } |
   state.autoRotate = raw.auto_rotate === true;
   state.strategy = isStrategy(raw.rotation_strategy) ? raw.rotation_strategy : null;
   state.lastHealthRefresh = toTime(raw.last_health_refresh);
+  state.sessionMoves = { count: toCount(raw.session_moves), tokens: toCount(raw.session_move_tokens) };
   const unknownKeys = new Map<string, Record<string, unknown>>();
   for (const [label, entry] of Object.entries(isRecord(raw.keys) ? raw.keys : {})) {
     if (!isRecord(entry)) continue;
@@ -167,6 +176,9 @@ export function renderState(state: State, unknowns: Unknowns): string {
     auto_rotate: state.autoRotate,
     ...(state.strategy === null ? {} : { rotation_strategy: state.strategy }),
     last_health_refresh: renderTime(state.lastHealthRefresh),
+    ...(state.sessionMoves.count === 0
+      ? {}
+      : { session_moves: state.sessionMoves.count, session_move_tokens: state.sessionMoves.tokens }),
     active_key: state.activeKey,
     ...unknowns.top,
     keys,

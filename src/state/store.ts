@@ -1,10 +1,11 @@
-import { readFile, rename, stat } from 'node:fs/promises';
+import { readFile, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type KeyState, newKeyState } from '../core/key-state.ts';
 import type { Clock } from '../core/time.ts';
 import { KmiError, reasonOf } from '../errors.ts';
 import { refuseForeign } from '../files/owner.ts';
 import { makePrivateFolder, removeLeftovers, replaceFile } from '../files/private.ts';
+import { versionOf } from '../files/version.ts';
 import { addTo, apply, type Changes, fold, isEmpty, type KeyChange, noChanges } from './changes.ts';
 import { NO_UNKNOWNS, newState, parseState, renderState, renderTime, type State, type Unknowns } from './schema.ts';
 
@@ -268,17 +269,6 @@ export class StateStore {
     if (Math.abs(now - this.#lastComplaintAt) < COMPLAIN_EVERY_MS) return;
     this.#lastComplaintAt = now;
     this.#options.log.warn(message, { file: this.#options.path, reason: reasonOf(error) });
-  }
-}
-
-/** Tells one version of a file from another; null when there is none. */
-async function versionOf(path: string): Promise<string | null> {
-  try {
-    const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
-    return `${ino}-${size}-${mtimeNs}-${ctimeNs}`;
-  } catch (error) {
-    if (reasonOf(error) === 'ENOENT' || reasonOf(error) === 'ENOTDIR') return null;
-    throw error;
   }
 }
 

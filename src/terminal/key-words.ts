@@ -42,6 +42,7 @@ export const ENGLISH_KEYS: KeyWords = {
     status: 'status not good enough',
     no_usage: 'usage unknown',
     key_rate_limit: 'over its own rate limit',
+    busy: 'as many requests at a time as it may have',
     tried: 'tried already',
   },
   back: 'back',

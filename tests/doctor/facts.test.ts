@@ -1,13 +1,11 @@
 import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
-import { createServer as createHttpServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { request } from 'undici';
 import { expect, test } from 'vitest';
-import { fetchAccountId } from '../../src/doctor/account-id.ts';
 import { readCertificate } from '../../src/doctor/certificate.ts';
 import { lookAt, lookAtAll, whyNotWritable, withRotated } from '../../src/doctor/file-facts.ts';
 import { type Get, reachUpstream } from '../../src/doctor/reach.ts';
@@ -73,15 +71,6 @@ test('through an outgoing proxy only the answer counts', async () => {
     contentType: '',
     date: null,
   });
-});
-
-test('the account of a key is its user_id; without an answer that says so there is none', async () => {
-  const { baseUrl } = await simulator();
-  expect(await fetchAccountId({ value: 'sk-ada', baseUrl }, get)).toBe('u-ada');
-  expect(await fetchAccountId({ value: 'sk-wrong', baseUrl }, get)).toBeNull();
-  const odd = await listen(createHttpServer((_request, response) => void response.end('<html>')));
-  expect(await fetchAccountId({ value: 'x', baseUrl: `http://127.0.0.1:${odd}` }, get)).toBeNull();
-  expect(await fetchAccountId({ value: 'x', baseUrl: `http://127.0.0.1:${await freePort()}` }, get)).toBeNull();
 });
 
 test('a certificate is read with its key; what does not fit is named', async () => {

@@ -20,7 +20,7 @@ export type TestProxyOptions = {
   readonly settings?: Readonly<Record<string, string>>;
   /** Values no variable can hold, such as parts of a second. In process only. */
   readonly config?: Partial<Config>;
-  /** Clock and the like. In process only. */
+  /** Clock and the like. In process only. `/me` is not asked unless `learnAccounts` is true here: tests count calls. */
   readonly app?: AppOverrides;
   readonly autoRotate?: boolean;
   /** Text of `state.json` before the start; goes before `autoRotate`. */
@@ -86,7 +86,7 @@ export async function startTestProxy(options: TestProxyOptions = {}): Promise<In
   const prepared = await prepare(options);
   const environment = { ...prepared.environment, KMI_PROXY_LISTEN: '127.0.0.1:0', ...options.settings };
   const { config } = loadConfig(environment, prepared.home.root);
-  const app = await openApp({ ...config, ...options.config }, { environment, ...options.app });
+  const app = await openApp({ ...config, ...options.config }, { environment, learnAccounts: false, ...options.app });
   const serving = await serve(app);
   cleanUp(() => serving.kill());
   const { baseUrl, port } = serving.proxy;
@@ -139,7 +139,7 @@ async function prepare(options: TestProxyOptions): Promise<Prepared> {
 
 function testProxy({ home, simulator }: Prepared, url: string, port: number, save: () => Promise<void>): TestProxy {
   const sendTo = (path: string, options: SendOptions = {}) => send(url + path, options);
-  const calls = () => simulator.received.filter(({ path }) => !path.endsWith('/usages'));
+  const calls = () => simulator.received.filter(({ path }) => !/\/(?:usages|me)$/.test(path));
   return {
     home,
     simulator,

@@ -1,0 +1,54 @@
+import type { IncomingMessage } from 'node:http';
+import { findFileReferences } from '../core/file-references.ts';
+import { findSession, headersIn } from '../core/session.ts';
+import type { KnownPlaces } from '../core/top-level-member.ts';
+import { Affinity } from './affinity.ts';
+import { fileIdIn } from './file-answers.ts';
+import type { KeyPool } from './key-pool.ts';
+import type { RequestBody } from './request-body.ts';
+import type { Target } from './target.ts';
+
+const NO_CHUNKS: readonly Buffer[] = [];
+const NO_HEADER = () => undefined;
+
+/**
+ * Reads whatever ties the request to an account; null when the whole body must have come first. A session named in a
+ * header is known at once; one that only the body names is looked for in the whole body, because clients may put the name
+ * behind the messages. That is the price of `sticky` and `quota`: such a request goes out when it has arrived, and not
+ * while it arrives. A body too large to be held is not waited for.
+ */
+export function readAffinity(
+  pool: KeyPool,
+  request: IncomingMessage,
+  target: Target,
+  body: RequestBody,
+  places: KnownPlaces,
+): Affinity | null {
+  const { keepsSessions, knowsFiles } = pool;
+  const header = headersIn(request.rawHeaders);
+  let session = keepsSessions ? findSession(header, NO_CHUNKS, places) : null;
+  const named = knowsFiles ? fileIdIn(target.endpoint) : null;
+  let fileAccountId = named === null ? null : pool.accountOfFile(named);
+  const wantsSession = keepsSessions && session === null;
+  const wantsFile = knowsFiles && fileAccountId === null;
+  if (request.method !== 'POST' || !(wantsSession || wantsFile) || !isJson(header('content-type')))
+    return new Affinity(session, fileAccountId, keepsSessions);
+  if (!body.isSettled) return null;
+  if (body.canReplay) {
+    if (wantsSession) session = findSession(NO_HEADER, body.held, places);
+    if (wantsFile) fileAccountId = fileAccountIn(pool, body.held);
+  }
+  return new Affinity(session, fileAccountId, keepsSessions);
+}
+
+function fileAccountIn(pool: KeyPool, chunks: readonly Buffer[]): string | null {
+  for (const id of findFileReferences(chunks)) {
+    const account = pool.accountOfFile(id);
+    if (account !== null) return account;
+  }
+  return null;
+}
+
+function isJson(contentType: string | undefined): boolean {
+  return contentType === undefined || /\bjson\b/i.test(contentType);
+}
