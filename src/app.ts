@@ -10,6 +10,7 @@ import type { FetchedHealth } from './health/usage-client.ts';
 import { hardenAuths } from './keys/harden.ts';
 import { loadRegistry, type Registry } from './keys/registry.ts';
 import type { Log, LogFile } from './log.ts';
+import type { KeyPool } from './proxy/key-pool.ts';
 import type { RunningProxy } from './proxy/server.ts';
 import { Ledger } from './state/ledger.ts';
 import { StateStore, statePath } from './state/store.ts';
@@ -138,6 +139,7 @@ export async function fetchHealth(
 
 export type ServingApp = {
   readonly proxy: RunningProxy;
+  readonly pool: KeyPool;
   readonly log: Log;
   /** Open streams finish; then everything is written and closed. */
   stop(): Promise<void>;
@@ -290,5 +292,5 @@ export async function serve(app: App): Promise<ServingApp> {
     log.info('The proxy stopped.');
     await app.close();
   };
-  return { proxy, log, stop: () => finish(() => proxy.stop()), kill: () => finish(() => proxy.destroy()) };
+  return { proxy, pool, log, stop: () => finish(() => proxy.stop()), kill: () => finish(() => proxy.destroy()) };
 }

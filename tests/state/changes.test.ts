@@ -20,6 +20,7 @@ type Step =
   | { readonly do: 'activate'; readonly index: number }
   | { readonly do: 'rotate'; readonly index: number }
   | { readonly do: 'refresh'; readonly index: number }
+  | { readonly do: 'move'; readonly tokens: number }
   | { readonly do: 'autoRotate'; readonly on: boolean };
 
 const labels = fc.constantFrom('a', 'b', '__proto__');
@@ -34,6 +35,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ do: fc.constant('activate' as const), index: fc.nat(5) }),
   fc.record({ do: fc.constant('rotate' as const), index: fc.nat(5) }),
   fc.record({ do: fc.constant('refresh' as const), index: fc.nat(5) }),
+  fc.record({ do: fc.constant('move' as const), tokens: fc.nat(100_000) }),
   fc.record({ do: fc.constant('autoRotate' as const), on: fc.boolean() }),
 );
 
@@ -41,6 +43,7 @@ function changesOf(step: Step): Changes {
   if (step.do === 'activate') return { keys: new Map(), activeKey: { label: `k${step.index}`, index: step.index } };
   if (step.do === 'rotate') return { keys: new Map(), rotationIndex: step.index };
   if (step.do === 'refresh') return { keys: new Map(), lastHealthRefresh: step.index };
+  if (step.do === 'move') return { keys: new Map(), sessionMoves: { count: 1, tokens: step.tokens } };
   if (step.do === 'autoRotate') return { keys: new Map(), autoRotate: step.on };
   const change: KeyChange = {};
   if (step.do === 'add') addTo(change, step.counter, step.by);
@@ -57,7 +60,10 @@ function perform(state: State, step: Step): void {
   if (step.do === 'activate') Object.assign(state, { activeKey: `k${step.index}`, activeIndex: step.index });
   else if (step.do === 'rotate') state.rotationIndex = step.index;
   else if (step.do === 'refresh') state.lastHealthRefresh = Math.max(state.lastHealthRefresh ?? 0, step.index);
-  else if (step.do === 'autoRotate') state.autoRotate = step.on;
+  else if (step.do === 'move') {
+    const { count, tokens } = state.sessionMoves;
+    state.sessionMoves = { count: count + 1, tokens: tokens + step.tokens };
+  } else if (step.do === 'autoRotate') state.autoRotate = step.on;
   else {
     apply(state, { keys: new Map([[step.label, {}]]) });
     const key = state.keys.get(step.label);

@@ -100,6 +100,8 @@ it('choices and times are kept over a restart', async () => {
   ledger.setRotationIndex(2);
   ledger.setAutoRotate(true);
   ledger.healthRefreshed(AT);
+  ledger.sessionMoved(70_000);
+  ledger.sessionMoved(30_000);
   await store.close();
   const again = await StateStore.open({ path, clock: () => AT, log: { warn: () => undefined } });
   expect(again.state).toMatchObject({
@@ -108,5 +110,6 @@ it('choices and times are kept over a restart', async () => {
     rotationIndex: 2,
     autoRotate: true,
     lastHealthRefresh: AT,
+    sessionMoves: { count: 2, tokens: 100_000 },
   });
 });

@@ -58,6 +58,7 @@ describe('a file of the Python tool', () => {
       autoRotate: true,
       strategy: null,
       lastHealthRefresh: Date.UTC(2026, 1, 2, 9),
+      sessionMoves: { count: 0, tokens: 0 },
       keys: new Map([
         [
           'work',

@@ -41,6 +41,7 @@ export type StoredKey = {
   readonly exhausted_reason?: string;
   readonly blocked_until: string | null;
   readonly blocked_reason: string | null;
+  readonly account_id?: string;
 };
 
 export type StoredState = {
@@ -48,6 +49,8 @@ export type StoredState = {
   readonly active_index: number;
   readonly rotation_index: number;
   readonly auto_rotate: boolean;
+  readonly session_moves?: number;
+  readonly session_move_tokens?: number;
   readonly keys: Readonly<Record<string, StoredKey>>;
 };
 
