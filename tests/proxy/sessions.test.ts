@@ -151,17 +151,18 @@ describe('sticky', () => {
     await chatAs(proxy, session);
     const home = lastAccount(proxy);
     await proxy.serving.stop();
+    const lines = (await proxy.trace(1)).length;
     const settings = { KMI_ROTATE_STRATEGY: 'sticky' };
     const state = '{"schema_version":1,"auto_rotate":true,"keys":{}}';
     const again = await startSecondProxy(proxy, { home: proxy.home, writeKeys: async () => undefined, settings });
     await chatAs(again, session);
     expect(lastAccount(proxy)).toBe(home);
-    expect((await again.trace(1)).at(-1)?.choice).toBe('session');
+    expect((await again.trace(lines + 1)).at(-1)?.choice).toBe('session');
     await again.serving.stop();
     await writeFile(sessionsPath(proxy.home.stateDir), 'garbage');
     const third = await startSecondProxy(proxy, { home: proxy.home, writeKeys: async () => undefined, settings, state });
     expect((await chatAs(third, session)).status).toBe(200);
-    expect((await third.trace(1)).at(-1)?.choice).toBe('placed');
+    expect((await third.trace(lines + 2)).at(-1)?.choice).toBe('placed');
     await third.log(join(proxy.home.stateDir, 'sessions.bin'));
   });
 
