@@ -57,6 +57,14 @@ describe('round robin', () => {
     );
   });
 
+  it('passes over keys whose account is busy, at every stage', () => {
+    const isBusy = ({ key }: Candidate) => key.label !== 'c';
+    expect(summary(pickRoundRobin(keys({}, {}, {}), 0, options({ isBusy })))).toBe('c round_robin (a:busy b:busy)');
+    expect(summary(pickRoundRobin(keys({}, {}, { share: 0.1 }), 0, options({ isBusy })))).toBe('c fail_open (a:busy b:busy)');
+    expect(summary(pickRoundRobin(keys({}, {}, resting()), 0, options({ isBusy })))).toBe('c reserve (a:busy b:busy)');
+    expect(summary(pickActive(keys({}, {}), 0, options({ isBusy })))).toBe('none (a:busy b:busy)');
+  });
+
   it('takes warn keys when they are included', () => {
     expect(summary(pickRoundRobin(keys({ share: 0.1 }, { share: 0.9 }), 0, options({ includeWarn: true })))).toBe(
       'a round_robin ()',

@@ -60,4 +60,55 @@ describe('the table of sessions', () => {
     expect(new Sessions().load(new Uint8Array(40))).toBe(0);
     expect(new Sessions().load(new Uint8Array(0))).toBe(0);
   });
+
+  it('is, after a merge, the table of the newest sights of both', () => {
+    const sight = fc.record({ session: fc.integer({ min: 1, max: 12 }), account: fc.constantFrom('a', 'b') });
+    const sights = fc.array(sight, { maxLength: 30 });
+    fc.assert(
+      fc.property(sights, sights, (ours, theirs) => {
+        const [table, other, model] = [new Sessions(8), new Sessions(8), new Map<number, { account: string; at: number }>()];
+        const all = [
+          ...ours.map((entry, n) => ({ ...entry, at: 2 * n, into: table })),
+          ...theirs.map((entry, n) => ({ ...entry, at: 2 * n + 1, into: other })),
+        ];
+        for (const { session, account, at, into } of all) into.set(session, account, at);
+        for (const known of [table, other]) {
+          for (const { session, accountId, seenAt } of known.entries()) {
+            if ((model.get(session)?.at ?? -1) < seenAt) model.set(session, { account: accountId, at: seenAt });
+          }
+        }
+        table.merge([...other.entries()]);
+        const newest = [...model].sort(([, a], [, b]) => a.at - b.at).slice(-8);
+        expect([...table.entries()].map(({ session, accountId }) => [session, accountId])).toEqual(
+          newest.map(([session, { account }]) => [session, account]),
+        );
+        for (const id of ['a', 'b']) {
+          expect(table.activeOn(id, 0)).toBe(newest.filter(([, { account }]) => account === id).length);
+        }
+      }),
+    );
+  });
+
+  it('takes the sessions of an account along to its new name, also to one that has sessions already', () => {
+    const table = new Sessions();
+    table.set(1, 'key:a', 1);
+    table.set(2, 'b', 2);
+    table.renameAccount('key:a', 'a');
+    table.renameAccount('nobody', 'a');
+    expect([table.accountOf(1), table.activeOn('a', 3), table.activeOn('key:a', 3)]).toEqual(['a', 1, 0]);
+    table.set(3, 'key:a', 3);
+    table.renameAccount('key:a', 'a');
+    table.renameAccount('b', 'a');
+    expect([1, 2, 3].map((session) => table.accountOf(session))).toEqual(['a', 'a', 'a']);
+    expect(table.activeOn('a', 3)).toBe(3);
+    table.set(2, 'b', 4);
+    expect([table.activeOn('a', 4), table.activeOn('b', 4)]).toEqual([2, 1]);
+    const again = new Sessions();
+    expect(again.load(table.dump())).toBe(3);
+    expect([...again.entries()].map(({ session, accountId }) => [session, accountId])).toEqual([
+      [1, 'a'],
+      [3, 'a'],
+      [2, 'b'],
+    ]);
+  });
 });
