@@ -102,7 +102,7 @@ async function beginAnew(): Promise<void> {
   place.simulator.received.length = 0;
 }
 
-const calls = () => place.simulator.received.filter(({ path }) => !path.endsWith('/usages'));
+const calls = () => place.simulator.received.filter(({ path }) => !/\/(?:usages|me)$/.test(path));
 const countOf = async (label: string): Promise<number> => (await place.readState()).keys[label]?.request_count ?? 0;
 
 describe('an answer of the upstream puts away whom it should', () => {
