@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import type { Config } from './config/settings.ts';
 import { watchConnections } from './connection-watch.ts';
 import type { KeyHealth } from './core/health.ts';
@@ -242,6 +243,7 @@ export async function serve(app: App): Promise<ServingApp> {
           keys: () => keys,
           accountOf: (label) => store.keyState(label).account,
           fetch: (key, signal) => fetchAccountId(key, (url, options) => plainGet(proxy.upstreams, url, options), signal),
+          isDoubtful: async ({ source }, { at }) => ((await stat(source).catch(() => null))?.mtimeMs ?? 0) > at,
           onAccount: (key, account) => pool.setAccount(key.label, account),
           clock,
           random: Math.random,

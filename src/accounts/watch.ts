@@ -8,6 +8,8 @@ export type AccountWatchOptions = {
   readonly accountOf: (label: string) => KnownAccount | null;
   /** The account's id; null when it cannot be learned now. Must not throw. */
   readonly fetch: (key: Key, signal: AbortSignal) => Promise<string | null>;
+  /** Whether the label may stand for another key than when its account was asked for. Looked up once, at the start. */
+  readonly isDoubtful?: (key: Key, known: KnownAccount) => Promise<boolean>;
   readonly onAccount: (key: Key, account: KnownAccount) => void;
   readonly clock: Clock;
   /** 0 to 1, as Math.random. */
@@ -43,6 +45,7 @@ export function startAccountWatch(options: AccountWatchOptions): AccountWatch {
   const abort = new AbortController();
   const failures = new Map<string, Failures>();
   const asked = new Set<string>();
+  const doubted = new Set<string>();
   const refreshMs = REFRESH_MS * (0.9 + 0.2 * random());
   let running = 0;
   let timer: NodeJS.Timeout | null = null;
@@ -52,7 +55,7 @@ export function startAccountWatch(options: AccountWatchOptions): AccountWatch {
     const failed = failures.get(label);
     if (failed !== undefined && failed.hash === hash && clock() < failed.retryAt) return false;
     const known = options.accountOf(label);
-    return known === null || Math.abs(clock() - known.at) >= refreshMs;
+    return known === null || doubted.has(hash) || Math.abs(clock() - known.at) >= refreshMs;
   }
 
   function look(): void {
@@ -83,6 +86,7 @@ export function startAccountWatch(options: AccountWatchOptions): AccountWatch {
     if (abort.signal.aborted || !options.keys().some(({ label, hash }) => label === key.label && hash === key.hash)) return;
     if (id !== null) {
       failures.delete(key.label);
+      doubted.delete(key.hash);
       options.onAccount(key, { id, at: clock() });
       return;
     }
@@ -97,7 +101,16 @@ export function startAccountWatch(options: AccountWatchOptions): AccountWatch {
     for (const label of failures.keys()) if (!labels.has(label)) failures.delete(label);
   }
 
+  async function doubt(): Promise<void> {
+    for (const key of options.keys()) {
+      const known = options.accountOf(key.label);
+      if (known !== null && (await options.isDoubtful?.(key, known)) === true) doubted.add(key.hash);
+    }
+    if (doubted.size > 0) look();
+  }
+
   look();
+  void doubt();
   return {
     keysChanged: look,
     stop() {

@@ -72,6 +72,22 @@ describe('the watch of accounts', () => {
     expect(world.asked).toEqual(['a', 'a']);
   });
 
+  it('asks at the start for a key that may have been replaced while nobody watched, and keeps what it knew until then', async () => {
+    const known = new Map(['a', 'b'].map((label): [string, KnownAccount] => [label, { id: `old-${label}`, at: NOW - 1 }]));
+    const learned: string[] = [];
+    const world = watching([key('a'), key('b')], async ({ label }) => `new-${label}`, {
+      accountOf: (label) => known.get(label) ?? null,
+      isDoubtful: async ({ label }) => label === 'b',
+      onAccount: ({ label }, account) => {
+        known.set(label, account);
+        learned.push(account.id);
+      },
+    });
+    await eventually(() => learned.length > 0 || undefined);
+    world.watch.keysChanged();
+    expect([world.asked, learned, known.get('a')?.id]).toEqual([['b'], ['new-b'], 'old-a']);
+  });
+
   it('asks again after a failure, after ever longer pauses', async () => {
     let failures = 3;
     const world = watching([key('a')], async () => (failures-- > 0 ? null : 'id'));
