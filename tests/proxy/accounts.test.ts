@@ -124,4 +124,36 @@ describe('the keys of one account', () => {
     const { keys } = await proxy.state(({ keys: { a3 } }) => a3?.blocked_reason === 'payment_required');
     expect([keys.a1?.blocked_reason, keys.a2?.blocked_reason]).toEqual(['auth', 'payment_required']);
   });
+
+  it('are back together when one of them answers a recheck, but for what is a key of its own', async () => {
+    const proxy = await startAccountProxy({
+      accounts: [{ name: 'A', labels: ['a1', 'a2', 'a3'] }, { name: 'B' }],
+      strategy: null,
+    });
+    const account = proxy.simulator.account('A');
+    account.fail('invalid_key', { times: 1 });
+    await proxy.chat();
+    account.fail('membership_unverified', { times: 1 });
+    await proxy.chat();
+    await proxy.state(({ keys: { a3 } }) => a3?.blocked_reason === 'payment_required');
+    const { pool } = proxy.serving;
+    pool.answeredAgain('a3');
+    const { keys } = await proxy.state(({ keys: { a3 } }) => a3?.blocked_reason === null);
+    expect([keys.a1?.blocked_reason, keys.a2?.blocked_reason]).toEqual(['auth', null]);
+  });
+
+  it('are counted as rate limited together, and together no more once one of them serves', async () => {
+    const proxy = await startAccountProxy({ accounts: TWO_KEYS, strategy: null });
+    proxy.simulator.account('A').fail('rate_limited', { times: 1 });
+    await proxy.chat();
+    const { pool } = proxy.serving;
+    expect(pool.entries.map(({ strikes, state }) => [strikes, state.cooldown?.reason ?? null])).toEqual([
+      [1, 'rate'],
+      [1, 'rate'],
+      [0, null],
+    ]);
+    const [, a2] = pool.entries;
+    if (a2 !== undefined) pool.served(a2, []);
+    expect(pool.entries.map(({ strikes }) => strikes)).toEqual([0, 0, 0]);
+  });
 });
