@@ -28,8 +28,12 @@ export class UploadedFiles {
     if (oldest !== undefined) this.#accounts.delete(oldest);
   }
 
-  renameAccount(from: string, to: string): void {
-    for (const [id, account] of this.#accounts) if (account === from) this.#accounts.set(id, to);
+  /** Accounts are known by other names now: old name to new. */
+  renameAccounts(names: ReadonlyMap<string, string>): void {
+    for (const [id, account] of this.#accounts) {
+      const name = names.get(account);
+      if (name !== undefined) this.#accounts.set(id, name);
+    }
   }
 
   /** Takes over what another process knows; what is known here counts as uploaded later. */

@@ -69,19 +69,25 @@ export class PoolMembers {
   }
 
   #regroup(): void {
-    for (const entry of this.entries) entry.accountId = accountIdOf(entry);
+    const renamed = new Map<string, string>();
+    for (const entry of this.entries) {
+      const id = accountIdOf(entry);
+      if (id !== entry.accountId && entry.accountId === ownAccountId(entry.key.label)) renamed.set(entry.accountId, id);
+      entry.accountId = id;
+    }
     this.pool = groupAccounts(this.entries);
     this.#limited = 0;
     for (const { places } of this.pool.accounts) {
       const account = joinEntries(places.map((place) => this.entries[place] as PoolEntry));
       if (account.parallelLimit !== null) this.#limited += 1;
     }
-    this.nameAccounts();
+    this.#keeper.renameAccounts(renamed);
   }
 
   /** What is with a key whose account was not known is with that account. */
   nameAccounts(): void {
-    for (const { key, accountId } of this.entries) this.#keeper.renameAccount(ownAccountId(key.label), accountId);
+    const known = this.entries.filter(({ state }) => state.account !== null);
+    this.#keeper.renameAccounts(new Map(known.map(({ key, accountId }) => [ownAccountId(key.label), accountId])));
   }
 
   setHealth(entry: PoolEntry, health: KeyHealth): void {

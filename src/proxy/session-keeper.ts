@@ -80,9 +80,10 @@ export class SessionKeeper {
     this.fileChanges += 1;
   }
 
-  renameAccount(from: string, to: string): void {
-    if (from === to) return;
-    this.sessions.renameAccount(from, to);
-    this.files.renameAccount(from, to);
+  /** Accounts are known by other names now: old name to new. */
+  renameAccounts(names: ReadonlyMap<string, string>): void {
+    if (names.size === 0) return;
+    for (const [from, to] of names) this.sessions.renameAccount(from, to);
+    this.files.renameAccounts(names);
   }
 }

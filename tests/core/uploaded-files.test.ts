@@ -18,7 +18,7 @@ it('uploaded files follow their account to its new name, and what is known here 
   const files = new UploadedFiles(3);
   files.set('f1', 'key:a');
   files.set('f2', 'b');
-  files.renameAccount('key:a', 'a');
+  files.renameAccounts(new Map([['key:a', 'a']]));
   files.merge([
     ['f0', 'z'],
     ['f2', 'other'],
