@@ -196,7 +196,7 @@ describe('an outage', () => {
 
 describe('a burst of failures', () => {
   it('of fifty requests counts once', async () => {
-    const proxy = await startTestProxy({ accounts: ['a', 'b'], simulator: { behaviour: { latencyMs: 100 } } });
+    const proxy = await startTestProxy({ accounts: ['a', 'b'], simulator: { behaviour: { latencyMs: 1_500 } } });
     proxy.simulator.account('a').fail('rate_limited');
     const answers = await Promise.all(Array.from({ length: 50 }, () => proxy.chat()));
     expect(answers.map(({ status }) => status)).toEqual(Array(50).fill(200));
