@@ -115,7 +115,7 @@ describe('sticky', () => {
     expect(home).not.toBe('C');
     expect(rest).toEqual([home, home]);
     await chatAs(proxy, other);
-    const lines = (await proxy.trace(from + 3)).slice(-4);
+    const lines = (await proxy.trace(from + 4)).slice(-4);
     expect(lines.map(({ choice }) => choice)).toEqual(['moved', 'session', 'session', 'moved']);
     expect(lines[0]?.tried).toEqual([{ key_label: 'C', status: 403, verdict: 'quota' }]);
     expect(lines[3]?.skipped).toEqual(expect.arrayContaining([{ key_label: 'C', reason: 'quota' }]));
