@@ -3,6 +3,7 @@ import type { Config } from '../config/settings.ts';
 import { redact } from '../core/redact.ts';
 import { findNamedSession, formatSession, headersIn } from '../core/session.ts';
 import type { Clock } from '../core/time.ts';
+import type { TokenUsage } from '../core/token-usage.ts';
 import { KnownPlaces } from '../core/top-level-member.ts';
 import { stampPerSecond } from '../core/zoned-time.ts';
 import { KmiError, reasonOf } from '../errors.ts';
@@ -242,30 +243,29 @@ class Exchange implements FailoverRequest, Leftover {
 
   #enter(result: FailoverResult, said: AnswerUsage | null): void {
     try {
-      if (said !== null && result.entry !== null) this.#enterUsage(result.entry, said);
-      this.#enterTrace(result);
+      const session = said === null ? null : this.#sessionName();
+      if (said !== null && result.entry !== null) this.#enterUsage(result.entry, said, session);
+      this.#enterTrace(result, said?.usage ?? null, session);
     } catch (error) {
       this.#line.log.error('A request could not be written down.', { reason: reasonOf(error) });
     }
   }
 
-  #enterUsage(entry: PoolEntry, { model, usage }: AnswerUsage): void {
+  #sessionName(): string | null {
     const { affinity } = this;
     const session = affinity.hasLooked
       ? affinity.session
       : findNamedSession(headersIn(this.#request.rawHeaders), this.body.held, this.#line.places);
-    if (usage !== null) this.#line.pool.keeper.used(affinity, entry, usage.input);
-    this.#line.usage.record({
-      at: this.#startedAt,
-      keyLabel: entry.key.label,
-      account: entry.state.account?.id ?? null,
-      model,
-      session: session === null ? null : formatSession(session.id),
-      usage,
-    });
+    return session === null ? null : formatSession(session.id);
   }
 
-  #enterTrace(result: FailoverResult): void {
+  #enterUsage(entry: PoolEntry, { model, usage }: AnswerUsage, session: string | null): void {
+    if (usage !== null) this.#line.pool.keeper.used(this.affinity, entry, usage.input);
+    const account = entry.state.account?.id ?? null;
+    this.#line.usage.record({ at: this.#startedAt, keyLabel: entry.key.label, account, model, session, usage });
+  }
+
+  #enterTrace(result: FailoverResult, usage: TokenUsage | null, session: string | null): void {
     const { config, ledger, trace, stamp } = this.#line;
     const { method = 'GET' } = this.#request;
     const { endpoint } = this.#target;
@@ -277,6 +277,8 @@ class Exchange implements FailoverRequest, Leftover {
       latencyMs: this.#latencyMs,
       rotationIndex: ledger.store.state.rotationIndex,
       prompt: config.tracePrompts && method === 'POST' ? summarisePrompt(this.body.held) : NO_PROMPT,
+      usage,
+      session,
       dryRun: config.dryRun,
     };
     trace.record(traceOf(facts, result));

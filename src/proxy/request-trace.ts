@@ -1,3 +1,4 @@
+import type { TokenUsage } from '../core/token-usage.ts';
 import type { TraceEvent, TriedKey } from '../core/trace-event.ts';
 import type { FailoverResult, Failure } from './failover.ts';
 import { ClientLeft } from './interruptions.ts';
@@ -17,6 +18,9 @@ export type TraceFacts = {
   readonly latencyMs: number;
   readonly rotationIndex: number;
   readonly prompt: PromptSummary;
+  /** null where the answer stated none. */
+  readonly usage: TokenUsage | null;
+  readonly session: string | null;
   readonly dryRun: boolean;
 };
 
@@ -43,6 +47,12 @@ export function traceOf(facts: TraceFacts, result: FailoverResult): TraceEvent {
   if (tried.length > 0) event.tried = tried.map(triedKey);
   const skipped = (choice?.skipped ?? []).filter(({ reason }) => reason !== 'tried').slice(0, SKIPS_MAX);
   if (skipped.length > 0) event.skipped = skipped.map(({ label, reason }) => ({ key_label: label, reason }));
+  if (facts.usage !== null) {
+    event.input_tokens = facts.usage.input;
+    event.cached_tokens = facts.usage.cached;
+    event.output_tokens = facts.usage.output;
+  }
+  if (facts.session !== null) event.session = facts.session;
   if (facts.dryRun) event.dry_run = true;
   return event;
 }
