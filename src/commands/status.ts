@@ -66,6 +66,8 @@ function toJson({ config, now, probe, url, daemonLog, candidates, activeIndex, s
       auto_rotate: state.autoRotate,
       strategy,
       strategy_source: source,
+      session_moves: state.sessionMoves.count,
+      session_move_tokens: state.sessionMoves.tokens,
     },
     policy: {
       strict_usage_check: config.requireUsageBeforeRequest,

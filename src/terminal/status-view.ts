@@ -12,6 +12,7 @@ import { type Field, innerWidth, renderFields, renderPanel, viewWidth } from './
 import { type Alert, findAlerts } from './status-alerts.ts';
 import type { Style } from './style.ts';
 import { renderTable } from './table.ts';
+import { tokenText } from './token-text.ts';
 import { wrapToWidth } from './width.ts';
 
 /** What `kmi status` looks at, at one moment. */
@@ -34,6 +35,7 @@ export type StatusReport = {
     /** Chosen with `kmi rotate auto --strategy`; null: as the setting says. */
     readonly strategy: Strategy | null;
     readonly lastHealthRefresh: number | null;
+    readonly sessionMoves: { readonly count: number; readonly tokens: number };
   };
   readonly folderExists: boolean;
   readonly skipped: readonly SkippedFile[];
@@ -179,6 +181,13 @@ function rotationFields(report: StatusReport): Field[] {
   ];
 }
 
+/** What the moves of sessions to other accounts have cost; nothing while there was none. */
+function movesField({ count, tokens }: StatusReport['state']['sessionMoves']): Field[] {
+  if (count === 0) return [];
+  const lost = tokens === 0 ? '' : `; ${tokenText(tokens)} tokens had to be read again`;
+  return [{ name: 'moved', value: `${counted(count, 'session')} whose account could not serve${lost}` }];
+}
+
 function strategyFields(report: StatusReport): Field[] {
   const { config, state } = report;
   const { strategy, source } = strategyInForce(state.strategy, config.rotateStrategy);
@@ -196,6 +205,7 @@ function strategyFields(report: StatusReport): Field[] {
           value: `stay with their account; new ones ${strategy === 'sticky' ? 'are dealt by their hash' : 'go where quota would otherwise expire'}`,
         },
         { name: 'no session', value: 'such requests take turns, account by account' },
+        ...movesField(state.sessionMoves),
       ];
   }
 }

@@ -36,6 +36,8 @@ const Status = z.strictObject({
     auto_rotate: z.boolean(),
     strategy: z.enum(['round-robin', 'sticky', 'quota']),
     strategy_source: z.enum(['chosen', 'setting']),
+    session_moves: Count,
+    session_move_tokens: Count,
   }),
   policy: z.strictObject({ strict_usage_check: z.boolean(), fail_open_on_empty_cache: z.boolean() }),
   cache: z.strictObject({ usage_refresh_seconds: Count, blocklist_recheck_seconds: Count, blocklist_max: Count }),
@@ -97,7 +99,15 @@ test('--json has the shape of the reference, and nothing else is on standard out
     keys: { total: 4, disabled: 1, blocked: 1, exhausted: 1 },
     accounts: { total: 3, unknown_keys: 1, shared: [{ account: 'a1b2c3d4', keys: ['ben', 'cleo'] }] },
     active_key: 'cleo',
-    rotation: { active_index: 2, rotation_index: 1, auto_rotate: true, strategy: 'sticky', strategy_source: 'chosen' },
+    rotation: {
+      active_index: 2,
+      rotation_index: 1,
+      auto_rotate: true,
+      strategy: 'sticky',
+      strategy_source: 'chosen',
+      session_moves: 0,
+      session_move_tokens: 0,
+    },
     policy: { strict_usage_check: false, fail_open_on_empty_cache: true },
     cache: { usage_refresh_seconds: 600, blocklist_recheck_seconds: 3600, blocklist_max: 3 },
     payment_block_seconds: 3600,
@@ -195,8 +205,16 @@ test('the strategy is the setting until another one is chosen', async () => {
   const env = { KMI_ROTATE_STRATEGY: 'quota', KMI_AUTO_ROTATE_ALLOWED: '1' };
   await writeState(home, { auto_rotate: true });
   expect((await status(home, env)).json.rotation).toMatchObject({ strategy: 'quota', strategy_source: 'setting' });
-  await writeState(home, { auto_rotate: true, rotation_strategy: 'sticky' });
-  expect((await status(home, env)).json.rotation).toMatchObject({ strategy: 'sticky', strategy_source: 'chosen' });
+  await writeState(home, { auto_rotate: true, rotation_strategy: 'sticky', session_moves: 2, session_move_tokens: 90_500 });
+  expect((await status(home, env)).json.rotation).toMatchObject({
+    strategy: 'sticky',
+    strategy_source: 'chosen',
+    session_moves: 2,
+    session_move_tokens: 90_500,
+  });
   const { stdout } = await runKmi(['status', '--plain'], { env: { ...home.env, ...env }, cwd: home.root });
   expect(stdout).toMatch(/mode +sticky \(chosen with `kmi rotate auto`; KMI_ROTATE_STRATEGY says\n +quota\)/);
+  expect(stdout.replace(/\s+/g, ' ')).toContain(
+    'moved 2 sessions whose account could not serve; 90,500 tokens had to be read again',
+  );
 });

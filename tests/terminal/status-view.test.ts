@@ -5,6 +5,8 @@ import { displayWidth } from '../../src/terminal/width.ts';
 import { VERSION } from '../../src/version.ts';
 import { account, COLORED, candidate, configOf, LOOKS, mixedPool, NOW, PLAIN, UNCOLORED, visible } from './fixture.ts';
 
+const NO_MOVES = { count: 0, tokens: 0 };
+
 const keys = { total: 1, ready: 1, resting: 0, out: 0 };
 
 function report(change: Partial<StatusReport> = {}): StatusReport {
@@ -16,7 +18,14 @@ function report(change: Partial<StatusReport> = {}): StatusReport {
     daemonLog: '/home/kim/.kmi/logs/proxy.out',
     candidates: [candidate('ada'), candidate('ben')],
     activeIndex: 0,
-    state: { activeKey: null, rotationIndex: 1, autoRotate: false, strategy: null, lastHealthRefresh: null },
+    state: {
+      activeKey: null,
+      rotationIndex: 1,
+      autoRotate: false,
+      strategy: null,
+      lastHealthRefresh: null,
+      sessionMoves: NO_MOVES,
+    },
     folderExists: true,
     skipped: [],
     ...change,
@@ -27,7 +36,14 @@ const troubled = report({
   config: configOf({ dryRun: false, autoRotateAllowed: true }),
   probe: { kind: 'running', pid: 4711, version: VERSION, uptimeSeconds: 7_500, keys },
   candidates: mixedPool({ asked: false }),
-  state: { activeKey: 'ada', rotationIndex: 2, autoRotate: true, strategy: null, lastHealthRefresh: NOW - 190_000 },
+  state: {
+    activeKey: 'ada',
+    rotationIndex: 2,
+    autoRotate: true,
+    strategy: null,
+    lastHealthRefresh: NOW - 190_000,
+    sessionMoves: NO_MOVES,
+  },
   skipped: [
     { file: '/home/kim/_auths/old/broken.toml', reason: 'malformed', detail: 'The file is not valid TOML (line 2, column 4).' },
     { file: '/home/kim/_auths/twin.env', reason: 'duplicate_key', detail: 'It holds the same key as ada.env.' },
@@ -84,7 +100,14 @@ test('every way in which something is wrong has an alert that says what to do', 
   expect(text(report({ probe: { kind: 'unreachable', reason: 'no answer in time' } }))).toContain('no answer in time');
   const old = { kind: 'running', pid: 1, version: '0.0.1', uptimeSeconds: 5, keys } as const;
   expect(text(report({ probe: old }))).toContain('The running proxy is version 0.0.1');
-  const state = { activeKey: 'gone', rotationIndex: 0, autoRotate: true, strategy: null, lastHealthRefresh: null };
+  const state = {
+    activeKey: 'gone',
+    rotationIndex: 0,
+    autoRotate: true,
+    strategy: null,
+    lastHealthRefresh: null,
+    sessionMoves: NO_MOVES,
+  };
   expect(text(report({ state }))).toMatch(
     /active key gone has no auth file any more; ada[\s\S]*Auto-rotation is on, but KMI_AUTO_ROTATE_ALLOWED does not/,
   );
@@ -142,7 +165,14 @@ test.each([
   ['quota', /mode quota\n sessions stay with their account; new ones go where quota would otherwise\s+expire\n/],
 ] as const)('with %s it says what becomes of the next request', (rotateStrategy, words) => {
   const config = configOf({ autoRotateAllowed: true, rotateStrategy });
-  const state = { activeKey: null, rotationIndex: 1, autoRotate: true, strategy: null, lastHealthRefresh: null };
+  const state = {
+    activeKey: null,
+    rotationIndex: 1,
+    autoRotate: true,
+    strategy: null,
+    lastHealthRefresh: null,
+    sessionMoves: NO_MOVES,
+  };
   expect(text(report({ config, state })).replace(/ +/g, ' ')).toMatch(words);
 });
 
@@ -151,7 +181,7 @@ test('a strategy that is not the setting comes with where it is from', () => {
     text(
       report({
         config: configOf({ autoRotateAllowed: true, rotateStrategy }),
-        state: { activeKey: null, rotationIndex: 0, autoRotate: true, strategy, lastHealthRefresh: null },
+        state: { activeKey: null, rotationIndex: 0, autoRotate: true, strategy, lastHealthRefresh: null, sessionMoves: NO_MOVES },
       }),
     ).replace(/\s+/g, ' ');
   expect(shown('sticky', 'round-robin')).toContain(
