@@ -4,6 +4,7 @@ import type { ErrorName, UpstreamError } from './errors.ts';
 import { type FaultOptions, FaultPlan, type RawAnswer, type TransportFault } from './faults.ts';
 import { PromptCache } from './prompt-cache.ts';
 import { Quota, type QuotaSpec } from './quota.ts';
+import { nothingStated, type Stated } from './stated.ts';
 
 /** Extra-usage money: serves when a window is full, until it is gone. Cents of `currency`. */
 export type Wallet = { cents: number; currency: string; costCents: number };
@@ -67,6 +68,8 @@ export class SimulatedAccount {
     aborted: 0,
     broken: 0,
   };
+  /** What its answers told their clients, as far as the bytes left: less than `books` when an answer was cut short or not asked. */
+  readonly stated: Stated = nothingStated();
   wallet: Wallet | null;
   parallelLimit: number | null;
   models: readonly string[] | null;
@@ -137,10 +140,19 @@ export class SimulatedAccount {
     return this;
   }
 
-  /** The number of the next uploaded file, from 1. */
-  takeFileNumber(): number {
+  /** Takes an uploaded file; its id, which only this account knows (kimi-api.md 3.5). */
+  takeFile(): string {
     this.#files += 1;
-    return this.#files;
+    return `${this.#filePrefix}${this.#files}`;
+  }
+
+  hasFile(id: string): boolean {
+    const number = id.startsWith(this.#filePrefix) ? Number(id.slice(this.#filePrefix.length)) : 0;
+    return number >= 1 && number <= this.#files;
+  }
+
+  get #filePrefix(): string {
+    return `file-${this.name}-`;
   }
 
   setWallet(change: Partial<Wallet> | null): this {

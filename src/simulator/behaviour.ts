@@ -31,6 +31,8 @@ export type Behaviour = {
   chunks: number;
   /** Reasoning deltas before them. */
   reasoningChunks: number;
+  /** OpenAI protocol: the usage says how many tokens were reasoning. */
+  statesReasoning: boolean;
   /** Compress for clients that accept it. */
   gzip: boolean;
   /** Bytes of a body, as sent, after which the connection is reset; null = never. */
@@ -53,6 +55,7 @@ export const DEFAULT_BEHAVIOUR: Readonly<Behaviour> = {
   chunkPauseMs: 0,
   chunks: 6,
   reasoningChunks: 0,
+  statesReasoning: false,
   gzip: false,
   resetAfterBytes: null,
   usagesView: 'both',

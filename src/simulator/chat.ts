@@ -17,6 +17,8 @@ export type Chat = {
   readonly cachedTokens: number;
   readonly reasoning: readonly string[];
   readonly content: readonly string[];
+  /** The answer says how many of its tokens were reasoning. */
+  readonly statesReasoning: boolean;
 };
 
 const QUOTA_ERRORS: Record<WindowName, UpstreamError> = {
@@ -41,6 +43,8 @@ export function refusalOf(account: SimulatedAccount, prompt: Prompt, bodyBytes: 
       return { ...ERRORS.no_model_access, message };
     }
   }
+  const strange = prompt.files.find((id) => !account.hasFile(id));
+  if (strange !== undefined) return { ...ERRORS.file_not_found, message: `Invalid request: file ${strange} is not found` };
   if (parallelLimit !== null && account.inFlight >= parallelLimit) return ERRORS.concurrency;
   const full = account.quota.full(now);
   if (full === null || (wallet !== null && wallet.cents >= wallet.costCents)) return null;
@@ -67,6 +71,7 @@ export function acceptChat(account: SimulatedAccount, prompt: Prompt, now: numbe
     cachedTokens,
     reasoning: cutText(`Account ${account.name} thinks about request ${number}.`, behaviour.reasoningChunks),
     content: cutText(`Hello from account ${account.name}, request ${number}.`, behaviour.chunks),
+    statesReasoning: behaviour.statesReasoning,
   };
 }
 

@@ -10,11 +10,16 @@ export type Pace = {
   readonly gzip: boolean;
   /** Bytes of the body, as sent, before the connection is reset; null = never. A shorter body is reset at its end. */
   readonly resetAfterBytes: number | null;
+  /** Events of a stream before it falls silent; another answer does not come at all. null = never. */
+  readonly hangAfterChunks: number | null;
 };
 
-/** Sends an answer. Comes back when it is sent, broken off, or the client has left. */
-export async function deliver(exchange: Exchange, answer: Answer, pace: Pace): Promise<void> {
-  if (exchange.closed) return;
+/**
+ * Sends an answer. Comes back when it is sent, broken off, or the client has left; `sent` is told every part of the body
+ * as it leaves, before any encoding.
+ */
+export async function deliver(exchange: Exchange, answer: Answer, pace: Pace, sent: (text: string) => void): Promise<void> {
+  if (exchange.closed || (answer.body.kind === 'whole' && pace.hangAfterChunks !== null)) return;
   const { response } = exchange;
   const headers = pace.gzip ? [...answer.headers, 'content-encoding', 'gzip', 'vary', 'accept-encoding'] : answer.headers;
   if (answer.body.kind === 'whole') {
@@ -23,22 +28,33 @@ export async function deliver(exchange: Exchange, answer: Answer, pace: Pace): P
     if (pace.resetAfterBytes === null) {
       exchange.chunksSent = 1;
       response.end(bytes);
+      sent(answer.body.bytes.toString());
       return;
     }
     response.write(bytes.subarray(0, pace.resetAfterBytes));
+    // Of a compressed part nobody can say what it holds.
+    if (!pace.gzip || bytes.length <= pace.resetAfterBytes) {
+      sent(answer.body.bytes.toString('utf8', 0, pace.gzip ? answer.body.bytes.length : pace.resetAfterBytes));
+    }
     return exchange.breakOff('reset');
   }
   response.writeHead(answer.status, [...headers]);
   response.flushHeaders();
   if (pace.firstByteDelayMs > 0) await exchange.pause(pace.firstByteDelayMs);
-  return sendEvents(exchange, answer.body.events, pace);
+  return sendEvents(exchange, answer.body.events, pace, sent);
 }
 
-async function sendEvents(exchange: Exchange, events: readonly string[], pace: Pace): Promise<void> {
+async function sendEvents(
+  exchange: Exchange,
+  events: readonly string[],
+  pace: Pace,
+  sent: (text: string) => void,
+): Promise<void> {
   const { response } = exchange;
   const compressor = pace.gzip ? startCompressor() : null;
   let left = pace.resetAfterBytes ?? Number.POSITIVE_INFINITY;
   for (const [index, event] of events.entries()) {
+    if (index === pace.hangAfterChunks) return;
     if (index > 0 && pace.chunkPauseMs > 0) await exchange.pause(pace.chunkPauseMs);
     const bytes = compressor === null ? event : await compressor.compress(event);
     if (exchange.closed) return;
@@ -46,12 +62,15 @@ async function sendEvents(exchange: Exchange, events: readonly string[], pace: P
       const buffer = Buffer.from(bytes);
       if (buffer.length >= left) {
         response.write(buffer.subarray(0, left));
+        if (compressor === null) sent(buffer.toString('utf8', 0, left));
         return exchange.breakOff('reset');
       }
       left -= buffer.length;
     }
     exchange.chunksSent += 1;
-    if (!response.write(bytes)) await exchange.drained();
+    const hasRoom = response.write(bytes);
+    sent(event);
+    if (!hasRoom) await exchange.drained();
   }
   if (pace.resetAfterBytes !== null) return exchange.breakOff('reset');
   const tail = compressor === null ? null : await compressor.finish();

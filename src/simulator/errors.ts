@@ -141,6 +141,12 @@ export const ERRORS = {
     type: 'invalid_request_error',
     message: 'Invalid request: tool_call_id call_1 is not found',
   },
+  // No source tells what the upstream says to a file it does not know for this account (scope: kimi-api.md 3.5).
+  file_not_found: {
+    status: 400,
+    type: 'invalid_request_error',
+    message: 'Invalid request: file file-a-1 is not found',
+  },
   duplicate_function: {
     status: 400,
     type: 'invalid_request_error',

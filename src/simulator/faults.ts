@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { ERRORS, type ErrorName, type UpstreamError } from './errors.ts';
 import { ALL_ROUTES, FORWARDED_ROUTES, type Route, WORK_ROUTES } from './routes.ts';
 
@@ -21,7 +22,7 @@ export type Fault =
   | { readonly kind: 'error'; readonly error: UpstreamError; readonly inStreamAfterChunks: number | null }
   | { readonly kind: 'raw'; readonly answer: RawAnswer }
   | { readonly kind: 'refuse' }
-  | { readonly kind: 'hang' }
+  | { readonly kind: 'hang'; readonly inStreamAfterChunks: number | null }
   | { readonly kind: 'reset'; readonly afterBytes: number | null };
 
 export type FaultOptions = {
@@ -29,17 +30,29 @@ export type FaultOptions = {
   times?: number;
   /** Share of the requests it strikes, 0 to 1; default 1. */
   probability?: number;
+  /** Which requests it strikes, by their headers; default all. */
+  when?: (headers: IncomingHttpHeaders) => boolean;
   /** Source of randomness for `probability`. */
   random?: () => number;
   /** Routes it strikes; see `routesOf` for the default. */
   on?: readonly Route[];
   /** `reset` only: bytes of the body, as sent, that still leave; default half of it. */
   afterBytes?: number;
-  /** Errors of a streamed chat only: answer 200, send this many chunks, then the error as an event of the stream. */
+  /**
+   * Errors and `hang` of a streamed chat only: answer 200, send this many chunks, then the error as an event of the stream,
+   * or nothing more until the client leaves.
+   */
   inStreamAfterChunks?: number;
 };
 
-type Planned = { fault: Fault; left: number; probability: number; random: () => number; on: ReadonlySet<Route> };
+type Planned = {
+  fault: Fault;
+  left: number;
+  probability: number;
+  random: () => number;
+  when: (headers: IncomingHttpHeaders) => boolean;
+  on: ReadonlySet<Route>;
+};
 
 /** What is to go wrong for an account: the first planned fault that applies strikes. */
 export class FaultPlan {
@@ -52,6 +65,7 @@ export class FaultPlan {
       left: options.times ?? Number.POSITIVE_INFINITY,
       probability: options.probability ?? 1,
       random: options.random ?? Math.random,
+      when: options.when ?? (() => true),
       on: new Set(options.on ?? routesOf(fault)),
     });
   }
@@ -61,10 +75,10 @@ export class FaultPlan {
   }
 
   /** The fault that strikes this request, or null. */
-  draw(route: Route): Fault | null {
+  draw(route: Route, headers: IncomingHttpHeaders): Fault | null {
     if (this.#planned.length === 0) return null;
     for (const planned of this.#planned) {
-      if (!planned.on.has(route)) continue;
+      if (!planned.on.has(route) || !planned.when(headers)) continue;
       if (planned.probability < 1 && planned.random() >= planned.probability) continue;
       planned.left -= 1;
       if (planned.left <= 0) this.#planned = this.#planned.filter((other) => other !== planned);
@@ -75,7 +89,8 @@ export class FaultPlan {
 }
 
 function faultOf(what: ErrorName | TransportFault | UpstreamError | RawAnswer, options: FaultOptions): Fault {
-  if (what === 'refuse' || what === 'hang') return { kind: what };
+  if (what === 'refuse') return { kind: what };
+  if (what === 'hang') return { kind: what, inStreamAfterChunks: options.inStreamAfterChunks ?? null };
   if (what === 'reset') return { kind: 'reset', afterBytes: options.afterBytes ?? null };
   if (typeof what === 'object' && 'chunks' in what) return { kind: 'raw', answer: what };
   const error = typeof what === 'string' ? ERRORS[what] : what;

@@ -5,7 +5,7 @@ import { deliver, deliverRaw } from './deliver.ts';
 import { ERRORS } from './errors.ts';
 import type { Fault } from './faults.ts';
 import { answerQuestion, breakStream } from './reply.ts';
-import { beginVisit, type Surroundings, type Visit } from './visit.ts';
+import { beginVisit, noteSent, type Surroundings, type Visit } from './visit.ts';
 
 /** Makes the listener: a request is recorded, its account found, then struck by a planned fault or answered. */
 export function createHandler(surroundings: Surroundings): (request: IncomingMessage, response: ServerResponse) => void {
@@ -14,7 +14,7 @@ export function createHandler(surroundings: Surroundings): (request: IncomingMes
   return (request, response) => {
     count += 1;
     const visit = beginVisit(surroundings, request, response, count);
-    const fault = visit.account?.faults.draw(visit.route) ?? null;
+    const fault = visit.account?.faults.draw(visit.route, request.headers) ?? null;
     if (fault?.kind === 'refuse') {
       visit.exchange.markBroken();
       request.socket.resetAndDestroy();
@@ -23,7 +23,7 @@ export function createHandler(surroundings: Surroundings): (request: IncomingMes
     readBody(request, (body, complete) => {
       if (visit.received !== null) visit.received.body = body;
       record.changed();
-      if (!complete || fault?.kind === 'hang') return;
+      if (!complete || (fault?.kind === 'hang' && fault.inStreamAfterChunks === null)) return;
       respond(surroundings, visit, fault, body).catch((error: unknown) => {
         // A defect of the simulator must show in the test that met it, not take the process down.
         visit.exchange.markBroken();
@@ -53,7 +53,9 @@ async function respond(surroundings: Surroundings, visit: Visit, fault: Fault | 
       chunkPauseMs: behaviour?.chunkPauseMs ?? 0,
       gzip: behaviour?.gzip === true && /\bgzip\b/i.test(String(exchange.request.headers['accept-encoding'] ?? '')),
       resetAfterBytes: resetPoint(visit, fault, answer),
+      hangAfterChunks: fault?.kind === 'hang' ? fault.inStreamAfterChunks : null,
     },
+    (text) => noteSent(visit, text),
   );
 }
 

@@ -9,6 +9,7 @@ function usageOf(chat: Chat) {
     total_tokens: chat.promptTokens + completionTokens,
     cached_tokens: chat.cachedTokens,
     prompt_tokens_details: { cached_tokens: chat.cachedTokens },
+    ...(chat.statesReasoning ? { completion_tokens_details: { reasoning_tokens: chat.reasoning.length } } : {}),
   };
 }
 

@@ -51,7 +51,7 @@ function renderFile(account: SimulatedAccount, question: Question): string {
   const filename = /filename="([^"]*)"/.exec(text)?.[1] ?? 'upload';
   const purpose = /name="purpose"\r\n(?:[^\r\n]+\r\n)*\r\n([^\r\n]*)/.exec(text)?.[1] ?? 'video';
   return JSON.stringify({
-    id: `file-${account.name}-${account.takeFileNumber()}`,
+    id: account.takeFile(),
     object: 'file',
     bytes: question.body.length,
     created_at: Math.floor(question.now / 1000),

@@ -8,6 +8,8 @@ export type Prompt = {
   readonly tokens: number;
   /** The prompt cache's key, null when the client sent none. */
   readonly session: string | null;
+  /** Ids of the uploaded files that the messages name (`ms://<id>`). */
+  readonly files: readonly string[];
 };
 
 const DEFAULT_MODEL = 'kimi-for-coding';
@@ -25,6 +27,7 @@ export function parsePrompt(body: Buffer): Prompt | null {
     includeUsage: isObject(options) && options.include_usage === true,
     tokens: Math.max(1, Math.ceil(characters / 4)),
     session: textOf(request.prompt_cache_key) ?? (isObject(metadata) ? textOf(metadata.user_id) : null),
+    files: filesIn(request.messages),
   };
 }
 
@@ -51,4 +54,12 @@ function countCharacters(value: unknown): number {
   let characters = 0;
   for (const part of Object.values(value)) characters += countCharacters(part);
   return characters;
+}
+
+const FILE_URL = /^ms:\/\/([\w.-]+)$/;
+
+/** A file is a whole value, `"url": "ms://<id>"`; text that merely speaks of one names none. */
+function filesIn(value: unknown): string[] {
+  if (typeof value === 'string') return FILE_URL.exec(value)?.slice(1) ?? [];
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(filesIn) : [];
 }

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Stated } from './stated.ts';
 
 /** What the simulator remembers of a request. Entries appear when the headers have arrived and fill up as it goes on. */
 export type ReceivedRequest = {
@@ -24,6 +25,8 @@ export type ReceivedRequest = {
   status: number | null;
   /** The client closed the connection before the answer's end. */
   aborted: boolean;
+  /** What the answer stated of its tokens, as far as the bytes left; null when it stated nothing. */
+  stated: Stated | null;
 };
 
 /** The list of requests, and who waits for it to change. */

@@ -6,6 +6,7 @@ import type { Protocol } from './errors.ts';
 import { Exchange, type Outcome } from './exchange.ts';
 import type { ReceivedRequest, RequestRecord } from './record.ts';
 import { findRoute, protocolOf, type Route, readKey } from './routes.ts';
+import { type Stated, statedIn, writeDown } from './stated.ts';
 
 /** What a request meets. */
 export type Surroundings = {
@@ -32,6 +33,8 @@ export type Visit = {
   chat: Chat | null;
   /** The answer ends with an error event. */
   failsInStream: boolean;
+  /** What the answer has stated of its tokens so far. */
+  stated: Stated | null;
 };
 
 /** Opens the visit: who asks for what. The books are settled when the response closes. */
@@ -64,6 +67,7 @@ export function beginVisit(
         endedAt: null,
         status: null,
         aborted: false,
+        stated: null,
       }
     : null;
   const visit: Visit = {
@@ -75,11 +79,22 @@ export function beginVisit(
     number,
     chat: null,
     failsInStream: false,
+    stated: null,
   };
   surroundings.open.add(visit.exchange);
   if (received !== null) surroundings.record.received.push(received);
   surroundings.record.changed();
   return visit;
+}
+
+/** A part of the answer's body, before any encoding, has been handed to the socket. */
+export function noteSent(visit: Visit, text: string): void {
+  const { account, received } = visit;
+  const statement = visit.chat === null ? null : statedIn(text);
+  if (account === null || statement === null) return;
+  writeDown(account.stated, statement, visit.stated);
+  visit.stated = statement;
+  if (received !== null) received.stated = statement;
 }
 
 function endVisit(surroundings: Surroundings, visit: Visit, outcome: Outcome): void {

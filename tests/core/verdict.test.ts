@@ -99,6 +99,7 @@ const MEANINGS: Readonly<Record<ErrorName, VerdictClass>> = {
   token_limit: 'caller',
   reasoning_missing: 'caller',
   tool_call_missing: 'caller',
+  file_not_found: 'caller',
   duplicate_function: 'caller',
   content_filter: 'caller',
   invalid_temperature: 'caller',

@@ -50,6 +50,7 @@ const ROWS: Readonly<Record<ErrorName, Consequence>> = {
   token_limit: caller(400),
   reasoning_missing: caller(400),
   tool_call_missing: caller(400),
+  file_not_found: caller(400),
   duplicate_function: caller(400),
   content_filter: caller(400),
   invalid_temperature: caller(400),
