@@ -10,7 +10,7 @@ export type Pace = {
   readonly gzip: boolean;
   /** Bytes of the body, as sent, before the connection is reset; null = never. A shorter body is reset at its end. */
   readonly resetAfterBytes: number | null;
-  /** Events of a stream before it falls silent; another answer does not come at all. null = never. */
+  /** Events of a stream before it falls silent; null = never. */
   readonly hangAfterChunks: number | null;
 };
 
@@ -19,7 +19,7 @@ export type Pace = {
  * as it leaves, before any encoding.
  */
 export async function deliver(exchange: Exchange, answer: Answer, pace: Pace, sent: (text: string) => void): Promise<void> {
-  if (exchange.closed || (answer.body.kind === 'whole' && pace.hangAfterChunks !== null)) return;
+  if (exchange.closed) return;
   const { response } = exchange;
   const headers = pace.gzip ? [...answer.headers, 'content-encoding', 'gzip', 'vary', 'accept-encoding'] : answer.headers;
   if (answer.body.kind === 'whole') {

@@ -40,7 +40,7 @@ export type FaultOptions = {
   afterBytes?: number;
   /**
    * Errors and `hang` of a streamed chat only: answer 200, send this many chunks, then the error as an event of the stream,
-   * or nothing more until the client leaves.
+   * or nothing more until the client leaves (nothing at all where the answer is no stream).
    */
   inStreamAfterChunks?: number;
 };

@@ -42,6 +42,8 @@ async function respond(surroundings: Surroundings, visit: Visit, fault: Fault | 
   // Decided on arrival, so that what waits out the latency counts as in flight and is paid for.
   const answer =
     account === null ? answerError(ERRORS.invalid_key, protocol) : judge(account, visit, fault, body, surroundings.clock());
+  // Only a stream can fall silent half way; a refusal comes whole.
+  if (fault?.kind === 'hang' && answer.body.kind === 'whole' && visit.chat !== null) return;
   if (!(await beforeHeaders(surroundings, visit, answer.status))) return;
   const headers = [...answer.headers, ...identityHeaders(visit.number, account?.name ?? 'nobody')];
   const behaviour = account?.behaviour;

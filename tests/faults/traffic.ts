@@ -22,9 +22,14 @@ export function newAgent(): Agent {
   return new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
 }
 
-export function sendChat(url: string, chat: Chat, agent?: Agent): Promise<Answer> {
+export function sendChat(
+  url: string,
+  chat: Chat,
+  agent?: Agent,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
   return send(url + pathOf(chat), {
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', ...headers },
     body: bodyOf(chat),
     ...(agent === undefined ? {} : { agent }),
   });

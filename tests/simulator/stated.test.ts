@@ -111,7 +111,7 @@ it('a hang of an answer that is no stream is silence, and strikes only the reque
   leave.abort();
   await expect(hanging).rejects.toThrow('abort');
   await simulator.waitFor((requests) => requests[1]?.aborted === true);
-  expect(simulator.received[1]).toMatchObject({ stated: null });
+  expect(simulator.received[1]).toMatchObject({ stated: null, status: null });
 });
 
 describe('uploaded files', () => {
