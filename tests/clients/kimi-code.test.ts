@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
 import { mkdtemp } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { beforeAll, beforeEach, expect, it } from 'vitest';
 import { runKmi } from '../support/spawn.ts';
 import { openTerminal } from '../support/tmux.ts';
 import { type InstalledClients, installClients } from './installed-clients.ts';
+import { ALONE, kimiEnvironment, pathWithKimi } from './kimi-environment.ts';
 import { type ProxiedSimulator, startProxiedSimulator } from './proxied-simulator.ts';
 
 let clients: InstalledClients;
@@ -22,32 +23,12 @@ beforeEach(() => {
   proxied.takeChats();
 });
 
-/** Keeps the client from calling anybody but the proxy. */
-const ALONE = {
-  KIMI_DISABLE_TELEMETRY: '1',
-  KIMI_CODE_NO_AUTO_UPDATE: '1',
-  // Whatever else it would call fails at once; loopback is direct (kimi-api.md part B).
-  HTTPS_PROXY: 'http://127.0.0.1:9',
-  HTTP_PROXY: 'http://127.0.0.1:9',
-};
-
-const pathWithKimi = () => `${clients.binFolder}${delimiter}${process.env.PATH}`;
-
 type Printed = { readonly code: number; readonly stdout: string; readonly stderr: string };
 
 /** Runs `kimi` with a home of its own, pointed at the proxy by its own variables. */
 async function kimi(args: readonly string[], settings: Readonly<Record<string, string>> = {}): Promise<Printed> {
   const home = await mkdtemp(join(proxied.home.root, 'kimi-'));
-  const env = {
-    PATH: pathWithKimi(),
-    HOME: home,
-    KIMI_CODE_HOME: join(home, '.kimi-code'),
-    ...ALONE,
-    KIMI_MODEL_NAME: 'kimi-for-coding',
-    KIMI_MODEL_API_KEY: 'proxy',
-    KIMI_MODEL_BASE_URL: proxied.home.proxyUrl,
-    ...settings,
-  };
+  const env = { ...kimiEnvironment(clients, home, proxied.home.proxyUrl), ...settings };
   return new Promise((resolve) => {
     const child = execFile(
       join(clients.binFolder, 'kimi'),
@@ -104,13 +85,13 @@ it.each(['cli.js kimi', 'robin.js'])('%s runs Kimi Code through the proxy, with 
     script,
     timeoutMs: 120_000,
     cwd: home,
-    env: { ...proxied.home.env, ...ALONE, KMI_DRY_RUN: '0', HOME: home, PATH: pathWithKimi() },
+    env: { ...proxied.home.env, ...ALONE, KMI_DRY_RUN: '0', HOME: home, PATH: pathWithKimi(clients) },
   });
   expect(printed).toMatchObject({ code: 0, stdout: expect.stringContaining('Hello from account') });
   expect(proxied.takeChats()).toEqual([expect.stringMatching(/^\/chat\/completions /)]);
   const version = await runKmi([...first, '--version'], {
     script,
-    env: { ...proxied.home.env, HOME: home, PATH: pathWithKimi() },
+    env: { ...proxied.home.env, HOME: home, PATH: pathWithKimi(clients) },
   });
   expect(version).toEqual({ code: 0, signal: null, stdout: '2.1.0\n', stderr: '' });
 });
@@ -130,7 +111,7 @@ it('the interactive Kimi Code works in a terminal through `kmi kimi`, and its en
   const home = await mkdtemp(join(proxied.home.root, 'kimi-'));
   const env = { ...proxied.home.env, ...ALONE, KMI_DRY_RUN: '0', HOME: home };
   const terminal = await openTerminal({ cwd: home, env, columns: 100, rows: 40 });
-  await terminal.type(`PATH='${pathWithKimi()}'; clear; kmi kimi`);
+  await terminal.type(`PATH='${pathWithKimi(clients)}'; clear; kmi kimi`);
   await terminal.waitFor(/Trust this folder\?/);
   await terminal.press('Enter');
   await terminal.waitFor(/kimi-for-coding/);

@@ -10,13 +10,18 @@ export type ProxiedSimulator = {
   readonly simulator: Simulator;
   /** Answered chats since the last call: path and account, in order of arrival. */
   readonly takeChats: () => string[];
+  /** Ends the proxy, so that everything it counted is saved. */
+  readonly stop: () => Promise<void>;
 };
 
-/** The built proxy in live round-robin over accounts `ada` and `ben` of a simulator that lets coding agents only chat. */
-export async function startProxiedSimulator(settings: Readonly<Record<string, string>> = {}): Promise<ProxiedSimulator> {
+/** The built proxy in live auto-rotation over these accounts of a simulator. */
+export async function startProxiedSimulator(
+  settings: Readonly<Record<string, string>> = {},
+  names: readonly string[] = ['ada', 'ben'],
+): Promise<ProxiedSimulator> {
   const home = await temporaryHome();
   const accounts: AccountSpec[] = [];
-  for (const name of ['ada', 'ben']) accounts.push({ name, keys: [(await home.addKey({ label: name })).key] });
+  for (const name of names) accounts.push({ name, keys: [(await home.addKey({ label: name })).key] });
   const simulator = await startSimulator({ accounts });
   cleanUp(() => simulator.close());
   await mkdir(home.stateDir);
@@ -36,6 +41,7 @@ export async function startProxiedSimulator(settings: Readonly<Record<string, st
   return {
     home,
     simulator,
+    stop: async () => void (await proxy.stop()),
     takeChats() {
       const chats = simulator.received.slice(seen).filter(isAnsweredChat);
       seen = simulator.received.length;
