@@ -30,8 +30,9 @@ export function chatBody(bytes: number): string {
 
 export const HAS_WRK = isInstalled('wrk');
 
-export function runLoad(subject: Subject, body: string, connections: number, seconds: number): Promise<LoadResult> {
-  return HAS_WRK ? runWrk(subject, body, connections, seconds) : runAutocannon(subject, body, connections, seconds);
+/** Posts the bodies in turn for so many seconds. */
+export function runLoad(subject: Subject, bodies: readonly string[], connections: number, seconds: number): Promise<LoadResult> {
+  return HAS_WRK ? runWrk(subject, bodies, connections, seconds) : runAutocannon(subject, bodies, connections, seconds);
 }
 
 const LUA_REPORT = `
@@ -40,17 +41,28 @@ done = function(summary, latency, requests)
   io.write(string.format("RESULT %d %d %f %f %d\\n", summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), errors))
 end`;
 
-async function runWrk(subject: Subject, body: string, connections: number, seconds: number): Promise<LoadResult> {
+async function runWrk(subject: Subject, bodies: readonly string[], connections: number, seconds: number): Promise<LoadResult> {
   const folder = mkdtempSync(join(tmpdir(), 'kmi-wrk-'));
   try {
-    writeFileSync(join(folder, 'body.json'), body);
+    for (const [n, body] of bodies.entries()) writeFileSync(join(folder, `body${n}.json`), body);
     const script = `
-local file = io.open("${folder}/body.json", "rb")
 wrk.method = "POST"
-wrk.body = file:read("*all")
 wrk.headers["Content-Type"] = "application/json"
 wrk.headers["Authorization"] = "Bearer bench"
 wrk.headers["User-Agent"] = "KimiCLI/1.0"
+local requests = {}
+local sent = 0
+init = function(args)
+  for n = 1, ${bodies.length} do
+    local file = io.open("${folder}/body" .. (n - 1) .. ".json", "rb")
+    requests[n] = wrk.format(nil, nil, nil, file:read("*all"))
+    file:close()
+  end
+end
+request = function()
+  sent = sent + 1
+  return requests[sent % ${bodies.length} + 1]
+end
 ${LUA_REPORT}`;
     writeFileSync(join(folder, 'post.lua'), script);
     const wrk = [
@@ -74,11 +86,16 @@ ${LUA_REPORT}`;
   }
 }
 
-async function runAutocannon(subject: Subject, body: string, connections: number, seconds: number): Promise<LoadResult> {
+async function runAutocannon(
+  subject: Subject,
+  bodies: readonly string[],
+  connections: number,
+  seconds: number,
+): Promise<LoadResult> {
   const result = await autocannon({
     url: subject.origin + subject.path,
     method: 'POST',
-    body,
+    requests: bodies.map((body) => ({ body })),
     headers: { 'content-type': 'application/json', authorization: 'Bearer bench' },
     connections,
     duration: seconds,

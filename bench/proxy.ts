@@ -1,9 +1,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { renderChart } from './chart.ts';
-import { chatBody, HAS_WRK, runLoad } from './load.ts';
+import { chatBody, HAS_WRK } from './load.ts';
 import { usageOf } from './process-usage.ts';
+import { cpuOf, loadOnce, type Row, rotate, round, type Sample } from './sampling.ts';
+import { benchSessions } from './sessions.ts';
 import { median, quantile, spread } from './statistics.ts';
+import { benchStrategies } from './strategies.ts';
 import { runStreams } from './streams.ts';
 import {
   CAN_PIN,
@@ -20,17 +23,10 @@ import {
  *
  *   npm run bench                      everything; writes bench/results.json and docs/bench.svg
  *   npm run bench -- --short           2 KB and 88 KB bodies at 16 connections, 100 streams; seconds instead of minutes
- *   npm run bench -- --only load       one of load, streams, keys, start
+ *   npm run bench -- --only load       one of load, streams, keys, start, strategies, sessions
  *   npm run bench -- --subjects bare,kmi
  */
 
-type Sample = {
-  readonly cpuUsPerRequest: number;
-  readonly rps: number;
-  readonly p50: number;
-  readonly p99: number;
-  readonly errors: number;
-};
 type StreamSample = {
   readonly p50FirstByteMs: number;
   readonly p50LateMs: number;
@@ -52,9 +48,9 @@ const subjects = (flagValue('--subjects')?.split(',') ?? SUBJECT_NAMES).filter(
 const SIZES = { '2 KB': 2 * 1024, '88 KB': 88 * 1024 };
 const CONNECTIONS = isShort ? [16] : [1, 16, 64];
 const STREAMS = isShort ? [100] : [1, 100, 500, 1000];
+const SESSION_COUNTS = isShort ? [100, 10_000, 20_000] : [100, 10_000, 100_000, 200_000, 300_000];
 const KEYS = isShort ? [3, 1000] : [3, 100, 10_000];
 
-type Row = Record<string, string | number>;
 const report: Record<string, Row[]> = {};
 
 console.error(
@@ -64,7 +60,18 @@ if (wanted('load')) await benchLoad();
 if (wanted('streams')) await benchStreams();
 if (wanted('keys')) await benchKeys();
 if (wanted('start')) await benchStart();
+if (wanted('strategies')) await withUpstream((upstream) => benchStrategies({ upstream, rounds, seconds, print }));
+if (wanted('sessions')) await withUpstream((upstream) => benchSessions({ upstream, counts: SESSION_COUNTS, print }));
 finish();
+
+async function withUpstream(work: (origin: string) => Promise<void>): Promise<void> {
+  const upstream = await startUpstream();
+  try {
+    await work(upstream.origin);
+  } finally {
+    await upstream.stop();
+  }
+}
 
 function wanted(name: string): boolean {
   return only === undefined || only.split(',').includes(name);
@@ -84,8 +91,8 @@ async function benchLoad(): Promise<void> {
       for (const connections of CONNECTIONS) {
         const samples = new Map<SubjectName, Sample[]>(subjects.map((name) => [name, []]));
         for (let round = 0; round <= rounds; round++) {
-          for (const subject of inTurn(running, round)) {
-            const sample = await loadOnce(subject, body, connections, round === 0 ? 1 : seconds);
+          for (const subject of rotate(running, round)) {
+            const sample = await loadOnce(subject, [body], connections, round === 0 ? 1 : seconds);
             // The first round warms up.
             if (round > 0) samples.get(subject.name)?.push(sample);
           }
@@ -98,13 +105,6 @@ async function benchLoad(): Promise<void> {
     await stopAll(running);
     await upstream.stop();
   }
-}
-
-async function loadOnce(subject: Subject, body: string, connections: number, forSeconds: number): Promise<Sample> {
-  const before = cpuOf(subject);
-  const { requests, seconds: took, p50, p99, errors } = await runLoad(subject, body, connections, forSeconds);
-  const cpuMs = cpuOf(subject) - before;
-  return { cpuUsPerRequest: (cpuMs * 1000) / Math.max(requests, 1), rps: requests / took, p50, p99, errors };
 }
 
 function loadRows(samples: ReadonlyMap<SubjectName, readonly Sample[]>): Row[] {
@@ -185,7 +185,7 @@ async function benchKeys(): Promise<void> {
   try {
     for (let round = 0; round <= rounds; round++) {
       for (const [keys, subject] of rotate(running, round)) {
-        const sample = await loadOnce(subject, body, 16, round === 0 ? 1 : seconds);
+        const sample = await loadOnce(subject, [body], 16, round === 0 ? 1 : seconds);
         if (round > 0) samples.get(keys)?.push(sample);
       }
     }
@@ -243,22 +243,6 @@ async function startAll(upstream: string): Promise<Subject[]> {
 
 async function stopAll(running: readonly Subject[]): Promise<void> {
   for (const subject of running) await subject.stop();
-}
-
-function inTurn(running: readonly Subject[], round: number): readonly Subject[] {
-  return rotate(running, round);
-}
-
-function rotate<Item>(items: readonly Item[], by: number): Item[] {
-  return items.map((_, n) => items[(n + by) % items.length] as Item);
-}
-
-function cpuOf(subject: Subject): number {
-  return subject.pids.reduce((total, pid) => total + usageOf(pid).cpuMs, 0);
-}
-
-function round(value: number): number {
-  return Math.round(value * 100) / 100;
 }
 
 function print(title: string, rows: Row[]): void {

@@ -1,0 +1,68 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import autocannon from 'autocannon';
+import { STRATEGIES, type Strategy } from '../src/core/strategy.ts';
+import { type Row, rssOf } from './sampling.ts';
+import { type Subject, startSubject } from './subjects/start.ts';
+
+const CONNECTIONS = 16;
+/** The proxy is left alone for so long before its memory is read. */
+const REST_MS = 3_000;
+
+export type SessionsOptions = {
+  readonly upstream: string;
+  /** Memory is read when each of these numbers of sessions has been seen; ascending. */
+  readonly counts: readonly number[];
+  readonly print: (title: string, rows: Row[]) => void;
+};
+
+/**
+ * What sessions leave in the proxy's memory: every request is of a session never seen before. Round-robin, which keeps no
+ * sessions, shows what so many requests leave behind anyway.
+ */
+export async function benchSessions({ upstream, counts, print }: SessionsOptions): Promise<void> {
+  const rows: Row[] = [];
+  for (const strategy of STRATEGIES) rows.push(await memoryOf(strategy, upstream, counts));
+  print('Resident memory in MB after so many sessions, one request each', rows);
+}
+
+async function memoryOf(strategy: Strategy, upstream: string, counts: readonly number[]): Promise<Row> {
+  const subject = await startSubject('kmi', upstream, { settings: { KMI_ROTATE_STRATEGY: strategy } });
+  const row: Row = { strategy };
+  try {
+    let seen = 0;
+    for (const count of counts) {
+      await sendSessions(subject, seen, count);
+      seen = count;
+      await delay(REST_MS);
+      row[`after ${count.toLocaleString('en')}`] = Math.round(rssOf(subject));
+    }
+  } finally {
+    await subject.stop();
+  }
+  return row;
+}
+
+async function sendSessions(subject: Subject, from: number, to: number): Promise<void> {
+  let next = from;
+  const result = await autocannon({
+    url: subject.origin + subject.path,
+    connections: CONNECTIONS,
+    amount: to - from,
+    requests: [
+      {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        setupRequest: (request) => {
+          next += 1;
+          return { ...request, body: chatOf(next) };
+        },
+      },
+    ],
+  });
+  if (result.errors + result.non2xx > 0) throw new Error(`${result.errors} errors, ${result.non2xx} refusals`);
+}
+
+function chatOf(session: number): string {
+  const messages = [{ role: 'user', content: `Task ${session}` }];
+  return JSON.stringify({ model: 'kimi-for-coding', messages, prompt_cache_key: `session_5c0a4f2f-9df5-6a2f-${session}` });
+}
