@@ -23,7 +23,7 @@ export function addCounts(one: Counts, other: Counts): Counts {
 }
 
 /** What the answer to one request adds to the books. */
-export function countsOf({ stated }: ReceivedRequest): Counts {
+function countsOf({ stated }: ReceivedRequest): Counts {
   const { input, cached, output, reasoning } = stated ?? { input: 0, cached: 0, output: 0, reasoning: 0 };
   return { requests: 1, input_tokens: input, cached_tokens: cached, output_tokens: output, reasoning_tokens: reasoning };
 }
