@@ -32,8 +32,10 @@ export type UsageRecord = {
   readonly requests?: number;
 };
 
-/** A crash loses what was recorded in this time, and while it was being written. */
+/** Between the beginnings of two saves: a crash loses what was recorded in this time, and while it was being written. */
 const FLUSH_MS = 500;
+/** The least between the end of a save and the next. */
+const SOON_MS = 50;
 const COMPLAIN_EVERY_MS = 60_000;
 /** Rows that wait for the disk; so many come together in a second only from a very busy proxy, or when the disk refuses. */
 const PENDING_ROWS_MAX = 5000;
@@ -85,17 +87,19 @@ export class UsageLedger {
     return this.#lastDay.day;
   }
 
-  #schedule(): void {
+  #schedule(inMs = FLUSH_MS): void {
     if (this.#isClosed || this.#timer !== null || this.#saving !== null) return;
-    this.#timer = setTimeout(() => void this.#startSave(), FLUSH_MS).unref();
+    this.#timer = setTimeout(() => void this.#startSave(), inMs).unref();
   }
 
   #startSave(): Promise<void> {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
+    const startedAt = performance.now();
     this.#saving ??= this.#save().finally(() => {
       this.#saving = null;
-      if (this.#pending.size > 0) this.#schedule();
+      // What came while a slow disk wrote has waited already.
+      if (this.#pending.size > 0) this.#schedule(Math.max(SOON_MS, FLUSH_MS - (performance.now() - startedAt)));
     });
     return this.#saving;
   }

@@ -17,8 +17,8 @@ const FIVE = ['ada', 'ben', 'cem', 'dora', 'eva'];
 /** The sessions of one run: at least so many, more until each account has had one. */
 const SESSIONS_MIN = 12;
 const SESSIONS_MAX = 60;
-const PROMPTS_BEFORE = 12;
-const PROMPTS_AFTER = 12;
+const PROMPTS_BEFORE = 10;
+const PROMPTS_AFTER = 10;
 const PASTED = 'const total = rows.reduce((sum, { tokens }) => sum + tokens, 0);\n'.repeat(60);
 
 let clients: InstalledClients;
