@@ -40,7 +40,7 @@ type Course = {
 
 /**
  * Two sessions at a time, one pair after the other; then Kimi Code is started anew and goes on with all of them in the same
- * way. Between the two, in a pool, the account of the first session runs out of quota while that session is at work.
+ * way. Soon after, in a pool, an account with a middling number of sessions runs out of quota, in the middle of one of them.
  */
 async function play(
   strategy: string,
@@ -66,13 +66,16 @@ async function play(
   }
   await agent.stop();
   agent = await start();
-  for (let n = 0; n < sessions.length; n += 2) {
-    const pair = sessions.slice(n, n + 2);
+  // Not by chance the one with the most sessions, nor the least.
+  const dying = accounts.length > 1 ? medianAccount(courseOf(simulator.received)) : null;
+  const isFirst = (session: string) => accountOf(simulator.received, session) === dying;
+  const inTurn = [...sessions.filter(isFirst), ...sessions.filter((session) => !isFirst(session))];
+  for (let n = 0; n < inTurn.length; n += 2) {
+    const pair = inTurn.slice(n, n + 2);
     for (const session of pair) await agent.resume(session);
     const half = Math.floor(PROMPTS_AFTER / 2);
     await Promise.all(pair.map((session) => work(agent, session, half)));
-    if (n === 0 && accounts.length > 1)
-      simulator.account(accountOf(simulator.received, pair[0])).setQuota({ fiveHour: { limit: 1, used: 1 } });
+    if (n === 0 && dying !== null) simulator.account(dying).setQuota({ fiveHour: { limit: 1, used: 1 } });
     await Promise.all(pair.map((session) => work(agent, session, PROMPTS_AFTER - half)));
   }
   await agent.stop();
@@ -84,11 +87,19 @@ async function play(
   return course;
 }
 
-const sessionOf = ({ body }: ReceivedRequest) => String(JSON.parse(body.toString()).prompt_cache_key);
+/** Read near the end, where Kimi Code has it: bodies are large and there are many. */
+const sessionOf = ({ body }: ReceivedRequest) =>
+  /"prompt_cache_key":"([^"]+)"/.exec(body.toString('latin1', body.length - 1_000))?.[1] ?? '';
 
 /** The account that answered the session last. */
 function accountOf(received: readonly ReceivedRequest[], session: string | undefined): string {
   return answeredChats(received).findLast((request) => sessionOf(request) === session)?.account ?? '';
+}
+
+/** The account with a middling number of sessions. */
+function medianAccount({ sessionsOf }: Course): string {
+  const names = Object.keys(sessionsOf).toSorted((one, other) => (sessionsOf[one] ?? 0) - (sessionsOf[other] ?? 0));
+  return names[Math.floor(names.length / 2)] ?? '';
 }
 
 function courseOf(received: readonly ReceivedRequest[]): Course {

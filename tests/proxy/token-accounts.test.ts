@@ -9,15 +9,16 @@ import { keyOf, startBinaryProxy } from '../support/proxy.ts';
 import { answeredChats, readBooks, sessionName, statedBooks } from '../support/stated-books.ts';
 import { ACCOUNTS, BEHAVIOUR, mixedChat, planEndings, SESSIONS, sendMixed } from './mixed-chats.ts';
 
-const REQUESTS = 5_000;
+/** The promise's number once; the strategies differ in where requests go, not in what is counted. */
+const REQUESTS = { 'round-robin': 5_000, sticky: 2_000, quota: 2_000 };
 const AT_ONCE = 32;
 /** Label of a key, and the account it belongs to. */
 const KEYS = { ada: 'a', anna: 'a', ben: 'b', cem: 'c' };
 
-it.each(STRATEGIES)(
-  `%s: the token accounts of ${REQUESTS} mixed requests are the simulator's own, to the token`,
+it.each(STRATEGIES.map((strategy) => ({ strategy, requests: REQUESTS[strategy] })))(
+  "$strategy: the token accounts of $requests mixed requests are the simulator's own, to the token",
   { timeout: 120_000 },
-  async (strategy) => {
+  async ({ strategy, requests }) => {
     const labels = Object.entries(KEYS);
     const keysOf = (account: string) => labels.filter(([, of]) => of === account).map(([label]) => keyOf(label));
     const proxy = await startBinaryProxy({
@@ -36,13 +37,17 @@ it.each(STRATEGIES)(
       },
     });
     const { simulator } = proxy;
+    // From then on every answer is counted for its account as well.
+    const state = await proxy.state(({ keys }) => labels.every(([label]) => keys[label]?.account_id !== undefined));
+    const idOf = new Map(labels.map(([label, account]) => [account, state.keys[label]?.account_id ?? '']));
+    expect(new Set(Object.values(state.keys).map(({ account_id: id }) => id))).toEqual(new Set(idOf.values()));
     // One account is used up on the way.
     simulator.account('c').setQuota({ fiveHour: { limit: 150 } });
     const arrivals = planEndings(simulator);
     const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
     onTestFinished(() => agent.destroy());
     const outcomes: Record<string, number> = {};
-    await inParallel(REQUESTS, AT_ONCE, async (n) => {
+    await inParallel(requests, AT_ONCE, async (n) => {
       const chat = mixedChat(n);
       const outcome = `${chat.ending.kind} ${await sendMixed(proxy.url, agent, chat, arrivals)}`;
       outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
@@ -51,7 +56,7 @@ it.each(STRATEGIES)(
     await proxy.kmi.stop();
 
     // What was meant to happen did. Now and then no other account is at hand, and the client gets the refusal.
-    const kinds = Array.from({ length: REQUESTS }, (_, n) => mixedChat(n).ending.kind);
+    const kinds = Array.from({ length: requests }, (_, n) => mixedChat(n).ending.kind);
     const share = (kind: string, status: number | null) =>
       (outcomes[`${kind} ${status}`] ?? 0) / kinds.filter((planned) => planned === kind).length;
     for (const kind of ['whole', 'leaves', 'error-event', 'refused']) expect(share(kind, 200), kind).toBeGreaterThan(0.8);
@@ -59,11 +64,11 @@ it.each(STRATEGIES)(
     expect(share('bad-request', 400)).toBeGreaterThan(0.8);
     const chats = answeredChats(simulator.received);
     const seen = (holds: (request: ReceivedRequest) => boolean) => simulator.received.filter(holds).length;
-    expect(seen(({ status }) => status === 500)).toBeGreaterThan(20);
-    expect(seen(({ status }) => status === 429)).toBeGreaterThan(5);
+    expect(seen(({ status }) => status === 500)).toBeGreaterThan(5);
+    expect(seen(({ status }) => status === 429)).toBeGreaterThan(1);
     expect(seen(({ status }) => status === 403)).toBeGreaterThan(0);
-    expect(seen(({ aborted, status, stated }) => aborted && status === 200 && stated === null)).toBeGreaterThan(30);
-    expect(seen(({ aborted, stated }) => aborted && stated !== null)).toBeGreaterThan(200);
+    expect(seen(({ aborted, status, stated }) => aborted && status === 200 && stated === null)).toBeGreaterThan(requests / 200);
+    expect(seen(({ aborted, stated }) => aborted && stated !== null)).toBeGreaterThan(requests / 30);
 
     const labelOf = new Map(labels.map(([label]) => [keyOf(label), label]));
     const byKey = statedBooks(chats, ({ key }) => labelOf.get(key ?? '') ?? '?');
@@ -78,8 +83,12 @@ it.each(STRATEGIES)(
       output_tokens: total('output'),
       reasoning_tokens: total('reasoning'),
     });
-    expect(total('cached')).toBeGreaterThan(100_000);
-    expect(total('reasoning')).toBeGreaterThan(1_000);
+    expect(total('cached')).toBeGreaterThan(10 * requests);
+    expect(total('reasoning')).toBeGreaterThan(requests / 10);
+
+    const byAccount = statedBooks(chats, ({ account }) => idOf.get(account ?? '') ?? null);
+    expect(Object.keys(byAccount.groups)).toHaveLength(ACCOUNTS.length);
+    expect(await readBooks(proxy.home.env, 'account')).toEqual(byAccount);
 
     const chatOf = ({ headers }: ReceivedRequest) => mixedChat(Number(headers['x-test-id']));
     // An answer names its model in its first event.
