@@ -42,7 +42,7 @@ it.each(STRATEGIES.map((strategy) => ({ strategy, requests: REQUESTS[strategy] }
     const idOf = new Map(labels.map(([label, account]) => [account, state.keys[label]?.account_id ?? '']));
     expect(new Set(Object.values(state.keys).map(({ account_id: id }) => id))).toEqual(new Set(idOf.values()));
     // One account is used up on the way.
-    simulator.account('c').setQuota({ fiveHour: { limit: 150 } });
+    simulator.account('c').setQuota({ fiveHour: { limit: 40 } });
     const arrivals = planEndings(simulator);
     const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
     onTestFinished(() => agent.destroy());
