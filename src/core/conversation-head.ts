@@ -13,8 +13,8 @@ import {
 } from './json-bytes.ts';
 import { addBytes, addNumber, finishHash, type HashState, newHash } from './session-hash.ts';
 
-/** How much of a body may stand before the end of the first user message. */
-const HEAD_BYTES = 256 * 1024;
+/** How much of a body may stand before the end of the first user message. Tried in turn: the first is mostly one chunk. */
+const HEAD_BYTES = [32 * 1024, 256 * 1024] as const;
 /** Of the system prompt: enough to tell a main agent from its helpers. */
 const SYSTEM_BYTES = 1024;
 /** Of either end of the first user message: clients put shared context at its beginning, what was typed at its end. */
@@ -36,7 +36,14 @@ type Message = { readonly role: string; readonly texts: readonly Span[]; readonl
  * request. Null when the body is no chat, or its first user message is too far away.
  */
 export function hashConversationHead(body: BodyBytes): number | null {
-  const bytes = body.slice(0, HEAD_BYTES);
+  for (const most of HEAD_BYTES) {
+    const hash = hashHead(body.slice(0, most));
+    if (hash !== null || body.length <= most) return hash;
+  }
+  return null;
+}
+
+function hashHead(bytes: Buffer): number | null {
   if (bytes[skipSpace(bytes, 0)] !== OPEN_BRACE) return null;
   const list = keyWithArray(bytes, MESSAGES) ?? keyWithArray(bytes, INPUT);
   if (list === null) return null;

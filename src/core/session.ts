@@ -20,12 +20,20 @@ const METADATA = { name: 'metadata', opener: OPEN_BRACE };
 /** A longer header names no session. */
 const NAME_MAX = 512;
 
+const NOBODY = () => false;
+
 /**
  * The session a request belongs to, or null. Reads no more than it must: a header is enough, then the ends of the body,
- * and only a client that names no session at all costs a search through it. `places` is kept from request to request.
+ * and only the first request of a client that names no session costs a search through it; the next are known by their
+ * head, which `isKnown` tells of an id. `places` is kept from request to request.
  */
-export function findSession(header: HeaderLookup, chunks: readonly Buffer[], places: KnownPlaces): Session | null {
-  return findInHeader(header) ?? (chunks.length === 0 ? null : findInBody(new BodyBytes(chunks), places));
+export function findSession(
+  header: HeaderLookup,
+  chunks: readonly Buffer[],
+  places: KnownPlaces,
+  isKnown: (id: number) => boolean = NOBODY,
+): Session | null {
+  return findInHeader(header) ?? (chunks.length === 0 ? null : findInBody(new BodyBytes(chunks), places, isKnown));
 }
 
 function findInHeader(header: HeaderLookup): Session | null {
@@ -57,13 +65,15 @@ function nameIn(body: BodyBytes, find: typeof findNear, places: KnownPlaces): Se
   return user === null ? null : { id: hashText(sessionOfUser(user)), source: 'user_id' };
 }
 
-function findInBody(body: BodyBytes, places: KnownPlaces): Session | null {
+function findInBody(body: BodyBytes, places: KnownPlaces, isKnown: (id: number) => boolean): Session | null {
   if (!isObject(body)) return null;
   // Both near before either far: a client that sends the second would else pay a search for the first.
-  const named = nameIn(body, findNear, places) ?? nameIn(body, findAnywhere, places);
-  if (named !== null) return named;
+  const near = nameIn(body, findNear, places);
+  if (near !== null) return near;
   const head = hashConversationHead(body);
-  return head === null ? null : { id: head, source: 'head' };
+  // No request of this conversation named a session before: this one need not be searched for a name.
+  const far = head !== null && isKnown(head) ? null : nameIn(body, findAnywhere, places);
+  return far ?? (head === null ? null : { id: head, source: 'head' });
 }
 
 /** Session ids are ASCII; what is escaped in one stays escaped, which is as good a name. */

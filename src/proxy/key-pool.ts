@@ -37,6 +37,8 @@ export class KeyPool {
   readonly #putAway: PutAway;
   /** Sessions and files, and the accounts they are with. */
   readonly keeper: SessionKeeper;
+  /** Whether it is known which account the session is with. A function of its own, to be handed on. */
+  readonly knowsSession = (id: number): boolean => this.keeper.sessions.accountOf(id) !== null;
   readonly #members: PoolMembers;
   /** Whose turn it is among the accounts for a request without a session. */
   #dealPosition = 0;

@@ -35,7 +35,7 @@ export function readAffinity(
     return new Affinity(session, fileAccountId, keepsSessions);
   if (!body.isSettled) return null;
   if (body.canReplay) {
-    if (wantsSession) session = findSession(NO_HEADER, body.held, places);
+    if (wantsSession) session = findSession(NO_HEADER, body.held, places, pool.knowsSession);
     if (wantsFile) fileAccountId = fileAccountIn(pool, body.held);
   }
   return new Affinity(session, fileAccountId, keepsSessions);

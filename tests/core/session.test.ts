@@ -98,6 +98,33 @@ describe('the session of a request', () => {
     );
   });
 
+  it('is not searched for far from the ends once the conversation is known by its head', () => {
+    const find = (body: object, isKnown: (id: number) => boolean) =>
+      findSession(headersIn([]), [Buffer.from(JSON.stringify(body))], new KnownPlaces(), isKnown);
+    const nameless = { messages: LONG, tools: TOOLS };
+    const named = { messages: LONG, prompt_cache_key: ID, tools: TOOLS };
+    const head = find(nameless, () => false);
+    expect(head?.source).toBe('head');
+    expect(find(named, () => false)).toEqual({ id: hashText(ID), source: 'prompt_cache_key' });
+    expect(find(named, (id) => id === head?.id)).toEqual(head);
+    expect(find(nameless, (id) => id === head?.id)).toEqual(head);
+    // Near the end it costs nothing to look.
+    const near = { messages: LONG, tools: TOOLS, prompt_cache_key: ID };
+    expect(find(near, () => true)?.source).toBe('prompt_cache_key');
+  });
+
+  it('is read from a head of any length up to 256 KB, wherever the chunks end', () => {
+    for (const kilobytes of [1, 31, 32, 33, 200, 260]) {
+      const content = 'x'.repeat(kilobytes * 1024);
+      const bytes = Buffer.from(JSON.stringify({ messages: [{ role: 'user', content }, ...LONG] }));
+      const whole = findSession(headersIn([]), [bytes], new KnownPlaces());
+      expect(whole?.source).toBe(kilobytes > 256 ? undefined : 'head');
+      for (const cut of [100, 32 * 1024 - 1, 32 * 1024, 65_536].filter((place) => place < bytes.length)) {
+        expect(findSession(headersIn([]), [bytes.subarray(0, cut), bytes.subarray(cut)], new KnownPlaces())).toEqual(whole);
+      }
+    }
+  });
+
   it('is the same for every later request of a conversation that names none', () => {
     const system = { role: 'system', content: 'You are an agent.' };
     const first = { role: 'user', content: 'Fix the "parser"\nplease.' };
