@@ -51,9 +51,14 @@ export const SETTINGS = {
     'further keys one request may try, not counting used-up or refused ones; 0 = none',
     { max: 1000 },
   ),
-  proxyWaitSeconds: integer('KMI_PROXY_WAIT_SECONDS', 0, 'hold a request this long for a cooling key; 0 = answer 503 at once', {
-    max: 86_400,
-  }),
+  proxyWaitSeconds: integer(
+    'KMI_PROXY_WAIT_SECONDS',
+    0,
+    'hold a request this long for a cooling key or a busy account; 0 = answer 503 at once',
+    {
+      max: 86_400,
+    },
+  ),
   proxyRetryMax: integer('KMI_PROXY_RETRY_MAX', 0, 'retries with backoff when every key failed with a network error or 5xx', {
     max: 100,
   }),
