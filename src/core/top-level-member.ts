@@ -49,13 +49,28 @@ export class KnownPlaces {
  * about a microsecond whatever the size of the body.
  */
 export function findNear(body: BodyBytes, wanted: WantedMember, places: KnownPlaces): Buffer | null {
+  return (
+    whereItStood(body, wanted, places) ??
+    amongFirst(body.slice(0, END_BYTES), wanted) ??
+    remember(amongLast(body, wanted), wanted, places)
+  );
+}
+
+/** The same for a member that mostly stands among the last. */
+export function findNearEnd(body: BodyBytes, wanted: WantedMember, places: KnownPlaces): Buffer | null {
+  return (
+    whereItStood(body, wanted, places) ??
+    remember(amongLast(body, wanted), wanted, places) ??
+    amongFirst(body.slice(0, END_BYTES), wanted)
+  );
+}
+
+function whereItStood(body: BodyBytes, wanted: WantedMember, places: KnownPlaces): Buffer | null {
   for (const place of places.of(wanted.name)) {
     const value = valueEndingAt(body, wanted, body.length - place);
     if (value !== null) return value;
   }
-  const first = amongFirst(body.slice(0, END_BYTES), wanted);
-  if (first !== null) return first;
-  return remember(amongLast(body, wanted), wanted, places);
+  return null;
 }
 
 /**

@@ -20,7 +20,11 @@ export class Afterwards {
   add(leftover: Leftover): void {
     this.#left.push(leftover);
     if (this.#left.length >= BATCH) this.#doAll();
-    else this.#timer ??= setTimeout(() => this.#doAll(), WAIT_MS);
+    // It stays when a full batch comes first: for the next one, or to find nothing.
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null;
+      this.#doAll();
+    }, WAIT_MS);
   }
 
   /** Does now what is left. Comes back when all is done. */
@@ -34,9 +38,8 @@ export class Afterwards {
   }
 
   #doAll(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
     const left = this.#left;
+    if (left.length === 0) return;
     this.#left = [];
     for (const leftover of left) {
       const done = leftover.doAfterwards();

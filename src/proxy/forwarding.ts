@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Config } from '../config/settings.ts';
-import { redact } from '../core/redact.ts';
 import { findNamedSession, formatSession, headersIn } from '../core/session.ts';
 import type { Clock } from '../core/time.ts';
 import type { TokenUsage } from '../core/token-usage.ts';
@@ -25,11 +24,11 @@ import { type BodyLimits, RequestBody } from './request-body.ts';
 import { nextRequestId } from './request-id.ts';
 import { summarisePrompt } from './request-summary.ts';
 import { traceOf } from './request-trace.ts';
+import type { Route } from './route.ts';
 import { TappedSink } from './tapped-sink.ts';
-import { isAnthropic, type Target } from './target.ts';
 import { UpstreamTargets } from './upstream-targets.ts';
 import type { Upstreams } from './upstreams.ts';
-import { type AnswerUsage, usageProtocolOf } from './usage-tap.ts';
+import type { AnswerUsage } from './usage-tap.ts';
 import type { WaitingRooms } from './waiting-rooms.ts';
 
 export type ForwardingParts = {
@@ -45,12 +44,10 @@ export type ForwardingParts = {
 };
 
 const MB = 1024 * 1024;
-/** No room for a credential in it. */
-const ORDINARY_ENDPOINT = /^\/[a-z/_]{0,40}$/;
 const NO_PROMPT = { hint: '', head: '' };
 
 /** Takes an admitted request to the upstream and its answer back. Throws what refuses a request at once. */
-export type Forward = (request: IncomingMessage, response: ServerResponse, head: RequestHead, target: Target) => void;
+export type Forward = (request: IncomingMessage, response: ServerResponse, head: RequestHead, route: Route) => void;
 
 /** Answers a request that the proxy cannot serve. */
 export type Refuse = (request: IncomingMessage, response: ServerResponse, error: unknown) => void;
@@ -74,7 +71,7 @@ export function createForwarding(parts: ForwardingParts, refuse: Refuse): { forw
     afterwards: new Afterwards(),
   };
   return {
-    forward: (request, response, head, target) => new Exchange(line, request, response, head, target).start(),
+    forward: (request, response, head, route) => new Exchange(line, request, response, head, route).start(),
     finish: () => line.afterwards.finish(),
   };
 }
@@ -99,7 +96,7 @@ class Exchange implements FailoverRequest, Leftover {
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #head: RequestHead;
-  readonly #target: Target;
+  readonly #route: Route;
   readonly #startedAt: number;
   #latencyMs = 0;
   #result: FailoverResult | null = null;
@@ -109,18 +106,18 @@ class Exchange implements FailoverRequest, Leftover {
   /** Null for all but uploads. */
   readonly #uploaded: UploadedIdSink | null;
 
-  constructor(line: Line, request: IncomingMessage, response: ServerResponse, head: RequestHead, target: Target) {
+  constructor(line: Line, request: IncomingMessage, response: ServerResponse, head: RequestHead, route: Route) {
     this.#line = line;
     this.#request = request;
     this.#response = response;
     this.#head = head;
-    this.#target = target;
+    this.#route = route;
     this.#startedAt = line.clock();
     this.body = new RequestBody(request, head, line.limits);
-    this.#relay = new Relay(response, isAnthropic(target.endpoint));
-    const protocol = request.method === 'POST' && !line.config.dryRun ? usageProtocolOf(target.endpoint) : null;
+    this.#relay = new Relay(response, route.isAnthropic);
+    const protocol = request.method === 'POST' && !line.config.dryRun ? route.usageProtocol : null;
     this.#tapped = protocol === null ? null : new TappedSink(this.#relay, protocol);
-    this.#uploaded = request.method === 'POST' && target.endpoint === '/files' ? new UploadedIdSink(this.#relay) : null;
+    this.#uploaded = request.method === 'POST' && route.endpoint === '/files' ? new UploadedIdSink(this.#relay) : null;
     this.sink = this.#tapped ?? this.#uploaded ?? this.#relay;
   }
 
@@ -143,7 +140,7 @@ class Exchange implements FailoverRequest, Leftover {
       else if (failure !== null) this.crashed(failure);
       else if (!this.#isTied()) this.body.whenSettled(this);
       else if (this.#line.config.dryRun)
-        this.ended(answerDryRun(this.#line, this.#request, this.#response, this.#target, this.affinity));
+        this.ended(answerDryRun(this.#line, this.#request, this.#response, this.#route, this.affinity));
       else new Failover(this.#line, this).start();
     } catch (error) {
       this.crashed(error);
@@ -154,20 +151,19 @@ class Exchange implements FailoverRequest, Leftover {
   #isTied(): boolean {
     const { pool, places } = this.#line;
     if (!pool.keepsSessions && !pool.knowsFiles) return true;
-    const affinity = readAffinity(pool, this.#request, this.#target, this.body, places);
+    const affinity = readAffinity(pool, this.#request, this.#route, this.body, places);
     if (affinity !== null) this.affinity = affinity;
     return affinity !== null;
   }
 
   requestFor(entry: PoolEntry): AttemptRequest {
     const { origin, basePath } = this.#line.targets.of(entry.key.baseUrl);
-    const { endpoint, query } = this.#target;
     const bytes = this.body.forAttempt();
     return {
       origin,
-      path: `${basePath}${endpoint}${query}`,
+      path: this.#route.pathAt(basePath),
       method: this.#request.method ?? 'GET',
-      headers: withCredential(this.#head, entry.key.value, bytes === null ? null : this.body.lengthToSend),
+      headers: withCredential(this.#head, entry.credential, bytes === null ? null : this.body.lengthToSend),
       body: bytes,
       headersTimeout: 0,
       bodyTimeout: 0,
@@ -198,7 +194,7 @@ class Exchange implements FailoverRequest, Leftover {
         return;
       case 'no-key':
       case 'unreachable':
-        sendError(response, end.error, { anthropic: isAnthropic(this.#target.endpoint) });
+        sendError(response, end.error, { anthropic: this.#route.isAnthropic });
         return;
       case 'relay':
         this.#relay.whole(end.answer);
@@ -268,12 +264,11 @@ class Exchange implements FailoverRequest, Leftover {
   #enterTrace(result: FailoverResult, usage: TokenUsage | null, session: string | null): void {
     const { config, ledger, trace, stamp } = this.#line;
     const { method = 'GET' } = this.#request;
-    const { endpoint } = this.#target;
     const facts = {
       ts: stamp(this.#startedAt),
       requestId: nextRequestId(),
       method,
-      endpoint: ORDINARY_ENDPOINT.test(endpoint) ? endpoint : redact(endpoint, []),
+      endpoint: this.#route.traced,
       latencyMs: this.#latencyMs,
       rotationIndex: ledger.store.state.rotationIndex,
       prompt: config.tracePrompts && method === 'POST' ? summarisePrompt(this.body.held) : NO_PROMPT,

@@ -47,6 +47,16 @@ const responseDrops = new Map<string, boolean>(HOP_BY_HOP.map((name) => [name, t
 /** Spellings remembered at most; clients use a few dozen, an attacker must not fill the memory. */
 const SPELLINGS_MAX = 1000;
 
+/** Whether any name in the table is as long as this: most headers are told apart by that alone. */
+const kindLengths = [...requestKinds.keys()].reduce<boolean[]>((lengths, name) => {
+  lengths[name.length] = true;
+  return lengths;
+}, []);
+
+function kindOf(name: string): Kind {
+  return kindLengths[name.length] === true ? remembered(requestKinds, name, 'forward') : 'forward';
+}
+
 function remembered<Value>(known: Map<string, Value>, name: string, fallback: Value): Value {
   const value = known.get(name);
   if (value !== undefined) return value;
@@ -93,7 +103,7 @@ export function readHead(raw: readonly string[]): RequestHead {
   for (let n = 0; n < raw.length; n += 2) {
     const name = raw[n] as string;
     const value = raw[n + 1] as string;
-    switch (remembered(requestKinds, name, 'forward')) {
+    switch (kindOf(name)) {
       case 'forward':
         head.forwarded.push(name, value);
         break;
@@ -137,15 +147,18 @@ export function readHead(raw: readonly string[]): RequestHead {
   return head;
 }
 
+/** A key as headers give it: by itself, and with `Bearer ` before it. */
+export type Credential = { readonly value: string; readonly bearer: string };
+
 /**
  * The upstream request's headers: the client's, with this key as credential in the client's own form. The list is the head's
  * own, without a copy: good until the next call.
  */
-export function withCredential(head: RequestHead, keyValue: string, contentLength: number | null): string[] {
+export function withCredential(head: RequestHead, { value, bearer }: Credential, contentLength: number | null): string[] {
   const headers = head.forwarded;
   headers.length = head.forwardedLength;
-  headers.push('authorization', `Bearer ${keyValue}`);
-  if (head.apiKeys.length > 0) headers.push('x-api-key', keyValue);
+  headers.push('authorization', bearer);
+  if (head.apiKeys.length > 0) headers.push('x-api-key', value);
   if (contentLength !== null) headers.push('content-length', String(contentLength));
   return headers;
 }

@@ -3,6 +3,7 @@ import type { KeyHealth } from '../core/health.ts';
 import type { Key } from '../core/key.ts';
 import type { KeyState } from '../core/key-state.ts';
 import type { RateLimit } from '../core/rate-limit.ts';
+import type { Credential } from './headers.ts';
 
 /** What the keys of one account share. Made anew when keys or accounts change. */
 export type SharedAccount = {
@@ -20,7 +21,8 @@ export function ownAccountId(label: string): string {
 
 /** One key as the proxy sees it: what choosing looks at, and what only this process knows. */
 export class PoolEntry implements AccountCandidate {
-  key: Key;
+  #key: Key;
+  #credential: Credential;
   readonly state: KeyState;
   readonly limit: RateLimit;
   /** The freshest reading of the account. */
@@ -37,11 +39,25 @@ export class PoolEntry implements AccountCandidate {
   putAwayAt = 0;
 
   constructor(key: Key, state: KeyState, limit: RateLimit) {
-    this.key = key;
+    this.#key = key;
+    this.#credential = credentialOf(key);
     this.state = state;
     this.limit = limit;
     this.accountId = ownAccountId(key.label);
     this.account = { entries: [this], inFlight: 0, parallelLimit: null };
+  }
+
+  get key(): Key {
+    return this.#key;
+  }
+
+  set key(key: Key) {
+    this.#key = key;
+    this.#credential = credentialOf(key);
+  }
+
+  get credential(): Credential {
+    return this.#credential;
   }
 
   get inFlight(): number {
@@ -51,6 +67,10 @@ export class PoolEntry implements AccountCandidate {
   get parallelLimit(): number | null {
     return this.account.parallelLimit;
   }
+}
+
+function credentialOf({ value }: Key): Credential {
+  return { value, bearer: `Bearer ${value}` };
 }
 
 /** Makes these the keys of one account, with their attempts under way. */

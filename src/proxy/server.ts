@@ -19,7 +19,8 @@ import type { KeyPool } from './key-pool.ts';
 import { sendError } from './own-answers.ts';
 import type { LedgerPort, LogPort, TracePort, UsagePort } from './ports.ts';
 import { dropRest } from './request-body.ts';
-import { isAnthropic, parseTarget } from './target.ts';
+import { Routes } from './route.ts';
+import { isAnthropic } from './target.ts';
 import { throttle } from './throttle.ts';
 import { readTls, reloadTls } from './tls-files.ts';
 import { type ProxyEnvironment, Upstreams } from './upstreams.ts';
@@ -65,6 +66,7 @@ export async function startProxy(parts: ProxyParts): Promise<RunningProxy> {
   checkBind(config);
   const upstreams = new Upstreams(config, parts.environment);
   const admit = admission(parts);
+  const routes = new Routes(config.proxyBasePath);
   let stopping = false;
 
   const onRequest =
@@ -76,13 +78,13 @@ export async function startProxy(parts: ProxyParts): Promise<RunningProxy> {
       try {
         const head = readHead(request.rawHeaders);
         admit.host(head, request);
-        const target = isOurs ? parseTarget(url, config.proxyBasePath) : null;
-        if (target === null) {
+        const route = isOurs ? routes.of(url) : null;
+        if (route === null) {
           app(request, response);
           return;
         }
         admit.client(head, request);
-        forwarding.forward(request, response, head, target);
+        forwarding.forward(request, response, head, route);
       } catch (error) {
         refuse(request, response, error);
       }

@@ -10,7 +10,7 @@ import {
   type UsageProtocol,
   type UsageStatement,
 } from '../core/token-usage.ts';
-import { findNear, KnownPlaces } from '../core/top-level-member.ts';
+import { findNear, findNearEnd, KnownPlaces } from '../core/top-level-member.ts';
 import { usageInAnswer } from '../core/usage-in-answer.ts';
 import { createInflater, isInflatable } from './inflate-aside.ts';
 
@@ -151,11 +151,19 @@ class JsonReader implements UsageTap {
 
   /** Where both stand in practice; costs a microsecond, where parsing costs a hundred. */
   #readNearEnds(body: BodyBytes): AnswerUsage | null {
-    const found = findNear(body, USAGE, usagePlaces);
+    const found = findNearEnd(body, USAGE, usagePlaces);
     const statement = found === null ? null : parseUsageStatement(parseJson(found.toString('utf8')), this.#protocol);
     if (statement === null) return null;
-    const model = findNear(body, MODEL, NO_PLACES);
-    return { usage: tokensOf(statement, this.#protocol), model: model === null ? this.#modelInFront() : nameIn(model) };
+    return { usage: tokensOf(statement, this.#protocol), model: this.#modelNear(body) };
+  }
+
+  #modelNear(body: BodyBytes): string | null {
+    const first = this.#kept[0] as Buffer;
+    if (lastModel !== null && standsAt(first, lastModel)) return lastModel.name;
+    const json = findNear(body, MODEL, NO_PLACES);
+    const name = json === null ? this.#modelInFront() : nameIn(json);
+    lastModel = json === null || name === null ? null : modelAt(first, json, name);
+    return name;
   }
 
   #readAll(): AnswerUsage {
@@ -191,17 +199,31 @@ function modelReaderOf(pieces: readonly Buffer[]): ModelReader {
   return reader;
 }
 
-/** The last name read, so that the same one is not made anew for every answer. */
-let lastName: { readonly json: Buffer; readonly name: string | null } = { json: Buffer.alloc(0), name: null };
+/**
+ * Where the last answer named its model, and the bytes there, its key included: answers of one upstream look alike, and where
+ * the same bytes stand again nothing has to be searched or made.
+ */
+type FoundModel = { readonly json: Buffer; readonly at: number; readonly end: number; readonly name: string };
+
+let lastModel: FoundModel | null = null;
+
+function standsAt(bytes: Buffer, { json, at, end }: FoundModel): boolean {
+  return bytes.length >= end && bytes.compare(json, 0, json.length, at, end) === 0;
+}
+
+/** Null when the key and the value do not stand in `first` as most write them. */
+function modelAt(first: Buffer, json: Buffer, name: string): FoundModel | null {
+  const member = Buffer.concat([MODEL_KEY, json]);
+  const at = first.indexOf(member);
+  return at === -1 ? null : { json: member, at, end: at + member.length, name };
+}
+
+const MODEL_KEY = Buffer.from('"model":');
 
 /** The text of a JSON string; null for an empty one. */
 function nameIn(json: Buffer): string | null {
-  if (!lastName.json.equals(json)) {
-    const value = parseJson(json.toString('utf8'));
-    // A copy: the answer need not stay for its name.
-    lastName = { json: Buffer.from(json), name: typeof value === 'string' && value !== '' ? value : null };
-  }
-  return lastName.name;
+  const value = parseJson(json.toString('utf8'));
+  return typeof value === 'string' && value !== '' ? value : null;
 }
 
 function modelOf(answer: unknown): string | null {

@@ -22,6 +22,8 @@ const CREDENTIALS = {
   'Proxy-Authorization': 'Basic client-secret-5',
 };
 
+const credential = (value: string) => ({ value, bearer: `Bearer ${value}` });
+
 describe('request headers, split', () => {
   it('keep order, spelling and repetitions', () => {
     const raw = ['X-A', '1', 'Host', 'h', 'x-B', '2', 'X-A', '3'];
@@ -62,11 +64,11 @@ describe('request headers, split', () => {
 
   it('get the key as Bearer, and as x-api-key only when the client used it', () => {
     const plain = readHead(['x', '1']);
-    expect(withCredential(plain, 'K', 5)).toEqual(['x', '1', 'authorization', 'Bearer K', 'content-length', '5']);
+    expect(withCredential(plain, credential('K'), 5)).toEqual(['x', '1', 'authorization', 'Bearer K', 'content-length', '5']);
     const anthropic = readHead(['X-API-KEY', 'mine']);
-    expect(withCredential(anthropic, 'K', null)).toEqual(['authorization', 'Bearer K', 'x-api-key', 'K']);
+    expect(withCredential(anthropic, credential('K'), null)).toEqual(['authorization', 'Bearer K', 'x-api-key', 'K']);
     // The second attempt starts from the same headers.
-    expect(withCredential(plain, 'L', null)).toEqual(['x', '1', 'authorization', 'Bearer L']);
+    expect(withCredential(plain, credential('L'), null)).toEqual(['x', '1', 'authorization', 'Bearer L']);
   });
 });
 
