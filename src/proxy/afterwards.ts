@@ -1,6 +1,6 @@
 /** Work that comes together is done together: at this much of it, or after this time. */
 const BATCH = 32;
-const WAIT_MS = 4;
+const WAIT_MS = 25;
 
 /** What is left to do for a request once its answer has gone. Must not fail. */
 export type Leftover = { doAfterwards(): void | Promise<void> };

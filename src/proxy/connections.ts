@@ -20,12 +20,15 @@ type Connection = {
   movedAt: number;
 };
 
+/** To be called for each request, first thing. Not a listener: with a second one each request costs an array. */
+export type NoteRequest = (request: IncomingMessage, response: ServerResponse) => void;
+
 /**
  * Bounds what clients can hold open. When there are too many connections, one that has not asked anything yet makes room,
  * then one that waits between two requests; only when all are at work is the new one refused. A client that stops in the
  * middle of a request body gets 408.
  */
-export function superviseConnections(server: Server, { max, bodyTimeoutMs }: ConnectionLimits): void {
+export function superviseConnections(server: Server, { max, bodyTimeoutMs }: ConnectionLimits): NoteRequest {
   const connections = new Map<Socket, Connection>();
 
   server.on('connection', (socket: Socket) => {
@@ -36,20 +39,21 @@ export function superviseConnections(server: Server, { max, bodyTimeoutMs }: Con
     connections.set(socket, { request: null, response: null, bytesRead: 0, movedAt: performance.now() });
     socket.once('close', () => connections.delete(socket));
   });
-  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+  const noteRequest: NoteRequest = (request, response) => {
     const connection = connections.get(rawSocketOf(request.socket));
     if (connection === undefined) return;
     connection.request = request;
     connection.response = response;
     connection.bytesRead = -1;
-  });
+  };
 
-  if (bodyTimeoutMs === 0) return;
+  if (bodyTimeoutMs === 0) return noteRequest;
   const sweep = setInterval(
     () => sweepBodies(connections, bodyTimeoutMs),
     Math.min(Math.max(bodyTimeoutMs / 4, 100), 5_000),
   ).unref();
   server.once('close', () => clearInterval(sweep));
+  return noteRequest;
 }
 
 /** Behind TLS a request names the encrypted side's socket; the listener was told of the plain one below it. */

@@ -186,12 +186,16 @@ function newServer({ config, log }: ProxyParts, listener: (request: IncomingMess
   };
   const isTls = config.proxyTlsCert !== '';
   const server = isTls
-    ? createTlsServer({ ...options, ...readTls(config), handshakeTimeout: HANDSHAKE_TIMEOUT_MS }, listener)
-    : createServer(options, listener);
+    ? createTlsServer({ ...options, ...readTls(config), handshakeTimeout: HANDSHAKE_TIMEOUT_MS })
+    : createServer(options);
   if (isTls) reloadTls(server, config, log);
-  superviseConnections(server, {
+  const noteRequest = superviseConnections(server, {
     max: affordableConnections(config.proxyMaxConnections),
     bodyTimeoutMs: config.proxyBodyTimeoutSeconds * 1000,
+  });
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    noteRequest(request, response);
+    listener(request, response);
   });
   return server;
 }
