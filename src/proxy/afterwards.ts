@@ -2,6 +2,9 @@
 const BATCH = 32;
 const WAIT_MS = 25;
 
+/** Whatever keeps more than this in memory is done at once. */
+const HELD_MAX_BYTES = 16 * 1024;
+
 /** What is left to do for a request once its answer has gone. Must not fail. */
 export type Leftover = { doAfterwards(): void | Promise<void> };
 
@@ -17,7 +20,12 @@ export class Afterwards {
   #open = 0;
   #onDone: (() => void) | null = null;
 
-  add(leftover: Leftover): void {
+  /** `heldBytes`: what the leftover keeps in memory. */
+  add(leftover: Leftover, heldBytes: number): void {
+    if (heldBytes > HELD_MAX_BYTES) {
+      this.#do(leftover);
+      return;
+    }
     this.#left.push(leftover);
     if (this.#left.length >= BATCH) this.#doAll();
     // It stays when a full batch comes first: for the next one, or to find nothing.
@@ -41,10 +49,12 @@ export class Afterwards {
     const left = this.#left;
     if (left.length === 0) return;
     this.#left = [];
-    for (const leftover of left) {
-      const done = leftover.doAfterwards();
-      if (done !== undefined) void this.#track(done);
-    }
+    for (const leftover of left) this.#do(leftover);
+  }
+
+  #do(leftover: Leftover): void {
+    const done = leftover.doAfterwards();
+    if (done !== undefined) void this.#track(done);
   }
 
   async #track(done: Promise<void>): Promise<void> {

@@ -181,7 +181,7 @@ class Exchange implements FailoverRequest, Leftover {
       if (this.#uploaded !== null) noteUpload(this.#line.pool, result, this.#uploaded);
       this.#result = result;
       this.#latencyMs = this.#line.clock() - this.#startedAt;
-      this.#line.afterwards.add(this);
+      this.#line.afterwards.add(this, this.body.received);
     } catch (error) {
       this.crashed(error);
     }

@@ -87,6 +87,11 @@ export class RequestBody {
     else this.#waiter = waiter;
   }
 
+  /** Bytes that have come so far. */
+  get received(): number {
+    return this.#received;
+  }
+
   /** Why the body did not become whole. */
   get failure(): Error | null {
     return this.#failure;
