@@ -2,7 +2,7 @@
 const BATCH = 32;
 const WAIT_MS = 25;
 
-/** Whatever keeps more than this in memory is done at once. */
+/** What keeps more than this in memory is not kept waiting. */
 const HELD_MAX_BYTES = 16 * 1024;
 
 /** What is left to do for a request once its answer has gone. Must not fail. */
@@ -22,22 +22,18 @@ export class Afterwards {
 
   /** `heldBytes`: what the leftover keeps in memory. */
   add(leftover: Leftover, heldBytes: number): void {
-    if (heldBytes > HELD_MAX_BYTES) {
-      this.#do(leftover);
-      return;
-    }
     this.#left.push(leftover);
-    if (this.#left.length >= BATCH) this.#doAll();
+    if (this.#left.length >= BATCH || heldBytes > HELD_MAX_BYTES) this.catchUp();
     // It stays when a full batch comes first: for the next one, or to find nothing.
     this.#timer ??= setTimeout(() => {
       this.#timer = null;
-      this.#doAll();
+      this.catchUp();
     }, WAIT_MS);
   }
 
   /** Does now what is left. Comes back when all is done. */
   async finish(): Promise<void> {
-    this.#doAll();
+    this.catchUp();
     while (this.#open > 0) {
       await new Promise<void>((resolve) => {
         this.#onDone = resolve;
@@ -45,7 +41,8 @@ export class Afterwards {
     }
   }
 
-  #doAll(): void {
+  /** Does now, in order, what is left. */
+  catchUp(): void {
     const left = this.#left;
     if (left.length === 0) return;
     this.#left = [];

@@ -70,6 +70,7 @@ export function createForwarding(parts: ForwardingParts, refuse: Refuse): { forw
     places: new KnownPlaces(),
     afterwards: new Afterwards(),
   };
+  parts.pool.keeper.catchUp = () => line.afterwards.catchUp();
   return {
     forward: (request, response, head, route) => new Exchange(line, request, response, head, route).start(),
     finish: () => line.afterwards.finish(),

@@ -16,6 +16,8 @@ export class SessionKeeper {
   /** Grows with every change, so that whoever saves them knows. */
   sessionChanges = 0;
   fileChanges = 0;
+  /** Has `used` told of every answer that is over. Called before a move is counted. */
+  catchUp: () => void = () => undefined;
   readonly #options: SessionKeeperOptions;
 
   constructor(options: SessionKeeperOptions) {
@@ -38,6 +40,7 @@ export class SessionKeeper {
     if (home === accountId) return;
     if (home === null) affinity.isNew = true;
     else if (!affinity.isNew && affinity.move === null) {
+      this.catchUp();
       const fromKeys = labelsOf(home);
       const reason = choice.skipped.find(({ label }) => fromKeys.includes(label))?.reason ?? null;
       affinity.move = { fromKeys, tokens: this.sessions.tokensOf(id), reason };

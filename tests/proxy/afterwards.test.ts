@@ -1,0 +1,63 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it, vi } from 'vitest';
+import { Afterwards } from '../../src/proxy/afterwards.ts';
+import { nextRequestId } from '../../src/proxy/request-id.ts';
+
+function leftovers() {
+  const done: number[] = [];
+  const leftover = (n: number, work?: Promise<void>) => ({
+    doAfterwards() {
+      done.push(n);
+      return work;
+    },
+  });
+  return { done, leftover };
+}
+
+describe('what is left for afterwards', () => {
+  it('is done together: when there is enough of it, in order', () => {
+    const { done, leftover } = leftovers();
+    const afterwards = new Afterwards();
+    for (let n = 0; n < 31; n++) afterwards.add(leftover(n), 0);
+    expect(done).toEqual([]);
+    afterwards.add(leftover(31), 0);
+    expect(done).toEqual(Array.from({ length: 32 }, (_, n) => n));
+  });
+
+  it('is done soon, also when nothing follows', async () => {
+    const { done, leftover } = leftovers();
+    const afterwards = new Afterwards();
+    afterwards.add(leftover(1), 0);
+    await vi.waitFor(() => expect(done).toEqual([1]));
+    afterwards.add(leftover(2), 0);
+    await vi.waitFor(() => expect(done).toEqual([1, 2]));
+  });
+
+  it('is done at once when it keeps much in memory, and what came before is done first', () => {
+    const { done, leftover } = leftovers();
+    const afterwards = new Afterwards();
+    afterwards.add(leftover(1), 100);
+    afterwards.add(leftover(2), 100_000);
+    expect(done).toEqual([1, 2]);
+  });
+
+  it('is finished when the last part of it is', async () => {
+    const { done, leftover } = leftovers();
+    const afterwards = new Afterwards();
+    let read = false;
+    const reading = sleep(20).then(() => {
+      read = true;
+    });
+    afterwards.add(leftover(1, reading), 0);
+    afterwards.add(leftover(2), 0);
+    await afterwards.finish();
+    expect([done, read]).toEqual([[1, 2], true]);
+  });
+});
+
+it('no two requests have the same id, and each is a UUID of version 4', () => {
+  const ids = Array.from({ length: 100_000 }, nextRequestId);
+  expect(new Set(ids).size).toBe(100_000);
+  for (const id of [ids[0], ids[255], ids[99_999]])
+    expect(id).toMatch(/^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/);
+});
