@@ -48,7 +48,7 @@ const subjects = (flagValue('--subjects')?.split(',') ?? SUBJECT_NAMES).filter(
 const SIZES = { '2 KB': 2 * 1024, '88 KB': 88 * 1024 };
 const CONNECTIONS = isShort ? [16] : [1, 16, 64];
 const STREAMS = isShort ? [100] : [1, 100, 500, 1000];
-const SESSION_COUNTS = isShort ? [100, 10_000, 20_000] : [100, 10_000, 100_000, 200_000, 300_000];
+const SESSION_COUNTS = isShort ? [100, 10_000, 100_000] : [100, 10_000, 100_000, 200_000, 300_000];
 const KEYS = isShort ? [3, 1000] : [3, 100, 10_000];
 
 const report: Record<string, Row[]> = {};
