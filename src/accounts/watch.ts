@@ -33,6 +33,9 @@ const LOOK_MS = 60_000;
 const AT_A_TIME = 2;
 /** Longest random pause before a call, so that many keys do not ask in one burst (pitfall 55). */
 const SPREAD_MS = 100;
+/** Among more keys than this nobody waits for the answers, and the proxy has other work. */
+const MANY = 50;
+const SPREAD_OF_MANY_MS = 400;
 
 type Failures = { readonly hash: string; readonly count: number; readonly retryAt: number };
 
@@ -48,6 +51,8 @@ export function startAccountWatch(options: AccountWatchOptions): AccountWatch {
   const doubted = new Set<string>();
   const refreshMs = REFRESH_MS * (0.9 + 0.2 * random());
   let running = 0;
+  /** To be asked, from the back. */
+  let due: Key[] = [];
   let timer: NodeJS.Timeout | null = null;
 
   function isDue({ label, hash, disabled }: Key): boolean {
@@ -63,13 +68,15 @@ export function startAccountWatch(options: AccountWatchOptions): AccountWatch {
     if (timer !== null) clearTimeout(timer);
     timer = setTimeout(look, Math.min(LOOK_MS, retryMs)).unref();
     forgetGone();
+    due = options.keys().filter(isDue).reverse();
     while (running < AT_A_TIME && askNext()) running += 1;
   }
 
   /** One after the other, until none is due. */
   function askNext(): boolean {
-    const key = abort.signal.aborted ? undefined : options.keys().find(isDue);
-    if (key === undefined) return false;
+    let key = due.pop();
+    while (key !== undefined && !isDue(key)) key = due.pop();
+    if (key === undefined || abort.signal.aborted) return false;
     asked.add(key.hash);
     void ask(key).then(() => {
       asked.delete(key.hash);
@@ -79,7 +86,8 @@ export function startAccountWatch(options: AccountWatchOptions): AccountWatch {
   }
 
   async function ask(key: Key): Promise<void> {
-    await new Promise((resolve) => setTimeout(resolve, random() * SPREAD_MS).unref());
+    const spreadMs = due.length > MANY ? SPREAD_OF_MANY_MS : SPREAD_MS;
+    await new Promise((resolve) => setTimeout(resolve, random() * spreadMs).unref());
     if (abort.signal.aborted) return;
     const id = await options.fetch(key, abort.signal);
     // The label may stand for another key by now.

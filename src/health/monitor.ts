@@ -49,6 +49,7 @@ export type HealthMonitor = {
 const JITTER = 0.1;
 /** Longest random pause before a background call, so that many keys do not ask in one burst (pitfall 55). */
 const SPREAD_MS = 250;
+const CONCURRENCY = 3;
 const KEEP_WITHOUT_REFRESH_MS = 20 * 60_000;
 
 /**
@@ -59,7 +60,8 @@ export function startHealthMonitor(options: HealthMonitorOptions): HealthMonitor
   const { clock, random, refreshMs, recheckMs } = options;
   const book = createHealthBook(clock, refreshMs > 0 ? 2 * refreshMs : KEEP_WITHOUT_REFRESH_MS);
   const flights = createFlights(askUpstream);
-  const gate = createGate(options.concurrency ?? 3);
+  const concurrency = options.concurrency ?? CONCURRENCY;
+  const gate = createGate(concurrency);
   const { pause, endAll } = createPauses();
   let isStopped = false;
   let fullPass: Promise<void> | null = null;
@@ -92,7 +94,8 @@ export function startHealthMonitor(options: HealthMonitorOptions): HealthMonitor
     isWanted: (key: Key) => boolean,
     work: (key: Key) => Promise<unknown>,
   ): Promise<void> {
-    const spreadMs = refreshMs > 0 ? Math.min(SPREAD_MS, refreshMs / Math.max(1, keys.length)) : SPREAD_MS;
+    // A pass over very many keys takes half the time until the next, not a moment's whole attention.
+    const spreadMs = refreshMs > 0 ? Math.min(SPREAD_MS, (refreshMs * concurrency) / Math.max(1, keys.length)) : SPREAD_MS;
     const turns = keys.map((key) =>
       gate(async () => {
         if (isStopped || !isWanted(key)) return;

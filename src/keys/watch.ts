@@ -25,7 +25,7 @@ export type KeyWatch = {
 const GRACE_POLLS = 2;
 
 /** A poll of a large folder may take this share of the time, however short the interval. */
-const LARGEST_POLL_SHARE = 0.05;
+const LARGEST_POLL_SHARE = 0.02;
 
 /**
  * Notices changes of the auths folder by polling (`fs.watch` misses changes on network and container mounts).

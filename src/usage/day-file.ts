@@ -22,6 +22,8 @@ const COMPACTED = '{"compacted":true}\n';
 
 /** A file of an open day is compacted when it has grown past this; of 1000 sessions some 150 KB are left. */
 const COMPACT_OVER_BYTES = 512 * 1024;
+/** And not again before it has grown so many times, should its rows be many: folding them takes longer than adding some. */
+const COMPACT_AGAIN = 4;
 const OPEN_DAY: UsageBounds = { sessions: 1000, models: 100 };
 const CLOSED_DAY: UsageBounds = { sessions: 200, models: 100 };
 const LINES_AT_A_TIME = 500;
@@ -89,9 +91,9 @@ export async function compactOpenDay(folder: string, day: string): Promise<void>
   await replaceFile(dayPath(folder, day), rows.map(renderUsageLine).join(''));
 }
 
-/** Whether a file of this size wants compacting: not again before it has doubled, should its rows be many. */
+/** Whether a file of this size wants compacting. */
 export function isTooLarge(size: number, sizeWhenCompacted: number): boolean {
-  return size > Math.max(COMPACT_OVER_BYTES, 2 * sizeWhenCompacted);
+  return size > Math.max(COMPACT_OVER_BYTES, COMPACT_AGAIN * sizeWhenCompacted);
 }
 
 /** Removes the oldest files beyond the number kept, and compacts those of days before `today`. Under the lock. */

@@ -6,9 +6,10 @@ export function renderUsageLine({ key, account, model, session, requests, tokens
   const { input, cached, output, reasoning } = tokens;
   const line = {
     key,
-    ...(account === null ? {} : { account }),
-    ...(model === null ? {} : { model }),
-    ...(session === null ? {} : { session }),
+    // What is undefined is left out.
+    account: account ?? undefined,
+    model: model ?? undefined,
+    session: session ?? undefined,
     requests,
     input,
     cached,
