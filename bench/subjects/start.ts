@@ -16,6 +16,9 @@ export type Subject = {
   stop(): Promise<void>;
 };
 
+/** A running kmi, and its commands. */
+export type KmiSubject = Subject & { command(...args: string[]): void };
+
 export const SUBJECT_NAMES = ['direct', 'bare', '@fastify/http-proxy', 'nginx', 'kmi'] as const;
 export type SubjectName = (typeof SUBJECT_NAMES)[number];
 
@@ -64,7 +67,12 @@ export async function startSubject(
   }
 }
 
-async function startKmi(upstream: string, keys: number, settings: Record<string, string>, startedAt: number): Promise<Subject> {
+export async function startKmi(
+  upstream: string,
+  keys: number,
+  settings: Record<string, string>,
+  startedAt = performance.now(),
+): Promise<KmiSubject> {
   const folder = mkdtempSync(join(tmpdir(), 'kmi-bench-'));
   mkdirSync(join(folder, '_auths'));
   mkdirSync(join(folder, 'state'), { mode: 0o700 });
@@ -74,7 +82,7 @@ async function startKmi(upstream: string, keys: number, settings: Record<string,
     mode: 0o600,
   });
   const port = await freePort();
-  const child = spawnPinned([process.execPath, CLI, 'proxy', '--foreground'], SUBJECT_CPU, {
+  const environment = {
     HOME: folder,
     KMI_AUTHS_DIR: join(folder, '_auths'),
     KMI_STATE_DIR: join(folder, 'state'),
@@ -83,12 +91,21 @@ async function startKmi(upstream: string, keys: number, settings: Record<string,
     KMI_DRY_RUN: '0',
     KMI_AUTO_ROTATE_ALLOWED: '1',
     ...settings,
-  });
+  };
+  const child = spawnPinned([process.execPath, CLI, 'proxy', '--foreground'], SUBJECT_CPU, environment);
   await answers(`http://127.0.0.1:${port}/healthz`, child);
-  return subjectOf('kmi', child, `http://127.0.0.1:${port}`, '/kmi-rotor/v1/chat/completions', startedAt, async () => {
+  const subject = subjectOf('kmi', child, `http://127.0.0.1:${port}`, '/kmi-rotor/v1/chat/completions', startedAt, async () => {
     await end(child);
     rmSync(folder, { recursive: true, force: true });
   });
+  const command = (...args: string[]) => {
+    const { status, stderr } = spawnSync(process.execPath, [CLI, ...args], {
+      env: { ...process.env, ...environment },
+      encoding: 'utf8',
+    });
+    if (status !== 0) throw new Error(`kmi ${args.join(' ')}: ${stderr}`);
+  };
+  return { ...subject, command };
 }
 
 async function startNginx(upstream: string, startedAt: number): Promise<Subject> {
