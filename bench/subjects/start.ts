@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -93,7 +94,7 @@ export async function startKmi(
     ...settings,
   };
   const child = spawnPinned([process.execPath, CLI, 'proxy', '--foreground'], SUBJECT_CPU, environment);
-  await answers(`http://127.0.0.1:${port}/healthz`, child);
+  await listens(port, child);
   const subject = subjectOf('kmi', child, `http://127.0.0.1:${port}`, '/kmi-rotor/v1/chat/completions', startedAt, async () => {
     await end(child);
     rmSync(folder, { recursive: true, force: true });
@@ -160,6 +161,21 @@ function firstLine(child: ChildProcess): Promise<string> {
     child.once('exit', (code) => reject(new Error(`A benchmark program ended with ${code} before it listened.`)));
     child.once('error', reject);
   });
+}
+
+/** Without a request: the first answer is the bench's to measure. */
+async function listens(port: number, child: ChildProcess): Promise<void> {
+  const deadline = performance.now() + 20_000;
+  while (performance.now() < deadline && child.exitCode === null) {
+    const socket = connect(port, '127.0.0.1');
+    const isOpen = await new Promise<boolean>((resolve) => {
+      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    });
+    socket.destroy();
+    if (isOpen) return;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  throw new Error(`Nothing listens at port ${port}.`);
 }
 
 async function answers(url: string, child: ChildProcess): Promise<void> {
