@@ -20,9 +20,9 @@ export type StateStoreOptions = {
 /** Counters wait this long for company before a save; a save that is slow itself makes the wait longer, up to 1 s. */
 const DEBOUNCE_MS = 250;
 const DEBOUNCE_MAX_MS = 1_000;
-/** With thousands of keys a save takes long enough to be felt by the requests. */
-const LARGE_SAVE_MS = 40;
-const DEBOUNCE_LARGE_MS = 3_000;
+/** With thousands of keys a save takes long enough to be felt by the requests, so there it is rarer. */
+const MANY_KEYS = 1_000;
+const DEBOUNCE_MANY_MS = 3_000;
 const RETRY_MS = 1_000;
 const COMPLAIN_EVERY_MS = 60_000;
 
@@ -89,8 +89,8 @@ export class StateStore {
   }
 
   #scheduleSoon(): void {
-    const longest = this.#lastSaveMs > LARGE_SAVE_MS ? DEBOUNCE_LARGE_MS : DEBOUNCE_MAX_MS;
-    this.#schedule(Math.min(Math.max(DEBOUNCE_MS, this.#lastSaveMs * 25), longest));
+    const isLarge = this.state.keys.size > MANY_KEYS;
+    this.#schedule(isLarge ? DEBOUNCE_MANY_MS : Math.min(Math.max(DEBOUNCE_MS, this.#lastSaveMs * 10), DEBOUNCE_MAX_MS));
   }
 
   /** What every request changes, without the detour over a change of its own. `at` in epoch ms. */

@@ -12,7 +12,7 @@ export type RawUpstream = {
 
 /**
  * An upstream that says on the wire what no HTTP server would. `onHead` is called when the head of a request is complete,
- * with the head and how many requests the upstream had before.
+ * with the head and how many requests the upstream had before. Whose account a key is, it does not know and does not count.
  */
 export async function startRawUpstream(
   onHead: (socket: Socket, head: string, number: number) => void,
@@ -34,6 +34,10 @@ export async function startRawUpstream(
       if (end === -1 || !/^[A-Z-]+ \S+ HTTP/.test(carry)) return;
       const head = carry.slice(0, end + 4);
       carry = '';
+      if (head.startsWith('GET /coding/v1/me ')) {
+        socket.end('HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n');
+        return;
+      }
       if (!reads) socket.pause();
       onHead(socket, head, requests);
       requests += 1;
