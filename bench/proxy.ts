@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { renderChart } from './chart.ts';
 import { chatBody, HAS_WRK } from './load.ts';
@@ -23,7 +23,7 @@ import {
  *
  *   npm run bench                      everything; writes bench/results.json and docs/bench.svg
  *   npm run bench -- --short           2 KB and 88 KB bodies at 16 connections, 100 streams; seconds instead of minutes
- *   npm run bench -- --only load       one of load, streams, keys, start, strategies, sessions
+ *   npm run bench -- --only load       replaces these results only: one of load, streams, keys, start, strategies, sessions
  *   npm run bench -- --subjects bare,kmi
  */
 
@@ -35,6 +35,8 @@ type StreamSample = {
   readonly cpuMs: number;
   readonly failed: number;
 };
+
+const RESULTS = new URL('./results.json', import.meta.url);
 
 const args = process.argv.slice(2);
 const isShort = args.includes('--short');
@@ -264,9 +266,13 @@ function finish(): void {
     process.exitCode = absurd.length === 0 ? 0 : 1;
     return;
   }
-  if (only !== undefined) return;
   const machine = { processors: cpus().length, node: process.version, platform: process.platform };
-  writeFileSync(new URL('./results.json', import.meta.url), `${JSON.stringify({ machine, report }, null, 2)}\n`);
+  const all = only === undefined ? report : { ...lastReport(), ...report };
+  writeFileSync(RESULTS, `${JSON.stringify({ machine, report: all }, null, 2)}\n`);
   mkdirSync(new URL('../docs/', import.meta.url), { recursive: true });
-  writeFileSync(new URL('../docs/bench.svg', import.meta.url), renderChart(report));
+  writeFileSync(new URL('../docs/bench.svg', import.meta.url), renderChart(all));
+}
+
+function lastReport(): typeof report {
+  return existsSync(RESULTS) ? (JSON.parse(readFileSync(RESULTS, 'utf8')) as { report: typeof report }).report : {};
 }
