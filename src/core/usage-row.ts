@@ -96,7 +96,14 @@ function largestNames(rows: readonly UsageRow[], field: 'session' | 'model', cou
   );
 }
 
-/** The same text for rows that count together, and only for those. */
-function rowId({ day, key, account, model, session }: Omit<UsageRow, keyof Counted>): string {
-  return JSON.stringify([day, key, account, model, session]);
+/** What tells rows apart. */
+export type RowNames = Omit<UsageRow, keyof Counted>;
+
+/** The same text for rows that count together, and only for those: a length before each name says where it ends. */
+export function rowId({ day, key, account, model, session }: RowNames): string {
+  return `${day}${lengthOf(key)}:${key}${lengthOf(account)}:${account}${lengthOf(model)}:${model}${lengthOf(session)}:${session}`;
+}
+
+function lengthOf(name: string | null): number {
+  return name === null ? -1 : name.length;
 }

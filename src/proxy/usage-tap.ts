@@ -167,8 +167,8 @@ class JsonReader implements UsageTap {
   }
 
   #readAll(): AnswerUsage {
-    const isWhole = this.#front === null;
     if (this.#keptBytes > JSON_MAX_BYTES) this.#keepEnd();
+    const isWhole = this.#front === null;
     const bytes = Buffer.concat(this.#kept);
     const answer = isWhole ? parseJson(bytes.toString('utf8')) : undefined;
     if (answer !== undefined) {

@@ -1,9 +1,7 @@
 import type { TokenUsage } from '../core/token-usage.ts';
-import { OTHER, type UsageRow } from '../core/usage-row.ts';
+import { OTHER, type RowNames, rowId, type UsageRow } from '../core/usage-row.ts';
 
-type Names = Pick<UsageRow, 'day' | 'key' | 'account' | 'model' | 'session'>;
-
-type Sum = Names & { requests: number; input: number; cached: number; output: number; reasoning: number };
+type Sum = RowNames & { requests: number; input: number; cached: number; output: number; reasoning: number };
 
 const RECENT_MAX = 8;
 
@@ -23,7 +21,7 @@ export class PendingUsage {
     return this.#sums.size;
   }
 
-  add(names: Names, requests: number, { input, cached, output, reasoning }: TokenUsage): void {
+  add(names: RowNames, requests: number, { input, cached, output, reasoning }: TokenUsage): void {
     const sum = this.#sumOf(names);
     sum.requests += requests;
     sum.input += input;
@@ -32,7 +30,7 @@ export class PendingUsage {
     sum.reasoning += reasoning;
   }
 
-  #sumOf(names: Names): Sum {
+  #sumOf(names: RowNames): Sum {
     for (const sum of this.#recent) if (isSumOf(sum, names)) return sum;
     const sum = this.#findOrMake(names);
     this.#recent[this.#oldestRecent] = sum;
@@ -40,8 +38,8 @@ export class PendingUsage {
     return sum;
   }
 
-  #findOrMake(names: Names): Sum {
-    const id = idOf(names);
+  #findOrMake(names: RowNames): Sum {
+    const id = rowId(names);
     const known = this.#sums.get(id);
     if (known !== undefined) return known;
     if (this.#sums.size >= this.#maxRows && names.session !== OTHER) {
@@ -70,15 +68,6 @@ export class PendingUsage {
   }
 }
 
-function isSumOf(sum: Sum, { day, key, account, model, session }: Names): boolean {
+function isSumOf(sum: Sum, { day, key, account, model, session }: RowNames): boolean {
   return sum.session === session && sum.key === key && sum.model === model && sum.account === account && sum.day === day;
-}
-
-/** The same text for names that count together, and only for those: a length before each says where it ends. */
-function idOf({ day, key, account, model, session }: Names): string {
-  return `${day}${lengthOf(key)}:${key}${lengthOf(account)}:${account}${lengthOf(model)}:${model}${lengthOf(session)}:${session}`;
-}
-
-function lengthOf(name: string | null): number {
-  return name === null ? -1 : name.length;
 }
