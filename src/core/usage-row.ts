@@ -100,7 +100,7 @@ function largestNames(rows: readonly UsageRow[], field: 'session' | 'model', cou
 export type RowNames = Omit<UsageRow, keyof Counted>;
 
 /** The same text for rows that count together, and only for those: a length before each name says where it ends. */
-export function rowId({ day, key, account, model, session }: RowNames): string {
+function rowId({ day, key, account, model, session }: RowNames): string {
   return `${day}${lengthOf(key)}:${key}${lengthOf(account)}:${account}${lengthOf(model)}:${model}${lengthOf(session)}:${session}`;
 }
 

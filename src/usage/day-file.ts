@@ -1,10 +1,11 @@
-import { open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { open, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { foldUsage, type UsageBounds, type UsageRow } from '../core/usage-row.ts';
 import { reasonOf } from '../errors.ts';
 import { openToAppend } from '../files/owner.ts';
 import { removeLeftovers, replaceFile } from '../files/private.ts';
+import { versionIn, versionOf } from '../files/version.ts';
 import { parseUsageLine, renderUsageLine } from './usage-line.ts';
 
 /**
@@ -24,7 +25,7 @@ const COMPACTED = '{"compacted":true}\n';
 const COMPACT_OVER_BYTES = 512 * 1024;
 /** And not again before it has grown so many times, should its rows be many: folding them takes longer than adding some. */
 const COMPACT_AGAIN = 4;
-const OPEN_DAY: UsageBounds = { sessions: 1000, models: 100 };
+export const OPEN_DAY: UsageBounds = { sessions: 1000, models: 100 };
 const CLOSED_DAY: UsageBounds = { sessions: 200, models: 100 };
 const LINES_AT_A_TIME = 500;
 /** Files kept. By number, not by age: a clock that jumps ahead for a while must not cost the past. */
@@ -59,17 +60,20 @@ export async function readDay(folder: string, day: string): Promise<UsageRow[]> 
   return rows;
 }
 
+/** What an append made of a file; `before` is null where it was empty. */
+export type Appended = { readonly before: string | null; readonly after: string; readonly size: number };
+
 /**
- * Adds increments to a day's file: all of them or, when this throws what the file system says, none. Comes back with the
- * file's size. Under the lock.
+ * Adds lines to a day's file: all of them or, when this throws what the file system says, none. Under the lock.
  */
-export async function appendToDay(folder: string, day: string, rows: readonly UsageRow[]): Promise<number> {
+export async function appendToDay(folder: string, day: string, lines: string): Promise<Appended> {
   const handle = await openToAppend(dayPath(folder, day));
   try {
-    const { size } = await handle.stat();
+    const found = await handle.stat({ bigint: true });
+    const size = Number(found.size);
     // The torn line of a writer that was killed must not take the next one with it.
     const torn = size > 0 && (await handle.read(Buffer.alloc(1), 0, 1, size - 1)).buffer[0] !== NEWLINE;
-    const bytes = Buffer.from((torn ? '\n' : '') + rows.map(renderUsageLine).join(''));
+    const bytes = Buffer.from((torn ? '\n' : '') + lines);
     try {
       await handle.appendFile(bytes);
     } catch (error) {
@@ -79,16 +83,22 @@ export async function appendToDay(folder: string, day: string, rows: readonly Us
     }
     // Some file systems cannot; the bytes are in the file all the same.
     await handle.datasync().catch(() => undefined);
-    return size + bytes.length;
+    const left = await handle.stat({ bigint: true });
+    return { before: size === 0 ? null : versionIn(found), after: versionIn(left), size: size + bytes.length };
   } finally {
     await handle.close();
   }
 }
 
-/** Compacts an open day's file that has grown too large. Under the lock. */
-export async function compactOpenDay(folder: string, day: string): Promise<void> {
-  const rows = foldUsage(await readDay(folder, day), OPEN_DAY);
-  await replaceFile(dayPath(folder, day), rows.map(renderUsageLine).join(''));
+/** Replaces a day's file by these lines. Comes back with what it is then. Under the lock. */
+export async function replaceDay(
+  folder: string,
+  day: string,
+  lines: string,
+): Promise<{ readonly version: string | null; readonly size: number }> {
+  const bytes = Buffer.from(lines);
+  await replaceFile(dayPath(folder, day), bytes);
+  return { version: await versionOf(dayPath(folder, day)), size: bytes.length };
 }
 
 /** Whether a file of this size wants compacting. */
@@ -117,12 +127,4 @@ async function beginsCompacted(path: string): Promise<boolean> {
   } finally {
     await handle.close();
   }
-}
-
-/** Bytes of a day's file; 0 when there is none. */
-export async function sizeOfDay(folder: string, day: string): Promise<number> {
-  return stat(dayPath(folder, day)).then(
-    ({ size }) => size,
-    () => 0,
-  );
 }

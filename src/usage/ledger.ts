@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import type { Clock } from '../core/time.ts';
 import { NO_TOKENS, type TokenUsage } from '../core/token-usage.ts';
-import type { UsageRow } from '../core/usage-row.ts';
+import { foldUsage, OTHER, type RowNames } from '../core/usage-row.ts';
 import { stampPerSecond, type Zone } from '../core/zoned-time.ts';
 import { reasonOf } from '../errors.ts';
 import { makePrivateFolder } from '../files/private.ts';
-import { appendToDay, compactOpenDay, isTooLarge, sizeOfDay, tidyDays, usageFolder } from './day-file.ts';
-import { PendingUsage } from './pending.ts';
+import { DayBook } from './day-book.ts';
+import { type Appended, appendToDay, isTooLarge, OPEN_DAY, readDay, replaceDay, tidyDays, usageFolder } from './day-file.ts';
 
 export type UsageLedgerOptions = {
   readonly stateDir: string;
@@ -37,8 +37,8 @@ const FLUSH_MS = 500;
 /** The least between the end of a save and the next. */
 const SOON_MS = 50;
 const COMPLAIN_EVERY_MS = 60_000;
-/** Rows that wait for the disk; so many come together in a second only from a very busy proxy, or when the disk refuses. */
-const PENDING_ROWS_MAX = 5000;
+/** Rows in memory, of some 500 bytes; so many are different only in a very busy proxy, or wait when the disk refuses. */
+const ROWS_MAX = 20_000;
 /** Names come from answers and requests; none needs more. */
 const NAME_MAX = 100;
 
@@ -47,7 +47,8 @@ export class UsageLedger {
   readonly #options: UsageLedgerOptions;
   readonly #folder: string;
   readonly #stamp: (epochMs: number) => string;
-  readonly #pending = new PendingUsage(PENDING_ROWS_MAX);
+  /** By day; seldom more than one. */
+  readonly #books = new Map<string, DayBook>();
   readonly #compactedSizes = new Map<string, number>();
   #lastDay = { stamp: '', day: '' };
   #timer: NodeJS.Timeout | null = null;
@@ -64,14 +65,36 @@ export class UsageLedger {
 
   record({ at, keyLabel, account, model, session, usage, requests = 1 }: UsageRecord): void {
     const names = { day: this.#dayOf(at), key: keyLabel, account: short(account), model: short(model), session: short(session) };
-    this.#pending.add(names, requests, usage ?? NO_TOKENS);
+    this.#bookOf(names.day).add(this.#bounded(names), requests, usage ?? NO_TOKENS);
     this.#schedule();
+  }
+
+  #bookOf(day: string): DayBook {
+    const known = this.#books.get(day);
+    if (known !== undefined) return known;
+    const book = new DayBook(day);
+    this.#books.set(day, book);
+    return book;
+  }
+
+  /** Beyond the bound only days, keys and accounts make new rows, so that a disk that refuses costs bounded memory. */
+  #bounded(names: RowNames): RowNames {
+    if (this.#count('size') < ROWS_MAX || this.#bookOf(names.day).has(names)) return names;
+    if (this.#count('openSize') > ROWS_MAX / 2) return { ...names, model: OTHER, session: OTHER };
+    for (const book of this.#books.values()) book.forgetIdle();
+    return names;
+  }
+
+  #count(what: 'size' | 'openSize'): number {
+    let count = 0;
+    for (const book of this.#books.values()) count += book[what];
+    return count;
   }
 
   /** Saves what is pending. Comes back when that is done or has failed; what failed is tried again. */
   async flush(): Promise<void> {
     await this.#saving;
-    if (this.#pending.size > 0) await this.#startSave();
+    if (this.#count('openSize') > 0) await this.#startSave();
   }
 
   async close(): Promise<void> {
@@ -99,31 +122,37 @@ export class UsageLedger {
     this.#saving ??= this.#save().finally(() => {
       this.#saving = null;
       // What came while a slow disk wrote has waited already.
-      if (this.#pending.size > 0) this.#schedule(Math.max(SOON_MS, FLUSH_MS - (performance.now() - startedAt)));
+      if (this.#count('openSize') > 0) this.#schedule(Math.max(SOON_MS, FLUSH_MS - (performance.now() - startedAt)));
     });
     return this.#saving;
   }
 
   async #save(): Promise<void> {
-    const rows = this.#pending.take();
-    const unsaved = new Set(rows);
+    const batches = [...this.#books.values()]
+      .filter(({ openSize }) => openSize > 0)
+      .map((book) => ({ book, lines: book.take() }));
+    const unsaved = new Set(batches);
     try {
       await makePrivateFolder(this.#folder);
       await this.#options.lock(join(this.#folder, 'ledger'), async () => {
-        for (const [day, ofDay] of byDay(rows)) {
-          const size = await appendToDay(this.#folder, day, ofDay);
-          for (const row of ofDay) unsaved.delete(row);
-          await this.#keepSmall(day, size);
+        for (const batch of batches) {
+          const { book, lines } = batch;
+          const appended = await appendToDay(this.#folder, book.day, lines);
+          book.saved(appended.before, appended.after);
+          unsaved.delete(batch);
+          await this.#keepSmall(book, appended);
         }
       });
     } catch (error) {
-      for (const row of unsaved) this.#pending.add(row, row.requests, row.tokens);
+      for (const { book } of unsaved) book.notSaved();
       this.#complain('The token accounts cannot be saved; they are kept in memory and tried again.', error);
     }
+    this.#forgetOtherDays();
   }
 
   /** Under the lock. A failure here costs no count. */
-  async #keepSmall(day: string, size: number): Promise<void> {
+  async #keepSmall(book: DayBook, { after, size }: Appended): Promise<void> {
+    const { day } = book;
     try {
       const today = this.#dayOf(this.#options.clock());
       if (this.#tidiedFor !== today) {
@@ -132,11 +161,19 @@ export class UsageLedger {
         await tidyDays(this.#folder, today);
       }
       if (!isTooLarge(size, this.#compactedSizes.get(day) ?? 0)) return;
-      await compactOpenDay(this.#folder, day);
-      this.#compactedSizes.set(day, await sizeOfDay(this.#folder, day));
+      if (!book.isWithin(OPEN_DAY, after))
+        book.refill(foldUsage(book.rowsOf(after) ?? (await readDay(this.#folder, day)), OPEN_DAY));
+      const compacted = await replaceDay(this.#folder, day, book.savedLines());
+      book.rewritten(compacted.version);
+      this.#compactedSizes.set(day, compacted.size);
     } catch (error) {
       this.#complain('The files of the token accounts cannot be compacted.', error);
     }
+  }
+
+  #forgetOtherDays(): void {
+    const today = this.#dayOf(this.#options.clock());
+    for (const { day, openSize } of this.#books.values()) if (day !== today && openSize === 0) this.#books.delete(day);
   }
 
   #complain(message: string, error: unknown): void {
@@ -149,14 +186,4 @@ export class UsageLedger {
 
 function short(name: string | null): string | null {
   return name === null || name.length <= NAME_MAX ? name : name.slice(0, NAME_MAX);
-}
-
-function byDay(rows: readonly UsageRow[]): Map<string, UsageRow[]> {
-  const days = new Map<string, UsageRow[]>();
-  for (const row of rows) {
-    const ofDay = days.get(row.day);
-    if (ofDay === undefined) days.set(row.day, [row]);
-    else ofDay.push(row);
-  }
-  return days;
 }

@@ -1,22 +1,22 @@
 import { fieldOf, numberOf, recordOf } from '../core/json-value.ts';
-import type { UsageRow } from '../core/usage-row.ts';
+import type { TokenUsage } from '../core/token-usage.ts';
+import type { RowNames, UsageRow } from '../core/usage-row.ts';
 
 /** A row, or an increment of one, as a line of its day's file; the day is the file's name. */
-export function renderUsageLine({ key, account, model, session, requests, tokens }: UsageRow): string {
-  const { input, cached, output, reasoning } = tokens;
-  const line = {
-    key,
-    // What is undefined is left out.
-    account: account ?? undefined,
-    model: model ?? undefined,
-    session: session ?? undefined,
-    requests,
-    input,
-    cached,
-    output,
-    reasoning,
-  };
-  return `${JSON.stringify(line)}\n`;
+export function renderUsageLine({ requests, tokens, ...names }: UsageRow): string {
+  return renderNames(names) + renderCounts(requests, tokens);
+}
+
+/** The first half of a line: it is the same for every increment of a row. */
+export function renderNames({ key, account, model, session }: RowNames): string {
+  // What is undefined is left out.
+  const names = { key, account: account ?? undefined, model: model ?? undefined, session: session ?? undefined };
+  return JSON.stringify(names).slice(0, -1);
+}
+
+/** The second half. */
+export function renderCounts(requests: number, { input, cached, output, reasoning }: TokenUsage): string {
+  return `,"requests":${requests},"input":${input},"cached":${cached},"output":${output},"reasoning":${reasoning}}\n`;
 }
 
 /** null for a torn line, the mark of a compacted file, and whatever else is no row. */

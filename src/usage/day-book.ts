@@ -1,0 +1,151 @@
+import type { TokenUsage } from '../core/token-usage.ts';
+import { OTHER, type RowNames, type UsageBounds, type UsageRow } from '../core/usage-row.ts';
+import { RowIndex } from './row-index.ts';
+import { Sum } from './sum.ts';
+import { renderCounts, renderNames } from './usage-line.ts';
+
+/** A row of a day: what of it waits for the disk, what is on its way there, and what is there. */
+class BookRow {
+  readonly names: RowNames;
+  /** Recorded since the last save began. */
+  open = new Sum();
+  /** In the hands of the save under way. */
+  saving = new Sum();
+  /** In the file, as far as this process knows. */
+  readonly saved = new Sum();
+  #renderedNames: string | null = null;
+
+  constructor({ day, key, account, model, session }: RowNames) {
+    // Not the object itself: one that is kept now and then makes the engine expect so of all that are made in its place.
+    this.names = { day, key, account, model, session };
+  }
+
+  /** A line of the day's file. */
+  line(what: 'saving' | 'saved'): string {
+    this.#renderedNames ??= renderNames(this.names);
+    return this.#renderedNames + renderCounts(this[what].requests, this[what]);
+  }
+}
+
+/**
+ * The rows of one day in memory. They outlive their save, because the next request mostly belongs to one of them: counting it
+ * makes nothing new then, however many rows there are. As long as nobody else writes the day's file they are also all
+ * that is in it, so that it is compacted without being read.
+ */
+export class DayBook {
+  readonly day: string;
+  #rows = new RowIndex<BookRow>();
+  /** Rows with something in `open`, in the order they came; so with `saving`. */
+  #open: BookRow[] = [];
+  #saving: BookRow[] = [];
+  /** The version of the file that holds what is `saved` and nothing else; null when no version is known to. */
+  #version: string | null = null;
+
+  constructor(day: string) {
+    this.day = day;
+  }
+
+  /** Rows in memory. */
+  get size(): number {
+    return this.#rows.size;
+  }
+
+  /** Rows that wait for the disk. */
+  get openSize(): number {
+    return this.#open.length;
+  }
+
+  has(names: RowNames): boolean {
+    return this.#rows.find(names) !== undefined;
+  }
+
+  /** `requests`: at least 1. */
+  add(names: RowNames, requests: number, tokens: TokenUsage): void {
+    const row = this.#rows.find(names) ?? this.#rows.add(new BookRow(names));
+    if (row.open.requests === 0) this.#open.push(row);
+    row.open.add(requests, tokens);
+  }
+
+  /** Begins a save. Comes back with the lines to add to the file; `saved` or `notSaved` says what became of them. */
+  take(): string {
+    this.#saving = this.#open;
+    this.#open = [];
+    for (const row of this.#saving) [row.open, row.saving] = [row.saving, row.open];
+    return this.#saving.map((row) => row.line('saving')).join('');
+  }
+
+  /** The lines were added to version `before` of the file (null: it was empty), which made it version `after`. */
+  saved(before: string | null, after: string): void {
+    if (before === null) this.#forgetSaved();
+    for (const { saved, saving } of this.#saving) saved.takeFrom(saving);
+    this.#saving = [];
+    this.#version = before === this.#version ? after : null;
+  }
+
+  #forgetSaved(): void {
+    for (const { saved } of this.#rows) saved.clear();
+    this.#version = null;
+  }
+
+  /** The file did not get the lines. */
+  notSaved(): void {
+    for (const row of this.#saving) {
+      if (row.open.requests === 0) this.#open.push(row);
+      row.open.takeFrom(row.saving);
+    }
+    this.#saving = [];
+  }
+
+  /** All that this version of the file holds, summed up; null when that is not known. */
+  rowsOf(version: string): UsageRow[] | null {
+    if (version !== this.#version) return null;
+    return [...this.#savedRows()].map(({ names, saved }) => ({ ...names, ...saved.counted() }));
+  }
+
+  *#savedRows(): IterableIterator<BookRow> {
+    for (const row of this.#rows) if (row.saved.requests > 0) yield row;
+  }
+
+  /** Whether this version of the file holds nothing but what is saved of the rows, within the bounds. */
+  isWithin({ sessions, models }: UsageBounds, version: string): boolean {
+    if (version !== this.#version) return false;
+    const seenSessions = new Set<string | null>([null, OTHER]);
+    const seenModels = new Set<string | null>([null, OTHER]);
+    for (const { names } of this.#savedRows()) {
+      seenSessions.add(names.session);
+      seenModels.add(names.model);
+    }
+    return seenSessions.size - 2 <= sessions && seenModels.size - 2 <= models;
+  }
+
+  /** From now on these rows, no two of which count together, are what is saved. Between saves. */
+  refill(rows: readonly UsageRow[]): void {
+    const known = this.#rows;
+    this.forgetIdle();
+    for (const { requests, tokens, ...names } of rows) {
+      const row = this.#rows.find(names) ?? this.#rows.add(known.find(names) ?? new BookRow(names));
+      row.saved.clear();
+      row.saved.add(requests, tokens);
+    }
+  }
+
+  /** What is saved, as the file says it shortest. */
+  savedLines(): string {
+    return [...this.#savedRows()].map((row) => row.line('saved')).join('');
+  }
+
+  /** The file holds the `savedLines` now, and nothing else. */
+  rewritten(version: string | null): void {
+    this.#version = version;
+  }
+
+  /** Keeps in memory only the rows that wait for the disk. */
+  forgetIdle(): void {
+    this.#rows = new RowIndex();
+    for (const row of new Set([...this.#open, ...this.#saving])) {
+      row.saved.clear();
+      this.#rows.add(row);
+    }
+    this.#version = null;
+  }
+}
