@@ -19,12 +19,12 @@ const MAY_MATCH = /bearer|sk-|org-|ak-|eyJ/i;
  * token, `org-…` and `ak-…` ids. Redact before clipping: a secret that is cut in half no longer matches.
  */
 export function redact(text: string, secrets: readonly string[]): string {
-  if (secrets.length === 0 && !MAY_MATCH.test(text)) return text;
   let clean = text;
   // Longest first, so that a secret that contains another leaves no rest.
   for (const secret of [...secrets].sort((a, b) => b.length - a.length)) {
     if (secret !== '') clean = clean.replaceAll(secret, MASK);
   }
+  if (!MAY_MATCH.test(clean)) return clean;
   for (const [shape, mask] of SHAPES) clean = clean.replace(shape, mask);
   return clean;
 }
