@@ -23,6 +23,8 @@ export type FolderListing = {
   readonly exists: boolean;
   /** Name order; the folder's own files before those one level below. */
   readonly files: readonly AuthFile[];
+  /** The auths folder and those below it. */
+  readonly folders: readonly string[];
   /** Folders that exist and cannot be listed. `code` is the system's. */
   readonly unreadable: readonly { readonly path: string; readonly code: string }[];
 };
@@ -32,7 +34,7 @@ export async function listAuthFolder(folder: string): Promise<FolderListing> {
   const top = await listFolder(folder);
   if ('code' in top) {
     const exists = top.code !== 'ENOENT';
-    return { exists, files: [], unreadable: exists ? [{ path: folder, code: top.code }] : [] };
+    return { exists, files: [], folders: [folder], unreadable: exists ? [{ path: folder, code: top.code }] : [] };
   }
   const files = top.files.map((name) => describe(folder, null, name));
   const unreadable: { path: string; code: string }[] = [];
@@ -41,7 +43,8 @@ export async function listAuthFolder(folder: string): Promise<FolderListing> {
     if ('code' in below) unreadable.push({ path: join(folder, subfolder), code: below.code });
     else files.push(...below.files.map((name) => describe(folder, subfolder, name)));
   }
-  return { exists: true, files: files.filter((file) => file !== null), unreadable };
+  const folders = [folder, ...top.folders.map((subfolder) => join(folder, subfolder))];
+  return { exists: true, files: files.filter((file) => file !== null), folders, unreadable };
 }
 
 /** The format a file name stands for, or null for a file that is none of ours. */
@@ -54,15 +57,17 @@ export function formatOf(name: string): { readonly format: AuthFormat; readonly 
   return backup === undefined ? null : { format: 'any', stem };
 }
 
+export type FolderSignature = Pick<FolderListing, 'folders'> & { readonly signature: string };
+
 /**
- * Changes whenever a file that may hold a key appears, goes, or is written, replaced or made readable. Costs one `stat` a file and
+ * `signature` changes whenever a file that may hold a key appears, goes, or is written, replaced or made readable. Costs one `stat` a file and
  * reads no content. Never throws.
  */
-export async function signFolder(folder: string): Promise<string> {
-  const listing = await listAuthFolder(folder);
-  const hash = createHash('sha256').update(JSON.stringify([listing.exists, listing.unreadable]));
-  for (const line of await mapInBatches(listing.files, signFile)) hash.update(line);
-  return hash.digest('base64url');
+export async function signFolder(folder: string): Promise<FolderSignature> {
+  const { exists, files, folders, unreadable } = await listAuthFolder(folder);
+  const hash = createHash('sha256').update(JSON.stringify([exists, unreadable]));
+  for (const line of await mapInBatches(files, signFile)) hash.update(line);
+  return { signature: hash.digest('base64url'), folders };
 }
 
 async function signFile({ path, name }: AuthFile): Promise<string> {

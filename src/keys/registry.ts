@@ -23,7 +23,7 @@ export type Registry = {
 /** Reads the auths folder. Never throws: a missing folder is `folderExists: false`, anything else wrong is in `skipped`. */
 export async function loadRegistry({ authsDir, ...rules }: { readonly authsDir: string } & UpstreamRules): Promise<Registry> {
   // Signed before the reading, so that a change in between shows as one later.
-  const signature = await signFolder(authsDir);
+  const { signature } = await signFolder(authsDir);
   const { exists, files, unreadable } = await listAuthFolder(authsDir);
   const results = await mapInBatches(files, (file) => readAuthFile(file, rules));
   const { kept, duplicates } = withoutDuplicates(results.filter(isKey));

@@ -1,5 +1,7 @@
 import { dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import { reasonOf } from '../errors.ts';
+import { versionOf } from '../files/version.ts';
 import { signFolder } from './auth-folder.ts';
 import type { Registry } from './registry.ts';
 
@@ -24,8 +26,12 @@ export type KeyWatch = {
 /** Further polls that a broken file is waited for. */
 const GRACE_POLLS = 2;
 
-/** A poll of a large folder may take this share of the time, however short the interval. */
-const LARGEST_POLL_SHARE = 0.02;
+/** Polls of a large folder may take this share of the time, however short the interval: */
+const POLL_SHARE = 0.005;
+/** as long as a change is being taken over, or a file has come, gone or been replaced, a larger one. */
+const POLL_SHARE_AT_CHANGES = 0.05;
+/** Folders that are looked at between two polls. */
+const FOLDERS_MAX = 50;
 
 /**
  * Notices changes of the auths folder by polling (`fs.watch` misses changes on network and container mounts).
@@ -39,6 +45,9 @@ export function startKeyWatch({ load, current, intervalMs = 500, onChange, onErr
   /** The folder's last accepted look. */
   let accepted = current.signature;
   let lastSeen = current.signature;
+  let folders: readonly string[] = [current.folder];
+  /** What the folders themselves looked like before the last poll. */
+  let foldersSeen: string | null = null;
   let gracePolls = 0;
   let lastFailure: string | null = null;
   let stopped = false;
@@ -46,7 +55,11 @@ export function startKeyWatch({ load, current, intervalMs = 500, onChange, onErr
   let timer: NodeJS.Timeout | undefined;
 
   async function poll(): Promise<void> {
-    const seen = await signFolder(inUse.folder);
+    foldersSeen = await versionsOf(folders);
+    const look = await signFolder(inUse.folder);
+    const seen = look.signature;
+    if (look.folders.length !== folders.length) foldersSeen = null;
+    folders = look.folders;
     if (seen !== lastSeen) {
       lastSeen = seen;
       gracePolls = 0;
@@ -55,7 +68,7 @@ export function startKeyWatch({ load, current, intervalMs = 500, onChange, onErr
     if (seen === accepted) return;
     const loaded = await load();
     // Written to while it was read: what was read may be half of it.
-    if (stopped || loaded.signature !== seen || (await signFolder(inUse.folder)) !== seen) return;
+    if (stopped || loaded.signature !== seen || (await signFolder(inUse.folder)).signature !== seen) return;
     if (losesKeyToBrokenFile(inUse, loaded) && gracePolls < GRACE_POLLS) {
       gracePolls += 1;
       return;
@@ -86,17 +99,29 @@ export function startKeyWatch({ load, current, intervalMs = 500, onChange, onErr
     return polling;
   }
 
-  function schedule(pauseMs: number): void {
+  /** Whether it is time for the next poll, when the last one ended so long ago and took so long. */
+  async function isDue(sinceMs: number, tookMs: number): Promise<boolean> {
+    if (sinceMs >= tookMs / POLL_SHARE) return true;
+    if (sinceMs < tookMs / POLL_SHARE_AT_CHANGES) return false;
+    return lastSeen !== accepted || foldersSeen !== (await versionsOf(folders));
+  }
+
+  function schedule(endedAt: number, tookMs: number): void {
     if (stopped) return;
     timer = setTimeout(async () => {
       const startedAt = performance.now();
+      if (!(await isDue(startedAt - endedAt, tookMs))) {
+        schedule(endedAt, tookMs);
+        return;
+      }
       await pollOnce();
-      schedule(Math.max(intervalMs, (performance.now() - startedAt) / LARGEST_POLL_SHARE));
-    }, pauseMs);
+      const now = performance.now();
+      schedule(now, now - startedAt);
+    }, intervalMs);
     timer.unref();
   }
 
-  schedule(intervalMs);
+  schedule(performance.now(), 0);
   return {
     stop() {
       stopped = true;
@@ -104,6 +129,11 @@ export function startKeyWatch({ load, current, intervalMs = 500, onChange, onErr
     },
     checkNow: () => (stopped ? Promise.resolve() : pollOnce()),
   };
+}
+
+async function versionsOf(folders: readonly string[]): Promise<string> {
+  const versions = await Promise.all(folders.slice(0, FOLDERS_MAX).map((folder) => versionOf(folder).catch(reasonOf)));
+  return versions.join();
 }
 
 /** Would the new registry lose a key whose file, or a folder above it, is still there but gives nothing, or is the whole folder gone? */
