@@ -22,8 +22,7 @@ export class Ledger {
 
   /** An answer under 400: counts the request and takes one off each error counter (kmi-manager.md section 4). */
   served(label: string, at: number): void {
-    const state = this.#store.keyState(label);
-    this.#store.countRequest(label, at);
+    const state = this.#store.countRequest(label, at);
     if (hasNothingToForgive(state)) return;
     const change: KeyChange = {};
     for (const counter of FORGIVEN_BY_SUCCESS) if (state[counter] > 0) takeOneOff(change, counter);

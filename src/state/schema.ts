@@ -150,25 +150,6 @@ const LABEL_CHARS = 1000;
 
 /** The file's text; ends with a newline. */
 export function renderState(state: State, unknowns: Unknowns): string {
-  const keys = Object.fromEntries(
-    [...state.keys].map(([label, key]) => [
-      label,
-      {
-        last_used: renderTime(key.lastUsed),
-        request_count: key.requests,
-        error_401: key.errors401,
-        error_403: key.errors403,
-        error_429: key.errors429,
-        error_5xx: key.errors5xx,
-        exhausted_until: renderTime(key.cooldown?.until ?? null),
-        ...(key.cooldown === null ? {} : { exhausted_reason: key.cooldown.reason }),
-        blocked_until: renderTime(key.block?.until ?? null),
-        blocked_reason: key.block?.reason ?? null,
-        ...(key.account === null ? {} : { account_id: key.account.id, account_checked_at: renderTime(key.account.at) }),
-        ...unknowns.keys.get(label),
-      },
-    ]),
-  );
   const raw = {
     schema_version: SCHEMA_VERSION,
     active_index: state.activeIndex,
@@ -181,13 +162,54 @@ export function renderState(state: State, unknowns: Unknowns): string {
       : { session_moves: state.sessionMoves.count, session_move_tokens: state.sessionMoves.tokens }),
     active_key: state.activeKey,
     ...unknowns.top,
-    keys,
   };
-  return `${JSON.stringify(raw, null, state.keys.size > INDENT_MAX_KEYS ? 0 : 2)}\n`;
+  const times = new TimeTexts();
+  const keys: string[] = [];
+  for (const [label, key] of state.keys) keys.push(renderKey(label, key, unknowns.keys.get(label), times));
+  const text = `${membersOf(raw)},"keys":{${keys.join(',\n')}}}`;
+  return `${keys.length > INDENT_MAX_KEYS ? text : JSON.stringify(JSON.parse(text), null, 2)}\n`;
 }
 
 /** Above this many keys nobody reads the file by eye, and indenting it costs more than the rest of a save. */
 const INDENT_MAX_KEYS = 200;
+
+/** One member of `keys`. Written by hand, because with thousands of keys every save would be felt by requests. */
+function renderKey(
+  label: string,
+  key: KeyState,
+  unknowns: Readonly<Record<string, unknown>> | undefined,
+  times: TimeTexts,
+): string {
+  const { cooldown, block, account } = key;
+  const reason = cooldown === null ? '' : `,"exhausted_reason":"${cooldown.reason}"`;
+  const member = `${JSON.stringify(label)}:{"last_used":${times.of(key.lastUsed)},"request_count":${key.requests}`;
+  const errors = `,"error_401":${key.errors401},"error_403":${key.errors403},"error_429":${key.errors429},"error_5xx":${key.errors5xx}`;
+  const rest = `,"exhausted_until":${times.of(cooldown?.until ?? null)}${reason}`;
+  const blocked = `,"blocked_until":${times.of(block?.until ?? null)},"blocked_reason":${JSON.stringify(block?.reason ?? null)}`;
+  const of = account === null ? '' : `,"account_id":"${account.id}","account_checked_at":${times.of(account.at)}`;
+  return `${member}${errors}${rest}${blocked}${of}${unknowns === undefined ? '' : `,${membersOf(unknowns).slice(1)}`}}`;
+}
+
+/** A record as JSON without its last brace. */
+function membersOf(record: Readonly<Record<string, unknown>>): string {
+  return JSON.stringify(record).slice(0, -1);
+}
+
+/** Times as JSON. Most are of the same few seconds. */
+class TimeTexts {
+  readonly #bySecond = new Map<number, string>();
+
+  of(epochMs: number | null): string {
+    if (epochMs === null) return 'null';
+    const second = Math.ceil(epochMs / 1000);
+    let text = this.#bySecond.get(second);
+    if (text === undefined) {
+      text = JSON.stringify(renderTime(epochMs));
+      this.#bySecond.set(second, text);
+    }
+    return text;
+  }
+}
 
 /** The last second the form can write; a longer block is as good as this one. */
 const LAST_TIME = Date.UTC(9999, 11, 31, 23, 59, 59);

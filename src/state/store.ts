@@ -22,9 +22,12 @@ const DEBOUNCE_MS = 250;
 const DEBOUNCE_MAX_MS = 1_000;
 /** With thousands of keys a save takes long enough to be felt by the requests, so there it is rarer. */
 const MANY_KEYS = 1_000;
-const DEBOUNCE_MANY_MS = 3_000;
+const DEBOUNCE_MANY_MS = 5_000;
 const RETRY_MS = 1_000;
 const COMPLAIN_EVERY_MS = 60_000;
+
+/** Requests of a key since they were last made a change of. */
+type RequestCount = { readonly label: string; readonly key: KeyState; requests: number };
 
 /**
  * The shared state file, seen from one process. `state` is what the file said last with this process's unsaved changes
@@ -37,6 +40,9 @@ export class StateStore {
   readonly #options: StateStoreOptions;
   #unknowns: Unknowns = NO_UNKNOWNS;
   #pending: Changes = noChanges();
+  readonly #counts = new Map<string, RequestCount>();
+  /** Those with requests that are not among the changes yet. */
+  #counted: RequestCount[] = [];
   /** Which version of the file `state` is based on. */
   #seen: string | null = null;
   /** What the file said then; null when there was none. */
@@ -82,6 +88,7 @@ export class StateStore {
   }
 
   change(changes: Changes, urgent = false): void {
+    this.#enterCounts();
     apply(this.state, changes);
     fold(this.#pending, changes);
     if (urgent) this.#schedule(0);
@@ -93,19 +100,38 @@ export class StateStore {
     this.#schedule(isLarge ? DEBOUNCE_MANY_MS : Math.min(Math.max(DEBOUNCE_MS, this.#lastSaveMs * 10), DEBOUNCE_MAX_MS));
   }
 
-  /** What every request changes, without the detour over a change of its own. `at` in epoch ms. */
-  countRequest(label: string, at: number): void {
-    const key = this.keyState(label);
+  /**
+   * What every request changes: how many the key has had, and when the last one came (`at`, epoch ms). Comes back with
+   * the key's state.
+   */
+  countRequest(label: string, at: number): KeyState {
+    const count = this.#counts.get(label) ?? this.#newCount(label);
+    if (count.requests === 0) this.#counted.push(count);
+    count.requests += 1;
+    const { key } = count;
     key.requests += 1;
-    key.lastUsed = Math.max(key.lastUsed ?? 0, at);
-    let change = this.#pending.keys.get(label);
-    if (change === undefined) {
-      change = {};
-      this.#pending.keys.set(label, change);
-    }
-    change.lastUsed = Math.max(change.lastUsed ?? 0, at);
-    addTo(change, 'requests', 1);
+    if (key.lastUsed === null || at > key.lastUsed) key.lastUsed = at;
     if (this.#timer === null) this.#scheduleSoon();
+    return key;
+  }
+
+  #newCount(label: string): RequestCount {
+    const count = { label, key: this.keyState(label), requests: 0 };
+    this.#counts.set(label, count);
+    return count;
+  }
+
+  /** Makes changes of what was counted. They are not made for each request: thousands of keys may have one between two saves. */
+  #enterCounts(): void {
+    const keys = new Map<string, KeyChange>();
+    for (const count of this.#counted) {
+      const change: KeyChange = { lastUsed: count.key.lastUsed ?? 0 };
+      addTo(change, 'requests', count.requests);
+      keys.set(count.label, change);
+      count.requests = 0;
+    }
+    this.#counted = [];
+    if (keys.size > 0) fold(this.#pending, { keys });
   }
 
   /** Where round-robin goes on. */
@@ -146,6 +172,7 @@ export class StateStore {
     this.#unschedule();
     // A save under way has the changes in its hands and gives them back if it fails.
     await this.#queue;
+    this.#enterCounts();
     if (isEmpty(this.#pending)) return;
     try {
       await this.save();
@@ -180,6 +207,7 @@ export class StateStore {
   }
 
   async #write(): Promise<void> {
+    this.#enterCounts();
     if (isEmpty(this.#pending)) return;
     const { path, clock } = this.#options;
     const startedAt = clock();
@@ -191,6 +219,7 @@ export class StateStore {
       this.#hasTidied = true;
       await this.#read(true);
       // From here to the rendered text nothing else runs: the batch and the text belong together.
+      this.#enterCounts();
       const batch = this.#pending;
       this.#pending = noChanges();
       const text = renderState(this.state, this.#unknowns);
@@ -242,6 +271,7 @@ export class StateStore {
   }
 
   #adopt(disk: State): void {
+    this.#enterCounts();
     const { keys, ...top } = disk;
     Object.assign(this.state, top);
     for (const label of this.state.keys.keys()) {
