@@ -33,9 +33,11 @@ const LOOK_MS = 60_000;
 const AT_A_TIME = 2;
 /** Longest random pause before a call, so that many keys do not ask in one burst (pitfall 55). */
 const SPREAD_MS = 100;
-/** Among more keys than this nobody waits for the answers, and the proxy has other work. */
-const MANY = 50;
-const SPREAD_OF_MANY_MS = 400;
+/** The more keys there are, the less does anybody wait for the answers, and the proxy has other work. */
+const SPREADS_OF_MORE: readonly (readonly [keys: number, spreadMs: number])[] = [
+  [1000, 2000],
+  [50, 400],
+];
 
 type Failures = { readonly hash: string; readonly count: number; readonly retryAt: number };
 
@@ -86,7 +88,7 @@ export function startAccountWatch(options: AccountWatchOptions): AccountWatch {
   }
 
   async function ask(key: Key): Promise<void> {
-    const spreadMs = due.length > MANY ? SPREAD_OF_MANY_MS : SPREAD_MS;
+    const spreadMs = SPREADS_OF_MORE.find(([keys]) => due.length > keys)?.[1] ?? SPREAD_MS;
     await new Promise((resolve) => setTimeout(resolve, random() * spreadMs).unref());
     if (abort.signal.aborted) return;
     const id = await options.fetch(key, abort.signal);

@@ -50,6 +50,9 @@ const JITTER = 0.1;
 /** Longest random pause before a background call, so that many keys do not ask in one burst (pitfall 55). */
 const SPREAD_MS = 250;
 const CONCURRENCY = 3;
+/** Of more keys than this ten are asked a second: a pass may then take longer than the interval. */
+const MANY_KEYS = 1000;
+const SPREAD_OF_MANY_MS = 600;
 const KEEP_WITHOUT_REFRESH_MS = 20 * 60_000;
 
 /**
@@ -94,16 +97,17 @@ export function startHealthMonitor(options: HealthMonitorOptions): HealthMonitor
     isWanted: (key: Key) => boolean,
     work: (key: Key) => Promise<unknown>,
   ): Promise<void> {
-    // A pass over very many keys takes half the time until the next, not a moment's whole attention.
-    const spreadMs = refreshMs > 0 ? Math.min(SPREAD_MS, (refreshMs * concurrency) / Math.max(1, keys.length)) : SPREAD_MS;
-    const turns = keys.map((key) =>
-      gate(async () => {
-        if (isStopped || !isWanted(key)) return;
-        await pause(random() * spreadMs);
-        if (!isStopped && isWanted(key)) await work(key);
-      }),
-    );
-    await Promise.all(turns);
+    const spreadMs = keys.length > MANY_KEYS ? SPREAD_OF_MANY_MS : SPREAD_MS;
+    let next = 0;
+    const takeTurns = async (): Promise<void> => {
+      for (let key = keys[next++]; key !== undefined; key = keys[next++]) await gate(() => turnOf(key));
+    };
+    const turnOf = async (key: Key): Promise<void> => {
+      if (isStopped || !isWanted(key)) return;
+      await pause(random() * spreadMs);
+      if (!isStopped && isWanted(key)) await work(key);
+    };
+    await Promise.all(Array.from({ length: Math.min(concurrency, keys.length) }, takeTurns));
   }
 
   async function refreshDue(): Promise<void> {
@@ -131,9 +135,12 @@ export function startHealthMonitor(options: HealthMonitorOptions): HealthMonitor
   }
 
   async function repeat(periodMs: number, work: () => Promise<void>): Promise<void> {
+    let tookMs = 0;
     while (periodMs > 0 && !isStopped) {
-      await pause(periodMs * (1 - JITTER + 2 * JITTER * random()));
+      await pause(periodMs * (1 - JITTER + 2 * JITTER * random()) - tookMs);
+      const startedAt = performance.now();
       if (!isStopped) await work();
+      tookMs = Math.min(performance.now() - startedAt, periodMs * (1 - JITTER));
     }
   }
 

@@ -67,8 +67,7 @@ function toKey(entry: AuthEntry, format: KnownFormat, file: AuthFile, rules: Ups
   if (!isSendable(value)) {
     return problem('malformed', 'The key has characters, or a length, that cannot be sent in a request header.');
   }
-  const written = entry.baseUrl ?? rules.upstreamBaseUrl;
-  const baseUrl = written.length > LONGEST_URL ? null : parseBaseUrl(written);
+  const baseUrl = baseUrlOf(entry, rules);
   if (baseUrl === null) {
     return problem('bad_url', 'Its base URL is not a plain https:// address (http:// is for this machine only).');
   }
@@ -87,6 +86,11 @@ function toKey(entry: AuthEntry, format: KnownFormat, file: AuthFile, rules: Ups
     email: email?.includes(value) ? null : email,
     source: cleanPath(file.path),
   });
+}
+
+function baseUrlOf({ baseUrl }: AuthEntry, { upstreamBaseUrl }: UpstreamRules): string | null {
+  if (baseUrl === null) return upstreamBaseUrl;
+  return baseUrl.length > LONGEST_URL ? null : parseBaseUrl(baseUrl);
 }
 
 /**

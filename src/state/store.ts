@@ -123,15 +123,14 @@ export class StateStore {
 
   /** Makes changes of what was counted. They are not made for each request: thousands of keys may have one between two saves. */
   #enterCounts(): void {
-    const keys = new Map<string, KeyChange>();
-    for (const count of this.#counted) {
-      const change: KeyChange = { lastUsed: count.key.lastUsed ?? 0 };
-      addTo(change, 'requests', count.requests);
-      keys.set(count.label, change);
-      count.requests = 0;
+    for (const { label, key, requests } of this.#counted) {
+      const change = this.#pending.keys.get(label) ?? {};
+      change.lastUsed = key.lastUsed ?? 0;
+      addTo(change, 'requests', requests);
+      this.#pending.keys.set(label, change);
     }
+    for (const count of this.#counted) count.requests = 0;
     this.#counted = [];
-    if (keys.size > 0) fold(this.#pending, { keys });
   }
 
   /** Where round-robin goes on. */

@@ -47,7 +47,7 @@ export class DayBook {
 
   /** Rows in memory. */
   get size(): number {
-    return this.#rows.size;
+    return this.#rows.all.length;
   }
 
   /** Rows that wait for the disk. */
@@ -83,7 +83,7 @@ export class DayBook {
   }
 
   #forgetSaved(): void {
-    for (const { saved } of this.#rows) saved.clear();
+    for (const { saved } of this.#rows.all) saved.clear();
     this.#version = null;
   }
 
@@ -99,11 +99,11 @@ export class DayBook {
   /** All that this version of the file holds, summed up; null when that is not known. */
   rowsOf(version: string): UsageRow[] | null {
     if (version !== this.#version) return null;
-    return [...this.#savedRows()].map(({ names, saved }) => ({ ...names, ...saved.counted() }));
+    return this.#savedRows().map(({ names, saved }) => ({ ...names, ...saved.counted() }));
   }
 
-  *#savedRows(): IterableIterator<BookRow> {
-    for (const row of this.#rows) if (row.saved.requests > 0) yield row;
+  #savedRows(): BookRow[] {
+    return this.#rows.all.filter(({ saved }) => saved.requests > 0);
   }
 
   /** Whether this version of the file holds nothing but what is saved of the rows, within the bounds. */
@@ -131,7 +131,9 @@ export class DayBook {
 
   /** What is saved, as the file says it shortest. */
   savedLines(): string {
-    return [...this.#savedRows()].map((row) => row.line('saved')).join('');
+    return this.#savedRows()
+      .map((row) => row.line('saved'))
+      .join('');
   }
 
   /** The file holds the `savedLines` now, and nothing else. */

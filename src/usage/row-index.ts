@@ -4,10 +4,11 @@ import type { RowNames } from '../core/usage-row.ts';
 export class RowIndex<Row extends { readonly names: RowNames }> {
   /** By key, then by session; of these there are seldom two that differ in model or account. */
   readonly #rows = new Map<string, Map<string | null, Row[]>>();
-  #size = 0;
+  readonly #all: Row[] = [];
 
-  get size(): number {
-    return this.#size;
+  /** In the order they were added. */
+  get all(): readonly Row[] {
+    return this.#all;
   }
 
   find({ key, session, model, account }: RowNames): Row | undefined {
@@ -28,11 +29,7 @@ export class RowIndex<Row extends { readonly names: RowNames }> {
     const rows = ofKey.get(session);
     if (rows === undefined) ofKey.set(session, [row]);
     else rows.push(row);
-    this.#size += 1;
+    this.#all.push(row);
     return row;
-  }
-
-  *[Symbol.iterator](): IterableIterator<Row> {
-    for (const ofKey of this.#rows.values()) for (const rows of ofKey.values()) yield* rows;
   }
 }
