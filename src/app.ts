@@ -4,6 +4,7 @@ import { watchConnections } from './connection-watch.ts';
 import type { KeyHealth } from './core/health.ts';
 import type { Key } from './core/key.ts';
 import { activeCooldown } from './core/key-state.ts';
+import { SecretSet } from './core/secret-set.ts';
 import type { Candidate } from './core/standing.ts';
 import type { Clock } from './core/time.ts';
 import type { TraceEvent } from './core/trace-event.ts';
@@ -37,8 +38,8 @@ export type App = {
   readonly clock: Clock;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly registry: Registry;
-  /** What must never be printed or written: every key known so far, and the client token. */
-  readonly secrets: Set<string>;
+  /** Every key known so far, and the client token. */
+  readonly secrets: SecretSet;
   readonly store: StateStore;
   readonly ledger: Ledger;
   readonly overrides: AppOverrides;
@@ -53,7 +54,7 @@ export async function openApp(config: Config, overrides: AppOverrides = {}): Pro
   const clock = overrides.clock ?? Date.now;
   if (overrides.registry === undefined && overrides.harden !== false) await closeToOthers(config, overrides);
   const registry = overrides.registry ?? (await loadRegistry(config));
-  const secrets = new Set([...registry.keys.map((key) => key.value), config.proxyToken].filter((secret) => secret !== ''));
+  const secrets = new SecretSet([...registry.keys.map((key) => key.value), config.proxyToken]);
   let logFile: LogFile | null = null;
   const log = async (): Promise<LogFile> => {
     logFile ??= await openLogFile(config, secrets);
@@ -97,14 +98,14 @@ async function closeToOthers({ authsDir, enforceFilePerms }: Config, { warn }: A
 
 const SHOWN_PATHS = 3;
 
-async function openLogFile(config: Config, secrets: ReadonlySet<string>): Promise<LogFile> {
+async function openLogFile(config: Config, secrets: SecretSet): Promise<LogFile> {
   const { openLog } = await import('./log.ts');
   return openLog({
     stateDir: config.stateDir,
     maxMb: config.logMaxMb,
     backups: config.logBackups,
     timezone: config.timezone,
-    secrets: () => [...secrets],
+    secrets,
   });
 }
 

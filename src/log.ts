@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import pino from 'pino';
-import { redact } from './core/redact.ts';
+import type { SecretSet } from './core/secret-set.ts';
 import { zonedStamp } from './core/zoned-time.ts';
 import { RotatingFile } from './files/rotating-file.ts';
 
@@ -21,7 +21,7 @@ export type LogOptions = {
   readonly backups: number;
   readonly timezone: string;
   /** Every line goes through this filter: whatever slipped into a message, these never reach the disk. */
-  readonly secrets: () => readonly string[];
+  readonly secrets: SecretSet;
   readonly level?: 'info' | 'warn';
 };
 
@@ -33,7 +33,7 @@ export function openLog(options: LogOptions): LogFile {
     backups: options.backups,
   });
   const lines = new KeptLines((text) => file.append(text));
-  const destination = { write: (line: string) => lines.add(redact(line, inJsonToo(options.secrets()))) };
+  const destination = { write: (line: string) => lines.add(options.secrets.redact(line)) };
   const logger = pino(
     {
       base: null,
@@ -107,11 +107,6 @@ class KeptLines {
   #trim(): void {
     if (this.#lines.length > KEPT_MAX) this.#lines.splice(0, this.#lines.length - KEPT_MAX);
   }
-}
-
-/** A line is JSON already when it is redacted, so a secret with a quote or a backslash stands in it escaped. */
-function inJsonToo(secrets: readonly string[]): string[] {
-  return secrets.flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)]);
 }
 
 export function logPath(stateDir: string): string {

@@ -2,13 +2,14 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { SecretSet } from '../src/core/secret-set.ts';
 import { type LogOptions, logPath, openLog } from '../src/log.ts';
 import { cleanUp } from './support/cleanup.ts';
 
 async function newLog(options: Partial<LogOptions> = {}) {
   const stateDir = await mkdtemp(join(tmpdir(), 'kmi-log-'));
   cleanUp(() => rm(stateDir, { recursive: true, force: true }));
-  const log = openLog({ stateDir, maxMb: 5, backups: 3, timezone: 'UTC', secrets: () => [], ...options });
+  const log = openLog({ stateDir, maxMb: 5, backups: 3, timezone: 'UTC', secrets: new SecretSet(), ...options });
   const path = logPath(stateDir);
   const text = async () => {
     await log.close();
@@ -45,7 +46,7 @@ describe('the log', () => {
 
   it('never holds a secret, wherever it slipped in and however it is written', async () => {
     const secrets = ['hunter2-token', 'zq"xw\\token', 'sk-kimi-aaaaaaaaaaaaaaaa'];
-    const { log, lines, text } = await newLog({ secrets: () => secrets });
+    const { log, lines, text } = await newLog({ secrets: new SecretSet(secrets) });
     for (const secret of secrets) {
       log.error(`refused ${secret}`, { reason: `with ${secret}`, nested: { deep: [secret] }, error: new Error(secret) });
     }
@@ -56,9 +57,9 @@ describe('the log', () => {
   });
 
   it('learns of secrets that came later', async () => {
-    const secrets: string[] = [];
-    const { log, text } = await newLog({ secrets: () => secrets });
-    secrets.push('late-secret');
+    const secrets = new SecretSet();
+    const { log, text } = await newLog({ secrets });
+    secrets.add('late-secret');
     log.info('got late-secret');
     expect(await text()).toContain('got ***');
   });

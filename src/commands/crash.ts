@@ -1,15 +1,15 @@
 import { writeSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { SETTINGS } from '../config/settings.ts';
-import { redact } from '../core/redact.ts';
+import type { SecretSet } from '../core/secret-set.ts';
 
 /**
  * A fault nobody caught ends the process as usual, but what is printed of it goes through the filter first: an error may
  * carry anything, and the background proxy's output is kept in a file.
  */
-export function redactCrashes(secrets: ReadonlySet<string>): void {
+export function redactCrashes(secrets: SecretSet): void {
   process.on('uncaughtException', (error) => {
-    const text = redact(inspect(error), [...secrets]);
+    const text = secrets.redact(inspect(error));
     writeSync(2, `kmi: something unexpected went wrong, and the proxy ends: ${text}\n`);
     process.exit(1);
   });

@@ -1,4 +1,4 @@
-const MASK = '***';
+export const MASK = '***';
 
 /**
  * Shapes of credentials and account ids in upstream texts (kimi-api.md 3.1 and 3.3, "Headers"). Each is linear in the

@@ -57,7 +57,7 @@ export function formatOf(name: string): { readonly format: AuthFormat; readonly 
   return backup === undefined ? null : { format: 'any', stem };
 }
 
-export type FolderSignature = Pick<FolderListing, 'folders'> & { readonly signature: string };
+export type FolderSignature = Pick<FolderListing, 'folders'> & { readonly signature: string; readonly fileCount: number };
 
 /**
  * `signature` changes whenever a file that may hold a key appears, goes, or is written, replaced or made readable. Costs one `stat` a file and
@@ -67,7 +67,7 @@ export async function signFolder(folder: string): Promise<FolderSignature> {
   const { exists, files, folders, unreadable } = await listAuthFolder(folder);
   const hash = createHash('sha256').update(JSON.stringify([exists, unreadable]));
   for (const line of await mapInBatches(files, signFile)) hash.update(line);
-  return { signature: hash.digest('base64url'), folders };
+  return { signature: hash.digest('base64url'), folders, fileCount: files.length };
 }
 
 async function signFile({ path, name }: AuthFile): Promise<string> {

@@ -11,6 +11,8 @@ export type KeyWatchOptions = {
   readonly current: Registry;
   /** Pause between two polls, milliseconds. */
   readonly intervalMs?: number;
+  /** Polls of an unchanged folder may take this share of the time, however short the interval. Default 0.02, of thousands of files 0.005. */
+  readonly pollShare?: number;
   /** Called with a registry that differs from the last one in its keys or its skipped files. */
   readonly onChange: (registry: Registry) => void;
   /** Called once for a failure, and again only after it changed or went away. */
@@ -26,9 +28,10 @@ export type KeyWatch = {
 /** Further polls that a broken file is waited for. */
 const GRACE_POLLS = 2;
 
-/** Polls of a large folder may take this share of the time, however short the interval: */
-const POLL_SHARE = 0.005;
-/** as long as a change is being taken over, or a file has come, gone or been replaced, a larger one. */
+const POLL_SHARE = 0.02;
+const MANY_FILES = 1000;
+const POLL_SHARE_OF_MANY = 0.005;
+/** The share while a change is taken over, or when a file has come, gone or been replaced. */
 const POLL_SHARE_AT_CHANGES = 0.05;
 /** Folders that are looked at between two polls. */
 const FOLDERS_MAX = 50;
@@ -40,7 +43,7 @@ const FOLDERS_MAX = 50;
  * though it is still there, is an edit in progress until it stayed so for two further polls; the whole change waits for them. A file that is
  * gone drops its key at once. Timers do not keep the process alive.
  */
-export function startKeyWatch({ load, current, intervalMs = 500, onChange, onError }: KeyWatchOptions): KeyWatch {
+export function startKeyWatch({ load, current, intervalMs = 500, pollShare, onChange, onError }: KeyWatchOptions): KeyWatch {
   let inUse = current;
   /** The folder's last accepted look. */
   let accepted = current.signature;
@@ -48,6 +51,9 @@ export function startKeyWatch({ load, current, intervalMs = 500, onChange, onErr
   let folders: readonly string[] = [current.folder];
   /** What the folders themselves looked like before the last poll. */
   let foldersSeen: string | null = null;
+  /** How long the last look at every file took, and how long it may take. */
+  let lookMs = 0;
+  let share = pollShare ?? POLL_SHARE;
   let gracePolls = 0;
   let lastFailure: string | null = null;
   let stopped = false;
@@ -56,8 +62,11 @@ export function startKeyWatch({ load, current, intervalMs = 500, onChange, onErr
 
   async function poll(): Promise<void> {
     foldersSeen = await versionsOf(folders);
+    const startedAt = performance.now();
     const look = await signFolder(inUse.folder);
     const seen = look.signature;
+    lookMs = performance.now() - startedAt;
+    share = pollShare ?? (look.fileCount > MANY_FILES ? POLL_SHARE_OF_MANY : POLL_SHARE);
     if (look.folders.length !== folders.length) foldersSeen = null;
     folders = look.folders;
     if (seen !== lastSeen) {
@@ -99,29 +108,24 @@ export function startKeyWatch({ load, current, intervalMs = 500, onChange, onErr
     return polling;
   }
 
-  /** Whether it is time for the next poll, when the last one ended so long ago and took so long. */
-  async function isDue(sinceMs: number, tookMs: number): Promise<boolean> {
-    if (sinceMs >= tookMs / POLL_SHARE) return true;
-    if (sinceMs < tookMs / POLL_SHARE_AT_CHANGES) return false;
+  /** Whether it is time for the next poll, so long after the last one. */
+  async function isDue(sinceMs: number): Promise<boolean> {
+    if (sinceMs >= lookMs / share) return true;
+    if (sinceMs < lookMs / POLL_SHARE_AT_CHANGES) return false;
     return lastSeen !== accepted || foldersSeen !== (await versionsOf(folders));
   }
 
-  function schedule(endedAt: number, tookMs: number): void {
+  function schedule(polledAt: number): void {
     if (stopped) return;
     timer = setTimeout(async () => {
-      const startedAt = performance.now();
-      if (!(await isDue(startedAt - endedAt, tookMs))) {
-        schedule(endedAt, tookMs);
-        return;
-      }
-      await pollOnce();
-      const now = performance.now();
-      schedule(now, now - startedAt);
+      const isPolling = await isDue(performance.now() - polledAt);
+      if (isPolling) await pollOnce();
+      schedule(isPolling ? performance.now() : polledAt);
     }, intervalMs);
     timer.unref();
   }
 
-  schedule(performance.now(), 0);
+  schedule(performance.now());
   return {
     stop() {
       stopped = true;

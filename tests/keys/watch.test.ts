@@ -157,3 +157,30 @@ test('it polls by itself, and not after stop', async () => {
   await watch.checkNow();
   expect(published).toBe(1);
 });
+
+test('between two polls of a large folder, files that come, go or are replaced show in the times of the folders', async () => {
+  const folder = await temporaryFolder();
+  await put(folder, 'a.env', 'KMI_API_KEY=sk-a');
+  await put(folder, 'sub/c.env', 'KMI_API_KEY=sk-c');
+  const changes = new EventEmitter();
+  const watch = startKeyWatch({
+    load: () => load(folder),
+    current: await load(folder),
+    intervalMs: 10,
+    // Once it has polled, nothing but a changed folder makes it poll again.
+    pollShare: 1e-9,
+    onChange: (registry) => changes.emit('change', registry.keys.map(({ value }) => value).join(' ')),
+    onError: (error) => changes.emit('error', error),
+  });
+  onTestFinished(() => watch.stop());
+  const changed = async (change: () => Promise<unknown>) => {
+    const next = once(changes, 'change');
+    await change();
+    return (await next)[0];
+  };
+  expect(await changed(() => put(folder, 'b.env', 'KMI_API_KEY=sk-b'))).toBe('sk-a sk-b sk-c');
+  expect(await changed(() => put(folder, 'sub/d.env', 'KMI_API_KEY=sk-d'))).toBe('sk-a sk-b sk-c sk-d');
+  expect(await changed(() => rm(join(folder, 'sub/c.env')))).toBe('sk-a sk-b sk-d');
+  await put(folder, 'new', 'KMI_API_KEY=sk-new');
+  expect(await changed(() => rename(join(folder, 'new'), join(folder, 'a.env')))).toBe('sk-new sk-b sk-d');
+});
