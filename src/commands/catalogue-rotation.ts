@@ -1,3 +1,4 @@
+import { AS_SET, STRATEGIES } from '../core/strategy.ts';
 import { type CommandRow, JSON_OPTION, STRATEGY_OPTION } from './command-row.ts';
 
 export const ROTATION_COMMANDS: readonly CommandRow[] = [
@@ -29,7 +30,7 @@ The subcommands \`rotate auto\` and \`rotate off\` turn auto-rotation on and off
 
 For coding agents \`sticky\` is best, or \`quota\` when the quota of several accounts is to be used up: the prompt cache belongs to the account, and a cached input token costs a tenth. A request without a session takes the account whose turn it is. Which session a request belongs to is read from what coding agents send, else from the beginning of the conversation.
 
-The strategy chosen here holds until another is chosen, and goes before KMI_ROTATE_STRATEGY.`,
+The strategy chosen here holds until another is chosen, and goes before KMI_ROTATE_STRATEGY; \`--strategy setting\` gives the choice up.`,
     examples: ['kmi rotate auto', 'kmi rotate auto --strategy sticky', 'kmi --auto_rotate'],
     exitCodes: [
       [0, 'it is on, and the check passed or was left out'],
@@ -37,7 +38,13 @@ The strategy chosen here holds until another is chosen, and goes before KMI_ROTA
       [2, 'wrong usage, such as an unknown strategy; nothing is changed'],
       [130, 'interrupted in the check; auto-rotation stays on'],
     ],
-    options: [STRATEGY_OPTION],
+    options: [
+      {
+        ...STRATEGY_OPTION,
+        help: 'round-robin, sticky or quota, or setting; without it, as before',
+        values: [...STRATEGIES, AS_SET],
+      },
+    ],
     rootFlag: '--auto_rotate',
     rootFlagAlias: '--auto-rotate',
     load: () => import('./rotate-auto.ts'),

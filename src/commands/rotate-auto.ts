@@ -1,6 +1,6 @@
 import { candidatesOf, openApp } from '../app.ts';
 import { accountedKeys, countAccounts } from '../core/key-accounts.ts';
-import { isStrategy, STRATEGIES, type Strategy, strategyInForce } from '../core/strategy.ts';
+import { AS_SET, isStrategy, STRATEGIES, type Strategy, strategyInForce } from '../core/strategy.ts';
 import { KmiError } from '../errors.ts';
 import { renderMode } from '../terminal/mode-line.ts';
 import { viewWidth } from '../terminal/panel.ts';
@@ -13,12 +13,12 @@ import { saveState } from './save-state.ts';
 type Options = { readonly strategy?: string };
 
 /**
- * `kmi rotate auto`: turns auto-rotation on, with `--strategy` in that way from now on, then checks it end to end unless
+ * `kmi rotate auto`: turns auto-rotation on, with `--strategy` in that way from now on (`setting`: as `KMI_ROTATE_STRATEGY` says), then checks it end to end unless
  * `KMI_AUTO_ROTATE_E2E=0`. The exit code is the check's. Throws `bad_usage`, `rotation_not_allowed`, `no_keys`.
  */
 export const run: Command<Options> = async (context, options) => {
   const { config, environment, out, err, style, width } = context;
-  const wanted = parseStrategy(options.strategy);
+  const wanted = options.strategy === AS_SET ? AS_SET : parseStrategy(options.strategy, [...STRATEGIES, AS_SET]);
   if (!config.autoRotateAllowed) {
     throw new KmiError('rotation_not_allowed', 'Auto-rotation is not allowed here: KMI_AUTO_ROTATE_ALLOWED is 0.');
   }
@@ -50,9 +50,9 @@ export const run: Command<Options> = async (context, options) => {
   return runE2e(context, E2E_DEFAULTS);
 };
 
-/** The value of `--strategy`; null when it is not given. Throws `bad_usage`. */
-export function parseStrategy(text: string | undefined): Strategy | null {
+/** The value of `--strategy`; null when it is not given. Throws `bad_usage`, which names the `words` there are. */
+export function parseStrategy(text: string | undefined, words: readonly string[] = STRATEGIES): Strategy | null {
   if (text === undefined) return null;
   if (isStrategy(text)) return text;
-  throw new KmiError('bad_usage', `--strategy ${text.slice(0, 40)}: takes ${STRATEGIES.join(', ')}.`);
+  throw new KmiError('bad_usage', `--strategy ${text.slice(0, 40)}: takes ${words.join(', ')}.`);
 }

@@ -13,6 +13,9 @@ export function isStrategy(value: unknown): value is Strategy {
 /** The strategy in force, and whether `kmi rotate auto --strategy` chose it or `KMI_ROTATE_STRATEGY` says so. */
 export type StrategyInForce = { readonly strategy: Strategy; readonly source: 'chosen' | 'setting' };
 
+/** Said in place of a strategy to give a choice up. */
+export const AS_SET = 'setting';
+
 /** A choice goes before the setting. */
 export function strategyInForce(chosen: Strategy | null, setting: Strategy): StrategyInForce {
   return chosen === null ? { strategy: setting, source: 'setting' } : { strategy: chosen, source: 'chosen' };

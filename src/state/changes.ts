@@ -23,7 +23,8 @@ export type Changes = {
   activeKey?: { readonly label: string; readonly index: number };
   rotationIndex?: number;
   autoRotate?: boolean;
-  strategy?: Strategy;
+  /** null: none is chosen any more. */
+  strategy?: Strategy | null;
   lastHealthRefresh?: number;
   /** To be added. */
   sessionMoves?: SessionMoves;

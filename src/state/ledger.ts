@@ -1,6 +1,6 @@
 import type { Counter, ErrorCounter, KeyState, KnownAccount } from '../core/key-state.ts';
 import type { Penalty } from '../core/penalty.ts';
-import type { Strategy } from '../core/strategy.ts';
+import { AS_SET, type Strategy } from '../core/strategy.ts';
 import { addTo, clear, type KeyChange, takeOneOff } from './changes.ts';
 import type { StateStore } from './store.ts';
 
@@ -128,9 +128,10 @@ export class Ledger {
     this.#store.setRotationIndex(index);
   }
 
-  /** `strategy`: null leaves the one chosen before. */
-  setAutoRotate(on: boolean, strategy: Strategy | null = null): void {
-    this.#store.change({ keys: new Map(), autoRotate: on, ...(strategy === null ? {} : { strategy }) }, true);
+  /** `strategy`: null leaves the one chosen before, `setting` gives it up. */
+  setAutoRotate(on: boolean, strategy: Strategy | typeof AS_SET | null = null): void {
+    const choice = strategy === null ? {} : { strategy: strategy === AS_SET ? null : strategy };
+    this.#store.change({ keys: new Map(), autoRotate: on, ...choice }, true);
   }
 
   /** `GET /me` said which account the key belongs to. */

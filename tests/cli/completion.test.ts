@@ -64,7 +64,7 @@ describe('bash', () => {
     ['kmi status --j', ['--json']],
     ['kmi init --a', ['--auto-rotate']],
     ['kmi rotate auto --s', ['--strategy']],
-    ['kmi rotate auto --strategy ', ['round-robin', 'sticky', 'quota']],
+    ['kmi rotate auto --strategy ', ['round-robin', 'sticky', 'quota', 'setting']],
     ['kmi rotate auto --strategy=st', ['sticky']],
     ['kmi init --strategy q', ['quota']],
     ['kmi --hea', ['--health']],

@@ -167,7 +167,7 @@ test('a strategy is chosen with rotate auto, holds, and is told; another word is
   const allowed = { KMI_AUTO_ROTATE_ALLOWED: '1', KMI_AUTO_ROTATE_E2E: '0', USER: 'sam' };
   const refused = await run(['rotate', 'auto', '--strategy', 'random'], allowed);
   expect(refused).toMatchObject({ code: 2, stdout: '' });
-  expect(refused.stderr).toContain('--strategy random: takes round-robin, sticky, quota.');
+  expect(refused.stderr).toContain('--strategy random: takes round-robin, sticky, quota, setting.');
   await expect(stateOf(home)).rejects.toThrow('ENOENT');
 
   const sticky = await run(['rotate', 'auto', '--strategy', 'sticky'], allowed);
@@ -182,11 +182,15 @@ test('a strategy is chosen with rotate auto, holds, and is told; another word is
   expect(again.stdout).toContain('Auto-rotation is on (sticky)');
   expect((await run(['rotate', 'auto', '--strategy=round-robin'], allowed)).stdout).toContain('each request takes the next key');
   expect(await stateOf(home)).toMatchObject({ auto_rotate: true, rotation_strategy: 'round-robin' });
+  const given = await run(['rotate', 'auto', '--strategy', 'setting'], { ...allowed, KMI_ROTATE_STRATEGY: 'quota' });
+  expect(given.stdout).toContain('Auto-rotation is on (quota)');
+  expect(await stateOf(home)).not.toHaveProperty('rotation_strategy');
   const enabled = (await logOf(home)).filter(({ event }) => event === 'auto_rotate_enabled');
   expect(enabled.map(({ strategy, actor }) => [strategy, actor])).toEqual([
     ['sticky', 'sam'],
     ['sticky', 'sam'],
     ['round-robin', 'sam'],
+    ['quota', 'sam'],
   ]);
 });
 
