@@ -5,10 +5,11 @@ import type { PickOptions } from './rotation.ts';
 import type { SessionTable } from './session-table.ts';
 
 /**
- * `session`: with the account it was with; `placed`: a session not seen before; `moved`: its account cannot serve; `file`:
- * the account holds a file the request names; `dealt`: the request has no session; the others as in round-robin.
+ * `session`: with the account it was with; `placed`: a session not seen before; `moved`: its account cannot serve;
+ * `helped_out`: its account is busy for a moment and keeps the session; `file`: the account holds a file the request names;
+ * `dealt`: the request has no session; the others as in round-robin.
  */
-export type AffinityReason = 'session' | 'placed' | 'moved' | 'file' | 'dealt' | 'fail_open' | 'reserve';
+export type AffinityReason = 'session' | 'placed' | 'moved' | 'helped_out' | 'file' | 'dealt' | 'fail_open' | 'reserve';
 
 export type AffinityChoice<C extends AccountCandidate> =
   | {
@@ -101,8 +102,9 @@ function pick<C extends AccountCandidate>(
     const walk = best(pool, request, level, prefer, options);
     if (level === 'ready') skipped = walk.skipped;
     if (walk.place === -1) continue;
-    const usual = request.session === null ? 'dealt' : homeId === null ? 'placed' : 'moved';
     const binds = request.session !== null && (homeSkip === null || !MOMENTARY.has(homeSkip.reason));
+    const away = binds ? 'moved' : 'helped_out';
+    const usual = request.session === null ? 'dealt' : homeId === null ? 'placed' : away;
     const skips = homeSkip === null || skipped.length > 0 ? skipped : [homeSkip];
     return chosen(pool, walk.place, reasonAt(level, usual), request, skips, homeId, binds);
   }

@@ -43,7 +43,14 @@ export function cachedShareOf(events: readonly TraceEvent[]): number | null {
   return input === 0 ? null : cached / input;
 }
 
-const BY_SESSION: ReadonlySet<string | null> = new Set<AffinityReason>(['session', 'placed', 'moved', 'file', 'dealt']);
+const BY_SESSION: ReadonlySet<string | null> = new Set<AffinityReason>([
+  'session',
+  'placed',
+  'moved',
+  'helped_out',
+  'file',
+  'dealt',
+]);
 
 /** Whether requests went by session or account (`sticky`, `quota`): how they fall on keys is then no fault of the rotation. */
 export function isBySession(events: readonly TraceEvent[]): boolean {

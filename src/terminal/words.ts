@@ -48,6 +48,7 @@ export const CHOICE_WORDS: Readonly<Record<ChoiceReason | AffinityReason, string
   session: 'the session stays with its account',
   placed: 'the session was new and was given to its account',
   moved: "the session's own account could not serve, so it moved here and left its cache behind",
+  helped_out: "the session's own account was busy for a moment, so it helped out; the session stays where it is",
   file: 'its account holds a file that the request names',
   dealt: 'the request belongs to no session, and the turn of its account had come',
 };

@@ -128,7 +128,7 @@ describe.each(['sticky', 'quota'] as const)('the strategy %s', (strategy) => {
   it('lends a session out while its account is only busy', () => {
     const candidates = [candidate('a', { inFlight: 20, parallelLimit: 20 }), candidate('b')];
     expect(pick(strategy, candidates, { sessions: withHome('a') })).toMatchObject({
-      why: 'moved',
+      why: 'helped_out',
       binds: false,
       skipped: [{ reason: 'busy' }],
     });

@@ -76,7 +76,7 @@ describe('the cached share of the input', () => {
 
 it('requests chosen by session or account are told from those by turns of keys', () => {
   expect(isBySession([traceEvent(1), traceEvent(2, { choice: 'fail_open' }), traceEvent(3, { choice: null })])).toBe(false);
-  for (const choice of ['session', 'placed', 'moved', 'file', 'dealt']) {
+  for (const choice of ['session', 'placed', 'moved', 'helped_out', 'file', 'dealt']) {
     expect(isBySession([traceEvent(1), traceEvent(2, { choice })])).toBe(true);
   }
 });
