@@ -123,13 +123,13 @@ export class StateStore {
 
   /** Makes changes of what was counted. They are not made for each request: thousands of keys may have one between two saves. */
   #enterCounts(): void {
-    for (const { label, key, requests } of this.#counted) {
-      const change = this.#pending.keys.get(label) ?? {};
-      change.lastUsed = key.lastUsed ?? 0;
-      addTo(change, 'requests', requests);
-      this.#pending.keys.set(label, change);
+    for (const count of this.#counted) {
+      const change = this.#pending.keys.get(count.label) ?? {};
+      change.lastUsed = Math.max(change.lastUsed ?? 0, count.key.lastUsed ?? 0);
+      addTo(change, 'requests', count.requests);
+      this.#pending.keys.set(count.label, change);
+      count.requests = 0;
     }
-    for (const count of this.#counted) count.requests = 0;
     this.#counted = [];
   }
 
