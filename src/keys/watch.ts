@@ -11,7 +11,7 @@ export type KeyWatchOptions = {
   readonly current: Registry;
   /** Pause between two polls, milliseconds. */
   readonly intervalMs?: number;
-  /** Polls of an unchanged folder may take this share of the time, however short the interval. Default 0.02, of thousands of files 0.005. */
+  /** Polls of an unchanged folder may take this share of the time, however short the interval. Default 0.1, less for many files. */
   readonly pollShare?: number;
   /** Called with a registry that differs from the last one in its keys or its skipped files. */
   readonly onChange: (registry: Registry) => void;
@@ -28,11 +28,14 @@ export type KeyWatch = {
 /** Further polls that a broken file is waited for. */
 const GRACE_POLLS = 2;
 
-const POLL_SHARE = 0.02;
-const MANY_FILES = 1000;
-const POLL_SHARE_OF_MANY = 0.005;
+/** The share of the time that polls of an unchanged folder may take, when it has more than so many files. */
+const POLL_SHARES: readonly (readonly [files: number, share: number])[] = [
+  [1000, 0.005],
+  [100, 0.02],
+  [-1, 0.1],
+];
 /** The share while a change is taken over, or when a file has come, gone or been replaced. */
-const POLL_SHARE_AT_CHANGES = 0.05;
+const POLL_SHARE_AT_CHANGES = 0.1;
 /** Folders that are looked at between two polls. */
 const FOLDERS_MAX = 50;
 
@@ -53,7 +56,7 @@ export function startKeyWatch({ load, current, intervalMs = 500, pollShare, onCh
   let foldersSeen: string | null = null;
   /** How long the last look at every file took, and how long it may take. */
   let lookMs = 0;
-  let share = pollShare ?? POLL_SHARE;
+  let share = 1;
   let gracePolls = 0;
   let lastFailure: string | null = null;
   let stopped = false;
@@ -66,7 +69,7 @@ export function startKeyWatch({ load, current, intervalMs = 500, pollShare, onCh
     const look = await signFolder(inUse.folder);
     const seen = look.signature;
     lookMs = performance.now() - startedAt;
-    share = pollShare ?? (look.fileCount > MANY_FILES ? POLL_SHARE_OF_MANY : POLL_SHARE);
+    share = pollShare ?? shareOf(look.fileCount);
     if (look.folders.length !== folders.length) foldersSeen = null;
     folders = look.folders;
     if (seen !== lastSeen) {
@@ -133,6 +136,10 @@ export function startKeyWatch({ load, current, intervalMs = 500, pollShare, onCh
     },
     checkNow: () => (stopped ? Promise.resolve() : pollOnce()),
   };
+}
+
+function shareOf(fileCount: number): number {
+  return POLL_SHARES.find(([files]) => fileCount > files)?.[1] ?? 1;
 }
 
 async function versionsOf(folders: readonly string[]): Promise<string> {

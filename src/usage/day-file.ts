@@ -81,12 +81,23 @@ export async function appendToDay(folder: string, day: string, lines: string): P
       await handle.truncate(size);
       throw error;
     }
-    // Some file systems cannot; the bytes are in the file all the same.
-    await handle.datasync().catch(() => undefined);
     const left = await handle.stat({ bigint: true });
     return { before: size === 0 ? null : versionIn(found), after: versionIn(left), size: size + bytes.length };
   } finally {
     await handle.close();
+  }
+}
+
+/**
+ * Has the file system write down what it may still hold in memory of a day's file: until then a power cut takes it, though a crash of
+ * the process does not. Best effort: some file systems cannot. Needs no lock.
+ */
+export async function syncDay(folder: string, day: string): Promise<void> {
+  try {
+    const handle = await open(dayPath(folder, day), 'r+');
+    await handle.datasync().finally(() => handle.close());
+  } catch {
+    // The bytes are in the file all the same.
   }
 }
 

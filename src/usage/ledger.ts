@@ -6,7 +6,17 @@ import { stampPerSecond, type Zone } from '../core/zoned-time.ts';
 import { reasonOf } from '../errors.ts';
 import { makePrivateFolder } from '../files/private.ts';
 import { DayBook } from './day-book.ts';
-import { type Appended, appendToDay, isTooLarge, OPEN_DAY, readDay, replaceDay, tidyDays, usageFolder } from './day-file.ts';
+import {
+  type Appended,
+  appendToDay,
+  isTooLarge,
+  OPEN_DAY,
+  readDay,
+  replaceDay,
+  syncDay,
+  tidyDays,
+  usageFolder,
+} from './day-file.ts';
 
 export type UsageLedgerOptions = {
   readonly stateDir: string;
@@ -53,6 +63,8 @@ export class UsageLedger {
   #lastDay = { stamp: '', day: '' };
   #timer: NodeJS.Timeout | null = null;
   #saving: Promise<void> | null = null;
+  readonly #unsynced = new Set<string>();
+  #syncing: Promise<void> | null = null;
   #isClosed = false;
   #tidiedFor: string | null = null;
   #lastComplaint = Number.NEGATIVE_INFINITY;
@@ -102,6 +114,7 @@ export class UsageLedger {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     await this.flush();
+    await this.#syncing;
   }
 
   #dayOf(at: number): string {
@@ -140,6 +153,7 @@ export class UsageLedger {
           const appended = await appendToDay(this.#folder, book.day, lines);
           book.saved(appended.before, appended.after);
           unsaved.delete(batch);
+          this.#sync(book.day);
           await this.#keepSmall(book, appended);
         }
       });
@@ -148,6 +162,22 @@ export class UsageLedger {
       this.#complain('The token accounts cannot be saved; they are kept in memory and tried again.', error);
     }
     this.#forgetOtherDays();
+  }
+
+  /** Beside the next saves: a slow disk must not hold them up. */
+  #sync(day: string): void {
+    this.#unsynced.add(day);
+    this.#syncing ??= this.#syncAll().finally(() => {
+      this.#syncing = null;
+    });
+  }
+
+  async #syncAll(): Promise<void> {
+    // What is added meanwhile comes up as well.
+    for (const day of this.#unsynced) {
+      this.#unsynced.delete(day);
+      await syncDay(this.#folder, day);
+    }
   }
 
   /** Under the lock. A failure here costs no count. */
