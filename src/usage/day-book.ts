@@ -40,6 +40,8 @@ export class DayBook {
   #saving: BookRow[] = [];
   /** The version of the file that holds what is `saved` and nothing else; null when no version is known to. */
   #version: string | null = null;
+  /** Between `savedLines` and `rewritten`, as long as no row is forgotten. */
+  #isRewriting = false;
 
   constructor(day: string) {
     this.day = day;
@@ -50,9 +52,14 @@ export class DayBook {
     return this.#rows.all.length;
   }
 
-  /** Rows that wait for the disk. */
+  /** Rows that wait for the next save. */
   get openSize(): number {
     return this.#open.length;
+  }
+
+  /** Rows that cannot be forgotten. */
+  get waitingSize(): number {
+    return this.#open.length + this.#saving.length;
   }
 
   has(names: RowNames): boolean {
@@ -75,7 +82,7 @@ export class DayBook {
   }
 
   /** The lines were added to version `before` of the file (null: it was empty), which made it version `after`. */
-  saved(before: string | null, after: string): void {
+  saved(before: string | null, after: string | null): void {
     if (before === null) this.#forgetSaved();
     for (const { saved, saving } of this.#saving) saved.takeFrom(saving);
     this.#saving = [];
@@ -97,8 +104,8 @@ export class DayBook {
   }
 
   /** All that this version of the file holds, summed up; null when that is not known. */
-  rowsOf(version: string): UsageRow[] | null {
-    if (version !== this.#version) return null;
+  rowsOf(version: string | null): UsageRow[] | null {
+    if (version === null || version !== this.#version) return null;
     return this.#savedRows().map(({ names, saved }) => ({ ...names, ...saved.counted() }));
   }
 
@@ -107,8 +114,8 @@ export class DayBook {
   }
 
   /** Whether this version of the file holds nothing but what is saved of the rows, within the bounds. */
-  isWithin({ sessions, models }: UsageBounds, version: string): boolean {
-    if (version !== this.#version) return false;
+  isWithin({ sessions, models }: UsageBounds, version: string | null): boolean {
+    if (version === null || version !== this.#version) return false;
     const seenSessions = new Set<string | null>([null, OTHER]);
     const seenModels = new Set<string | null>([null, OTHER]);
     for (const { names } of this.#savedRows()) {
@@ -131,6 +138,7 @@ export class DayBook {
 
   /** What is saved, as the file says it shortest. */
   savedLines(): string {
+    this.#isRewriting = true;
     return this.#savedRows()
       .map((row) => row.line('saved'))
       .join('');
@@ -138,7 +146,8 @@ export class DayBook {
 
   /** The file holds the `savedLines` now, and nothing else. */
   rewritten(version: string | null): void {
-    this.#version = version;
+    this.#version = this.#isRewriting ? version : null;
+    this.#isRewriting = false;
   }
 
   /** Keeps in memory only the rows that wait for the disk. */
@@ -149,5 +158,6 @@ export class DayBook {
       this.#rows.add(row);
     }
     this.#version = null;
+    this.#isRewriting = false;
   }
 }

@@ -60,8 +60,8 @@ export async function readDay(folder: string, day: string): Promise<UsageRow[]> 
   return rows;
 }
 
-/** What an append made of a file; `before` is null where it was empty. */
-export type Appended = { readonly before: string | null; readonly after: string; readonly size: number };
+/** Versions of a file before and after an append. `before`: null where it was empty; `after`: null when it is not just that. */
+export type Appended = { readonly before: string | null; readonly after: string | null; readonly size: number };
 
 /**
  * Adds lines to a day's file: all of them or, when this throws what the file system says, none. Under the lock.
@@ -81,10 +81,13 @@ export async function appendToDay(folder: string, day: string, lines: string): P
       await handle.truncate(size);
       throw error;
     }
-    const left = await handle.stat({ bigint: true });
-    return { before: size === 0 ? null : versionIn(found), after: versionIn(left), size: size + bytes.length };
+    const expected = size + bytes.length;
+    // From here on nothing may fail: the lines are in.
+    const left = await handle.stat({ bigint: true }).catch(() => null);
+    const isAsExpected = left !== null && Number(left.size) === expected;
+    return { before: size === 0 ? null : versionIn(found), after: isAsExpected ? versionIn(left) : null, size: expected };
   } finally {
-    await handle.close();
+    await handle.close().catch(() => undefined);
   }
 }
 

@@ -92,12 +92,12 @@ export class UsageLedger {
   /** Beyond the bound only days, keys and accounts make new rows, so that a disk that refuses costs bounded memory. */
   #bounded(names: RowNames): RowNames {
     if (this.#count('size') < ROWS_MAX || this.#bookOf(names.day).has(names)) return names;
-    if (this.#count('openSize') > ROWS_MAX / 2) return { ...names, model: OTHER, session: OTHER };
+    if (this.#count('waitingSize') > ROWS_MAX / 2) return { ...names, model: OTHER, session: OTHER };
     for (const book of this.#books.values()) book.forgetIdle();
     return names;
   }
 
-  #count(what: 'size' | 'openSize'): number {
+  #count(what: 'size' | 'openSize' | 'waitingSize'): number {
     let count = 0;
     for (const book of this.#books.values()) count += book[what];
     return count;
