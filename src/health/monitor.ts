@@ -2,7 +2,7 @@ import type { KeyHealth } from '../core/health.ts';
 import type { Key } from '../core/key.ts';
 import { activeBlock, type KeyState } from '../core/key-state.ts';
 import type { Clock } from '../core/time.ts';
-import { createHealthBook } from './book.ts';
+import { createHealthBook, identityOf } from './book.ts';
 import { settle } from './fetch-all.ts';
 import { createFlights } from './flights.ts';
 import { createGate } from './gate.ts';
@@ -66,6 +66,8 @@ export function startHealthMonitor(options: HealthMonitorOptions): HealthMonitor
   const concurrency = options.concurrency ?? CONCURRENCY;
   const gate = createGate(concurrency);
   const { pause, endAll } = createPauses();
+  /** Identities of the keys whose turn in a pass has not come. */
+  const inLine = new Set<string>();
   let isStopped = false;
   let fullPass: Promise<void> | null = null;
 
@@ -99,8 +101,12 @@ export function startHealthMonitor(options: HealthMonitorOptions): HealthMonitor
   ): Promise<void> {
     const spreadMs = keys.length > MANY_KEYS ? SPREAD_OF_MANY_MS : SPREAD_MS;
     let next = 0;
+    for (const key of keys) inLine.add(identityOf(key));
     const takeTurns = async (): Promise<void> => {
-      for (let key = keys[next++]; key !== undefined; key = keys[next++]) await gate(() => turnOf(key));
+      for (let key = keys[next++]; key !== undefined && !isStopped; key = keys[next++]) {
+        await gate(() => turnOf(key));
+        inLine.delete(identityOf(key));
+      }
     };
     const turnOf = async (key: Key): Promise<void> => {
       if (isStopped || !isWanted(key)) return;
@@ -162,7 +168,7 @@ export function startHealthMonitor(options: HealthMonitorOptions): HealthMonitor
     keysChanged: () => {
       if (isStopped) return;
       const isNew = (key: Key): boolean => isDue(key) && !book.health.has(key.label);
-      const keys = adoptKeys().filter(isNew);
+      const keys = adoptKeys().filter((key) => isNew(key) && !inLine.has(identityOf(key)));
       if (refreshMs > 0) void inTurn(keys, isNew, flights.join);
     },
     stop: () => {

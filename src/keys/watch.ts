@@ -36,6 +36,8 @@ const POLL_SHARES: readonly (readonly [files: number, share: number])[] = [
 ];
 /** The share while a change is taken over, or when a file has come, gone or been replaced. */
 const POLL_SHARE_AT_CHANGES = 0.1;
+/** What takes longer was not work, but waiting for others: for requests, or for a disk. */
+const LONGEST_MS_A_FILE = 0.1;
 /** Folders that are looked at between two polls. */
 const FOLDERS_MAX = 50;
 
@@ -68,7 +70,7 @@ export function startKeyWatch({ load, current, intervalMs = 500, pollShare, onCh
     const startedAt = performance.now();
     const look = await signFolder(inUse.folder);
     const seen = look.signature;
-    lookMs = performance.now() - startedAt;
+    lookMs = Math.min(performance.now() - startedAt, LONGEST_MS_A_FILE * (look.fileCount + look.folders.length));
     share = pollShare ?? shareOf(look.fileCount);
     if (look.folders.length !== folders.length) foldersSeen = null;
     folders = look.folders;
@@ -121,7 +123,7 @@ export function startKeyWatch({ load, current, intervalMs = 500, pollShare, onCh
   function schedule(polledAt: number): void {
     if (stopped) return;
     timer = setTimeout(async () => {
-      const isPolling = await isDue(performance.now() - polledAt);
+      const isPolling = (await isDue(performance.now() - polledAt)) && !stopped;
       if (isPolling) await pollOnce();
       schedule(isPolling ? performance.now() : polledAt);
     }, intervalMs);

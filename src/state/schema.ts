@@ -181,13 +181,15 @@ function renderKey(
   times: TimeTexts,
 ): string {
   const { cooldown, block, account } = key;
-  const reason = cooldown === null ? '' : `,"exhausted_reason":"${cooldown.reason}"`;
-  const member = `${JSON.stringify(label)}:{"last_used":${times.of(key.lastUsed)},"request_count":${key.requests}`;
-  const errors = `,"error_401":${key.errors401},"error_403":${key.errors403},"error_429":${key.errors429},"error_5xx":${key.errors5xx}`;
-  const rest = `,"exhausted_until":${times.of(cooldown?.until ?? null)}${reason}`;
-  const blocked = `,"blocked_until":${times.of(block?.until ?? null)},"blocked_reason":${JSON.stringify(block?.reason ?? null)}`;
-  const of = account === null ? '' : `,"account_id":"${account.id}","account_checked_at":${times.of(account.at)}`;
-  return `${member}${errors}${rest}${blocked}${of}${unknowns === undefined ? '' : `,${membersOf(unknowns).slice(1)}`}}`;
+  const used = `"last_used":${times.of(key.lastUsed)},"request_count":${key.requests}`;
+  const errors = `"error_401":${key.errors401},"error_403":${key.errors403},"error_429":${key.errors429},"error_5xx":${key.errors5xx}`;
+  const why = cooldown === null ? '' : `,"exhausted_reason":"${cooldown.reason}"`;
+  const exhausted = `"exhausted_until":${times.of(cooldown?.until ?? null)}${why}`;
+  const blocked = `"blocked_until":${times.of(block?.until ?? null)},"blocked_reason":${JSON.stringify(block?.reason ?? null)}`;
+  // The id is a hash, in hexadecimal digits.
+  const owner = account === null ? '' : `,"account_id":"${account.id}","account_checked_at":${times.of(account.at)}`;
+  const others = unknowns === undefined ? '' : membersOf(unknowns).slice(1);
+  return `${JSON.stringify(label)}:{${used},${errors},${exhausted},${blocked}${owner}${others && `,${others}`}}`;
 }
 
 /** A record as JSON without its last brace. */

@@ -125,7 +125,7 @@ export class DayBook {
     return seenSessions.size - 2 <= sessions && seenModels.size - 2 <= models;
   }
 
-  /** From now on these rows, no two of which count together, are what is saved. Between saves. */
+  /** From now on these rows, no two of which count together, are what is saved. Not between `take` and `saved`. */
   refill(rows: readonly UsageRow[]): void {
     const known = this.#rows;
     this.forgetIdle();

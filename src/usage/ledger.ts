@@ -47,7 +47,7 @@ const FLUSH_MS = 500;
 /** The least between the end of a save and the next. */
 const SOON_MS = 50;
 const COMPLAIN_EVERY_MS = 60_000;
-/** Rows in memory, of some 500 bytes; so many are different only in a very busy proxy, or wait when the disk refuses. */
+/** Rows in memory, of some 700 bytes; so many are different only in a very busy proxy, or wait when the disk refuses. */
 const ROWS_MAX = 20_000;
 /** Names come from answers and requests; none needs more. */
 const NAME_MAX = 100;
@@ -89,7 +89,7 @@ export class UsageLedger {
     return book;
   }
 
-  /** Beyond the bound only days, keys and accounts make new rows, so that a disk that refuses costs bounded memory. */
+  /** Beyond the bound rows that are saved are forgotten. When most are not, new ones are counted together by day, key and account. */
   #bounded(names: RowNames): RowNames {
     if (this.#count('size') < ROWS_MAX || this.#bookOf(names.day).has(names)) return names;
     if (this.#count('waitingSize') > ROWS_MAX / 2) return { ...names, model: OTHER, session: OTHER };
@@ -190,12 +190,15 @@ export class UsageLedger {
         this.#compactedSizes.clear();
         await tidyDays(this.#folder, today);
       }
+      // Just now, or long ago, compacted for good.
+      if (day < today) return;
       if (!isTooLarge(size, this.#compactedSizes.get(day) ?? 0)) return;
       if (!book.isWithin(OPEN_DAY, after))
         book.refill(foldUsage(book.rowsOf(after) ?? (await readDay(this.#folder, day)), OPEN_DAY));
       const compacted = await replaceDay(this.#folder, day, book.savedLines());
       book.rewritten(compacted.version);
       this.#compactedSizes.set(day, compacted.size);
+      if (book.size > ROWS_MAX) book.forgetIdle();
     } catch (error) {
       this.#complain('The files of the token accounts cannot be compacted.', error);
     }

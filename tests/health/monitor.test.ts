@@ -343,6 +343,33 @@ describe('a changed registry', () => {
   });
 });
 
+it('keys that come during a long pass are asked soon, and no key is asked twice', async () => {
+  const names = Array.from({ length: 300 }, (_, n) => `k${n}`);
+  let seed = 1;
+  // Pauses of different lengths, else all passes keep in step.
+  const random = () => {
+    seed = (seed * 48_271) % 2_147_483_647;
+    return seed / 2_147_483_647;
+  };
+  const world = start(names, { random });
+  world.keys.push(keyNamed('off', { disabled: true }));
+  for (let n = 0; n < 5; n++) {
+    await elapse(300);
+    world.keys = [
+      ...world.keys.filter(({ label }) => label !== 'off'),
+      keyNamed(`new${n}`),
+      keyNamed('off', { disabled: n < 3 }),
+    ];
+    world.monitor.keysChanged();
+  }
+  await elapse(1500);
+  expect(world.asked).toEqual(expect.arrayContaining(['new0', 'new1', 'new2', 'new3', 'new4', 'off']));
+  expect(world.asked.length).toBeLessThan(200);
+  await elapse(MINUTE);
+  expect(world.asked).toHaveLength(306);
+  expect(new Set(world.asked).size).toBe(306);
+});
+
 describe('stop', () => {
   it('aborts running calls, ends passes and timers, and tells nobody', async () => {
     const world = start(['a', 'b', 'c', 'd', 'e']);

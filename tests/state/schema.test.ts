@@ -256,3 +256,35 @@ it('a file of many keys has a line for each, for it is written often', () => {
   expect(renderState(state, NO_UNKNOWNS).split('\n')).toHaveLength(202);
   expect(renderState(newState(), NO_UNKNOWNS).split('\n').length).toBeGreaterThan(5);
 });
+
+it('a file of many keys says what one of few says, whatever the labels and what others wrote', () => {
+  const odd = ['__proto__', 'toJSON', '1', '', '"\\', '\u2028', 'ключ', '\ud800'];
+  const stateOfMany = newState();
+  const stateOfFew = newState();
+  for (const [n, label] of odd.entries()) {
+    const key = {
+      ...newKeyState(),
+      requests: n,
+      lastUsed: 1_760_000_000_000 + n,
+      cooldown: n % 2 === 0 ? null : ({ until: 1_790_000_000_000, reason: 'rate' } as const),
+      block: n % 3 === 0 ? null : { until: null, reason: 'a "quoted" \\ reason' },
+      account: n % 2 === 0 ? null : { id: '0123abcd', at: 1_760_000_000_000 },
+    };
+    stateOfMany.keys.set(label, key);
+    stateOfFew.keys.set(label, key);
+  }
+  const unknowns = {
+    top: { a_list: [1, { deep: true }] },
+    keys: new Map([
+      ['1', { note: 'kept "here"' }],
+      ['', {}],
+    ]),
+  };
+  for (let n = 0; n < 200; n++) stateOfMany.keys.set(`k${n}`, newKeyState());
+  const many = JSON.parse(renderState(stateOfMany, unknowns));
+  const few = JSON.parse(renderState(stateOfFew, unknowns));
+  for (let n = 0; n < 200; n++) delete many.keys[`k${n}`];
+  expect(many).toEqual(few);
+  expect(Object.keys(few.keys).sort()).toEqual([...odd].sort());
+  expect(few.keys['1']).toMatchObject({ note: 'kept "here"', request_count: 2 });
+});

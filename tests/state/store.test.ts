@@ -102,24 +102,29 @@ describe('a store', () => {
 
 describe('several stores on one file', () => {
   it('lose nothing over hundreds of changes and saves in any order', async () => {
-    const deeds = fc.array(
-      fc.record({ who: fc.constantFrom(0, 1), label: fc.constantFrom('a', 'b'), save: fc.constantFrom(false, false, true) }),
-      { minLength: 100, maxLength: 150 },
-    );
+    const [who, label, how, save] = [
+      [0, 1],
+      ['a', 'b'],
+      ['change', 'count'],
+      [false, false, true],
+    ] as const;
+    const deed = fc.tuple(fc.constantFrom(...who), fc.constantFrom(...label), fc.constantFrom(...how), fc.constantFrom(...save));
+    const deeds = fc.array(deed, { minLength: 100, maxLength: 150 });
     await fc.assert(
       fc.asyncProperty(deeds, async (all) => {
         const path = await newPath();
         const stores = [(await open(path)).store, (await open(path)).store];
         const saves: Promise<void>[] = [];
-        for (const { who, label, save } of all) {
-          stores[who]?.changeKey(label, plus());
+        for (const [who, label, how, save] of all) {
+          if (how === 'change') stores[who]?.changeKey(label, plus());
+          else stores[who]?.countRequest(label, Date.now());
           if (save) saves.push((stores[who] as StateStore).save());
           if (save) await setImmediate();
         }
         await Promise.all(saves);
         await Promise.all(stores.map((store) => store.close()));
         for (const label of ['a', 'b']) {
-          const expected = all.filter((deed) => deed.label === label).length;
+          const expected = all.filter(([, of]) => of === label).length;
           expect((await requestsOnDisk(path, label)) ?? 0).toBe(expected);
         }
       }),

@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { groupUsage, OTHER, totalUsage } from '../../src/core/usage-row.ts';
 import { withFileLock } from '../../src/state/file-lock.ts';
@@ -169,7 +170,25 @@ it('a lock that cannot be had leaves everything in memory, bounded, and sums sta
   await ledger.close();
   const rows = await readUsage(stateDir, ALL);
   expect(totalUsage(rows)).toMatchObject({ requests: 40_000, tokens: { input: 400_000 } });
-  expect(rows.length).toBeLessThanOrEqual(5001);
+  expect(rows.length).toBeLessThanOrEqual(20_001);
+});
+
+it('what comes while a save waits counts against the same bound', async () => {
+  let letGo = (): void => {};
+  const held = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  const { ledger, stateDir } = await open({ lock: async (path, work) => held.then(() => withFileLock(path, work)) });
+  for (let n = 0; n < 20_000; n++) ledger.record(aRecord({ session: `s${n}` }));
+  const saved = ledger.flush();
+  await nextTurn();
+  for (let n = 0; n < 20_000; n++) ledger.record(aRecord({ session: `t${n}` }));
+  letGo();
+  await saved;
+  await ledger.close();
+  const rows = await readUsage(stateDir, ALL);
+  expect(totalUsage(rows)).toMatchObject({ requests: 40_000 });
+  expect(rows.filter(({ session }) => session?.startsWith('t'))).toEqual([]);
 });
 
 it('100,000 sessions in a day leave a small file and right sums', async () => {
