@@ -98,8 +98,11 @@ async function takeFree(path: string, lockPath: string): Promise<Release | null>
 /** A lock folder without a note, and since when (monotonic ms) this waiter has seen it so. */
 type OrphanWatch = { identity: string | null; since: number };
 
-/** A holder that dies between making the folder and writing its note leaves an orphan; it is given this long to write. */
-const ORPHAN_MS = 2_000;
+/**
+ * A holder that dies between making the folder and writing its note leaves an orphan. A living one that takes longer to
+ * write begins anew, so this may be short; it is what the first save after such a death waits.
+ */
+const ORPHAN_MS = 250;
 
 async function takeOver(lockPath: string, orphan: OrphanWatch, now: () => number): Promise<Release | null> {
   const names = await readdir(lockPath).catch(() => null);
