@@ -52,6 +52,8 @@ const CONNECTIONS = isShort ? [16] : [1, 16, 64];
 const STREAMS = isShort ? [100] : [1, 100, 500, 1000];
 const SESSION_COUNTS = isShort ? [100, 10_000, 100_000] : [100, 10_000, 100_000, 200_000, 300_000];
 const WARM_UP_SECONDS = 2;
+/** The heap of ten thousand keys takes longer to settle. */
+const KEYS_WARM_UP_SECONDS = 4;
 const KEYS = isShort ? [3, 1000] : [3, 100, 10_000];
 
 const report: Record<string, Row[]> = {};
@@ -85,29 +87,36 @@ function flagValue(flag: string): string | undefined {
   return at === -1 ? undefined : args[at + 1];
 }
 
+/** New processes for each round: two of the same program may differ by a fifth for as long as they live. */
 async function benchLoad(): Promise<void> {
   const upstream = await startUpstream();
-  const running = await startAll(upstream.origin);
+  const loads = Object.entries(SIZES).flatMap(([size, bytes]) =>
+    CONNECTIONS.map((connections) => ({
+      title: `${size} body, ${connections} connections`,
+      body: chatBody(bytes),
+      connections,
+      samples: new Map<SubjectName, Sample[]>(subjects.map((name) => [name, []])),
+    })),
+  );
   try {
-    for (const [size, bytes] of Object.entries(SIZES)) {
-      const body = chatBody(bytes);
-      for (const connections of CONNECTIONS) {
-        const samples = new Map<SubjectName, Sample[]>(subjects.map((name) => [name, []]));
-        for (let round = 0; round <= rounds; round++) {
-          for (const subject of rotate(running, round)) {
-            const sample = await loadOnce(subject, [body], connections, round === 0 ? 1 : seconds);
-            // The first round warms up.
-            if (round > 0) samples.get(subject.name)?.push(sample);
-          }
-          console.error(`  ${size}, ${connections} connections: round ${round} of ${rounds}`);
+    for (let round = 0; round < rounds; round++) {
+      const running = await startAll(upstream.origin);
+      try {
+        for (const bytes of Object.values(SIZES))
+          for (const subject of running) await loadOnce(subject, [chatBody(bytes)], 16, WARM_UP_SECONDS);
+        for (const { body, connections, samples } of loads) {
+          for (const subject of rotate(running, round))
+            samples.get(subject.name)?.push(await loadOnce(subject, [body], connections, seconds));
         }
-        print(`${size} body, ${connections} connections`, loadRows(samples));
+      } finally {
+        await stopAll(running);
       }
+      console.error(`  load: round ${round + 1} of ${rounds}`);
     }
   } finally {
-    await stopAll(running);
     await upstream.stop();
   }
+  for (const { title, samples } of loads) print(title, loadRows(samples));
 }
 
 function loadRows(samples: ReadonlyMap<SubjectName, readonly Sample[]>): Row[] {
@@ -188,7 +197,7 @@ async function benchKeys(): Promise<void> {
     for (let pass = 0; pass < rounds * 2; pass++) {
       for (const keys of rotate(KEYS, pass)) {
         const subject = await startSubject('kmi', upstream.origin, { keys });
-        await loadOnce(subject, [body], 16, WARM_UP_SECONDS);
+        await loadOnce(subject, [body], 16, KEYS_WARM_UP_SECONDS);
         samples.get(keys)?.push(await loadOnce(subject, [body], 16, seconds));
         await subject.stop();
       }
