@@ -13,8 +13,8 @@ import { saveState } from './save-state.ts';
 type Options = { readonly strategy?: string };
 
 /**
- * `kmi rotate auto`: turns auto-rotation on, with `--strategy` in that way from now on (`setting`: as `KMI_ROTATE_STRATEGY` says), then checks it end to end unless
- * `KMI_AUTO_ROTATE_E2E=0`. The exit code is the check's. Throws `bad_usage`, `rotation_not_allowed`, `no_keys`.
+ * `kmi rotate auto`: turns auto-rotation on, with `--strategy` in that way from now on (`setting`: as `KMI_ROTATE_STRATEGY`
+ * says), then checks it end to end unless `KMI_AUTO_ROTATE_E2E=0`. The exit code is the check's. Throws `bad_usage`, `rotation_not_allowed`, `no_keys`.
  */
 export const run: Command<Options> = async (context, options) => {
   const { config, environment, out, err, style, width } = context;

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { versionIn } from '../files/version.ts';
 import { mapInBatches } from './batches.ts';
 import { codeOf } from './bounded-file.ts';
 import { cleanPath } from './display-text.ts';
@@ -72,8 +73,7 @@ export async function signFolder(folder: string): Promise<FolderSignature> {
 
 async function signFile({ path, name }: AuthFile): Promise<string> {
   try {
-    const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
-    return JSON.stringify([name, `${ino} ${size} ${mtimeNs} ${ctimeNs}`]);
+    return JSON.stringify([name, versionIn(await stat(path, { bigint: true }))]);
   } catch (error) {
     return JSON.stringify([name, codeOf(error)]);
   }
