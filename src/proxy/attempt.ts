@@ -3,7 +3,7 @@ import type { DepartureListener } from './departure.ts';
 import { responseHeaders } from './headers.ts';
 import { ClientLeft, UpstreamSilence } from './interruptions.ts';
 import { ticksOf, unwatchPatience, type Waiting, watchPatience } from './patience.ts';
-import { Upload, type UploadBody } from './upload.ts';
+import { Upload, type UploadBody, type UploadWatcher } from './upload.ts';
 
 export type AttemptRequest = {
   readonly origin: string;
@@ -66,7 +66,7 @@ const ABORTED_BEFORE_START = () => undefined;
  * undici's handler interface of before 7.0 is used on purpose: it hands over raw headers and takes back-pressure as a
  * return value, where the newer one parses every header into an object first.
  */
-export class Attempt implements Dispatcher.DispatchHandler, Waiting, DepartureListener {
+export class Attempt implements Dispatcher.DispatchHandler, Waiting, DepartureListener, UploadWatcher {
   ticksLeft: number;
   slot = -1;
   readonly #sink: AnswerSink;
@@ -95,7 +95,7 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiting, DepartureLi
   start(dispatcher: Dispatcher, request: AttemptRequest): void {
     watchPatience(this);
     // A long request body takes its time: the wait for the answer begins anew with every part of it.
-    if (request.body instanceof Upload) request.body.onProgress = () => this.#uploadMoved();
+    if (request.body instanceof Upload) request.body.watcher = this;
     try {
       dispatcher.dispatch(request as unknown as Dispatcher.DispatchOptions, this);
     } catch (error) {
@@ -125,6 +125,10 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiting, DepartureLi
           : 'The upstream fell silent in the middle of its answer.',
       ),
     );
+  }
+
+  uploadMoved(): void {
+    if (this.#status === 0 && this.ticksLeft > 0) this.ticksLeft = ticksOf(this.#firstByteMs);
   }
 
   onConnect(abort: (reason?: Error) => void): void {
@@ -177,10 +181,6 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiting, DepartureLi
 
   onError(error: Error): void {
     this.#fail(this.#abortedBy ?? error);
-  }
-
-  #uploadMoved(): void {
-    if (this.#status === 0 && this.ticksLeft > 0) this.ticksLeft = ticksOf(this.#firstByteMs);
   }
 
   #goOn(): void {

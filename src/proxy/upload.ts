@@ -1,97 +1,110 @@
-import { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 
-/** What an attempt sends: nothing, the whole, or a stream that follows the client. */
+/** What an attempt sends: nothing, the whole, or a body that follows the client. */
 export type UploadBody = Buffer | Upload | null;
 
+/** Told whenever the upstream takes a part of an upload. */
+export type UploadWatcher = { uploadMoved(): void };
+
+type Part = IteratorResult<Buffer, undefined>;
+type Waiting = { readonly resolve: (part: Part) => void; readonly reject: (error: Error) => void };
+
+const END: Part = { value: undefined, done: true };
+
 /**
- * Reads the shared chunks from the start and follows. With a `source` to pace, it consumes them instead. As much of a
- * Readable as undici needs of a body (`on`, `pipe` to be told as one, `pause`, `resume`, `destroy`): a real one would
- * copy each chunk through buffers of its own and cost more than the upload.
+ * Reads the shared chunks from the start and follows. With a `source` to pace, it consumes them instead.
+ *
+ * An async iterable, not a stream: for a stream undici's `Request` keeps a listener as `this.errorHandler = (…) => …`, and
+ * V8 puts a function literal that is assigned to a property into the old generation. Until that code is optimised, each
+ * such request then outlives every scavenge with all it refers to, its body too, up to the next full collection.
  */
-export class Upload extends EventEmitter {
+export class Upload implements AsyncIterableIterator<Buffer, undefined> {
   readonly #chunks: Buffer[];
   #next = 0;
   #source: IncomingMessage | null;
   #sourceEnded: boolean;
   #failure: Error | null;
-  #flowing = false;
   #done = false;
-  destroyed = false;
-  /** Told whenever the upstream has taken a part. */
-  onProgress: (() => void) | null = null;
+  #waiting: Waiting | null = null;
+  watcher: UploadWatcher | null = null;
 
   constructor(chunks: Buffer[], source: IncomingMessage | null, ended: boolean, failure: Error | null) {
-    super();
     this.#chunks = chunks;
     this.#source = source;
     this.#sourceEnded = ended;
     this.#failure = failure;
   }
 
-  /** undici asks for it and never calls it. */
-  pipe(): never {
-    throw new Error('An upload is read by events.');
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** undici asks once the upstream's socket has room. */
+  next(): Promise<Part> {
+    if (this.#failure !== null) return Promise.reject(this.#failure);
+    const part = this.#take();
+    if (part !== null) return Promise.resolve(part);
+    this.#source?.resume();
+    return new Promise((resolve, reject) => {
+      this.#waiting = { resolve, reject };
+    });
+  }
+
+  /** undici reads no further. */
+  return(): Promise<Part> {
+    this.destroy();
+    return Promise.resolve(END);
   }
 
   paceWith(source: IncomingMessage): void {
     this.#source = source;
     this.#chunks.splice(0, this.#next);
     this.#next = 0;
-    if (!this.#flowing) source.pause();
+    if (this.#waiting === null) source.pause();
   }
 
   /** A chunk was added. */
   more(): void {
-    if (this.#flowing) this.#deliver();
-    else this.#source?.pause();
+    if (this.#waiting === null) this.#source?.pause();
+    else this.#deliver();
   }
 
   /** The client's body is whole. */
   end(): void {
     this.#sourceEnded = true;
-    if (this.#flowing) this.#deliver();
+    this.#deliver();
   }
 
-  resume(): this {
-    if (this.#flowing || this.destroyed) return this;
-    this.#flowing = true;
-    // undici resumes before it has attached all its listeners.
-    queueMicrotask(() => {
-      if (this.#failure !== null) this.destroy(this.#failure);
-      else this.#deliver();
-    });
-    return this;
-  }
-
-  pause(): this {
-    this.#flowing = false;
-    return this;
-  }
-
-  destroy(error?: Error | null): this {
-    if (this.destroyed) return this;
-    this.destroyed = true;
+  /** Ends the upload before its end; the attempt fails with `error` if the upstream has not answered. */
+  destroy(error: Error = new Error('The upload was given up.')): void {
+    if (this.#done || this.#failure !== null) return;
+    this.#failure = error;
     this.#source?.resume();
     this.#source = null;
-    if (error != null && !this.#done && this.listenerCount('error') > 0) this.emit('error', error);
-    // Later, as a Readable does: undici still listens while it handles the end.
-    queueMicrotask(() => this.emit('close'));
-    return this;
+    this.#waiting?.reject(error);
+    this.#waiting = null;
   }
 
   #deliver(): void {
-    while (this.#flowing && !this.destroyed && this.#next < this.#chunks.length) {
-      const chunk = this.#chunks[this.#next] as Buffer;
-      if (this.#source === null) this.#next += 1;
-      else this.#chunks.shift();
-      this.emit('data', chunk);
-      this.onProgress?.();
-    }
-    if (this.destroyed || this.#done || !this.#flowing || this.#next < this.#chunks.length) return;
-    if (this.#sourceEnded) {
+    const waiting = this.#waiting;
+    if (waiting === null) return;
+    const part = this.#take();
+    if (part === null) return;
+    this.#waiting = null;
+    waiting.resolve(part);
+  }
+
+  /** The next part, or the end; null when the client has still to send it. */
+  #take(): Part | null {
+    const chunk = this.#chunks[this.#next];
+    if (chunk === undefined) {
+      if (!this.#sourceEnded) return null;
       this.#done = true;
-      this.emit('end');
-    } else this.#source?.resume();
+      return END;
+    }
+    if (this.#source === null) this.#next += 1;
+    else this.#chunks.shift();
+    this.watcher?.uploadMoved();
+    return { value: chunk, done: false };
   }
 }
