@@ -9,11 +9,11 @@ export type Target = {
 };
 
 /**
- * What can make a path mean something else on the way than here: a backslash, an encoded slash, backslash or dot (also
- * encoded twice), a segment of dots (with or without a matrix parameter), an empty segment, a fragment, anything that is
- * not visible ASCII.
+ * What can make a path mean something else on the way than here: a backslash, an encoded slash, backslash, dot or control
+ * character (also encoded twice), a segment of dots (with or without a matrix parameter, or spaces that a reader may
+ * trim), an empty segment, a fragment, anything that is not visible ASCII.
  */
-const UNSAFE = /\\|%(?:25)*(?:2f|5c|2e|00)|\/\.{1,2}(?:[/;]|$)|\/\/|#|[^\x21-\x7e]/i;
+const UNSAFE = /\\|%(?:25)*(?:2f|5c|2e|[01][0-9a-f]|7f)|\/(?:%(?:25)*20)*\.{1,2}(?:%(?:25)*20)*(?:[/;]|$)|\/\/|#|[^\x21-\x7e]/i;
 
 /**
  * Reads a request line's target against the base path. Null when it lies outside. Throws `bad_path` for a path that
