@@ -16,6 +16,7 @@ export type Leftover = { doAfterwards(): void | Promise<void> };
 export class Afterwards {
   #left: Leftover[] = [];
   #timer: NodeJS.Timeout | null = null;
+  #soon: NodeJS.Immediate | null = null;
   /** Begun and not done. */
   #open = 0;
   #onDone: (() => void) | null = null;
@@ -23,7 +24,8 @@ export class Afterwards {
   /** `heldBytes`: what the leftover keeps in memory. */
   add(leftover: Leftover, heldBytes: number): void {
     this.#left.push(leftover);
-    if (this.#left.length >= BATCH || heldBytes > HELD_MAX_BYTES) this.catchUp();
+    // Once the answers of this turn have left.
+    if (this.#left.length >= BATCH || heldBytes > HELD_MAX_BYTES) this.#soon ??= setImmediate(() => this.catchUp());
     // It stays when a full batch comes first: for the next one, or to find nothing.
     this.#timer ??= setTimeout(() => {
       this.#timer = null;
@@ -43,6 +45,8 @@ export class Afterwards {
 
   /** Does now, in order, what is left. */
   catchUp(): void {
+    if (this.#soon !== null) clearImmediate(this.#soon);
+    this.#soon = null;
     const left = this.#left;
     if (left.length === 0) return;
     this.#left = [];

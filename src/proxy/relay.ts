@@ -1,7 +1,9 @@
 import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { KmiError } from '../errors.ts';
 import type { AnswerSink, AttemptResult } from './attempt.ts';
 import { headerOf } from './headers.ts';
+import { type Leaver, leaveTogether } from './leave-together.ts';
 import { renderStreamError } from './own-answers.ts';
 
 const NEWLINE = 0x0a;
@@ -9,8 +11,11 @@ const NO_BYTES = Buffer.alloc(0);
 
 type Collected = Extract<AttemptResult, { kind: 'answered' }>;
 
-/** Writes an upstream answer to the client, byte for byte and chunk by chunk. */
-export class Relay implements AnswerSink {
+/**
+ * Writes an upstream answer to the client, byte for byte and chunk by chunk. What comes in one turn of the event loop leaves
+ * at its end, in one write.
+ */
+export class Relay implements AnswerSink, Leaver {
   readonly #response: ServerResponse;
   readonly #anthropic: boolean;
   /** A text event may follow what has been sent: an event stream, not compressed, without an announced end. */
@@ -20,6 +25,10 @@ export class Relay implements AnswerSink {
   /** As the head announced; -1 when it did not. */
   #length = -1;
   #hasEnded = false;
+  /** An answer that came in one piece, until it leaves. */
+  #whole: Buffer | null = null;
+  /** Its socket is corked until the end of this turn. */
+  #corked: Socket | null = null;
 
   constructor(response: ServerResponse, anthropic: boolean) {
     this.#response = response;
@@ -49,11 +58,13 @@ export class Relay implements AnswerSink {
     if (chunk.length === this.#length && !this.#hasData) {
       // All of it at once, as small answers come: head, body and end leave together.
       this.#hasEnded = true;
-      this.#response.end(chunk);
+      this.#whole = chunk;
+      leaveTogether(this);
       return true;
     }
     this.#hasData = true;
     this.#lastByte = chunk[chunk.length - 1] ?? this.#lastByte;
+    this.#cork();
     return this.#response.write(chunk);
   }
 
@@ -63,8 +74,28 @@ export class Relay implements AnswerSink {
 
   end(): void {
     if (this.#hasEnded) return;
+    this.#hasEnded = true;
     this.#hasData = true;
-    this.#response.end();
+    // With a chunk of this turn it leaves at its end; alone it need not wait.
+    if (this.#corked === null) this.#response.end();
+  }
+
+  leave(): void {
+    const corked = this.#corked;
+    this.#corked = null;
+    if (this.#whole !== null) this.#response.end(this.#whole);
+    else if (this.#hasEnded) this.#response.end();
+    else corked?.uncork();
+    this.#whole = null;
+  }
+
+  #cork(): void {
+    if (this.#corked !== null) return;
+    const { socket } = this.#response;
+    if (socket === null) return;
+    socket.cork();
+    this.#corked = socket;
+    leaveTogether(this);
   }
 
   flushHead(): void {

@@ -1,6 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as endOfTurn, setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { Afterwards } from '../../src/proxy/afterwards.ts';
+import { leaveTogether } from '../../src/proxy/leave-together.ts';
 import { nextRequestId } from '../../src/proxy/request-id.ts';
 
 function leftovers() {
@@ -15,12 +16,17 @@ function leftovers() {
 }
 
 describe('what is left for afterwards', () => {
-  it('is done together: when there is enough of it, in order', () => {
+  it('is done together: when there is enough of it, in order, once the answers of the turn have left', async () => {
     const { done, leftover } = leftovers();
     const afterwards = new Afterwards();
     for (let n = 0; n < 31; n++) afterwards.add(leftover(n), 0);
+    await endOfTurn();
     expect(done).toEqual([]);
+    leaveTogether({ leave: () => done.push(-1) });
     afterwards.add(leftover(31), 0);
+    expect(done).toEqual([]);
+    await endOfTurn();
+    expect(done.shift()).toBe(-1);
     expect(done).toEqual(Array.from({ length: 32 }, (_, n) => n));
   });
 
@@ -33,11 +39,12 @@ describe('what is left for afterwards', () => {
     await vi.waitFor(() => expect(done).toEqual([1, 2]));
   });
 
-  it('is done at once when it keeps much in memory, and what came before is done first', () => {
+  it('is done in this turn when it keeps much in memory, and what came before is done first', async () => {
     const { done, leftover } = leftovers();
     const afterwards = new Afterwards();
     afterwards.add(leftover(1), 100);
     afterwards.add(leftover(2), 100_000);
+    await endOfTurn();
     expect(done).toEqual([1, 2]);
   });
 
