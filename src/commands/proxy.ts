@@ -3,7 +3,7 @@ import { isLoopbackHost } from '../config/kinds.ts';
 import { examineDaemon } from '../daemon/examine.ts';
 import { claimPidFile, removePidFile } from '../daemon/pid-file.ts';
 import { KmiError } from '../errors.ts';
-import { giveHeapRoom } from '../proxy/heap-room.ts';
+import { prepareHeap } from '../proxy/prepare-heap.ts';
 import { counted } from '../terminal/key-words.ts';
 import { renderMode } from '../terminal/mode-line.ts';
 import type { Command, CommandContext } from './context.ts';
@@ -79,7 +79,7 @@ async function serveUntilStopped(
   lines: readonly string[],
 ): Promise<number> {
   const { proxy } = serving;
-  giveHeapRoom();
+  prepareHeap();
   const signals = stopSignals();
   // The command that stops it finds it by this file, whoever started it.
   const claimed = await claimPidFile(config.stateDir, process.pid).then(
