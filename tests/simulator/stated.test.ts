@@ -87,7 +87,8 @@ describe('what answers stated', () => {
   });
 
   it('is the whole of a compressed answer that broke after its last byte, and nothing of one that broke before', async () => {
-    const simulator = await openSimulator({ behaviour: { gzip: true } });
+    // Answers of other times may be longer or shorter by a byte when they are compressed.
+    const simulator = await openSimulator({ clock: () => Date.UTC(2026, 1, 2), behaviour: { gzip: true } });
     const url = `${simulator.baseUrl}/chat/completions`;
     const ask = { headers: { 'accept-encoding': 'gzip' }, body: JSON.stringify(MESSAGE) };
     const { chunks } = await exchange(url, ask);
