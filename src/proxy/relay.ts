@@ -83,8 +83,7 @@ export class Relay implements AnswerSink, Leaver {
   leave(): void {
     const corked = this.#corked;
     this.#corked = null;
-    if (this.#whole !== null) this.#response.end(this.#whole);
-    else if (this.#hasEnded) this.#response.end();
+    if (this.#hasEnded) this.#response.end(this.#whole);
     else corked?.uncork();
     this.#whole = null;
   }
