@@ -243,7 +243,3 @@ export function timezone(variable: string, fallback: string, help: string): Sett
     },
   );
 }
-
-export function isTrue(value: string): boolean {
-  return parseBoolean(value) === true;
-}

@@ -25,7 +25,7 @@ test('any content gives a key or a reason that quotes nothing, and pollutes noth
   const content = fc.oneof(fc.uint8Array({ maxLength: 400 }), fc.string({ unit: 'binary' }), lookalike, fc.json());
   await fc.assert(
     fc.asyncProperty(content, fc.constantFrom(...FORMATS), async (bytes, format) => {
-      const result = await read(bytes, format);
+      const { result } = await read(bytes, format);
       if ('detail' in result) expect(result.detail).not.toContain('sk-secret');
       else {
         expect(result.value).toMatch(/^[\x21-\x7e]+$/);
