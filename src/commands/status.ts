@@ -39,7 +39,7 @@ export const run: Command<Options> = async ({ loaded, config, environment, out, 
   }
 };
 
-/** kmi-manager.md section 9, with the accounts, the strategy and the skipped auth files added. A key counts under one heading only. */
+/** What scripts read. A key counts under one heading only. */
 function toJson({ config, now, probe, url, daemonLog, candidates, activeIndex, state, skipped, notUsed }: StatusReport) {
   const disabled = candidates.filter(({ key }) => key.disabled);
   const { strategy, source } = strategyInForce(state.strategy, config.rotateStrategy);

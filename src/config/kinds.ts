@@ -131,7 +131,7 @@ export function upstreamUrl(variable: string, fallback: string, help: string): S
   );
 }
 
-/** The normalised base URL, or null when it is not acceptable as an upstream (kmi-manager.md section 2). */
+/** The normalised base URL, or null when it is not acceptable as an upstream. */
 export function parseBaseUrl(value: string): string | null {
   const url = isReference(value) ? null : toUrl(value.trim());
   if (url === null || url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') return null;

@@ -14,7 +14,7 @@ const VARIABLES: readonly string[] = [...KEY_VARIABLES, 'KMI_UPSTREAM_BASE_URL']
 /** A file with more names is no auth file, and telling slips apart takes time. */
 const NAMES_MAX = 50;
 
-/** Reads a `.env` auth file (kmi-manager.md section 3). Never throws. */
+/** Reads a `.env` auth file. Never throws. */
 export function parseEnvFile(text: string): Parsed {
   const values = parse(withoutBlankLines(text));
   const value = (name: string): string => (Object.hasOwn(values, name) ? (values[name] ?? '').trim() : '');

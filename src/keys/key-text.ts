@@ -70,7 +70,7 @@ function of(...args: Parameters<typeof problem>): AuthProblem {
   return problem(...args).problem;
 }
 
-/** First 12 hex digits of the SHA-256 of the key (kmi-manager.md section 3). */
+/** First 12 hex digits of the SHA-256 of the key. */
 export function hashKey(key: string): string {
   return createHash('sha256').update(key).digest('hex').slice(0, 12);
 }
