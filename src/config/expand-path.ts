@@ -34,13 +34,13 @@ export function expandPath(value: string, environment: Environment = process.env
 
 /** A URL, a path over several lines or, on other systems, one of Windows. */
 function isNoPath(path: string): boolean {
-  if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(path) || /^[a-z][a-z0-9+.-]+:\/\//i.test(path)) return true;
+  if (/[\p{Cc}\p{Zl}\p{Zp}"]/u.test(path) || /^[a-z][a-z0-9+.-]+:\/\//i.test(path)) return true;
   return process.platform !== 'win32' && (path.includes('\\') || /^[a-z]:\//i.test(path));
 }
 
-/** Values set by cmd's `set NAME="..."` keep their quotes. */
+/** Values set by cmd's `set NAME="..."` keep their quotes, and so does `"$HOME"/.kmi` in an env file. */
 function withoutQuotes(text: string): string {
-  return /^"[^"]*"$|^'[^']*'$/.test(text) ? text.slice(1, -1).trim() : text;
+  return (/^'[^']*'$/.test(text) ? text.slice(1, -1) : text.replace(/"([^"]*)"/g, '$1')).trim();
 }
 
 /** Set and not empty: an empty variable would turn `$NAME/kmi` into a folder at the root. */

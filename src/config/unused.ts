@@ -63,7 +63,10 @@ export function shownName(name: string): string {
   const known = [...ENVIRONMENT_NAMES, ...KEY_VARIABLES].filter((each) => name.toUpperCase().startsWith(each));
   const longest = known.sort((a, b) => b.length - a.length)[0];
   const shown = longest !== undefined && name.length > longest.length + 8 ? `${longest}...` : name;
-  return shown.replace(/[^\w.-]/g, '?').slice(0, 60);
+  return shown
+    .replace(/sk-.*$/is, 'sk-...')
+    .replace(/[^\w.-]/g, '?')
+    .slice(0, 60);
 }
 
 /** Lines that name a variable of ours and were not read, or were outdone by a later line of the same name. */

@@ -13,6 +13,7 @@ export const NOT_TEXT = 'not UTF-8 or UTF-16 text; save it as UTF-8';
  */
 export function decodeText(bytes: Uint8Array): DecodedText | null {
   const form = formOf(bytes);
+  if (form !== 'utf-8' && isMixed(bytes)) return null;
   try {
     const ordered = form === 'utf-16be' ? swapped(bytes) : bytes;
     const text = new TextDecoder(form === 'utf-8' ? 'utf-8' : 'utf-16le', { fatal: true, ignoreBOM: true }).decode(ordered);
@@ -47,6 +48,14 @@ export function formOf(bytes: Uint8Array): TextForm {
   const zeros = [0, 0] as [number, number];
   for (let at = 0; at < bytes.length; at += 1) if (bytes[at] === 0) zeros[at % 2 === 0 ? 0 : 1] += 1;
   return zeros[0] > zeros[1] ? 'utf-16be' : 'utf-16le';
+}
+
+/**
+ * Are there lines of UTF-8 among those of UTF-16, as when one shell began the file and another added to it? Read as UTF-16 they
+ * would be a row of Chinese characters. A long run of letters without zero bytes between them gives them away.
+ */
+function isMixed(bytes: Uint8Array): boolean {
+  return /KMI_|[\w=.:/-]{12}/i.test(Buffer.from(bytes).toString('latin1'));
 }
 
 /** A copy with the two bytes of each unit exchanged. Throws for an odd number of bytes, as the decoder does. */

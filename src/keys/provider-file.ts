@@ -58,11 +58,10 @@ export function readProviders(data: unknown, upstreamBaseUrl: string): Parsed {
 function withoutKey(data: Table, config: Table, isMisshapen: boolean): Parsed {
   const withKey = Object.entries(providersOf(config)).filter(([, provider]) => apiKeyOf(provider) !== '');
   if (withKey.length > 0) {
-    const names = withKey.slice(0, 3).map(([name]) => named(name));
-    const verb = names.length === 1 ? 'is a provider' : 'are providers';
+    const names = withKey.slice(0, 3).map(([name]) => named(name).replace('The', 'the').replace('A ', 'a '));
     return problem(
       'no_key',
-      `${names.join(', ')} ${verb} of another company; there is no key for Kimi. A gateway of your own needs type = "kimi".`,
+      `The file holds no key for Kimi, but for ${names.join(', ')}. A gateway of your own needs type = "kimi".`,
     );
   }
   if (isMisshapen) return problem('malformed', 'The api_key or base_url of its provider is not a text.');

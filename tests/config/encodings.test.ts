@@ -42,6 +42,8 @@ test('of an older code page, what is plain ASCII is certain and the rest is refu
 test("a file that cannot be read as text is refused when it speaks of kmi, and another program's is let be", () => {
   const utf32 = Buffer.from([...'KMI_DRY_RUN=0'].flatMap((letter) => [letter.charCodeAt(0), 0, 0, 0]));
   expect(() => load(utf32)).toThrow(/\.env is not UTF-8 or UTF-16 text/);
+  const mixed = Buffer.concat([Buffer.from('KMI_LOCALE=ru\n'), Buffer.from('KMI_DRY_RUN=0\r\n', 'utf16le')]);
+  expect(() => load(mixed)).toThrow(/\.env is not UTF-8 or UTF-16 text/);
   expect(load(Buffer.from('NAME=J\xfcrgen\n', 'latin1')).config.dryRun).toBe(true);
   const path = join(folder, 'zeros.env');
   writeFileSync(path, Buffer.alloc(32));

@@ -15,6 +15,8 @@ test.each([
   ['$XDG_STATE_HOME/kmi', '/state/kmi'],
   ['/var/$USER/kmi', '/var/ada/kmi'],
   ['"/a b/c"', '/a b/c'],
+  ['"$HOME"/.kmi', '/home/ada/.kmi'],
+  ["/home/o'brien", "/home/o'brien"],
   ['/srv/C$/kmi', '/srv/C$/kmi'],
   ['/srv/100%/kmi', '/srv/100%/kmi'],
 ])('%s is %s', (written, path) => {
@@ -39,6 +41,7 @@ test.each([
   '~somebody-else/kmi',
   'file:///home/ada/.kmi',
   '/home/ada\n/.kmi',
+  '"/home/ada',
 ])('%j names no folder that anybody means', (written) => {
   expect(expandPath(written, ENVIRONMENT)).toBeNull();
 });

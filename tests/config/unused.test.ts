@@ -77,5 +77,6 @@ test('the environment is looked at too', () => {
 
 test('a name that may hold a key is cut', () => {
   expect(shownName('KMI_API_KEYabcdefghij0123456789')).toBe('KMI_API_KEY...');
+  expect(shownName('KMI_sk-kimi-0123456789')).toBe('KMI_sk-...');
   expect(shownName('KMI_X\u001b[31m')).toBe('KMI_X??31m');
 });

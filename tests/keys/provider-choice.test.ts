@@ -85,7 +85,7 @@ test("a login beside another company's key gives no key, and the file is named w
   });
   expect(keys).toEqual([]);
   expect(skipped).toMatchObject([
-    { reason: 'no_key', detail: expect.stringMatching(/The provider openai is .*another company/) },
+    { reason: 'no_key', detail: expect.stringMatching(/no key for Kimi, but for the provider openai\./) },
   ]);
 });
 
