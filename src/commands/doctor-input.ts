@@ -19,7 +19,8 @@ import { findKimi } from '../launch/find-kimi.ts';
 import { statePath } from '../state/store.ts';
 import { explainState } from '../terminal/daemon-view.ts';
 import { whyOut } from '../terminal/key-words.ts';
-import { shortPath } from '../terminal/status-alerts.ts';
+import { notUsedTexts } from '../terminal/not-used-words.ts';
+import { shortPath } from '../terminal/shown-path.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext } from './context.ts';
 import { addressOf } from './start-proxy.ts';
@@ -41,6 +42,7 @@ export async function gatherInput(context: CommandContext, app: App, learned: Le
   return {
     config,
     envFile: loaded.envFile,
+    notUsed: notUsedTexts(loaded.unused, registry.remarks, config.authsDir),
     envFileIsSecret: [loaded.sources.proxyToken, loaded.sources.upstreamProxy].some(({ kind }) => kind === 'file'),
     environment,
     version: VERSION,

@@ -1,6 +1,6 @@
 import type { Key } from '../core/key.ts';
 import { KmiError } from '../errors.ts';
-import { looksLikeKey } from '../keys/label.ts';
+import { looksLikeKey } from '../keys/key-text.ts';
 import type { Registry } from '../keys/registry.ts';
 
 const SHOWN_LABELS = 8;

@@ -22,6 +22,7 @@ export const run: Command<Options> = async ({ config, environment, cwd, out, err
       candidates: candidatesOf(app),
       activeIndex: activeIndexOf(app),
       skipped: app.registry.skipped,
+      remarks: app.registry.remarks,
     };
     const lines = json ? [JSON.stringify(toJson(report), null, 2)] : renderKeys(report, { columns: width, style });
     for (const line of lines) out(line);
@@ -32,7 +33,7 @@ export const run: Command<Options> = async ({ config, environment, cwd, out, err
 };
 
 /** No part of a key, but the start of its hash. */
-function toJson({ config, now, candidates, activeIndex, skipped }: KeysReport) {
+function toJson({ config, now, candidates, activeIndex, skipped, remarks }: KeysReport) {
   return {
     auths_dir: config.authsDir,
     accounts: accountsToJson(candidates),
@@ -57,5 +58,6 @@ function toJson({ config, now, candidates, activeIndex, skipped }: KeysReport) {
       };
     }),
     skipped_auth_files: skipped.map(({ file, reason, detail }) => ({ file, reason, detail })),
+    not_used: remarks.map(({ file, detail }) => ({ file, detail })),
   };
 }

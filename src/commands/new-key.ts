@@ -4,7 +4,7 @@ import { type Key, maskKey } from '../core/key.ts';
 import { KmiError, reasonOf } from '../errors.ts';
 import { addAuthFile, type NewAuthFile } from '../keys/auth-write.ts';
 import { asEmail } from '../keys/display-text.ts';
-import { hashKey, isSendable, trimKey } from '../keys/key-text.ts';
+import { hashKey, isSendable, looksLikeKey, problemOfKey, trimKey } from '../keys/key-text.ts';
 import { problemOfLabel, suggestLabel } from '../keys/label.ts';
 import { judgeTest, type TestResult } from '../terminal/key-test-words.ts';
 import { startProgress } from '../terminal/progress.ts';
@@ -89,7 +89,8 @@ async function readUsableKey(
     for (const line of rest) err(line);
   };
   for (let attempt = 1; ; attempt += 1) {
-    const value = await readKey(prompter);
+    const value = await readKey(prompter, checked.baseUrl ?? app.config.upstreamBaseUrl);
+    refuseFurtherKeys(context, prompter);
     // Whatever is logged from here on is cleared of it.
     app.secrets.add(value);
     const known = app.registry.keys.find(({ hash }) => hash === hashKey(value));
@@ -112,17 +113,35 @@ async function readUsableKey(
   }
 }
 
-async function readKey(prompter: Prompter): Promise<string> {
+/** What is piped in and not used is named, and of several keys none is taken before the others are seen to. */
+function refuseFurtherKeys({ err }: CommandContext, prompter: Prompter): void {
+  const lines = prompter.unread().filter((line) => line.trim() !== '' && !line.trim().startsWith('#'));
+  if (lines.some((line) => looksLikeKey(bareKey(line)))) {
+    throw new KmiError('bad_usage', 'The input holds several keys, and one is added at a time.', {
+      hint: 'Nothing was written. Run the command once for each key.',
+    });
+  }
+  if (lines.length > 0) err('Only the first line of the input was used; a label, for example, is an argument.');
+}
+
+/** A key as it stands in an env file, a shell profile or a header. */
+function bareKey(line: string): string {
+  return trimKey(line.replace(/^\s*(?:export\s+)?(?:\w*API_KEY\s*=|(?:Authorization:\s*)?Bearer\s)/i, ''));
+}
+
+async function readKey(prompter: Prompter, baseUrl: string): Promise<string> {
   for (let line = 1; ; line += 1) {
     const typed = await prompter.askHidden('API key (not shown while you type or paste): ');
-    // As it stands in an env file, a shell profile or a header.
-    const value = trimKey(typed.replace(/^\s*(?:export\s+)?(?:\w*API_KEY\s*=|(?:Authorization:\s*)?Bearer\s)/i, ''));
+    const value = bareKey(typed);
     // Empty lines: a terminal asks again, a file may begin with them.
     if (value === '' && line < 10) continue;
     if (value === '') throw new KmiError('bad_usage', 'No key was given.');
+    const wrong = problemOfKey(value, baseUrl);
+    if (wrong !== null && wrong.reason !== 'malformed') throw new KmiError('bad_usage', wrong.detail);
     if (!isSendable(value)) {
       throw new KmiError('bad_usage', 'The key has blanks or characters that no API key has; more than the key was copied.');
     }
+    if (wrong !== null) throw new KmiError('bad_usage', wrong.detail);
     return value;
   }
 }

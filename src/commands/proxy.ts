@@ -6,6 +6,7 @@ import { KmiError } from '../errors.ts';
 import { prepareHeap } from '../proxy/prepare-heap.ts';
 import { counted } from '../terminal/key-words.ts';
 import { renderMode } from '../terminal/mode-line.ts';
+import { unusedSettingText } from '../terminal/not-used-words.ts';
 import type { Command, CommandContext } from './context.ts';
 import { forgetSecretVariables, redactCrashes } from './crash.ts';
 import { openSimulatedApp } from './simulated-app.ts';
@@ -25,6 +26,9 @@ export const run: Command<Options> = async (
 ) => {
   if (foreground && daemon) throw new KmiError('bad_usage', '--daemon and --foreground cannot stand together.');
   const context = makeToken ? await (await import('./make-token.ts')).makeToken(given) : given;
+  for (const unused of context.loaded.unused) {
+    context.err(`${context.errStyle.warn('Not used')}: ${unusedSettingText(unused)}`);
+  }
   return foreground ? serveHere(context, simulateWithoutKeys) : startInBackground(context, { simulateWithoutKeys });
 };
 

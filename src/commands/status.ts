@@ -5,6 +5,7 @@ import { isEligible } from '../core/standing.ts';
 import { strategyInForce } from '../core/strategy.ts';
 import { probeProxy, proxyUrl } from '../daemon/probe.ts';
 import { renderTime } from '../state/schema.ts';
+import { notUsedTexts } from '../terminal/not-used-words.ts';
 import { renderStatus, type StatusReport } from '../terminal/status-view.ts';
 import { accountsToJson } from './accounts-json.ts';
 import { activeIndexOf } from './active-key.ts';
@@ -13,7 +14,7 @@ import type { Command } from './context.ts';
 type Options = { readonly json?: boolean };
 
 /** `kmi status`: asks nobody but the local proxy. Exit 1 when no key can serve. */
-export const run: Command<Options> = async ({ config, environment, out, err, style, width }, { json = false }) => {
+export const run: Command<Options> = async ({ loaded, config, environment, out, err, style, width }, { json = false }) => {
   const probing = probeProxy(config);
   const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
   try {
@@ -28,6 +29,7 @@ export const run: Command<Options> = async ({ config, environment, out, err, sty
       state: app.store.state,
       folderExists: app.registry.folderExists,
       skipped: app.registry.skipped,
+      notUsed: notUsedTexts(loaded.unused, app.registry.remarks, config.authsDir),
     };
     const lines = json ? [JSON.stringify(toJson(report), null, 2)] : renderStatus(report, { columns: width, style });
     for (const line of lines) out(line);
@@ -37,8 +39,8 @@ export const run: Command<Options> = async ({ config, environment, out, err, sty
   }
 };
 
-/** kmi-manager.md section 9, with the accounts, the strategy and the skipped auth files added. A key counts under one heading only. */
-function toJson({ config, now, probe, url, daemonLog, candidates, activeIndex, state, skipped }: StatusReport) {
+/** What scripts read. A key counts under one heading only. */
+function toJson({ config, now, probe, url, daemonLog, candidates, activeIndex, state, skipped, notUsed }: StatusReport) {
   const disabled = candidates.filter(({ key }) => key.disabled);
   const { strategy, source } = strategyInForce(state.strategy, config.rotateStrategy);
   const enabled = candidates.filter(({ key }) => !key.disabled);
@@ -81,5 +83,6 @@ function toJson({ config, now, probe, url, daemonLog, candidates, activeIndex, s
     payment_block_seconds: config.paymentBlockSeconds,
     last_health_refresh: renderTime(state.lastHealthRefresh),
     skipped_auth_files: skipped.map(({ file, reason, detail }) => ({ file, reason, detail })),
+    not_used: notUsed,
   };
 }

@@ -1,5 +1,6 @@
-import { homedir } from 'node:os';
-import { resolve } from 'node:path';
+import { isExample, isReference } from '../core/placeholder.ts';
+import { BOOLEAN_WORDS, parseBoolean } from './boolean-words.ts';
+import { expandPath } from './expand-path.ts';
 
 /** One row of the settings table. */
 export type Setting<Value> = {
@@ -11,8 +12,8 @@ export type Setting<Value> = {
   /** What a value may be, in words: used in error messages. */
   readonly accepts: string;
   readonly secret: boolean;
-  /** Text to value. Throws `BadValue` when the text is none of what is accepted. */
-  readonly parse: (text: string) => Value;
+  /** Text to value; paths may name variables of the environment. Throws `BadValue` when the text is none of what is accepted. */
+  readonly parse: (text: string, environment?: Readonly<Record<string, string | undefined>>) => Value;
 };
 
 /** A setting's text is not what is accepted; the loader adds variable and value. */
@@ -25,21 +26,19 @@ function setting<Value>(
   defaultText: string,
   help: string,
   accepts: string,
-  parse: (text: string) => Value,
+  parse: Setting<Value>['parse'],
   { secret = false }: Options = {},
 ): Setting<Value> {
   return { variable, defaultText, help, accepts, secret, parse };
 }
 
-const TRUE_WORDS = new Set(['1', 'true', 'yes', 'on']);
-
-/** `1 true yes on` in any case are true, anything else false (kmi-manager.md section 2). */
-export function isTrue(value: string): boolean {
-  return TRUE_WORDS.has(value.trim().toLowerCase());
-}
-
+/** Strict: a slip in a switch that guards money or keys must not count as the unsafe side. */
 export function boolean(variable: string, fallback: boolean, help: string): Setting<boolean> {
-  return setting(variable, fallback ? '1' : '0', help, '1, true, yes or on for true, anything else for false', isTrue);
+  return setting(variable, fallback ? '1' : '0', help, BOOLEAN_WORDS, (value) => {
+    const parsed = parseBoolean(value);
+    if (parsed === null) throw new BadValue();
+    return parsed;
+  });
 }
 
 export function integer(
@@ -55,8 +54,20 @@ export function integer(
   });
 }
 
-export function text(variable: string, help: string, options?: Options): Setting<string> {
-  return setting(variable, '', help, 'any text', (value) => value.trim(), options);
+/** A reference that nothing expanded is no text of the user's, and an example's stand-in is no secret. */
+export function text(variable: string, help: string, options: Options = {}): Setting<string> {
+  const accepts = `any text but a placeholder${options.secret === true ? ', such as a long random one' : ''}`;
+  return setting(
+    variable,
+    '',
+    help,
+    accepts,
+    (value) => {
+      if (isReference(value) || (options.secret === true && isExample(value) && value.trim() !== '')) throw new BadValue();
+      return value.trim();
+    },
+    options,
+  );
 }
 
 export function choice<const Word extends string>(
@@ -71,15 +82,15 @@ export function choice<const Word extends string>(
   });
 }
 
-/** An absolute path; `~` is the home folder. Empty text stays empty. */
-export function path(variable: string, fallback: string, help: string): Setting<string> {
-  return setting(variable, fallback, help, 'a path', (value) => expandPath(value.trim()));
-}
+export const PATH_WORDS = 'a path; ~, $HOME, %USERPROFILE% and the XDG variables are expanded where they are set';
 
-export function expandPath(value: string): string {
-  if (value === '') return '';
-  if (value === '~' || value.startsWith('~/')) return resolve(homedir(), value.slice(2));
-  return resolve(value);
+/** An absolute path. Empty text stays empty. */
+export function path(variable: string, fallback: string, help: string): Setting<string> {
+  return setting(variable, fallback, help, PATH_WORDS, (value, environment) => {
+    const expanded = expandPath(value, environment);
+    if (expanded === null) throw new BadValue();
+    return expanded;
+  });
 }
 
 export type Listen = { readonly host: string; readonly port: number };
@@ -120,9 +131,9 @@ export function upstreamUrl(variable: string, fallback: string, help: string): S
   );
 }
 
-/** The normalised base URL, or null when it is not acceptable as an upstream (kmi-manager.md section 2). */
+/** The normalised base URL, or null when it is not acceptable as an upstream. */
 export function parseBaseUrl(value: string): string | null {
-  const url = toUrl(value.trim());
+  const url = isReference(value) ? null : toUrl(value.trim());
   if (url === null || url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') return null;
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopbackHost(url.hostname))) return null;
   return url.origin + withoutTrailingSlashes(url.pathname);
@@ -181,6 +192,8 @@ function parseList(value: string, parseEntry: (entry: string) => string | null):
     .split(',')
     .map((entry) => entry.trim())
     .filter((entry) => entry !== '');
+  // Separators alone: to take them for "any host" would open what was meant to be closed.
+  if (entries.length === 0 && value.trim() !== '') throw new BadValue();
   return Object.freeze(
     entries.map((entry) => {
       const parsed = parseEntry(entry);
@@ -200,6 +213,7 @@ export function proxyUrl(variable: string, help: string): Setting<string> {
     (value) => {
       const trimmed = value.trim();
       if (trimmed === '') return '';
+      if (isReference(trimmed)) throw new BadValue();
       const url = toUrl(trimmed);
       if (url === null || !['http:', 'https:', 'socks5:'].includes(url.protocol) || url.hostname === '') throw new BadValue();
       return trimmed;

@@ -1,12 +1,14 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { parse as parseDotenv } from 'dotenv';
 import { KmiError, reasonOf } from '../errors.ts';
-import { withoutBlankLines } from './blank-lines.ts';
-import { BadValue, expandPath, isAllowedHost, type Setting } from './kinds.ts';
+import { NOT_TEXT } from '../files/text-bytes.ts';
+import { mentionsUs, readEnvText } from './env-file.ts';
+import { expandPath } from './expand-path.ts';
+import { BadValue, isAllowedHost, PATH_WORDS, type Setting } from './kinds.ts';
 import { readProxyToken, readSettingsFile, tokenPath } from './own-files.ts';
 import { type Config, SETTINGS, type SettingName } from './settings.ts';
+import { findUnusedLines, findUnusedVariables, type Unused } from './unused.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -21,6 +23,8 @@ export type LoadedConfig = {
   readonly sources: { readonly [Name in SettingName]: Source };
   /** The env file that was read, or null. */
   readonly envFile: string | null;
+  /** What was written for kmi, in that file or in the environment, and is not used. */
+  readonly unused: readonly Unused[];
 };
 
 type Problem = { readonly variable: string; readonly value: string; readonly accepts: string };
@@ -39,7 +43,7 @@ export function loadConfig(environment: Environment = process.env, cwd: string =
     const { text, source } = findText(row, environment, envFile);
     sources[name] = source;
     try {
-      values[name] = row.parse(text);
+      values[name] = row.parse(text, environment);
     } catch (error) {
       if (!(error instanceof BadValue)) throw error;
       problems.push({ variable: row.variable, value: row.secret ? '(hidden)' : text, accepts: row.accepts });
@@ -62,20 +66,27 @@ export function loadConfig(environment: Environment = process.env, cwd: string =
     config: Object.freeze(values) as Config,
     sources: Object.freeze(sources) as LoadedConfig['sources'],
     envFile: envFile?.path ?? null,
+    unused: Object.freeze([...(envFile?.unused ?? []), ...findUnusedVariables(environment)]),
   });
 }
 
-type EnvFile = { readonly path: string; readonly values: Environment; readonly beatsEnvironment: boolean };
+type EnvFile = {
+  readonly path: string;
+  readonly values: Environment;
+  readonly beatsEnvironment: boolean;
+  readonly unused: readonly Unused[];
+};
 
 function readEnvFile(environment: Environment, cwd: string): EnvFile | null {
   const named = environment.KMI_ENV_PATH?.trim() ?? '';
-  const path = named === '' ? join(cwd, '.env') : expandPath(named);
+  const path = named === '' ? join(cwd, '.env') : expandPath(named, environment);
+  if (path === null) throw badSettings([{ variable: 'KMI_ENV_PATH', value: named, accepts: PATH_WORDS }], null);
   try {
     const file = readSettingsFile(path);
-    // dotenv would be slow on a hostile text.
-    const values = parseDotenv(withoutBlankLines(file.text));
-    if (named === '' && file.isForeign) return refuseForeignSettings(path, values);
-    return { path, values, beatsEnvironment: named !== '' };
+    const env = readEnvText(file.bytes);
+    if (named === '' && file.isForeign) return refuseForeignSettings(path, env.values);
+    if (!env.certain && (named !== '' || mentionsUs(env))) throw unclearText(path);
+    return { path, values: env.values, beatsEnvironment: named !== '', unused: findUnusedLines(path, env, named !== '') };
   } catch (error) {
     if (error instanceof KmiError) throw error;
     const reason = reasonOf(error);
@@ -85,6 +96,13 @@ function readEnvFile(environment: Environment, cwd: string): EnvFile | null {
       cause: error,
     });
   }
+}
+
+/** A setting read in a wrong encoding could be another one, or none. A file that says nothing for kmi may be in any encoding. */
+function unclearText(path: string): KmiError {
+  return new KmiError('bad_settings', `The env file ${path} is ${NOT_TEXT}.`, {
+    hint: "kmi's settings in it cannot be told for sure, so none is used.",
+  });
 }
 
 /**

@@ -2,13 +2,14 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { KmiError, reasonOf } from '../errors.ts';
 import { isForeign } from '../files/owner.ts';
+import { NOT_TEXT, textOf } from '../files/text-bytes.ts';
 
 /** More than any settings file holds. */
 const LARGEST_BYTES = 1024 * 1024;
 
-export type SettingsFile = { readonly text: string; readonly isForeign: boolean; readonly mode: number };
+export type SettingsFile = { readonly bytes: Buffer; readonly isForeign: boolean; readonly mode: number };
 
-/** Reads a small text file; a pipe is fine too. Throws what the file system says, and an error for more than 1 MiB. */
+/** Reads a small file; a pipe is fine too. Throws what the file system says, and an error for more than 1 MiB. */
 export function readSettingsFile(path: string): SettingsFile {
   const file = openSync(path, 'r');
   try {
@@ -22,7 +23,7 @@ export function readSettingsFile(path: string): SettingsFile {
       if (length > LARGEST_BYTES) throw new Error('larger than 1 MiB');
       chunks.push(chunk.subarray(0, bytesRead));
     }
-    return { text: Buffer.concat(chunks).toString('utf8'), isForeign: isForeign(uid), mode };
+    return { bytes: Buffer.concat(chunks), isForeign: isForeign(uid), mode };
   } finally {
     closeSync(file);
   }
@@ -56,6 +57,12 @@ export function readProxyToken(stateDir: string, { enforcePerms }: { readonly en
       hint: 'Remove it, then make a new one: `kmi proxy --make-token`.',
     });
   }
-  const token = file.text.trim();
+  const text = textOf(file.bytes);
+  if (text === null) {
+    throw new KmiError('bad_settings', `The client token ${path} is ${NOT_TEXT}.`, {
+      hint: 'Remove it, then make a new one: `kmi proxy --make-token`.',
+    });
+  }
+  const token = text.trim();
   return token === '' ? null : token;
 }

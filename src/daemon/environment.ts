@@ -1,3 +1,4 @@
+import { PATH_VARIABLES } from '../config/expand-path.ts';
 import { SETTINGS } from '../config/settings.ts';
 
 type Variables = Readonly<Record<string, string | undefined>>;
@@ -6,11 +7,11 @@ type Variables = Readonly<Record<string, string | undefined>>;
 const PASSED: ReadonlySet<string> = new Set([
   'kmi_env_path',
   'kmi_debug',
-  ...['home', 'user', 'username', 'logname', 'userprofile', 'path', 'shell'],
-  ...['tz', 'lang', 'language', 'no_color', 'tmpdir', 'temp', 'tmp'],
+  ...PATH_VARIABLES,
+  ...['path', 'shell', 'tz', 'lang', 'language', 'no_color'],
   ...['http_proxy', 'https_proxy', 'all_proxy', 'no_proxy', 'ssl_cert_file', 'ssl_cert_dir'],
   ...['node_options', 'node_extra_ca_certs', 'node_v8_coverage', 'node_use_system_ca', 'node_icu_data'],
-  ...['ld_library_path', 'dyld_library_path', 'systemroot', 'windir', 'comspec', 'pathext', 'appdata', 'localappdata'],
+  ...['ld_library_path', 'dyld_library_path', 'systemroot', 'windir', 'comspec', 'pathext'],
 ]);
 
 /**

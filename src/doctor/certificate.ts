@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Config } from '../config/settings.ts';
 import { reasonOf } from '../errors.ts';
+import { textOf } from '../files/text-bytes.ts';
 import type { CertificateFact } from './checks-proxy.ts';
 
 /** Looks at the proxy's own certificate and key: readable, belonging together, and from when to when valid. */
@@ -14,8 +15,8 @@ export async function readCertificate({
   if ('problem' in key) return { is: 'unusable', problem: key.problem };
   const { createPrivateKey, X509Certificate } = await import('node:crypto');
   try {
-    const certificate = new X509Certificate(cert.bytes);
-    if (!certificate.checkPrivateKey(createPrivateKey(key.bytes))) {
+    const certificate = new X509Certificate(cert.pem);
+    if (!certificate.checkPrivateKey(createPrivateKey(key.pem))) {
       return { is: 'unusable', problem: 'the certificate and the key do not belong together.' };
     }
     return { is: 'usable', validFrom: Date.parse(certificate.validFrom), validTo: Date.parse(certificate.validTo) };
@@ -24,9 +25,10 @@ export async function readCertificate({
   }
 }
 
-async function read(path: string): Promise<{ readonly bytes: Buffer } | { readonly problem: string }> {
+async function read(path: string): Promise<{ readonly pem: string | Buffer } | { readonly problem: string }> {
   try {
-    return { bytes: await readFile(path) };
+    const bytes = await readFile(path);
+    return { pem: textOf(bytes) ?? bytes };
   } catch (error) {
     return { problem: `${path} cannot be read (${reasonOf(error)}).` };
   }

@@ -1,11 +1,13 @@
 import type { Config } from '../config/settings.ts';
 import type { Strategy } from '../core/strategy.ts';
-import { answersOf, type Finding } from './finding.ts';
+import { answersOf, type Finding, shorten } from './finding.ts';
 
 export type SetupFacts = {
   /** "20.19.0" */
   readonly nodeVersion: string;
   readonly envFile: string | null;
+  /** What was written for kmi, into settings and auth files, and is not used; a sentence each. */
+  readonly notUsed: readonly string[];
   readonly config: Pick<Config, 'dryRun' | 'autoRotateAllowed'>;
   /** Auto-rotation is on in the state. */
   readonly autoRotate: boolean;
@@ -17,7 +19,7 @@ export type SetupFacts = {
 const NODE_MINIMUM = [20, 19] as const;
 
 export function checkSetup(facts: SetupFacts): readonly Finding[] {
-  return [checkNode(facts), checkEnvFile(facts), checkDryRun(facts), checkAutoRotate(facts)];
+  return [checkNode(facts), checkEnvFile(facts), ...checkNotUsed(facts), checkDryRun(facts), checkAutoRotate(facts)];
 }
 
 function checkNode({ nodeVersion }: SetupFacts): Finding {
@@ -35,6 +37,12 @@ function checkEnvFile({ envFile }: SetupFacts): Finding {
   return envFile === null
     ? info('No .env file here: settings come from the environment and the defaults.', '`kmi config` shows them all.')
     : ok(`Settings come from ${envFile} and the environment.`);
+}
+
+function checkNotUsed({ notUsed }: SetupFacts): readonly Finding[] {
+  if (notUsed.length === 0) return [];
+  const { warn } = answersOf('Setup', 'not_used');
+  return [warn('Written for kmi and not used:', 'Correct or remove it; `kmi config` shows what is in force.', shorten(notUsed))];
 }
 
 function checkDryRun({ config }: SetupFacts): Finding {

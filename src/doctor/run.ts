@@ -19,6 +19,8 @@ import { pickRepairs, type Repair } from './repairs.ts';
 export type DoctorInput = {
   readonly config: Config;
   readonly envFile: string | null;
+  /** What was written for kmi and is not used, a sentence each. */
+  readonly notUsed: readonly string[];
   /** The env file holds a secret, such as the proxy token. */
   readonly envFileIsSecret: boolean;
   readonly environment: Readonly<Record<string, string | undefined>>;

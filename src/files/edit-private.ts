@@ -3,15 +3,18 @@ import { dirname } from 'node:path';
 import { reasonOf } from '../errors.ts';
 import { refuseForeign } from './owner.ts';
 import { makePrivateFolder, replaceFile } from './private.ts';
+import { decodeText, encodeText } from './text-bytes.ts';
 
-/** `refused`: the file is not UTF-8, larger than 1 MiB, or the edit said no; it stands as it was. */
+/** `refused`: the file is no text, larger than 1 MiB, or the edit said no; it stands as it was. */
 export type EditOutcome = 'written' | 'unchanged' | 'refused';
 
 const LARGEST_BYTES = 1024 * 1024;
+const EMPTY = { text: '', form: 'utf-8' } as const;
 
 /**
  * Rewrites a small text file atomically; it ends up private (600). A missing file counts as empty. A symbolic link stays, its
- * target changes. `edit` gets the whole text, a byte order mark included, and answers the new one, or null to leave it.
+ * target changes. `edit` gets the whole text, a byte order mark included, and answers the new one, or null to leave it;
+ * it is written in the encoding the file had.
  * Throws what the file system says, and for a file or link of another user.
  */
 export async function editPrivateFile(path: string, edit: (text: string) => string | null): Promise<EditOutcome> {
@@ -21,13 +24,14 @@ export async function editPrivateFile(path: string, edit: (text: string) => stri
     throw error;
   });
   const before = await readBytes(file);
-  const text = before === null ? '' : before.bytes === null ? null : decode(before.bytes);
-  if (text === null) return 'refused';
+  const old = before === null ? EMPTY : before.bytes === null ? null : decodeText(before.bytes);
+  if (old === null) return 'refused';
+  const { text, form } = old;
   const edited = edit(text);
   if (edited === null) return 'refused';
   if (edited === text) return 'unchanged';
   await makePrivateFolder(dirname(file));
-  await replaceFile(file, edited);
+  await replaceFile(file, encodeText(edited, form));
   // Root may edit another user's file; it must stay that user's.
   if (before !== null && process.getuid?.() === 0 && before.uid !== 0) await chown(file, before.uid, before.gid);
   return 'written';
@@ -41,13 +45,5 @@ async function readBytes(file: string): Promise<{ bytes: Buffer | null; uid: num
   } catch (error) {
     if (reasonOf(error) === 'ENOENT') return null;
     throw error;
-  }
-}
-
-function decode(bytes: Uint8Array): string | null {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return null;
   }
 }

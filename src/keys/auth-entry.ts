@@ -17,6 +17,11 @@ export type SkipReason =
   | 'too_large'
   | 'malformed'
   | 'no_key'
+  /** What stands for the key is a reference that nothing replaced, or an example's stand-in. */
+  | 'placeholder'
+  | 'several_keys'
+  /** Its name is not one of an auth file, though it seems to hold a key. */
+  | 'not_read'
   | 'bad_url'
   /** The same key value came earlier, in name order. */
   | 'duplicate_key';
@@ -30,7 +35,10 @@ export type AuthProblem = {
 /** A file that gives no key. `file` is built like `Key.source`, so that the two can be compared. */
 export type SkippedFile = AuthProblem & { readonly file: string };
 
-export type Parsed = { readonly entry: AuthEntry } | { readonly problem: AuthProblem };
+/** Something in a file that gives a key, and that is not used. One sentence, without a secret. */
+export type FileRemark = { readonly file: string; readonly detail: string };
+
+export type Parsed = { readonly entry: AuthEntry; readonly remarks: readonly string[] } | { readonly problem: AuthProblem };
 
 export function problem(reason: SkipReason, detail: string): { readonly problem: AuthProblem } {
   return { problem: { reason, detail } };

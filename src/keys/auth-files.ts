@@ -1,11 +1,12 @@
 import { isAllowedHost, parseBaseUrl } from '../config/kinds.ts';
 import type { Key } from '../core/key.ts';
-import { type AuthEntry, type AuthProblem, type Parsed, problem, type SkippedFile } from './auth-entry.ts';
+import { NOT_TEXT, textOf } from '../files/text-bytes.ts';
+import { type AuthEntry, type AuthProblem, type FileRemark, type Parsed, problem, type SkippedFile } from './auth-entry.ts';
 import type { AuthFile, AuthFormat } from './auth-folder.ts';
-import { decodeUtf8, readBoundedFile } from './bounded-file.ts';
+import { readBoundedFile } from './bounded-file.ts';
 import { asEmail, cleanPath, cleanText, emailInLabel, stemLabel } from './display-text.ts';
 import { parseEnvFile } from './env-file.ts';
-import { hashKey, isSendable } from './key-text.ts';
+import { hashKey, problemOfKey } from './key-text.ts';
 
 export type UpstreamRules = {
   /** For files that name no base URL. */
@@ -17,16 +18,20 @@ export type UpstreamRules = {
 /** Longer than any real URL; `parseBaseUrl` need not look at more. */
 const LONGEST_URL = 2048;
 
-/** Reads one auth file: its key, or why it gives none. Never throws. */
-export async function readAuthFile(file: AuthFile, rules: UpstreamRules): Promise<Key | SkippedFile> {
+/** What one auth file gives: its key, or why there is none; and what else in it is not used. */
+export type AuthReading = { readonly result: Key | SkippedFile; readonly remarks: readonly FileRemark[] };
+
+/** Reads one auth file. Never throws. */
+export async function readAuthFile(file: AuthFile, rules: UpstreamRules): Promise<AuthReading> {
   const read = await readBoundedFile(file.path);
   if ('problem' in read) return skipped(file, read.problem);
-  const text = decodeUtf8(read.bytes)?.replace(/^\uFEFF/, '');
-  if (text === undefined) return skipped(file, { reason: 'malformed', detail: 'The file is not UTF-8 text.' });
-  const { format, parsed } = await parseText(text, file.format);
+  const text = textOf(read.bytes);
+  if (text === null) return skipped(file, { reason: 'malformed', detail: `The file is ${NOT_TEXT}.` });
+  const { format, parsed } = await parseText(text, file.format, rules.upstreamBaseUrl);
   if ('problem' in parsed) return skipped(file, parsed.problem);
   const key = toKey(parsed.entry, format, file, rules);
-  return 'problem' in key ? skipped(file, key.problem) : key;
+  if ('problem' in key) return skipped(file, key.problem);
+  return { result: key, remarks: parsed.remarks.map((detail) => Object.freeze({ file: key.source, detail })) };
 }
 
 export function isKey(result: Key | SkippedFile): result is Key {
@@ -35,11 +40,15 @@ export function isKey(result: Key | SkippedFile): result is Key {
 
 type KnownFormat = Exclude<AuthFormat, 'any'>;
 
-async function parseText(text: string, format: AuthFormat): Promise<{ format: KnownFormat; parsed: Parsed }> {
-  if (format !== 'any') return { format, parsed: await parseAs[format](text) };
+async function parseText(
+  text: string,
+  format: AuthFormat,
+  upstreamBaseUrl: string,
+): Promise<{ format: KnownFormat; parsed: Parsed }> {
+  if (format !== 'any') return { format, parsed: await parseAs[format](text, upstreamBaseUrl) };
   const attempts = [];
   for (const candidate of ['json', 'toml', 'env'] as const) {
-    const attempt = { format: candidate, parsed: await parseAs[candidate](text) };
+    const attempt = { format: candidate, parsed: await parseAs[candidate](text, upstreamBaseUrl) };
     if ('entry' in attempt.parsed) return attempt;
     attempts.push(attempt);
   }
@@ -52,21 +61,18 @@ async function parseText(text: string, format: AuthFormat): Promise<{ format: Kn
 }
 
 /** The parsers of the rarer formats are loaded when the first such file turns up: `kmi status` must start fast. */
-const parseAs: Record<KnownFormat, (text: string) => Parsed | Promise<Parsed>> = {
+const parseAs: Record<KnownFormat, (text: string, upstreamBaseUrl: string) => Parsed | Promise<Parsed>> = {
   env: parseEnvFile,
-  json: async (text) => (await import('./provider-file.ts')).parseJsonFile(text),
-  toml: async (text) => {
+  json: async (text, upstreamBaseUrl) => (await import('./provider-file.ts')).parseJsonFile(text, upstreamBaseUrl),
+  toml: async (text, upstreamBaseUrl) => {
     const [{ parseToml }, { readProviders }] = await Promise.all([import('./toml-text.ts'), import('./provider-file.ts')]);
     const toml = parseToml(text);
-    return 'problem' in toml ? problem('malformed', toml.problem) : readProviders(toml.data);
+    return 'problem' in toml ? problem('malformed', toml.problem) : readProviders(toml.data, upstreamBaseUrl);
   },
 };
 
 function toKey(entry: AuthEntry, format: KnownFormat, file: AuthFile, rules: UpstreamRules): Key | { problem: AuthProblem } {
   const value = entry.apiKey;
-  if (!isSendable(value)) {
-    return problem('malformed', 'The key has characters, or a length, that cannot be sent in a request header.');
-  }
   const baseUrl = baseUrlOf(entry, rules);
   if (baseUrl === null) {
     return problem('bad_url', 'Its base URL is not a plain https:// address (http:// is for this machine only).');
@@ -74,6 +80,8 @@ function toKey(entry: AuthEntry, format: KnownFormat, file: AuthFile, rules: Ups
   if (!isAllowedHost(baseUrl, rules.upstreamAllowlist)) {
     return problem('bad_url', 'Its base URL names a host that KMI_UPSTREAM_ALLOWLIST does not list.');
   }
+  const wrong = problemOfKey(value, baseUrl);
+  if (wrong !== null) return { problem: wrong };
   const hash = hashKey(value);
   const email = entry.email ?? emailInLabel(stemLabel(file.stem)) ?? asEmail(file.subfolder);
   return Object.freeze({
@@ -104,6 +112,6 @@ function pickLabel(entry: AuthEntry, format: KnownFormat, file: AuthFile, hash: 
   return label === undefined || label.includes(entry.apiKey) ? `key-${hash}` : label;
 }
 
-function skipped(file: AuthFile, { reason, detail }: AuthProblem): SkippedFile {
-  return Object.freeze({ file: cleanPath(file.path), reason, detail });
+function skipped(file: AuthFile, { reason, detail }: AuthProblem): AuthReading {
+  return { result: Object.freeze({ file: cleanPath(file.path), reason, detail }), remarks: [] };
 }

@@ -24,28 +24,47 @@ export type FolderListing = {
   readonly exists: boolean;
   /** Name order; the folder's own files before those one level below. */
   readonly files: readonly AuthFile[];
+  /** Paths of files whose names are none of an auth file, in the same order. */
+  readonly others: readonly string[];
   /** The auths folder and those below it. */
   readonly folders: readonly string[];
+  /** Folders two levels below, which are not looked into. */
+  readonly deeper: readonly string[];
   /** Folders that exist and cannot be listed. `code` is the system's. */
   readonly unreadable: readonly { readonly path: string; readonly code: string }[];
 };
 
-/** Lists what `_auths` offers (kmi-manager.md section 3). Never throws. */
+/** Lists what `_auths` offers. Never throws. */
 export async function listAuthFolder(folder: string): Promise<FolderListing> {
   const top = await listFolder(folder);
   if ('code' in top) {
     const exists = top.code !== 'ENOENT';
-    return { exists, files: [], folders: [folder], unreadable: exists ? [{ path: folder, code: top.code }] : [] };
+    const unreadable = exists ? [{ path: folder, code: top.code }] : [];
+    return { exists, files: [], others: [], folders: [folder], deeper: [], unreadable };
   }
-  const files = top.files.map((name) => describe(folder, null, name));
+  const files: AuthFile[] = [];
+  const others: string[] = [];
+  const deeper: string[] = [];
+  const sortIn = (subfolder: string | null, names: readonly string[]) => {
+    for (const name of names) {
+      const file = describe(folder, subfolder, name);
+      if (file !== null) files.push(file);
+      else others.push(join(folder, subfolder ?? '', name));
+    }
+  };
+  sortIn(null, top.files);
   const unreadable: { path: string; code: string }[] = [];
   for (const subfolder of top.folders) {
     const below = await listFolder(join(folder, subfolder));
     if ('code' in below) unreadable.push({ path: join(folder, subfolder), code: below.code });
-    else files.push(...below.files.map((name) => describe(folder, subfolder, name)));
+    // A hidden folder is another program's, such as Git's: what it holds is meant for that one, unless it is a key by its name.
+    else sortIn(subfolder, subfolder.startsWith('.') ? below.files.filter((name) => formatOf(name) !== null) : below.files);
+    if (!('code' in below) && !subfolder.startsWith('.')) {
+      deeper.push(...below.folders.filter((name) => !name.startsWith('.')).map((name) => join(folder, subfolder, name)));
+    }
   }
   const folders = [folder, ...top.folders.map((subfolder) => join(folder, subfolder))];
-  return { exists: true, files: files.filter((file) => file !== null), folders, unreadable };
+  return { exists: true, files, others, folders, deeper, unreadable };
 }
 
 /** The format a file name stands for, or null for a file that is none of ours. */

@@ -51,15 +51,6 @@ async function readAll(handle: FileHandle, expectedBytes: number): Promise<Buffe
   return null;
 }
 
-/** The text of UTF-8 bytes, a byte order mark kept; null when they are something else. */
-export function decodeUtf8(bytes: Uint8Array): string | null {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return null;
-  }
-}
-
 /** The system's code only: messages hold paths, and nothing else of use. */
 export function codeOf(error: unknown): string {
   return (error as NodeJS.ErrnoException | null)?.code ?? 'unknown error';

@@ -1,11 +1,12 @@
-import { isAllowedHost, parseBaseUrl } from '../config/kinds.ts';
+import { isAllowedHost, isLoopbackHost, parseBaseUrl } from '../config/kinds.ts';
 import type { Key } from '../core/key.ts';
+import { textOf as decode, NOT_TEXT } from '../files/text-bytes.ts';
 import { findEmail } from './account-email.ts';
 import type { UpstreamRules } from './auth-files.ts';
-import { decodeUtf8, readBoundedFile } from './bounded-file.ts';
+import { readBoundedFile } from './bounded-file.ts';
 import { cleanPath, cleanText } from './display-text.ts';
-import { hashKey, isSendable, trimKey } from './key-text.ts';
-import { chooseProvider, providersOf } from './provider-choice.ts';
+import { hashKey, isSendable, problemOfKey } from './key-text.ts';
+import { apiKeyOf, chooseProvider, providersOf } from './provider-choice.ts';
 import { own, type Table } from './table.ts';
 
 export type CurrentAccount =
@@ -19,14 +20,14 @@ export type CurrentAccount =
   | { readonly kind: 'missing' }
   | { readonly kind: 'unusable'; readonly problem: string };
 
-/** The account a Kimi client uses by its own config (kmi-manager.md section 3, last line). Never throws. */
+/** The account a Kimi client uses by its own config. Never throws. */
 export async function readCurrentAccount(path: string, rules: UpstreamRules): Promise<CurrentAccount> {
   const read = await readBoundedFile(path);
   if ('problem' in read) {
     return read.code === 'ENOENT' ? { kind: 'missing' } : unusable(read.problem.detail);
   }
-  const text = decodeUtf8(read.bytes);
-  if (text === null) return unusable('The file is not UTF-8 text.');
+  const text = decode(read.bytes);
+  if (text === null) return unusable(`The file is ${NOT_TEXT}.`);
   const { parseToml } = await import('./toml-text.ts');
   const toml = parseToml(text);
   if ('problem' in toml) return unusable(toml.problem);
@@ -37,18 +38,21 @@ export async function readCurrentAccount(path: string, rules: UpstreamRules): Pr
 }
 
 function accountOf(name: string, provider: Table, email: string | null, path: string, rules: UpstreamRules): CurrentAccount {
-  const value = trimKey(textOf(provider, 'api_key'));
+  const value = apiKeyOf(provider);
   const hasOauth = own(provider, 'oauth') !== undefined;
   if (value === '') {
     return unusable(hasOauth ? 'Its account is logged in without an API key.' : 'Its provider has no api_key.');
   }
-  if (!isSendable(value)) return unusable('Its api_key cannot be sent in a request header.');
   const written = textOf(provider, 'base_url').trim() || rules.upstreamBaseUrl;
   const baseUrl = written.length > 2048 ? null : parseBaseUrl(written);
   if (baseUrl === null) return unusable('Its base_url is not a plain https:// address.');
   if (!isAllowedHost(baseUrl, rules.upstreamAllowlist)) {
     return unusable('Its base_url names a host that KMI_UPSTREAM_ALLOWLIST does not list.');
   }
+  // A proxy on this machine, such as this one, may take any word for a key.
+  const isNear = isLoopbackHost(new URL(baseUrl).hostname) && isSendable(value);
+  const wrong = isNear ? null : problemOfKey(value, baseUrl);
+  if (wrong !== null) return unusable(wrong.detail);
   const hash = hashKey(value);
   const label = cleanText(name);
   const key = Object.freeze({

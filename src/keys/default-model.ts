@@ -1,12 +1,13 @@
 import type { ConfiguredModel } from '../core/kimi-model.ts';
-import { decodeUtf8, readBoundedFile } from './bounded-file.ts';
+import { textOf } from '../files/text-bytes.ts';
+import { readBoundedFile } from './bounded-file.ts';
 import { isKimiType, providersOf } from './provider-choice.ts';
 import { isTable, own, type Table } from './table.ts';
 
 /** The default model of a Kimi client's config; null when the file is missing, unreadable or names none. Never throws. */
 export async function readDefaultModel(path: string): Promise<ConfiguredModel | null> {
   const read = await readBoundedFile(path);
-  const text = 'problem' in read ? null : decodeUtf8(read.bytes);
+  const text = 'problem' in read ? null : textOf(read.bytes);
   // Most configs name one; without the word the parser need not be loaded.
   if (text === null || !text.includes('default_model')) return null;
   const { parseToml } = await import('./toml-text.ts');

@@ -1,30 +1,95 @@
 import { parse } from 'dotenv';
 import { withoutBlankLines } from '../config/blank-lines.ts';
-import { isTrue } from '../config/kinds.ts';
+import { BOOLEAN_WORDS, parseBoolean } from '../config/boolean-words.ts';
+import { isOurName, KEY_VARIABLES, nearestNames, SETTING_VARIABLES } from '../config/known-names.ts';
+import { findOddLines, question, shownName } from '../config/unused.ts';
 import { type Parsed, problem } from './auth-entry.ts';
 import { asEmail } from './display-text.ts';
-import { trimKey } from './key-text.ts';
+import { looksLikeKey, trimKey } from './key-text.ts';
 
-/** Reads a `.env` auth file (kmi-manager.md section 3). Never throws. */
+type Values = Readonly<Record<string, string>>;
+
+/** What an `.env` auth file may set. */
+const VARIABLES: readonly string[] = [...KEY_VARIABLES, 'KMI_UPSTREAM_BASE_URL'];
+/** A file with more names is no auth file, and telling slips apart takes time. */
+const NAMES_MAX = 50;
+
+/** Reads a `.env` auth file. Never throws. */
 export function parseEnvFile(text: string): Parsed {
   const values = parse(withoutBlankLines(text));
   const value = (name: string): string => (Object.hasOwn(values, name) ? (values[name] ?? '').trim() : '');
   const apiKey = trimKey(value('KMI_API_KEY'));
-  if (apiKey === '') return problem('no_key', 'The file sets no KMI_API_KEY.');
+  if (apiKey === '') return problem('no_key', ['The file sets no KMI_API_KEY.', ...explainMissing(text, values)].join(' '));
+  const disabled = value('KMI_KEY_DISABLED') === '' ? false : parseBoolean(value('KMI_KEY_DISABLED'));
+  if (disabled === null) {
+    return problem('malformed', `Its KMI_KEY_DISABLED is unclear, so the key is not used; accepted: ${BOOLEAN_WORDS}.`);
+  }
+  const priority = parsePriority(value('KMI_KEY_PRIORITY'));
   return {
     entry: {
       apiKey,
       baseUrl: value('KMI_UPSTREAM_BASE_URL') || null,
       label: value('KMI_KEY_LABEL') || null,
-      priority: parsePriority(value('KMI_KEY_PRIORITY')),
-      disabled: isTrue(value('KMI_KEY_DISABLED')),
+      priority: priority ?? 0,
+      disabled,
       email: asEmail(value('KMI_ACCOUNT_EMAIL')) ?? asEmail(value('KMI_EMAIL')) ?? asEmail(value('EMAIL')),
     },
+    remarks: [
+      ...(priority === null ? ['KMI_KEY_PRIORITY is no whole number and counts as 0.'] : []),
+      ...findUnread(text, values),
+    ],
   };
 }
 
-/** A whole number; anything else is 0. */
-function parsePriority(text: string): number {
-  const number = /^[+-]?\d{1,15}$/.test(text) ? Number(text) : 0;
+/** A whole number, 0 for none; null for anything else. */
+function parsePriority(text: string): number | null {
+  if (text === '') return 0;
+  const number = /^[+-]?\d{1,15}$/.test(text) ? Number(text) : null;
   return number === 0 ? 0 : number;
+}
+
+/** What was written for kmi into a file that gives a key, and is not read. */
+function findUnread(text: string, values: Values): string[] {
+  const names = Object.keys(values)
+    .filter((name) => isOurName(name) && !VARIABLES.includes(name))
+    .slice(0, NAMES_MAX);
+  const lines = bareKeyLines(text);
+  return [
+    ...names.map((name) => `${shownName(name)} ${whyUnread(name)}.`.replace('?.', '?')),
+    ...findOddLines(text, values).map(
+      ({ name, why }) => `${shownName(name)} ${why}${name === 'KMI_API_KEY' ? '; each key needs a file of its own' : ''}.`,
+    ),
+    ...(lines.length === 0 ? [] : [`Line ${lines.join(', ')} looks like a further key; put each key into a file of its own.`]),
+  ];
+}
+
+function whyUnread(name: string): string {
+  if (/^KMI_API_KEYS?[_-]?\d*$/i.test(name)) return 'is not read; put each key into a file of its own';
+  if (SETTING_VARIABLES.includes(name)) return 'is a setting and counts in .env, not beside a key';
+  return `is not read${question(nearestNames(name, VARIABLES))}`;
+}
+
+/** `KIMI_API_KEY`, `MOONSHOT_API_KEY`, `API_KEY`: names under which other programs look for a key of Kimi. */
+const API_KEY = /^(?:(?:kmi|kimi|moonshot)\w*_)?api_?keys?_?\d*$/i;
+
+/** What a file without `KMI_API_KEY` may have meant by what it says. */
+function explainMissing(text: string, values: Values): string[] {
+  const names = Object.keys(values).filter(
+    (name) => (values[name] ?? '').trim() !== '' && (isOurName(name) || API_KEY.test(name)),
+  );
+  const meant = names
+    .slice(0, NAMES_MAX)
+    .find((name) => API_KEY.test(name) || nearestNames(name, VARIABLES)[0] === 'KMI_API_KEY');
+  if (meant !== undefined) return [`${shownName(meant)} is not read; did you mean KMI_API_KEY?`];
+  const [odd] = findOddLines(text, values);
+  if (odd !== undefined) return [`${shownName(odd.name)} ${odd.why}.`];
+  return bareKeyLines(text).length > 0 ? ['It holds a key without a name; write KMI_API_KEY= before it.'] : [];
+}
+
+/** Numbers of the lines that are nothing but a key. */
+function bareKeyLines(text: string): number[] {
+  const lines = text.includes('sk-') ? text.split(/\r\n|[\n\r]/) : [];
+  return lines.flatMap((line, index) =>
+    line.includes('sk-') && /^sk-/.test(trimKey(line)) && looksLikeKey(trimKey(line)) ? [index + 1] : [],
+  );
 }

@@ -1,4 +1,7 @@
 import { createHash } from 'node:crypto';
+import { isExample, isReference } from '../core/placeholder.ts';
+import { type AuthProblem, problem } from './auth-entry.ts';
+import { isKimiUrl } from './kimi-hosts.ts';
 
 const LONGEST_KEY = 4096;
 
@@ -21,7 +24,53 @@ export function isSendable(key: string): boolean {
   return key.length <= LONGEST_KEY && /^[\x21-\x7e]+$/.test(key);
 }
 
-/** First 12 hex digits of the SHA-256 of the key (kmi-manager.md section 3). */
+/** Would a person who wrote this have meant a key? Kimi's begin with `sk-`. */
+export function looksLikeKey(text: string): boolean {
+  return isSendable(text) && (/^sk-/i.test(text) || /^[A-Za-z0-9_-]{40,}$/.test(text));
+}
+
+/** Why a text that stands where a key belongs is none that may be sent to `baseUrl`; null when nothing is wrong with it. */
+export function problemOfKey(value: string, baseUrl: string): AuthProblem | null {
+  if (value.length > LONGEST_KEY) return unsendable();
+  if (isReference(value)) {
+    return of('placeholder', 'The key is a reference that nothing has replaced, such as $NAME; write the key itself.');
+  }
+  if (holdsSeveral(value)) {
+    return of('several_keys', 'Several keys stand where one belongs; put each into a file of its own (`kmi keys add`).');
+  }
+  if (isExample(value)) return of('placeholder', 'The key is a placeholder or a shortened key; write the whole key itself.');
+  if (isAddress(value)) return of('malformed', 'An address or a path stands where the key belongs; write the key itself.');
+  if (!isSendable(value)) return unsendable();
+  if (/[,;]/.test(value)) return of('malformed', 'The key has a comma or a semicolon in it, which no key has.');
+  if (OTHER_COMPANIES_KEY.test(value) && isKimiUrl(baseUrl)) {
+    return of('malformed', 'The key is of another company, and its base URL is one of Kimi.');
+  }
+  return null;
+}
+
+/** Prefixes under which other companies hand out their keys. */
+const OTHER_COMPANIES_KEY = /^(?:sk-(?:ant|proj|svcacct|admin|or)-|AIza|gsk_|xai-|gh[opsu]_|github_pat_|hf_|nvapi-|pplx-|AKIA)/;
+
+function holdsSeveral(value: string): boolean {
+  const parts = value.split(/[\s,;|"'`[\]{}()]+/).filter((part) => looksLikeKey(part) || /^[\w-]{16,}$/.test(part));
+  return parts.length > 1 || (value.match(/sk-kimi-/g)?.length ?? 0) > 1;
+}
+
+function isAddress(value: string): boolean {
+  return /^[a-z][a-z0-9+.-]*:\/\/|^(?:~|\.{1,2})[/\\]|^[a-z]:\\|^\/(?:run|etc|var|home|Users|root|opt|tmp|mnt|secrets)\//i.test(
+    value,
+  );
+}
+
+function unsendable(): AuthProblem {
+  return of('malformed', 'The key has characters, or a length, that cannot be sent in a request header.');
+}
+
+function of(...args: Parameters<typeof problem>): AuthProblem {
+  return problem(...args).problem;
+}
+
+/** First 12 hex digits of the SHA-256 of the key. */
 export function hashKey(key: string): string {
   return createHash('sha256').update(key).digest('hex').slice(0, 12);
 }

@@ -5,12 +5,13 @@ import { join } from 'node:path';
 import { isLoopbackHost, parseBaseUrl } from '../config/kinds.ts';
 import type { Key } from '../core/key.ts';
 import { exists, PRIVATE_FILE, replaceFile } from '../files/private.ts';
-import { type BoundedFile, codeOf, decodeUtf8, readBoundedFile } from './bounded-file.ts';
+import { decodeText, encodeText, NOT_TEXT } from '../files/text-bytes.ts';
+import { type BoundedFile, codeOf, readBoundedFile } from './bounded-file.ts';
 import type { CredentialField } from './kimi-credentials.ts';
 
 export type KimiConfigPath = { readonly client: 'kimi-cli' | 'kimi-code'; readonly path: string };
 
-/** Where the two Kimi clients keep their config, whether or not it exists (kimi-api.md part B). */
+/** Where the two Kimi clients keep their config, whether or not it exists. */
 export function kimiConfigPaths(
   environment: Readonly<Record<string, string | undefined>> = process.env,
   home: string = homedir(),
@@ -85,11 +86,11 @@ async function tryWrite(
 ): Promise<KimiConfigWrite | 'changed_meanwhile'> {
   const read = await readBoundedFile(file);
   if ('problem' in read) return { kind: 'left_alone', file, problem: read.problem.detail };
-  const text = decodeUtf8(read.bytes);
-  if (text === null) return { kind: 'left_alone', file, problem: 'The file is not UTF-8 text.' };
+  const decoded = decodeText(read.bytes);
+  if (decoded === null) return { kind: 'left_alone', file, problem: `The file is ${NOT_TEXT}.` };
 
   const { replaceCredentials } = await import('./kimi-credentials.ts');
-  const replaced = replaceCredentials(text, provider, { apiKey: key.value, baseUrl: key.baseUrl });
+  const replaced = replaceCredentials(decoded.text, provider, { apiKey: key.value, baseUrl: key.baseUrl });
   if ('problem' in replaced) return { kind: 'left_alone', file, problem: replaced.problem };
   const { hasOauth, changed } = replaced;
   if (proxyUrl !== null && isSameListener(proxyUrl, replaced.previousBaseUrl)) {
@@ -101,7 +102,7 @@ async function tryWrite(
   await writeOnce(backup, read.bytes);
   const again = await readBoundedFile(file);
   if ('problem' in again || !again.bytes.equals(read.bytes)) return 'changed_meanwhile';
-  await replaceFile(file, replaced.text);
+  await replaceFile(file, encodeText(replaced.text, decoded.form));
   await keepOwnerAndMode(file, read.stats);
   return { kind: 'written', file, provider: replaced.provider, changed, backup, hasOauth };
 }

@@ -1,4 +1,4 @@
-import { isSendable } from './key-text.ts';
+import { looksLikeKey } from './key-text.ts';
 
 const LONGEST_LABEL = 64;
 
@@ -12,11 +12,6 @@ export function problemOfLabel(label: string): string | null {
   }
   if (label in Object.prototype) return 'That name is taken by the system.';
   return null;
-}
-
-/** Would a person who typed this have meant a key? Kimi's begin with `sk-` (kimi-api.md 3.1). */
-export function looksLikeKey(text: string): boolean {
-  return isSendable(text) && (/^sk-/i.test(text) || /^[A-Za-z0-9_-]{40,}$/.test(text));
 }
 
 /** A label nobody has: the first part of the email, else `main`, `key-2`, `key-3`. */

@@ -2,15 +2,16 @@
 import * as z from 'zod/mini';
 import { findEmail } from './account-email.ts';
 import { type Parsed, problem } from './auth-entry.ts';
-import { trimKey } from './key-text.ts';
-import { PREFERRED_PROVIDERS } from './preferred-providers.ts';
+import { cleanText } from './display-text.ts';
+import { looksLikeKey } from './key-text.ts';
+import { apiKeyOf, chooseProviderWithKey, kimiProviders, providersOf } from './provider-choice.ts';
 import { isTable, own, type Table } from './table.ts';
 
 const Provider = z.looseObject({ api_key: z.optional(z.string()), base_url: z.optional(z.string()) });
 
-export function parseJsonFile(text: string): Parsed {
+export function parseJsonFile(text: string, upstreamBaseUrl: string): Parsed {
   try {
-    return readProviders(JSON.parse(text));
+    return readProviders(JSON.parse(text), upstreamBaseUrl);
   } catch {
     // Not the parser's message: it quotes the text.
     return problem('malformed', 'The file is not valid JSON.');
@@ -18,32 +19,75 @@ export function parseJsonFile(text: string): Parsed {
 }
 
 /**
- * Picks the key of a parsed `.toml` or `.json` auth file: the first preferred provider that has one, else the first that has one.
- * A provider of the wrong shape does not stop another from being used.
+ * The key of a parsed `.toml` or `.json` auth file: that of the provider which speaks for the file (`chooseProviderWithKey`).
+ * Providers of other companies, and of the wrong shape, do not count; other keys for Kimi are named as not used.
  */
-export function readProviders(data: unknown): Parsed {
-  const providers = isTable(data) ? own(data, 'providers') : undefined;
-  if (!isTable(data) || (providers !== undefined && !isTable(providers))) {
+export function readProviders(data: unknown, upstreamBaseUrl: string): Parsed {
+  const written = isTable(data) ? own(data, 'providers') : undefined;
+  if (!isTable(data) || (written !== undefined && !isTable(written))) {
     return problem('malformed', 'The file is not a table of providers.');
   }
-  let misshapen = false;
-  for (const name of providers === undefined ? [] : inOrder(providers)) {
-    const value = own(providers as Table, name);
-    const provider = Provider.safeParse(value);
-    if (!provider.success || !isTable(value)) {
-      misshapen = true;
-      continue;
-    }
-    const apiKey = trimKey(provider.data.api_key ?? '');
-    if (apiKey === '') continue;
-    const baseUrl = provider.data.base_url?.trim() || null;
-    return { entry: { apiKey, baseUrl, label: null, priority: 0, disabled: false, email: findEmail(value, data) } };
-  }
-  return misshapen
-    ? problem('malformed', 'The api_key or base_url of its provider is not a text.')
-    : problem('no_key', 'The file names no provider with an api_key.');
+  const all = Object.entries(written ?? {});
+  const shaped = all.filter(([, value]) => isTable(value) && Provider.safeParse(value).success);
+  const config = { ...data, providers: Object.fromEntries(shaped) };
+  const name = chooseProviderWithKey(config, upstreamBaseUrl);
+  if (name === null) return withoutKey(data, config, all.length > shaped.length);
+  const provider = own(providersOf(config), name) as Table;
+  const apiKey = apiKeyOf(provider);
+  const url = own(provider, 'base_url');
+  const others = kimiProviders(config, upstreamBaseUrl).filter((other) => {
+    const key = apiKeyOf(providersOf(config)[other]);
+    return key !== '' && key !== apiKey;
+  });
+  return {
+    entry: {
+      apiKey,
+      baseUrl: (typeof url === 'string' && url.trim()) || null,
+      label: null,
+      priority: 0,
+      disabled: false,
+      email: findEmail(provider, data),
+    },
+    remarks: [
+      ...others.map((other) => `${named(other)} holds another key, which is not used; put it into a file of its own.`),
+      ...slipsOf(provider),
+    ],
+  };
 }
 
-function inOrder(providers: Table): readonly string[] {
-  return [...new Set([...PREFERRED_PROVIDERS.filter((name) => Object.hasOwn(providers, name)), ...Object.keys(providers)])];
+function withoutKey(data: Table, config: Table, isMisshapen: boolean): Parsed {
+  const withKey = Object.entries(providersOf(config)).filter(([, provider]) => apiKeyOf(provider) !== '');
+  if (withKey.length > 0) {
+    const names = withKey.slice(0, 3).map(([name]) => named(name).replace('The', 'the').replace('A ', 'a '));
+    return problem(
+      'no_key',
+      `The file holds no key for Kimi, but for ${names.join(', ')}. A gateway of your own needs type = "kimi".`,
+    );
+  }
+  if (isMisshapen) return problem('malformed', 'The api_key or base_url of its provider is not a text.');
+  const [slip] = Object.values(providersOf(config)).flatMap(slipsOf);
+  if (slip !== undefined) return problem('no_key', `The file names no provider with an api_key. ${slip}`);
+  return own(data, 'api_key') === undefined
+    ? problem('no_key', 'The file names no provider with an api_key.')
+    : problem('no_key', 'Its api_key stands outside of a provider; put it below [providers.kimi].');
+}
+
+/** Fields that were meant for us and are spelt otherwise: `apiKey`, `base-url`. */
+function slipsOf(provider: Table): string[] {
+  return Object.keys(provider).flatMap((name) => {
+    const meant = MEANT.get(name.replace(/[_-]/g, '').toLowerCase());
+    if (meant === undefined || Object.hasOwn(provider, meant)) return [];
+    return [`${cleanText(name)} is not read; did you mean ${meant}?`];
+  });
+}
+
+const MEANT: ReadonlyMap<string, string> = new Map([
+  ['apikey', 'api_key'],
+  ['baseurl', 'base_url'],
+]);
+
+/** A provider's name for a message; somebody may have written a key there. */
+function named(name: string): string {
+  const clean = cleanText(name, 40);
+  return clean === '' || looksLikeKey(clean) ? 'A provider' : `The provider ${clean}`;
 }

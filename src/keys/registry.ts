@@ -1,10 +1,11 @@
 import { basename } from 'node:path';
 import type { Key } from '../core/key.ts';
-import type { SkippedFile } from './auth-entry.ts';
+import type { FileRemark, SkippedFile } from './auth-entry.ts';
 import { isKey, readAuthFile, type UpstreamRules } from './auth-files.ts';
 import { listAuthFolder, signFolder } from './auth-folder.ts';
 import { mapInBatches } from './batches.ts';
 import { cleanPath } from './display-text.ts';
+import { findUnreadFiles } from './unread-files.ts';
 
 /** Every key of the auths folder at one moment, frozen. A changed folder makes a new registry. */
 export type Registry = {
@@ -14,8 +15,10 @@ export type Registry = {
   /** High priority first, then by label without regard to case. */
   readonly keys: readonly Key[];
   readonly byLabel: ReadonlyMap<string, Key>;
-  /** Every auth file that gave no key, and why. */
+  /** Every auth file that gave no key, and why; files that seem to be meant as one included. */
   readonly skipped: readonly SkippedFile[];
+  /** What stands in auth files that gave a key, and is not used. */
+  readonly remarks: readonly FileRemark[];
   /** What `signFolder` said just before the files were read. */
   readonly signature: string;
 };
@@ -24,13 +27,16 @@ export type Registry = {
 export async function loadRegistry({ authsDir, ...rules }: { readonly authsDir: string } & UpstreamRules): Promise<Registry> {
   // Signed before the reading, so that a change in between shows as one later.
   const { signature } = await signFolder(authsDir);
-  const { exists, files, unreadable } = await listAuthFolder(authsDir);
-  const results = await mapInBatches(files, (file) => readAuthFile(file, rules));
+  const listing = await listAuthFolder(authsDir);
+  const { exists, files, unreadable } = listing;
+  const readings = await mapInBatches(files, (file) => readAuthFile(file, rules));
+  const results = readings.map(({ result }) => result);
   const { kept, duplicates } = withoutDuplicates(results.filter(isKey));
   const skipped = [
     ...unreadable.map(unreadableFolder),
     ...results.filter((result): result is SkippedFile => !isKey(result)),
     ...duplicates,
+    ...(await findUnreadFiles(listing)),
   ];
   const keys = sortKeys(withUniqueLabels(kept));
   return Object.freeze({
@@ -39,6 +45,7 @@ export async function loadRegistry({ authsDir, ...rules }: { readonly authsDir: 
     keys: Object.freeze(keys),
     byLabel: new Map(keys.map((key) => [key.label, key])),
     skipped: Object.freeze(skipped),
+    remarks: Object.freeze(readings.flatMap(({ remarks }) => remarks)),
     signature,
   });
 }

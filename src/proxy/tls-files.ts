@@ -4,6 +4,7 @@ import type { Server } from 'node:http';
 import { createSecureContext, type SecureContextOptions, type Server as TlsServer } from 'node:tls';
 import type { Config } from '../config/settings.ts';
 import { KmiError, reasonOf } from '../errors.ts';
+import { textOf } from '../files/text-bytes.ts';
 import type { LogPort } from './ports.ts';
 
 type TlsFiles = Pick<Config, 'proxyTlsCert' | 'proxyTlsKey'>;
@@ -14,8 +15,8 @@ const LOOK_MS = 1_000;
 export function readTls(config: TlsFiles): SecureContextOptions {
   try {
     const options = {
-      cert: readFileSync(config.proxyTlsCert),
-      key: readFileSync(config.proxyTlsKey),
+      cert: readPem(config.proxyTlsCert),
+      key: readPem(config.proxyTlsKey),
       minVersion: 'TLSv1.2',
     } as const satisfies SecureContextOptions;
     createSecureContext(options);
@@ -26,6 +27,12 @@ export function readTls(config: TlsFiles): SecureContextOptions {
       cause: error,
     });
   }
+}
+
+/** A PEM file may be UTF-16 or begin with a byte order mark, which OpenSSL does not read. */
+function readPem(path: string): string | Buffer {
+  const bytes = readFileSync(path);
+  return textOf(bytes) ?? bytes;
 }
 
 /**

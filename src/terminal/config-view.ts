@@ -1,4 +1,6 @@
 import type { ConfigEntry } from '../config/document.ts';
+import type { Unused } from '../config/unused.ts';
+import { NOT_USED, unusedSettingText } from './not-used-words.ts';
 import { viewWidth } from './panel.ts';
 import type { Style } from './style.ts';
 import { displayWidth, padToWidth, wrapToWidth } from './width.ts';
@@ -8,6 +10,7 @@ export function renderConfig(
   entries: readonly ConfigEntry[],
   envFile: string | null,
   { columns, style }: { columns: number; style: Style },
+  unused: readonly Unused[] = [],
 ): string[] {
   const width = viewWidth(columns);
   const nameWidth = Math.max(...entries.map(({ variable }) => displayWidth(variable)));
@@ -19,7 +22,15 @@ export function renderConfig(
   ]);
   const file =
     envFile === null ? 'No .env file was found; values come from the environment and the defaults.' : `Env file: ${envFile}`;
-  return [file, ...lines];
+  return [file, ...unusedLines(unused, width, style), ...lines];
+}
+
+function unusedLines(unused: readonly Unused[], width: number, style: Style): string[] {
+  if (unused.length === 0) return [];
+  const lines = unused.flatMap((each) =>
+    wrapToWidth(unusedSettingText(each), width - 4).map((line, n) => `${n === 0 ? '  ' : '    '}${line}`),
+  );
+  return ['', style.warn(NOT_USED), ...lines];
 }
 
 function entryLines(

@@ -10,7 +10,7 @@ import { agoText, untilWithClock } from './duration.ts';
 import { counted, keyWord, paintWord, whyOut } from './key-words.ts';
 import { renderMode } from './mode-line.ts';
 import { viewWidth } from './panel.ts';
-import { shortPath } from './status-alerts.ts';
+import { shortPath } from './shown-path.ts';
 import type { Style } from './style.ts';
 import { type Cell, renderTable } from './table.ts';
 import { tokensInWords } from './token-text.ts';

@@ -2,12 +2,13 @@ import type { Config } from '../config/settings.ts';
 import { maskKey } from '../core/key.ts';
 import { accountedKeys, countAccounts } from '../core/key-accounts.ts';
 import type { Candidate } from '../core/standing.ts';
-import type { SkippedFile } from '../keys/auth-entry.ts';
+import type { FileRemark, SkippedFile } from '../keys/auth-entry.ts';
 import { accountsText, SHARED_FIX, sharedText } from './account-words.ts';
 import type { TestResult } from './key-test-words.ts';
 import { counted, keyWord, paintWord, whyOut } from './key-words.ts';
+import { NOT_USED } from './not-used-words.ts';
 import { viewWidth } from './panel.ts';
-import { shortPath } from './status-alerts.ts';
+import { shortPath } from './shown-path.ts';
 import type { Style } from './style.ts';
 import { type Cell, type Column, renderTable } from './table.ts';
 import { wrapToWidth } from './width.ts';
@@ -22,6 +23,8 @@ export type KeysReport = {
   readonly candidates: readonly Candidate[];
   readonly activeIndex: number;
   readonly skipped: readonly SkippedFile[];
+  /** What stands in the files of keys and is not used. */
+  readonly remarks: readonly FileRemark[];
 };
 
 type Frame = { readonly columns: number; readonly style: Style };
@@ -41,6 +44,7 @@ export function renderKeys(report: KeysReport, { columns, style }: Frame): strin
       ...wrapToWidth(SHARED_FIX, width).map(style.dim),
     ]),
     ...skippedLines(skipped, report, width, style),
+    ...remarkLines(report, width, style),
   ];
 }
 
@@ -85,6 +89,16 @@ function skippedLines(skipped: readonly SkippedFile[], { config }: KeysReport, w
   return [
     '',
     style.warn(skipped.length === 1 ? 'One file gives no key:' : `${skipped.length} files give no key:`),
+    ...renderTable([{ shrinkTo: 16 }, { shrinkTo: 24, wrap: true }], rows, { width, style, indent: '  ' }),
+  ];
+}
+
+function remarkLines({ remarks, config }: KeysReport, width: number, style: Style): string[] {
+  if (remarks.length === 0) return [];
+  const rows = remarks.map(({ file, detail }): Cell[] => [shortPath(file, config.authsDir), { text: detail, paint: style.dim }]);
+  return [
+    '',
+    style.warn(NOT_USED),
     ...renderTable([{ shrinkTo: 16 }, { shrinkTo: 24, wrap: true }], rows, { width, style, indent: '  ' }),
   ];
 }

@@ -1,3 +1,4 @@
+import { formOf } from '../files/text-bytes.ts';
 import { type InputEvent, InputReader } from './key-input.ts';
 import { displayWidth } from './width.ts';
 
@@ -26,6 +27,8 @@ export type Prompter = {
   askHidden(question: string): Promise<string>;
   /** Enter alone answers `fallback`; anything but yes or no asks again. */
   confirm(question: string, fallback: boolean): Promise<boolean>;
+  /** Lines that came in beyond what was asked for; empty on a terminal. */
+  unread(): readonly string[];
   /** The input is no longer read. */
   close(): void;
 };
@@ -48,6 +51,7 @@ export function openPrompter(streams: PromptStreams): Prompter {
         if (isTerminal) streams.output.write('Please answer y or n.\n');
       }
     },
+    unread: () => (isTerminal ? [] : input.unread()),
     close: () => input.close(),
   };
 }
@@ -60,6 +64,7 @@ class InputQueue {
   #wake: (() => void) | null = null;
   #hasEnded = false;
   #isListening = false;
+  #decoder: InstanceType<typeof TextDecoder> | null = null;
 
   constructor(stdin: PromptStreams['stdin']) {
     this.#stdin = stdin;
@@ -89,6 +94,13 @@ class InputQueue {
     }
   }
 
+  unread(): readonly string[] {
+    return this.#events
+      .map((event) => (event.kind === 'text' ? event.text : '\n'))
+      .join('')
+      .split('\n');
+  }
+
   /** Keeps the process from waiting for input between questions. */
   rest(): void {
     this.#stdin.pause();
@@ -103,14 +115,21 @@ class InputQueue {
   #listen(): void {
     if (this.#isListening || this.#hasEnded) return;
     this.#isListening = true;
-    this.#stdin.setEncoding('utf8');
+    if (this.#stdin.isTTY === true) this.#stdin.setEncoding('utf8');
     this.#stdin.on('data', this.#onData).on('end', this.#onEnd).resume();
   }
 
   readonly #onData = (piece: string | Buffer): void => {
-    this.#events.push(...this.#reader.read(String(piece)));
+    this.#events.push(...this.#reader.read(this.#textOf(piece)));
     this.#wake?.();
   };
+
+  /** A file or a pipe may hold UTF-16, as PowerShell writes it; its first bytes tell. */
+  #textOf(piece: string | Buffer): string {
+    if (typeof piece === 'string') return piece;
+    this.#decoder ??= new TextDecoder(formOf(piece));
+    return this.#decoder.decode(piece, { stream: true });
+  }
 
   readonly #onEnd = (): void => {
     this.#hasEnded = true;

@@ -8,3 +8,9 @@ export function shownPath(path: string, { cwd, home }: { readonly cwd: string; r
   const below = relative(home, path);
   return below === '' || below.startsWith('..') ? path : `~/${below}`;
 }
+
+/** The path below the auths folder, else the whole path. */
+export function shortPath(file: string, folder: string): string {
+  const short = relative(folder, file);
+  return short === '' || short.startsWith('..') ? file : short;
+}

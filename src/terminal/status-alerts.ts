@@ -1,9 +1,10 @@
-import { relative } from 'node:path';
 import { accountedKeys, countAccounts } from '../core/key-accounts.ts';
 import { isEligible, standingOf } from '../core/standing.ts';
 import { VERSION } from '../version.ts';
 import { listLabels, SHARED_FIX, sharedText } from './account-words.ts';
 import { untilWithClock } from './duration.ts';
+import { NOT_USED } from './not-used-words.ts';
+import { shortPath } from './shown-path.ts';
 import type { StatusReport } from './status-view.ts';
 
 export type Alert = {
@@ -23,6 +24,7 @@ export function findAlerts(report: StatusReport): Alert[] {
     ...blockAlerts(report),
     ...proxyAlerts(report),
     ...skippedAlerts(report),
+    ...notUsedAlerts(report),
     ...accountAlerts(report),
     ...rotationAlerts(report),
   ];
@@ -105,6 +107,13 @@ function skippedAlerts({ skipped, config }: StatusReport): Alert[] {
   return [{ level: 'warn', text, details, fix: 'Correct or remove them; `kmi doctor` names them all.' }];
 }
 
+function notUsedAlerts({ notUsed }: StatusReport): Alert[] {
+  if (notUsed.length === 0) return [];
+  const details = [...notUsed.slice(0, MAX_DETAILS)];
+  if (notUsed.length > MAX_DETAILS) details.push(`and ${notUsed.length - MAX_DETAILS} more`);
+  return [{ level: 'warn', text: NOT_USED, details, fix: 'Correct or remove it; `kmi doctor` names it all.' }];
+}
+
 /** Of many accounts with several keys a few are enough to be told of it. */
 const SHARED_MAX = 3;
 
@@ -139,10 +148,4 @@ function policyAlerts({ state, config }: StatusReport): Alert[] {
       fix: 'Set KMI_AUTO_ROTATE_ALLOWED=1, or run `kmi rotate off`.',
     },
   ];
-}
-
-/** The path below the auths folder, else the whole path. */
-export function shortPath(file: string, folder: string): string {
-  const short = relative(folder, file);
-  return short === '' || short.startsWith('..') ? file : short;
 }

@@ -39,6 +39,8 @@ export type StatusReport = {
   };
   readonly folderExists: boolean;
   readonly skipped: readonly SkippedFile[];
+  /** What was written for kmi and is not used, a sentence each. */
+  readonly notUsed: readonly string[];
 };
 
 /** More keys than this are not all listed: only the active one and those that do not serve. */

@@ -7,7 +7,8 @@ import { temporaryHome } from '../support/home.ts';
 import { runKmi } from '../support/spawn.ts';
 
 const Setting = z.strictObject({ group: z.string(), variable: z.string(), value: z.string(), source: z.string() });
-const Config = z.strictObject({ env_file: z.string().nullable(), settings: z.array(Setting) });
+const NotUsed = z.strictObject({ file: z.string().nullable(), name: z.string(), why: z.string() });
+const Config = z.strictObject({ env_file: z.string().nullable(), settings: z.array(Setting), not_used: z.array(NotUsed) });
 
 test('--json has every setting with its value and where it came from', async () => {
   const home = await temporaryHome();

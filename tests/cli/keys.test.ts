@@ -56,6 +56,7 @@ const List = z.strictObject({
     }),
   ),
   skipped_auth_files: z.array(z.strictObject({ file: z.string(), reason: z.string(), detail: z.string() })),
+  not_used: z.array(z.strictObject({ file: z.string(), detail: z.string() })),
 });
 
 describe('kmi keys list', () => {
@@ -109,7 +110,7 @@ describe('kmi keys add', () => {
     );
     expect(added.code).toBe(0);
     expect(added.stdout).toBe('Added work (_auths/work.env). A running proxy uses it within a second.\n');
-    expect(added.stderr).toMatch(/^The key works: 5h limit \d+ % left/);
+    expect(added.stderr).toMatch(/^Only the first line of the input was used[^\n]*\nThe key works: 5h limit \d+ % left/);
     expect(await fileText('work.env')).toBe(
       `KMI_API_KEY=${keyOf('ada')}\nKMI_KEY_LABEL=work\nKMI_KEY_PRIORITY=3\nKMI_UPSTREAM_BASE_URL=${simulator.baseUrl}\nKMI_ACCOUNT_EMAIL=a@b.test\n`,
     );

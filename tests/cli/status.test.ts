@@ -44,6 +44,7 @@ const Status = z.strictObject({
   payment_block_seconds: Count,
   last_health_refresh: Time.nullable(),
   skipped_auth_files: z.array(z.strictObject({ file: z.string(), reason: z.string(), detail: z.string() })),
+  not_used: z.array(z.string()),
 });
 
 const inTime = (ms: number) => `${new Date(Date.now() + ms).toISOString().slice(0, 19)}Z`;
@@ -112,6 +113,7 @@ test('--json has the shape of the reference, and nothing else is on standard out
     cache: { usage_refresh_seconds: 600, blocklist_recheck_seconds: 3600, blocklist_max: 3 },
     payment_block_seconds: 3600,
     last_health_refresh: '2026-01-02T03:04:05Z',
+    not_used: [],
     skipped_auth_files: [
       { file: join(home.authsDir, 'broken.toml'), reason: 'malformed', detail: expect.stringContaining('not valid TOML') },
     ],

@@ -28,6 +28,7 @@ function said(findings: readonly Finding[], check: string): string[] {
 const setup: SetupFacts = {
   nodeVersion: '22.3.0',
   envFile: '/home/kim/.env',
+  notUsed: [],
   config: { dryRun: false, autoRotateAllowed: true },
   autoRotate: true,
   strategy: 'sticky',

@@ -15,7 +15,7 @@ async function read(content: string | Uint8Array, format: (typeof FORMATS)[numbe
 
 /** Text that looks like auth files often enough to get past the parsers' first line. */
 const pieces = fc.constantFrom(
-  ...['KMI_API_KEY', 'KMI_KEY_LABEL', 'providers', 'api_key', 'base_url', '__proto__', 'constructor', 'sk-secret'],
+  ...['KMI_API_KEY', 'KMI_KEY_LABEL', 'KMI_', 'providers', 'api_key', 'base_url', '__proto__', 'constructor', 'sk-secret'],
   ...['=', ' = ', '[', ']', '[[', ']]', '{', '}', '"', "'", '"""', "'''", '.', ',', ':', '#', '\\', '\n', '\r\n', ' ', '\u0000'],
   ...['[providers."managed:kimi-code"]\n', 'api_key = "sk-secret"\n', '{"providers":{"x":{"api_key":"sk-secret"}}}', 'https://x'],
 );
@@ -25,7 +25,8 @@ test('any content gives a key or a reason that quotes nothing, and pollutes noth
   const content = fc.oneof(fc.uint8Array({ maxLength: 400 }), fc.string({ unit: 'binary' }), lookalike, fc.json());
   await fc.assert(
     fc.asyncProperty(content, fc.constantFrom(...FORMATS), async (bytes, format) => {
-      const result = await read(bytes, format);
+      const { result, remarks } = await read(bytes, format);
+      expect(JSON.stringify(remarks)).not.toContain('sk-secret');
       if ('detail' in result) expect(result.detail).not.toContain('sk-secret');
       else {
         expect(result.value).toMatch(/^[\x21-\x7e]+$/);

@@ -237,7 +237,7 @@ test.each([
   ['newline.json', '{"providers":{"x":{"api_key":"sk\\nsecret"}}}', /header/],
   ['nul.json', '{"providers":{"x":{"api_key":"sk\\u0000secret"}}}', /header/],
   ['long.env', `KMI_API_KEY=sk-secret-${'x'.repeat(5000)}`, /length/],
-  ['utf16.env', Buffer.from('\uFEFFKMI_API_KEY=sk-secret', 'utf16le'), /UTF-8/],
+  ['latin1.env', Buffer.from('KMI_API_KEY=sk-secret # schl\xfcssel', 'latin1'), /UTF-8/],
   ['binary.toml', Uint8Array.of(0xff, 0xfe, 0x00), /UTF-8/],
 ])('%s is malformed, and the reason quotes nothing of it', async (name, content, detail) => {
   const skipped = await skipOf(name, content);
@@ -317,5 +317,9 @@ test('links to files and folders are followed, one level below and no deeper', a
   await mkdir(join(folder, 'folder.toml'));
   const { keys, skipped } = await load(folder);
   expect(keys.map(({ value }) => value).sort()).toEqual(['sk-linked', 'sk-two']);
-  expect(skipped).toMatchObject([{ reason: 'duplicate_key', file: join(folder, 'sub', 'linked.env') }]);
+  expect(skipped).toMatchObject([
+    { reason: 'duplicate_key', file: join(folder, 'sub', 'linked.env') },
+    { reason: 'not_read', file: join(folder, 'one', 'two') },
+    { reason: 'not_read', file: join(folder, 'sub', 'deep') },
+  ]);
 });

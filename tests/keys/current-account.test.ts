@@ -43,6 +43,19 @@ test('without a default model it is the managed provider, at the default upstrea
   });
 });
 
+test('any word will do for a proxy on this machine, and a placeholder for no other host', async () => {
+  const config = (key: string, url: string) => `[providers.kimi]\napi_key = "${key}"\nbase_url = "${url}"\n`;
+  const near = { upstreamBaseUrl: UPSTREAM, upstreamAllowlist: [] };
+  const path = await put(await temporaryFolder(), 'config.toml', config('none', 'http://127.0.0.1:54123/kmi-rotor/v1'));
+  expect(await readCurrentAccount(path, near)).toMatchObject({ kind: 'found', key: { value: 'none' } });
+  for (const key of ['none', '<your key>', '$KIMI_API_KEY', 'sk-kimi-a1,sk-kimi-b1']) {
+    expect(await read(config(key, UPSTREAM))).toEqual({
+      kind: 'unusable',
+      problem: expect.stringMatching(/placeholder|reference|Several/),
+    });
+  }
+});
+
 test('a missing config is told from one that cannot be used', async () => {
   expect(await readCurrentAccount(join(await temporaryFolder(), 'config.toml'), RULES)).toEqual({ kind: 'missing' });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { looksLikeKey, movedLabels, problemOfLabel, suggestLabel } from '../../src/keys/label.ts';
+import { looksLikeKey } from '../../src/keys/key-text.ts';
+import { movedLabels, problemOfLabel, suggestLabel } from '../../src/keys/label.ts';
 
 describe('a label', () => {
   it.each(['work', 'key-2', 'alice@example.com', 'Ämter', '张三', '7', 'a.b_c+d', 'x'.repeat(39)])('%s will do', (label) => {

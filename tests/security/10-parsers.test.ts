@@ -73,10 +73,10 @@ const HOSTILE: readonly (readonly [string, string])[] = [
 const style = createStyle({ color: false, plain: true });
 const PARSERS: Readonly<Record<string, (text: string) => unknown>> = {
   '.env auth files': parseEnvFile,
-  '.json auth files': parseJsonFile,
+  '.json auth files': (text) => parseJsonFile(text, 'https://x'),
   '.toml auth files': (text) => {
     const parsed = parseToml(text);
-    return 'data' in parsed ? readProviders(parsed.data) : parsed;
+    return 'data' in parsed ? readProviders(parsed.data, 'https://x') : parsed;
   },
   "the Kimi CLI's config": (text) => replaceCredentials(text, null, { apiKey: 'k', baseUrl: 'https://x' }),
   state: (text) => {

@@ -12,7 +12,7 @@ export type SpawnOptions = {
   /** Default: an empty folder, so that no `.env` and no `_auths` are found by chance. */
   readonly cwd?: string;
   /** Written to standard input, which is then closed. */
-  readonly stdin?: string;
+  readonly stdin?: string | Uint8Array;
   /** The built file below dist, or an absolute path. Default `cli.js`. */
   readonly script?: string;
 };

@@ -29,6 +29,7 @@ const REPORT: KeysReport = {
   now: NOW,
   activeIndex: 1,
   skipped: SKIPPED,
+  remarks: [],
   candidates: [
     candidate('work', { source: 'work.env', email: 'alice@example.com', priority: 10 }),
     candidate('a-key-with-quite-a-long-label', {

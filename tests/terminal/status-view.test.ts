@@ -28,6 +28,7 @@ function report(change: Partial<StatusReport> = {}): StatusReport {
     },
     folderExists: true,
     skipped: [],
+    notUsed: [],
     ...change,
   };
 }
