@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { resolve } from 'node:path';
+import { parseOrigin } from './origin.ts';
 
 /** One row of the settings table. */
 export type Setting<Value> = {
@@ -168,11 +169,12 @@ export function hostList(variable: string, help: string): Setting<readonly strin
 }
 
 export function originList(variable: string, help: string): Setting<readonly string[]> {
-  return setting(variable, '', help, 'origins such as https://app.example separated by commas', (value) =>
-    parseList(value, (entry) => {
-      const url = toUrl(entry);
-      return url !== null && url.origin !== 'null' && `${url.origin}/` === url.href ? url.origin : null;
-    }),
+  return setting(
+    variable,
+    '',
+    help,
+    'origins such as https://app.example or app://obsidian.md, separated by commas; not * or null, which any page could use',
+    (value) => parseList(value, parseOrigin),
   );
 }
 
