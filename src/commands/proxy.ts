@@ -8,6 +8,7 @@ import { counted } from '../terminal/key-words.ts';
 import { renderMode } from '../terminal/mode-line.ts';
 import type { Command, CommandContext } from './context.ts';
 import { forgetSecretVariables, redactCrashes } from './crash.ts';
+import { noKeys } from './no-keys.ts';
 import { openSimulatedApp } from './simulated-app.ts';
 import { addressOf, startInBackground } from './start-proxy.ts';
 
@@ -40,7 +41,7 @@ async function serveHere(context: CommandContext, simulateWithoutKeys: boolean):
     const serving = await serve(app).catch((error: unknown) => explainTakenPort(context, error));
     return serveUntilStopped(context, serving, describeKeys(context, app.registry));
   }
-  if (!simulateWithoutKeys) throw new KmiError('no_keys', `There are no keys in ${config.authsDir}.`);
+  if (!simulateWithoutKeys) throw noKeys(config, app.registry);
   const simulated = await openSimulatedApp(config, { environment });
   try {
     const serving = await serve(simulated.app).catch((error: unknown) => explainTakenPort(context, error));

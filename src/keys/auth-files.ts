@@ -1,4 +1,5 @@
-import { isAllowedHost, parseBaseUrl } from '../config/kinds.ts';
+import { isAllowedHost, type Listen, parseBaseUrl } from '../config/kinds.ts';
+import { isOwnAddress } from '../config/own-address.ts';
 import type { Key } from '../core/key.ts';
 import { type AuthEntry, type AuthProblem, type Parsed, problem, type SkippedFile } from './auth-entry.ts';
 import type { AuthFile, AuthFormat } from './auth-folder.ts';
@@ -12,6 +13,8 @@ export type UpstreamRules = {
   readonly upstreamBaseUrl: string;
   /** Empty allows any host. */
   readonly upstreamAllowlist: readonly string[];
+  /** Where the proxy listens, which is no upstream. */
+  readonly proxyListen?: Listen;
 };
 
 /** Longer than any real URL; `parseBaseUrl` need not look at more. */
@@ -73,6 +76,9 @@ function toKey(entry: AuthEntry, format: KnownFormat, file: AuthFile, rules: Ups
   }
   if (!isAllowedHost(baseUrl, rules.upstreamAllowlist)) {
     return problem('bad_url', 'Its base URL names a host that KMI_UPSTREAM_ALLOWLIST does not list.');
+  }
+  if (entry.baseUrl !== null && rules.proxyListen !== undefined && isOwnAddress(baseUrl, rules.proxyListen)) {
+    return problem('bad_url', 'Its base URL is the address of this proxy itself; it must name the Kimi API.');
   }
   const hash = hashKey(value);
   const email = entry.email ?? emailInLabel(stemLabel(file.stem)) ?? asEmail(file.subfolder);

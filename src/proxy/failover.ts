@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici';
 import { backoffMs } from '../core/retry.ts';
 import { CONSEQUENCES, type VerdictClass } from '../core/verdict.ts';
-import { KmiError } from '../errors.ts';
+import { ERRORS, KmiError } from '../errors.ts';
 import type { Affinity } from './affinity.ts';
 import { type AnswerSink, Attempt, type AttemptOwner, type AttemptRequest, type AttemptResult } from './attempt.ts';
 import { isSocketDeath, judgeResult, unreachable } from './attempt-outcome.ts';
@@ -227,7 +227,8 @@ export class Failover implements AttemptOwner {
         return;
       }
     }
-    if (outcome.verdict !== 'broken' || this.#retries >= config.proxyRetryMax) {
+    // What goes round in a circle does so again later.
+    if (outcome.verdict !== 'broken' || outcome.status === ERRORS.loop.http || this.#retries >= config.proxyRetryMax) {
       this.#giveUp();
       return;
     }

@@ -16,6 +16,7 @@ import { noteUpload, UploadedIdSink } from './file-answers.ts';
 import { type RequestHead, withCredential } from './headers.ts';
 import { ClientLeft, UpstreamSilence } from './interruptions.ts';
 import type { KeyPool, PoolEntry } from './key-pool.ts';
+import type { LoopGuard } from './loop-guard.ts';
 import { sendError } from './own-answers.ts';
 import type { LedgerPort, LogPort, TracePort, UsagePort } from './ports.ts';
 import { readAffinity } from './read-affinity.ts';
@@ -36,6 +37,7 @@ export type ForwardingParts = {
   readonly pool: KeyPool;
   readonly upstreams: Upstreams;
   readonly waitingRooms: WaitingRooms;
+  readonly loops: LoopGuard;
   readonly ledger: LedgerPort;
   readonly trace: TracePort;
   readonly usage: UsagePort;
@@ -123,11 +125,13 @@ class Exchange implements FailoverRequest, Leftover {
   }
 
   start(): void {
+    this.#line.loops.began();
     this.#response.on('close', () => this.#closed());
     this.body.whenReady(this);
   }
 
   #closed(): void {
+    this.#line.loops.ended();
     this.body.release();
     if (this.#response.writableFinished) return;
     this.body.abandon();
@@ -158,13 +162,15 @@ class Exchange implements FailoverRequest, Leftover {
   }
 
   requestFor(entry: PoolEntry): AttemptRequest {
-    const { origin, basePath } = this.#line.targets.of(entry.key.baseUrl);
+    const { origin, basePath, isStrange } = this.#line.targets.of(entry.key.baseUrl);
     const bytes = this.body.forAttempt();
+    const headers = withCredential(this.#head, entry.credential, bytes === null ? null : this.body.lengthToSend);
+    if (isStrange && this.#line.loops.mayLoop) headers.push('via', this.#line.loops.mark);
     return {
       origin,
       path: this.#route.pathAt(basePath),
       method: this.#request.method ?? 'GET',
-      headers: withCredential(this.#head, entry.credential, bytes === null ? null : this.body.lengthToSend),
+      headers,
       body: bytes,
       headersTimeout: 0,
       bodyTimeout: 0,

@@ -17,6 +17,7 @@ import { FailedTokens, slowGuesses } from './failed-tokens.ts';
 import { createForwarding } from './forwarding.ts';
 import { readHead } from './headers.ts';
 import type { KeyPool } from './key-pool.ts';
+import { LoopGuard, refuseOwnAddress } from './loop-guard.ts';
 import { sendError } from './own-answers.ts';
 import type { LedgerPort, LogPort, TracePort, UsagePort } from './ports.ts';
 import { dropRest } from './request-body.ts';
@@ -60,11 +61,13 @@ const MAX_HEADER_BYTES = 64 * 1024;
 
 /**
  * Binds the proxy. A request starts here: access, rate limit, then forwarding. Requests under the base path go to it
- * straight from the socket; Fastify answers everything else. Throws `unsafe_bind`, `port_in_use`.
+ * straight from the socket; Fastify answers everything else. Throws `unsafe_bind`, `port_in_use`, `loop`.
  */
 export async function startProxy(parts: ProxyParts): Promise<RunningProxy> {
   const { config } = parts;
   checkBind(config);
+  refuseOwnAddress(config, parts.environment);
+  const loops = new LoopGuard();
   const upstreams = new Upstreams(config, parts.environment);
   const admit = admission(parts);
   const crossOrigin = CrossOrigin.of(config);
@@ -87,6 +90,7 @@ export async function startProxy(parts: ProxyParts): Promise<RunningProxy> {
         }
         if (head.wantsWebSocket) throw new KmiError('upgrade_refused', 'The proxy speaks no WebSocket.');
         admit.client(head, request);
+        if (head.via !== null) loops.check(head.via);
         forwarding.forward(request, response, head, route);
       } catch (error) {
         refuse(request, response, error);
@@ -103,7 +107,7 @@ export async function startProxy(parts: ProxyParts): Promise<RunningProxy> {
     dropRest(request);
   };
 
-  const forwarding = createForwarding({ ...parts, upstreams, waitingRooms: new WaitingRooms(parts.pool) }, refuse);
+  const forwarding = createForwarding({ ...parts, upstreams, waitingRooms: new WaitingRooms(parts.pool), loops }, refuse);
 
   // One, or for `localhost` one for each of its addresses.
   const servers: Server[] = [];
