@@ -18,7 +18,7 @@ import { ClientLeft, UpstreamSilence } from './interruptions.ts';
 import type { KeyPool, PoolEntry } from './key-pool.ts';
 import type { LoopGuard } from './loop-guard.ts';
 import { sendError } from './own-answers.ts';
-import type { LedgerPort, LogPort, TracePort, UsagePort } from './ports.ts';
+import type { DryRunPort, LedgerPort, LogPort, TracePort, UsagePort } from './ports.ts';
 import { readAffinity } from './read-affinity.ts';
 import { Relay } from './relay.ts';
 import { type BodyLimits, RequestBody } from './request-body.ts';
@@ -38,6 +38,8 @@ export type ForwardingParts = {
   readonly upstreams: Upstreams;
   readonly waitingRooms: WaitingRooms;
   readonly loops: LoopGuard;
+  /** Answers instead of the upstream; null when requests are sent. */
+  readonly dryRun: DryRunPort | null;
   readonly ledger: LedgerPort;
   readonly trace: TracePort;
   readonly usage: UsagePort;
@@ -64,7 +66,8 @@ export function createForwarding(parts: ForwardingParts, refuse: Refuse): { forw
     refuse,
     limits: {
       maxBytes: parts.config.proxyMaxBodyMb * MB,
-      replayMaxBytes: parts.config.proxyReplayMaxMb * MB,
+      // In dry-run the body is read here, all of it.
+      replayMaxBytes: (parts.dryRun === null ? parts.config.proxyReplayMaxMb : parts.config.proxyMaxBodyMb) * MB,
       heldByAll: { bytes: 0 },
     },
     stamp: stampPerSecond(parts.config.timezone),
@@ -118,7 +121,7 @@ class Exchange implements FailoverRequest, Leftover {
     this.#startedAt = line.clock();
     this.body = new RequestBody(request, head, line.limits);
     this.#relay = new Relay(response, route.isAnthropic);
-    const protocol = request.method === 'POST' && !line.config.dryRun ? route.usageProtocol : null;
+    const protocol = request.method === 'POST' && line.dryRun === null ? route.usageProtocol : null;
     this.#tapped = protocol === null ? null : new TappedSink(this.#relay, protocol);
     this.#uploaded = request.method === 'POST' && route.endpoint === '/files' ? new UploadedIdSink(this.#relay) : null;
     this.sink = this.#tapped ?? this.#uploaded ?? this.#relay;
@@ -141,12 +144,13 @@ class Exchange implements FailoverRequest, Leftover {
   bodyReady(): void {
     try {
       const { failure } = this.body;
+      const { dryRun } = this.#line;
       if (failure instanceof ClientLeft) this.ended(LEFT_EARLY);
       else if (failure !== null) this.crashed(failure);
       else if (!this.#isTied()) this.body.whenSettled(this);
-      else if (this.#line.config.dryRun)
-        this.ended(answerDryRun(this.#line, this.#request, this.#response, this.#route, this.affinity));
-      else new Failover(this.#line, this).start();
+      else if (dryRun === null) new Failover(this.#line, this).start();
+      else if (!this.body.isSettled) this.body.whenSettled(this);
+      else this.ended(answerDryRun(this.#line.pool, dryRun, this.#request, this.#response, this.#route, this));
     } catch (error) {
       this.crashed(error);
     }
@@ -281,7 +285,7 @@ class Exchange implements FailoverRequest, Leftover {
       prompt: config.tracePrompts && method === 'POST' ? summarisePrompt(this.body.held) : NO_PROMPT,
       usage,
       session,
-      dryRun: config.dryRun,
+      dryRun: this.#line.dryRun !== null,
     };
     trace.record(traceOf(facts, result));
   }

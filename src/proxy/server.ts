@@ -19,7 +19,7 @@ import { readHead } from './headers.ts';
 import type { KeyPool } from './key-pool.ts';
 import { LoopGuard, refuseOwnAddress } from './loop-guard.ts';
 import { sendError } from './own-answers.ts';
-import type { LedgerPort, LogPort, TracePort, UsagePort } from './ports.ts';
+import type { DryRunPort, LedgerPort, LogPort, TracePort, UsagePort } from './ports.ts';
 import { dropRest } from './request-body.ts';
 import { asksAnthropic, rightAddress } from './right-address.ts';
 import { Routes } from './route.ts';
@@ -37,6 +37,8 @@ export type ProxyParts = {
   readonly log: LogPort;
   readonly clock: Clock;
   readonly environment: ProxyEnvironment;
+  /** Null when requests are sent. */
+  readonly dryRun: DryRunPort | null;
 };
 
 export type RunningProxy = {
