@@ -1,6 +1,10 @@
 import { homedir } from 'node:os';
 import { resolve } from 'node:path';
+import { parseBaseUrl, withoutTrailingSlashes } from './base-url.ts';
 import { parseOrigin } from './origin.ts';
+
+export { parseBaseUrl } from './base-url.ts';
+export { isLoopbackHost } from './loopback.ts';
 
 /** One row of the settings table. */
 export type Setting<Value> = {
@@ -106,7 +110,7 @@ export function basePath(variable: string, fallback: string, help: string): Sett
   });
 }
 
-/** An `https://` base URL without a trailing slash; `http://` only for a loopback host. */
+/** A base URL as `parseBaseUrl` takes it. */
 export function upstreamUrl(variable: string, fallback: string, help: string): Setting<string> {
   return setting(
     variable,
@@ -121,33 +125,12 @@ export function upstreamUrl(variable: string, fallback: string, help: string): S
   );
 }
 
-/** The normalised base URL, or null when it is not acceptable as an upstream (kmi-manager.md section 2). */
-export function parseBaseUrl(value: string): string | null {
-  const url = toUrl(value.trim());
-  if (url === null || url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') return null;
-  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopbackHost(url.hostname))) return null;
-  return url.origin + withoutTrailingSlashes(url.pathname);
-}
-
-/** A loop, because a pattern for it takes time that grows with the square of a run of slashes. */
-function withoutTrailingSlashes(text: string): string {
-  let end = text.length;
-  while (end > 0 && text[end - 1] === '/') end -= 1;
-  return text.slice(0, end);
-}
-
 function toUrl(value: string): URL | null {
   try {
     return new URL(value);
   } catch {
     return null;
   }
-}
-
-/** 127.0.0.0/8, ::1, localhost; IPv6 with or without brackets. */
-export function isLoopbackHost(host: string): boolean {
-  const name = host.toLowerCase().replace(/^\[|\]$/g, '');
-  return name === 'localhost' || name === '::1' || /^127(?:\.\d{1,3}){3}$/.test(name);
 }
 
 /** Is the URL's host in the list? `*.domain` stands for every host below the domain; an empty list allows any. */

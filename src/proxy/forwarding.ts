@@ -165,14 +165,19 @@ class Exchange implements FailoverRequest, Leftover {
     return affinity !== null;
   }
 
+  get isChat(): boolean {
+    const { endpoint } = this.#route;
+    return this.#request.method === 'POST' && (endpoint === '/chat/completions' || endpoint === '/messages');
+  }
+
   requestFor(entry: PoolEntry): AttemptRequest {
-    const { origin, basePath, isStrange } = this.#line.targets.of(entry.key.baseUrl);
+    const { origin, basePath, anthropicBasePath, isStrange } = this.#line.targets.of(entry.key.baseUrl);
     const bytes = this.body.forAttempt();
     const headers = withCredential(this.#head, entry.credential, bytes === null ? null : this.body.lengthToSend);
     if (isStrange && this.#line.loops.mayLoop) headers.push('via', this.#line.loops.mark);
     return {
       origin,
-      path: this.#route.pathAt(basePath),
+      path: this.#route.pathAt(this.#route.isAnthropic ? anthropicBasePath : basePath),
       method: this.#request.method ?? 'GET',
       headers,
       body: bytes,

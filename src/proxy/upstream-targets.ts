@@ -4,6 +4,8 @@ import { kimiProductAt } from '../core/kimi-hosts.ts';
 export type UpstreamTarget = {
   readonly origin: string;
   readonly basePath: string;
+  /** For requests of Anthropic's protocol, which the Open Platform takes at a path of their own. */
+  readonly anthropicBasePath: string;
   /** A host that is not known for the Kimi API: it may be a proxy, and one that leads back. */
   readonly isStrange: boolean;
 };
@@ -16,7 +18,10 @@ export class UpstreamTargets {
     let target = this.#known.get(baseUrl);
     if (target === undefined) {
       const { origin, hostname, pathname } = new URL(baseUrl);
-      target = { origin, basePath: pathname === '/' ? '' : pathname, isStrange: kimiProductAt(hostname) === null };
+      const product = kimiProductAt(hostname);
+      const basePath = pathname === '/' ? '' : pathname;
+      const anthropicBasePath = product === 'platform' && basePath === '/v1' ? '/anthropic/v1' : basePath;
+      target = { origin, basePath, anthropicBasePath, isStrange: product === null };
       this.#known.set(baseUrl, target);
     }
     return target;

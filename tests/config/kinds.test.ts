@@ -100,13 +100,14 @@ describe('base path', () => {
 describe('upstream URL', () => {
   it.each([
     ['https://api.kimi.com/coding/v1', 'https://api.kimi.com/coding/v1'],
-    [' https://API.kimi.com/v1// ', 'https://api.kimi.com/v1'],
-    ['https://api.kimi.com', 'https://api.kimi.com'],
+    [' https://API.gateway.example/v1// ', 'https://api.gateway.example/v1'],
+    ['https://gateway.example', 'https://gateway.example'],
     ['http://127.0.0.1:8080/v1', 'http://127.0.0.1:8080/v1'],
     ['http://127.9.9.9/', 'http://127.9.9.9'],
     ['http://[::1]:9/x', 'http://[::1]:9/x'],
     ['http://localhost:9', 'http://localhost:9'],
-    ['http://api.kimi.com/v1', null],
+    ['http://gateway.example/v1', null],
+    ['http://api.kimi.com:8080/v1', null],
     ['http://localhost.evil.example/', null],
     ['http://127.0.0.1.evil.example/', null],
     ['https://user@api.kimi.com/', null],
@@ -114,9 +115,52 @@ describe('upstream URL', () => {
     ['https://api.kimi.com/?x=1', null],
     ['https://api.kimi.com/#x', null],
     ['ftp://api.kimi.com/', null],
-    ['api.kimi.com', null],
+    ['//api.kimi.com/v1', null],
+    ['javascript:alert(1)', null],
+    ['kimi', null],
+    ['/coding/v1', null],
     ['', null],
   ])('%j', (value, expected) => expect(parseBaseUrl(value)).toBe(expected));
+});
+
+describe('a base URL with a slip that can mean one thing only', () => {
+  const CODING = 'https://api.kimi.com/coding/v1';
+  it.each([
+    ...[
+      'https://api.kimi.com/coding/',
+      'https://api.kimi.com/coding',
+      'https://api.kimi.com/coding/v1/',
+      'https://api.kimi.com/coding/v1/v1',
+      'https://api.kimi.com//coding//v1',
+      'https://api.kimi.com/coding/v1/chat/completions',
+      'https://api.kimi.com/coding/chat/completions',
+      'https://api.kimi.com/coding/v1/messages',
+      'https://api.kimi.com/coding/messages/',
+      'https://api.kimi.com/coding/v1/responses',
+      'https://api.kimi.com/v1',
+      'https://api.kimi.com',
+      'http://api.kimi.com/coding/v1',
+      'api.kimi.com/coding/v1',
+      'api.kimi.com',
+      'API.KIMI.COM:443/coding',
+    ].map((slip) => [slip, CODING]),
+    ['https://api.kimi.ai/coding/', 'https://api.kimi.ai/coding/v1'],
+    ['https://api.moonshot.ai/anthropic', 'https://api.moonshot.ai/v1'],
+    ['https://api.moonshot.ai/anthropic/v1/messages', 'https://api.moonshot.ai/v1'],
+    ['api.moonshot.cn', 'https://api.moonshot.cn/v1'],
+    ['https://api.moonshot.cn/v1/chat/completions', 'https://api.moonshot.cn/v1'],
+    ['http://127.0.0.1:9/coding/', 'http://127.0.0.1:9/coding/v1'],
+    ['localhost:9/coding', 'http://localhost:9/coding/v1'],
+    ['[::1]:9/v1', 'http://[::1]:9/v1'],
+    ['gateway.example/kimi/coding', 'https://gateway.example/kimi/coding/v1'],
+    ['https://gateway.example/v1/v1/messages', 'https://gateway.example/v1'],
+    // What another host means is its own business.
+    ['https://gateway.example/anthropic', 'https://gateway.example/anthropic'],
+    ['https://gateway.example/messages', 'https://gateway.example/messages'],
+  ] as [string, string][])('%s', (value, expected) => {
+    expect(parseBaseUrl(value)).toBe(expected);
+    expect(parseBaseUrl(expected)).toBe(expected);
+  });
 });
 
 describe('loopback hosts', () => {
