@@ -8,6 +8,7 @@ import { SecretSet } from './core/secret-set.ts';
 import type { Candidate } from './core/standing.ts';
 import type { Clock } from './core/time.ts';
 import type { TraceEvent } from './core/trace-event.ts';
+import { loadDryRun } from './dry-run.ts';
 import type { FetchedHealth } from './health/usage-client.ts';
 import { hardenAuths } from './keys/harden.ts';
 import { loadRegistry, type Registry } from './keys/registry.ts';
@@ -156,7 +157,7 @@ const KEY_WATCH_MS = 250;
 
 /** Starts the proxy with everything it needs in the background. Throws `unsafe_bind`, `port_in_use`. */
 export async function serve(app: App): Promise<ServingApp> {
-  const { config, clock, ledger, store } = app;
+  const { config, clock, environment, ledger, store } = app;
   const [
     { startProxy },
     { KeyPool },
@@ -170,6 +171,7 @@ export async function serve(app: App): Promise<ServingApp> {
     { fetchAccountId },
     { plainGet },
     { AffinityFiles },
+    dryRun,
   ] = await Promise.all([
     import('./proxy/server.ts'),
     import('./proxy/key-pool.ts'),
@@ -183,14 +185,11 @@ export async function serve(app: App): Promise<ServingApp> {
     import('./accounts/fetch-account.ts'),
     import('./proxy/plain-get.ts'),
     import('./state/affinity-files.ts'),
+    loadDryRun(config, clock),
   ]);
   const log = await app.log();
-  const trace = new TraceWriter({
-    path: tracePath(config.stateDir),
-    maxMb: config.traceMaxMb,
-    backups: config.traceBackups,
-    log,
-  });
+  const { stateDir, traceMaxMb: maxMb, traceBackups: backups } = config;
+  const trace = new TraceWriter({ path: tracePath(stateDir), maxMb, backups, log });
   const pool = new KeyPool({ config, ledger, log, clock }, app.registry.keys);
   const affinityFiles = new AffinityFiles({
     stateDir: config.stateDir,
@@ -206,7 +205,7 @@ export async function serve(app: App): Promise<ServingApp> {
     onTrace?.(event);
   };
   const usage = new UsageLedger({ stateDir: config.stateDir, zone: config.timezone, clock, lock: withFileLock, log });
-  const proxy = await startProxy({ config, pool, ledger, trace: { record }, usage, log, clock, environment: app.environment });
+  const proxy = await startProxy({ config, pool, ledger, trace: { record }, usage, log, clock, environment, dryRun });
 
   const monitor = startHealthMonitor({
     keys: () => keys,

@@ -58,6 +58,7 @@ export async function gatherInput(context: CommandContext, app: App, learned: Le
     },
     authFiles: [...registry.keys.map(({ source }) => source), ...registry.skipped.map(({ file }) => file)],
     upstreams: upstreamsOf(app),
+    labelsAt: (baseUrl) => app.registry.keys.filter((key) => key.baseUrl === baseUrl).map(({ label }) => label),
     autoRotate: store.state.autoRotate,
     strategy: strategyInForce(store.state.strategy, config.rotateStrategy).strategy,
     listener: listenerFact(daemon, addressOf(context)),

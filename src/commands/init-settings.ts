@@ -16,17 +16,21 @@ export type InitAnswer = {
 
 export type Mode = { readonly isLive: boolean; readonly changed: boolean };
 
-/** Live or dry-run: by flag, else asked as long as nothing says it yet. Writes `KMI_DRY_RUN`. */
+/** Live or dry-run: by flag, else asked as long as nothing says it yet, and anew in dry-run when a key has just proved to work. Writes `KMI_DRY_RUN`. */
 export async function chooseMode(
   context: CommandContext,
-  { live = false, dryRun = false }: { readonly live?: boolean; readonly dryRun?: boolean },
+  {
+    live = false,
+    dryRun = false,
+    works = false,
+  }: { readonly live?: boolean; readonly dryRun?: boolean; readonly works?: boolean },
   { canAsk, confirm }: InitAnswer,
 ): Promise<Mode> {
   const { config, loaded, out, style } = context;
   const wasLive = !config.dryRun;
   const isOpen = loaded.sources.dryRun.kind === 'default';
   let isLive = live || (wasLive && !dryRun);
-  if (!live && !dryRun && isOpen && canAsk) {
+  if (!live && !dryRun && (isOpen || (works && !wasLive)) && canAsk) {
     say(context, '', 'In dry-run, kmi simulates every answer and sends nothing.');
     isLive = await confirm('Go live: send requests to the upstream?', true);
   }

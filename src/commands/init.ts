@@ -66,8 +66,8 @@ async function setUp(
     confirm: (question, fallback) => prompter.confirm(question, fallback),
     ask: (question) => prompter.ask(question),
   };
-  const count = await obtainKeys(context, app, prompter, options, answer);
-  const mode = await chooseMode(context, options, answer);
+  const { count, works } = await obtainKeys(context, app, prompter, options, answer);
+  const mode = await chooseMode(context, { ...options, works }, answer);
   await chooseRotation(context, app, { autoRotate: options.autoRotate, strategy }, answer);
   for (const line of await renderNext(context, { count, mode })) context.out(line);
   return count > 0 ? 0 : 1;
@@ -92,14 +92,14 @@ function shown({ cwd, environment }: CommandContext, path: string): string {
   return shownPath(path, { cwd, home: environment.HOME });
 }
 
-/** Answers how many keys there are now. */
+/** Answers how many keys there are now, and whether the upstream has just said that a new one works. */
 async function obtainKeys(
   context: CommandContext,
   app: App,
   prompter: Prompter,
   { keyStdin = false, label, baseUrl, test = true }: InitOptions,
   { canAsk, confirm }: InitAnswer,
-): Promise<number> {
+): Promise<{ readonly count: number; readonly works: boolean }> {
   const { out, style, width } = context;
   const { keys } = app.registry;
   if (keys.length > 0) {
@@ -111,7 +111,8 @@ async function obtainKeys(
       out(line);
   }
   const isWanted = keyStdin || (canAsk && (keys.length === 0 || (await confirm('Add another key?', false))));
-  if (!isWanted && keys.length > 0) return keys.length;
+  const asBefore = { count: keys.length, works: false };
+  if (!isWanted && keys.length > 0) return asBefore;
   if (!isWanted) {
     throw new KmiError('no_keys', 'There is no key yet, and nobody to ask for one.', {
       hint: 'Give it on standard input: `kmi init --key-stdin --yes < file-with-the-key`.',
@@ -121,9 +122,9 @@ async function obtainKeys(
   const outcome = await addNewKey(context, app, prompter, { label, baseUrl, test });
   if (outcome.kind === 'known') {
     out(`This key is here already: ${style.strong(outcome.key.label)}.`);
-    return keys.length;
+    return asBefore;
   }
-  if (outcome.kind === 'declined') return keys.length;
+  if (outcome.kind === 'declined') return asBefore;
   out(`${style.good('Wrote')} ${style.strong(outcome.label)} to ${outcome.file}.`);
-  return keys.length + 1;
+  return { count: keys.length + 1, works: outcome.works };
 }

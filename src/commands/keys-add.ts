@@ -1,6 +1,7 @@
 import { openApp } from '../app.ts';
 import { KmiError } from '../errors.ts';
 import type { Command } from './context.ts';
+import { offerLive } from './go-live.ts';
 import { refuseKeyAsArgument } from './key-selection.ts';
 import { addNewKey } from './new-key.ts';
 import { withPrompter } from './prompting.ts';
@@ -37,6 +38,7 @@ export const run: Command<Options> = async (context, { args, baseUrl, email, pri
         return 1;
       }
       out(`${style.good('Added')} ${style.strong(outcome.label)} (${outcome.file}). A running proxy uses it within a second.`);
+      if (outcome.works && config.dryRun) await offerLive(context, prompter);
       return 0;
     } finally {
       await app.close();

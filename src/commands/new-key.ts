@@ -26,7 +26,8 @@ export type NewKeyWishes = {
 };
 
 export type NewKeyOutcome =
-  | { readonly kind: 'added'; readonly label: string; readonly file: string }
+  /** `works`: the upstream has said so. */
+  | { readonly kind: 'added'; readonly label: string; readonly file: string; readonly works: boolean }
   /** The very key is there already. */
   | { readonly kind: 'known'; readonly key: Key }
   | { readonly kind: 'declined' };
@@ -48,7 +49,8 @@ export async function addNewKey(
   const label = await chooseLabel(context, app, prompter, checked);
   const path = await writeKey(app, { ...checked, label, value: accepted.value });
   await followAuthFiles(app);
-  return { kind: 'added', label, file: shownPath(path, { cwd: context.cwd, home: context.environment.HOME }) };
+  const file = shownPath(path, { cwd: context.cwd, home: context.environment.HOME });
+  return { kind: 'added', label, file, works: accepted.works };
 }
 
 function checkWishes({ config }: CommandContext, { label, baseUrl, email, priority }: NewKeyWishes): Checked {
@@ -80,7 +82,7 @@ async function readUsableKey(
   prompter: Prompter,
   checked: Checked,
   test: boolean,
-): Promise<{ readonly value: string } | NewKeyOutcome> {
+): Promise<{ readonly value: string; readonly works: boolean } | NewKeyOutcome> {
   const { err, errStyle: style, width } = context;
   const say = (head: string, text: string) => {
     const [first, ...rest] = wrapToWidth(`${head}: ${text}`, width) as [string, ...string[]];
@@ -96,11 +98,11 @@ async function readUsableKey(
     const known = app.registry.keys.find(({ hash }) => hash === hashKey(value));
     if (known !== undefined) return { kind: 'known', key: known };
     if (prompter.isTerminal) err(style.dim(`Read ${maskKey(value)} (${value.length} characters).`));
-    if (!test) return { value };
+    if (!test) return { value, works: false };
     const { result, text } = await testNewKey(app, value, checked);
     if (result === 'works') {
       say('The key works', `${text}.`);
-      return { value };
+      return { value, works: true };
     }
     const canAsk = prompter.isTerminal && (result === 'unclear' || attempt < TRIES);
     if (!canAsk) throw notAdded(result, text, value);
@@ -108,7 +110,7 @@ async function readUsableKey(
     else {
       say('The key could not be tested', `${text}.`);
       if (!(await prompter.confirm('Keep it all the same?', false))) return { kind: 'declined' };
-      return { value };
+      return { value, works: false };
     }
   }
 }

@@ -9,6 +9,7 @@ import { renderMode } from '../terminal/mode-line.ts';
 import { unusedSettingText } from '../terminal/not-used-words.ts';
 import type { Command, CommandContext } from './context.ts';
 import { forgetSecretVariables, redactCrashes } from './crash.ts';
+import { noKeys } from './no-keys.ts';
 import { openSimulatedApp } from './simulated-app.ts';
 import { addressOf, startInBackground } from './start-proxy.ts';
 
@@ -44,7 +45,7 @@ async function serveHere(context: CommandContext, simulateWithoutKeys: boolean):
     const serving = await serve(app).catch((error: unknown) => explainTakenPort(context, error));
     return serveUntilStopped(context, serving, describeKeys(context, app.registry));
   }
-  if (!simulateWithoutKeys) throw new KmiError('no_keys', `There are no keys in ${config.authsDir}.`);
+  if (!simulateWithoutKeys) throw noKeys(config, app.registry);
   const simulated = await openSimulatedApp(config, { environment });
   try {
     const serving = await serve(simulated.app).catch((error: unknown) => explainTakenPort(context, error));

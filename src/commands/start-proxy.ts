@@ -12,6 +12,7 @@ import { durationText } from '../terminal/duration.ts';
 import { renderMode } from '../terminal/mode-line.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext } from './context.ts';
+import { noKeys } from './no-keys.ts';
 
 /** Lines of the log that tell why a start failed. */
 const SHOWN_LINES = 20;
@@ -57,8 +58,9 @@ function sayAlreadyRunning(context: CommandContext, state: Extract<DaemonState, 
 
 async function start(context: CommandContext, simulateWithoutKeys: boolean): Promise<number> {
   const { config, cwd, environment, out, err, style, errStyle, width } = context;
-  const { keys } = await loadRegistry(config);
-  if (keys.length === 0 && !simulateWithoutKeys) throw new KmiError('no_keys', `There are no keys in ${config.authsDir}.`);
+  const registry = await loadRegistry(config);
+  const { keys } = registry;
+  if (keys.length === 0 && !simulateWithoutKeys) throw noKeys(config, registry);
   err(keys.length > 0 ? renderMode(config, errStyle) : `${errStyle.warn('Simulated upstream')}: there are no keys.`);
   const result = await startDaemon(config, {
     args: simulateWithoutKeys ? ['--simulate-without-keys'] : [],

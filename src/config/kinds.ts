@@ -1,6 +1,11 @@
 import { isExample, isReference } from '../core/placeholder.ts';
+import { parseBaseUrl, withoutTrailingSlashes } from './base-url.ts';
 import { BOOLEAN_WORDS, parseBoolean } from './boolean-words.ts';
 import { expandPath } from './expand-path.ts';
+import { parseOrigin } from './origin.ts';
+
+export { parseBaseUrl } from './base-url.ts';
+export { isLoopbackHost } from './loopback.ts';
 
 /** One row of the settings table. */
 export type Setting<Value> = {
@@ -116,7 +121,7 @@ export function basePath(variable: string, fallback: string, help: string): Sett
   });
 }
 
-/** An `https://` base URL without a trailing slash; `http://` only for a loopback host. */
+/** A base URL as `parseBaseUrl` takes it. */
 export function upstreamUrl(variable: string, fallback: string, help: string): Setting<string> {
   return setting(
     variable,
@@ -131,33 +136,12 @@ export function upstreamUrl(variable: string, fallback: string, help: string): S
   );
 }
 
-/** The normalised base URL, or null when it is not acceptable as an upstream. */
-export function parseBaseUrl(value: string): string | null {
-  const url = isReference(value) ? null : toUrl(value.trim());
-  if (url === null || url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') return null;
-  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopbackHost(url.hostname))) return null;
-  return url.origin + withoutTrailingSlashes(url.pathname);
-}
-
-/** A loop, because a pattern for it takes time that grows with the square of a run of slashes. */
-function withoutTrailingSlashes(text: string): string {
-  let end = text.length;
-  while (end > 0 && text[end - 1] === '/') end -= 1;
-  return text.slice(0, end);
-}
-
 function toUrl(value: string): URL | null {
   try {
     return new URL(value);
   } catch {
     return null;
   }
-}
-
-/** 127.0.0.0/8, ::1, localhost; IPv6 with or without brackets. */
-export function isLoopbackHost(host: string): boolean {
-  const name = host.toLowerCase().replace(/^\[|\]$/g, '');
-  return name === 'localhost' || name === '::1' || /^127(?:\.\d{1,3}){3}$/.test(name);
 }
 
 /** Is the URL's host in the list? `*.domain` stands for every host below the domain; an empty list allows any. */
@@ -179,11 +163,12 @@ export function hostList(variable: string, help: string): Setting<readonly strin
 }
 
 export function originList(variable: string, help: string): Setting<readonly string[]> {
-  return setting(variable, '', help, 'origins such as https://app.example separated by commas', (value) =>
-    parseList(value, (entry) => {
-      const url = toUrl(entry);
-      return url !== null && url.origin !== 'null' && `${url.origin}/` === url.href ? url.origin : null;
-    }),
+  return setting(
+    variable,
+    '',
+    help,
+    'origins such as https://app.example or app://obsidian.md, separated by commas; not * or null, which any page could use',
+    (value) => parseList(value, parseOrigin),
   );
 }
 

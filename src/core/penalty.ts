@@ -44,6 +44,7 @@ export function penaltyFor(verdict: VerdictClass, context: PenaltyContext): Pena
       return cooldown('rate', now + Math.min(retryAfterMs ?? rateMs(context.strikes, settingMs), LONGEST_REST_MS));
     case 'broken':
     case 'refused':
+    case 'dead-end':
       return cooldown('upstream', now + Math.min(retryAfterMs ?? settingMs, settingMs, BROKEN_MAX_MS));
     case 'served':
     case 'caller':

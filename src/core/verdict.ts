@@ -12,7 +12,9 @@ export type VerdictClass =
   | 'overloaded'
   | 'broken'
   | 'refused'
-  | 'banned';
+  | 'banned'
+  /** A chat found nothing at its key's base URL. Never by the answer alone: that other keys are sent elsewhere makes it so. */
+  | 'dead-end';
 
 /** Where a request goes after an answer of a class. */
 export type Next = 'relay' | 'next-key' | 'same-key';
@@ -35,6 +37,7 @@ export const CONSEQUENCES: Readonly<
   broken: { next: 'next-key', blame: 'if-others-work' },
   refused: { next: 'next-key', blame: 'if-others-work' },
   banned: { next: 'next-key', blame: 'account' },
+  'dead-end': { next: 'next-key', blame: 'if-others-work' },
 };
 
 /** What is known of an upstream answer when it is judged. */

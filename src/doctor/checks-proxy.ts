@@ -1,4 +1,5 @@
 import { isLoopbackHost } from '../config/kinds.ts';
+import { isOwnAddress } from '../config/own-address.ts';
 import type { Config } from '../config/settings.ts';
 import { answersOf, type Finding } from './finding.ts';
 
@@ -121,8 +122,8 @@ function checkListening({ listener, url, version }: ProxyFacts): Finding {
 /** Requests that come back to the proxy would go round until something breaks. */
 function checkLoop({ config, upstreams, outgoingProxies }: ProxyFacts): readonly Finding[] {
   const { fail } = answersOf('Proxy', 'proxy_loop');
-  const loops = upstreams.filter((url) => leadsHere(url, config));
-  const viaProxy = [...outgoingProxies].filter(([, url]) => leadsHere(url, config)).map(([variable]) => variable);
+  const loops = upstreams.filter((url) => isOwnAddress(url, config.proxyListen));
+  const viaProxy = [...outgoingProxies].filter(([, url]) => isOwnAddress(url, config.proxyListen)).map(([variable]) => variable);
   return [
     ...loops.map((url) => fail(`The upstream ${url} is this proxy itself.`, 'Correct KMI_UPSTREAM_BASE_URL or the auth file.')),
     ...viaProxy.map((variable) =>
@@ -132,17 +133,4 @@ function checkLoop({ config, upstreams, outgoingProxies }: ProxyFacts): readonly
       ),
     ),
   ];
-}
-
-function leadsHere(text: string, { proxyListen }: Config): boolean {
-  if (!URL.canParse(text)) return false;
-  const url = new URL(text);
-  const port = url.port === '' ? (url.protocol === 'https:' ? '443' : '80') : url.port;
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  const isSameHost = host === proxyListen.host || (isLoopbackHost(host) && isReachedByLoopback(proxyListen.host));
-  return isSameHost && Number(port) === proxyListen.port;
-}
-
-function isReachedByLoopback(host: string): boolean {
-  return isLoopbackHost(host) || host === '0.0.0.0' || host === '::';
 }

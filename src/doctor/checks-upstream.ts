@@ -1,4 +1,4 @@
-import { answersOf, type Finding } from './finding.ts';
+import { answersOf, type Finding, shorten } from './finding.ts';
 
 /** How far a call to an upstream came. */
 export type UpstreamFact =
@@ -14,6 +14,8 @@ export type UpstreamFact =
 
 export type UpstreamCall = {
   readonly baseUrl: string;
+  /** The keys that are sent there. */
+  readonly labels?: readonly string[];
   /** The outgoing proxy in use, without credentials; null: direct. */
   readonly via: string | null;
   readonly fact: UpstreamFact;
@@ -26,7 +28,7 @@ export function checkUpstreams(calls: readonly UpstreamCall[] | null): readonly 
   return calls.map(judgeCall);
 }
 
-function judgeCall({ baseUrl, via, fact }: UpstreamCall): Finding {
+function judgeCall({ baseUrl, labels = [], via, fact }: UpstreamCall): Finding {
   const { ok, warn, fail } = answersOf('Upstream', 'upstream');
   const { host, hostname } = new URL(baseUrl);
   const through = via === null ? '' : ` through ${via}`;
@@ -59,6 +61,13 @@ function judgeCall({ baseUrl, via, fact }: UpstreamCall): Finding {
         return warn(
           `${host} answers with a web page${through}, not with the API.`,
           'Check the base URL; a network login page does this too.',
+        );
+      }
+      if (status === 404) {
+        const who = labels.length === 0 ? '' : ` of ${shorten(labels).join(', ')}`;
+        return warn(
+          `${host} answers${through} with HTTP 404 at ${new URL(baseUrl).pathname}: the base URL${who} is probably wrong (${baseUrl}).`,
+          "Correct it, in the auth file or KMI_UPSTREAM_BASE_URL. Kimi's are https://api.kimi.com/coding/v1 and https://api.moonshot.ai/v1.",
         );
       }
       return ok(`${host} answers${through} (${layersOf(baseUrl, via)} fine, ${ms} ms).`);

@@ -35,6 +35,8 @@ export type DoctorInput = {
   readonly authFiles: readonly string[];
   /** Base URLs the keys are sent to. */
   readonly upstreams: readonly string[];
+  /** The keys that are sent to a base URL. */
+  readonly labelsAt: (baseUrl: string) => readonly string[];
   readonly autoRotate: boolean;
   readonly strategy: Strategy;
   readonly listener: ListenerFact;
@@ -111,13 +113,13 @@ async function gatherFiles({ config, envFile, envFileIsSecret, authFiles, paths 
 /** More upstreams than a person has, and few enough to wait for. */
 const UPSTREAMS_MAX = 8;
 
-async function callUpstreams({ network, upstreams }: DoctorInput): Promise<readonly UpstreamCall[] | null> {
+async function callUpstreams({ network, upstreams, labelsAt }: DoctorInput): Promise<readonly UpstreamCall[] | null> {
   if (network === null) return null;
   return Promise.all(
     upstreams.slice(0, UPSTREAMS_MAX).map(async (baseUrl) => {
       const proxy = network.proxyFor(new URL(baseUrl).origin);
       const fact = await reachUpstream(baseUrl, { get: network.get, viaProxy: proxy !== null });
-      return { baseUrl, via: proxy === null ? null : hostOf(proxy), fact };
+      return { baseUrl, labels: labelsAt(baseUrl), via: proxy === null ? null : hostOf(proxy), fact };
     }),
   );
 }

@@ -6,7 +6,7 @@ import type { Usage } from '../core/quota.ts';
 import { redact } from '../core/redact.ts';
 import { parseRetryAfter } from '../core/retry.ts';
 import type { Clock } from '../core/time.ts';
-import { describeAnswer, describeFailure, secondsText } from './usage-error.ts';
+import { describeAnswer, describeFailure, notFoundHint, secondsText } from './usage-error.ts';
 
 /** One call's outcome. `status` is absent when no answer came. */
 export type FetchedHealth = KeyHealth & { readonly status?: number; readonly retryAfterMs?: number };
@@ -86,6 +86,7 @@ async function call(key: Key, { now, dispatcher }: FetchUsageOptions, signal: Ab
   const retryAfter = response.headers['retry-after'];
   const retryAfterMs = status < 400 ? null : parseRetryAfter(Array.isArray(retryAfter) ? retryAfter[0] : retryAfter, at);
   const answer = readAnswer(status, body, key.value, at);
+  if (status === 404) answer.error = `${answer.error} (${notFoundHint(url)})`;
   return { ...answer, fetchedAt: at, status, ...(retryAfterMs === null ? {} : { retryAfterMs }) };
 }
 
@@ -104,7 +105,7 @@ async function readBounded(body: Dispatcher.ResponseData['body']): Promise<Body>
   return { text: Buffer.concat(chunks).toString('utf8'), complete: true };
 }
 
-function readAnswer(status: number, body: Body, secret: string, now: number): Pick<KeyHealth, 'usage' | 'error'> {
+function readAnswer(status: number, body: Body, secret: string, now: number): { usage: Usage | null; error: string | null } {
   if (status < 200 || status > 299) return { usage: null, error: describeAnswer(status, body.text, secret) };
   if (!body.complete) return { usage: null, error: 'answer larger than 1 MiB' };
   let payload: unknown;

@@ -1,4 +1,5 @@
 import { fieldOf, type JsonRecord, recordOf } from '../core/json-value.ts';
+import { kimiProductAt } from '../core/kimi-hosts.ts';
 import { oneLine } from '../core/one-line.ts';
 import { redact } from '../core/redact.ts';
 import { reasonOf } from '../errors.ts';
@@ -11,6 +12,12 @@ export function describeAnswer(status: number, body: string, secret: string): st
   if (status >= 300 && status < 400) return `HTTP ${status}: redirects are not followed`;
   const message = clean(messageOf(body), secret);
   return message === '' ? `HTTP ${status}` : `HTTP ${status}: ${message}`;
+}
+
+/** What a 404 at `/usages` suggests. */
+export function notFoundHint({ hostname, origin, pathname }: URL): string {
+  if (kimiProductAt(hostname) === 'platform') return 'the Open Platform has no /usages';
+  return `is its base URL right? ${origin}${pathname.replace(/\/usages$/, '')}`;
 }
 
 const WORDS: Readonly<Record<string, string>> = {

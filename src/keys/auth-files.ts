@@ -1,4 +1,5 @@
-import { isAllowedHost, parseBaseUrl } from '../config/kinds.ts';
+import { isAllowedHost, type Listen, parseBaseUrl } from '../config/kinds.ts';
+import { isOwnAddress } from '../config/own-address.ts';
 import type { Key } from '../core/key.ts';
 import { NOT_TEXT, textOf } from '../files/text-bytes.ts';
 import { type AuthEntry, type AuthProblem, type FileRemark, type Parsed, problem, type SkippedFile } from './auth-entry.ts';
@@ -13,6 +14,8 @@ export type UpstreamRules = {
   readonly upstreamBaseUrl: string;
   /** Empty allows any host. */
   readonly upstreamAllowlist: readonly string[];
+  /** Where the proxy listens, which is no upstream. */
+  readonly proxyListen?: Listen;
 };
 
 /** Longer than any real URL; `parseBaseUrl` need not look at more. */
@@ -82,6 +85,9 @@ function toKey(entry: AuthEntry, format: KnownFormat, file: AuthFile, rules: Ups
   }
   const wrong = problemOfKey(value, baseUrl);
   if (wrong !== null) return { problem: wrong };
+  if (entry.baseUrl !== null && rules.proxyListen !== undefined && isOwnAddress(baseUrl, rules.proxyListen)) {
+    return problem('bad_url', 'Its base URL is the address of this proxy itself; it must name the Kimi API.');
+  }
   const hash = hashKey(value);
   const email = entry.email ?? emailInLabel(stemLabel(file.stem)) ?? asEmail(file.subfolder);
   return Object.freeze({

@@ -1,6 +1,6 @@
 // Loaded on demand only (`await import`), with the TOML parser.
 import { isDeepStrictEqual } from 'node:util';
-import { parseBaseUrl } from '../config/kinds.ts';
+import { parseBaseUrl, withoutTrailingSlashes } from '../config/base-url.ts';
 import { chooseProvider, isKimiType, providersOf } from './provider-choice.ts';
 import { isTable, own, type Table } from './table.ts';
 import { isBelowPath, isSamePath, mapToml, type TomlLayout } from './toml-layout.ts';
@@ -76,7 +76,9 @@ function baseUrlOf(provider: Table): string | null {
 function meansSame(provider: Table, oldUrl: string, newUrl: string): boolean {
   const old = parseBaseUrl(oldUrl);
   if (old === null) return oldUrl === newUrl;
-  return old === newUrl || (!isKimiType(provider) && new URL(old).origin === new URL(newUrl).origin);
+  // As it stands there: what kmi would complete, the client takes by the letter.
+  const written = withoutTrailingSlashes(URL.canParse(oldUrl) ? new URL(oldUrl).href : oldUrl);
+  return written === newUrl || (!isKimiType(provider) && new URL(old).origin === new URL(newUrl).origin);
 }
 
 function editField(text: string, layout: TomlLayout, provider: string, field: CredentialField, value: string): Edit | null {

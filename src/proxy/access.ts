@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { isLoopbackHost } from '../config/kinds.ts';
 import type { Config } from '../config/settings.ts';
 import { KmiError } from '../errors.ts';
+import { isAllowedOrigin } from './cross-origin.ts';
 import type { RequestHead } from './headers.ts';
 
 /** Lets a request in or throws the KmiError it is refused with. */
@@ -27,7 +28,7 @@ export function hostGuard(config: Config): Guard {
       }
       lastGood = host;
     }
-    if (origin !== null && !allowedOrigins.has(origin)) {
+    if (origin !== null && !isAllowedOrigin(origin, allowedOrigins)) {
       throw new KmiError('forbidden_origin', 'Web pages of this origin may not call the proxy.');
     }
   };

@@ -1,6 +1,7 @@
 import type { Config } from '../config/settings.ts';
 import { KmiError } from '../errors.ts';
 import type { Guard } from './access.ts';
+import { isAllowedOrigin } from './cross-origin.ts';
 
 /**
  * Refuses what a browser sends on behalf of a page of another site. Such a request has an `Origin` only where the page
@@ -12,7 +13,7 @@ export function crossSiteGuard(config: Config): Guard {
   const allowed = new Set(config.proxyAllowedOrigins);
   return ({ fetchSite, origin }) => {
     if (fetchSite === null || fetchSite === 'none' || fetchSite === 'same-origin') return;
-    if (origin !== null && allowed.has(origin)) return;
+    if (origin !== null && isAllowedOrigin(origin, allowed)) return;
     throw new KmiError('forbidden_origin', 'Web pages of other sites may not call the proxy.');
   };
 }

@@ -3,17 +3,21 @@ import { KmiError } from '../errors.ts';
 import type { Affinity } from './affinity.ts';
 import type { FailoverResult } from './failover.ts';
 import type { KeyPool } from './key-pool.ts';
-import { sendJson } from './own-answers.ts';
+import type { DryRunPort } from './ports.ts';
+import type { RequestBody } from './request-body.ts';
 import type { Target } from './target.ts';
-import type { UpstreamTargets } from './upstream-targets.ts';
 
-/** Dry-run: a key is chosen, counted and traced as for a real request, and nothing is sent (kmi-manager.md section 7). */
+/**
+ * Dry-run: a key is chosen, counted and traced as for a real request whose body is whole, and nothing is sent. The client gets what the
+ * upstream might have said, so that it is as content as it will be when kmi is live.
+ */
 export function answerDryRun(
-  { pool, targets }: { readonly pool: KeyPool; readonly targets: UpstreamTargets },
+  pool: KeyPool,
+  dryRun: DryRunPort,
   request: IncomingMessage,
   response: ServerResponse,
-  target: Target,
-  affinity: Affinity,
+  { endpoint }: Target,
+  { body, affinity }: { readonly body: RequestBody; readonly affinity: Affinity },
 ): FailoverResult {
   const choice = pool.choose(undefined, affinity);
   const entry = choice.candidate;
@@ -21,15 +25,19 @@ export function answerDryRun(
     const error = new KmiError(pool.entries.length === 0 ? 'no_keys' : 'no_eligible_key', 'Dry-run: no key can serve now.');
     return { entry: null, choice, failures: [], end: { kind: 'no-key', error } };
   }
-  const { origin, basePath } = targets.of(entry.key.baseUrl);
-  const body = JSON.stringify({
-    dry_run: true,
-    upstream_url: `${origin}${basePath}${target.endpoint}${target.query}`,
-    method: request.method,
-    path: target.endpoint,
-    key_label: entry.key.label,
+  const { headers, method = 'GET' } = request;
+  const answer = dryRun({
+    method,
+    endpoint,
+    body: Buffer.concat(body.held),
+    contentType: headers['content-type'],
+    contentEncoding: headers['content-encoding'],
+    accept: headers.accept,
+    keyLabel: entry.key.label,
   });
-  sendJson(response, 200, body, ['X-KMI-Dry-Run', 'true']);
+  response.writeHead(answer.status, [...answer.headers, 'x-kmi-dry-run', 'true']);
+  for (const part of answer.parts) response.write(part);
+  response.end();
   pool.served(entry, [], affinity);
-  return { entry, choice, failures: [], end: { kind: 'served', status: 200, brokenBy: null } };
+  return { entry, choice, failures: [], end: { kind: 'served', status: answer.status, brokenBy: null } };
 }

@@ -1,10 +1,11 @@
 import type { Dispatcher } from 'undici';
 import { backoffMs } from '../core/retry.ts';
 import { CONSEQUENCES, type VerdictClass } from '../core/verdict.ts';
-import { KmiError } from '../errors.ts';
+import { ERRORS, KmiError } from '../errors.ts';
 import type { Affinity } from './affinity.ts';
 import { type AnswerSink, Attempt, type AttemptOwner, type AttemptRequest, type AttemptResult } from './attempt.ts';
 import { isSocketDeath, judgeResult, unreachable } from './attempt-outcome.ts';
+import { keysAtDeadEnd } from './dead-end.ts';
 import type { Departure } from './departure.ts';
 import { ClientLeft } from './interruptions.ts';
 import type { AttemptOutcome, PoolChoice, PoolEntry } from './key-pool.ts';
@@ -24,6 +25,8 @@ export type FailoverRequest = {
   readonly client: Departure;
   /** What ties it to an account. */
   readonly affinity: Affinity;
+  /** A request that every upstream of Kimi's serves. */
+  readonly isChat: boolean;
   /** The upstream request for a key. */
   requestFor(entry: PoolEntry): AttemptRequest;
   /** How it ended. Called once, unless `crashed` is. */
@@ -189,7 +192,10 @@ export class Failover implements AttemptOwner {
       this.#lastError = result.error;
     }
 
-    const outcome = judgeResult(result, this.#startedAt, clock());
+    const judged = judgeResult(result, this.#startedAt, clock());
+    const deadEnd = this.#request.isChat ? keysAtDeadEnd(result, judged, entry, pool.entries) : null;
+    if (deadEnd !== null) this.#tried = new Set([...(this.#tried ?? []), ...deadEnd]);
+    const outcome: AttemptOutcome = deadEnd === null ? judged : { ...judged, verdict: 'dead-end' };
     const { next } = CONSEQUENCES[outcome.verdict];
     pool.failed(entry, outcome);
     if (result.kind === 'answered') {
@@ -227,7 +233,8 @@ export class Failover implements AttemptOwner {
         return;
       }
     }
-    if (outcome.verdict !== 'broken' || this.#retries >= config.proxyRetryMax) {
+    // What goes round in a circle does so again later.
+    if (outcome.verdict !== 'broken' || outcome.status === ERRORS.loop.http || this.#retries >= config.proxyRetryMax) {
       this.#giveUp();
       return;
     }

@@ -16,8 +16,9 @@ import { noteUpload, UploadedIdSink } from './file-answers.ts';
 import { type RequestHead, withCredential } from './headers.ts';
 import { ClientLeft, UpstreamSilence } from './interruptions.ts';
 import type { KeyPool, PoolEntry } from './key-pool.ts';
+import type { LoopGuard } from './loop-guard.ts';
 import { sendError } from './own-answers.ts';
-import type { LedgerPort, LogPort, TracePort, UsagePort } from './ports.ts';
+import type { DryRunPort, LedgerPort, LogPort, TracePort, UsagePort } from './ports.ts';
 import { readAffinity } from './read-affinity.ts';
 import { Relay } from './relay.ts';
 import { type BodyLimits, RequestBody } from './request-body.ts';
@@ -36,6 +37,9 @@ export type ForwardingParts = {
   readonly pool: KeyPool;
   readonly upstreams: Upstreams;
   readonly waitingRooms: WaitingRooms;
+  readonly loops: LoopGuard;
+  /** Answers instead of the upstream; null when requests are sent. */
+  readonly dryRun: DryRunPort | null;
   readonly ledger: LedgerPort;
   readonly trace: TracePort;
   readonly usage: UsagePort;
@@ -62,7 +66,8 @@ export function createForwarding(parts: ForwardingParts, refuse: Refuse): { forw
     refuse,
     limits: {
       maxBytes: parts.config.proxyMaxBodyMb * MB,
-      replayMaxBytes: parts.config.proxyReplayMaxMb * MB,
+      // In dry-run the body is read here, all of it.
+      replayMaxBytes: (parts.dryRun === null ? parts.config.proxyReplayMaxMb : parts.config.proxyMaxBodyMb) * MB,
       heldByAll: { bytes: 0 },
     },
     stamp: stampPerSecond(parts.config.timezone),
@@ -116,18 +121,20 @@ class Exchange implements FailoverRequest, Leftover {
     this.#startedAt = line.clock();
     this.body = new RequestBody(request, head, line.limits);
     this.#relay = new Relay(response, route.isAnthropic);
-    const protocol = request.method === 'POST' && !line.config.dryRun ? route.usageProtocol : null;
+    const protocol = request.method === 'POST' && line.dryRun === null ? route.usageProtocol : null;
     this.#tapped = protocol === null ? null : new TappedSink(this.#relay, protocol);
     this.#uploaded = request.method === 'POST' && route.endpoint === '/files' ? new UploadedIdSink(this.#relay) : null;
     this.sink = this.#tapped ?? this.#uploaded ?? this.#relay;
   }
 
   start(): void {
+    this.#line.loops.began();
     this.#response.on('close', () => this.#closed());
     this.body.whenReady(this);
   }
 
   #closed(): void {
+    this.#line.loops.ended();
     this.body.release();
     if (this.#response.writableFinished) return;
     this.body.abandon();
@@ -137,12 +144,13 @@ class Exchange implements FailoverRequest, Leftover {
   bodyReady(): void {
     try {
       const { failure } = this.body;
+      const { dryRun } = this.#line;
       if (failure instanceof ClientLeft) this.ended(LEFT_EARLY);
       else if (failure !== null) this.crashed(failure);
       else if (!this.#isTied()) this.body.whenSettled(this);
-      else if (this.#line.config.dryRun)
-        this.ended(answerDryRun(this.#line, this.#request, this.#response, this.#route, this.affinity));
-      else new Failover(this.#line, this).start();
+      else if (dryRun === null) new Failover(this.#line, this).start();
+      else if (!this.body.isSettled) this.body.whenSettled(this);
+      else this.ended(answerDryRun(this.#line.pool, dryRun, this.#request, this.#response, this.#route, this));
     } catch (error) {
       this.crashed(error);
     }
@@ -157,14 +165,21 @@ class Exchange implements FailoverRequest, Leftover {
     return affinity !== null;
   }
 
+  get isChat(): boolean {
+    const { endpoint } = this.#route;
+    return this.#request.method === 'POST' && (endpoint === '/chat/completions' || endpoint === '/messages');
+  }
+
   requestFor(entry: PoolEntry): AttemptRequest {
-    const { origin, basePath } = this.#line.targets.of(entry.key.baseUrl);
+    const { origin, basePath, anthropicBasePath, isStrange } = this.#line.targets.of(entry.key.baseUrl);
     const bytes = this.body.forAttempt();
+    const headers = withCredential(this.#head, entry.credential, bytes === null ? null : this.body.lengthToSend);
+    if (isStrange && this.#line.loops.mayLoop) headers.push('via', this.#line.loops.mark);
     return {
       origin,
-      path: this.#route.pathAt(basePath),
+      path: this.#route.pathAt(this.#route.isAnthropic ? anthropicBasePath : basePath),
       method: this.#request.method ?? 'GET',
-      headers: withCredential(this.#head, entry.credential, bytes === null ? null : this.body.lengthToSend),
+      headers,
       body: bytes,
       headersTimeout: 0,
       bodyTimeout: 0,
@@ -275,7 +290,7 @@ class Exchange implements FailoverRequest, Leftover {
       prompt: config.tracePrompts && method === 'POST' ? summarisePrompt(this.body.held) : NO_PROMPT,
       usage,
       session,
-      dryRun: config.dryRun,
+      dryRun: this.#line.dryRun !== null,
     };
     trace.record(traceOf(facts, result));
   }

@@ -10,7 +10,10 @@ type Kind =
   | 'token'
   | 'length'
   | 'encoding'
-  | 'connection';
+  | 'connection'
+  | 'upgrade'
+  | 'websocket'
+  | 'via';
 
 /** Headers of one connection, not of the message (RFC 9110 section 7.6.1), and those that only make sense to a proxy. */
 const HOP_BY_HOP = [
@@ -40,6 +43,9 @@ const requestKinds = new Map<string, Kind>([
   ['content-length', 'length'],
   ['transfer-encoding', 'encoding'],
   ['connection', 'connection'],
+  ['upgrade', 'upgrade'],
+  ['sec-websocket-key', 'websocket'],
+  ['via', 'via'],
 ]);
 
 const responseDrops = new Map<string, boolean>(HOP_BY_HOP.map((name) => [name, true]));
@@ -81,9 +87,16 @@ export type RequestHead = {
   /** `content-length` as announced; null when absent. */
   length: string | null;
   isChunked: boolean;
+  /** It tries to open a WebSocket. */
+  wantsWebSocket: boolean;
+  /** The proxies it came through, as they say (RFC 9110 section 7.6.3); null when none does. */
+  via: string | null;
 };
 
 const NONE: string[] = [];
+
+/** Among the protocols of an `Upgrade`; others, such as h2c, are an offer that a server may ignore (RFC 9110 section 7.8). */
+const WEBSOCKET = /(?:^|,)[ \t]*websocket[ \t]*(?:\/|,|$)/i;
 
 export function readHead(raw: readonly string[]): RequestHead {
   const head: RequestHead = {
@@ -98,6 +111,8 @@ export function readHead(raw: readonly string[]): RequestHead {
     apiKeys: NONE,
     length: null,
     isChunked: false,
+    wantsWebSocket: false,
+    via: null,
   };
   let connection: string | null = null;
   for (let n = 0; n < raw.length; n += 2) {
@@ -136,6 +151,18 @@ export function readHead(raw: readonly string[]): RequestHead {
         break;
       case 'connection':
         connection = connection === null ? value : `${connection},${value}`;
+        break;
+      case 'upgrade':
+        if (WEBSOCKET.test(value)) head.wantsWebSocket = true;
+        break;
+      // What is left of the attempt behind a proxy that drops Upgrade; nothing else has this header.
+      case 'websocket':
+        head.wantsWebSocket = true;
+        head.forwarded.push(name, value);
+        break;
+      case 'via':
+        head.via = head.via === null ? value : `${head.via}, ${value}`;
+        head.forwarded.push(name, value);
         break;
       case 'drop':
         break;

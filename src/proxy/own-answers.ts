@@ -29,12 +29,13 @@ export function sendError(response: ServerResponse, error: KmiError, protocol: P
     return;
   }
   const body = renderError(error, protocol);
-  sendJson(
-    response,
-    error.httpStatus,
-    body,
-    error.retryAfterSeconds === null ? [] : ['retry-after', String(error.retryAfterSeconds)],
-  );
+  sendJson(response, error.httpStatus, body, [
+    ...(error.retryAfterSeconds === null ? [] : ['retry-after', String(error.retryAfterSeconds)]),
+    // Which protocol to use instead must be said (RFC 9110 section 15.5.22).
+    ...(error.httpStatus === 426
+      ? ['upgrade', 'HTTP/1.1', 'connection', response.shouldKeepAlive ? 'Upgrade' : 'Upgrade, close']
+      : []),
+  ]);
 }
 
 export function sendJson(response: ServerResponse, status: number, body: string, headers: readonly string[] = []): void {

@@ -49,6 +49,17 @@ export type UsagePort = {
   }): void;
 };
 
+/** Answers in the upstream's place, in dry-run. */
+export type DryRunPort = (request: {
+  readonly method: string;
+  readonly endpoint: string;
+  readonly body: Buffer;
+  readonly contentType: string | undefined;
+  readonly contentEncoding: string | undefined;
+  readonly accept: string | undefined;
+  readonly keyLabel: string;
+}) => { readonly status: number; readonly headers: readonly string[]; readonly parts: readonly (string | Buffer)[] };
+
 export type LogPort = {
   info(message: string, details?: Record<string, unknown>): void;
   warn(message: string, details?: Record<string, unknown>): void;

@@ -1,5 +1,6 @@
 import { redact } from '../core/redact.ts';
 import type { UsageProtocol } from '../core/token-usage.ts';
+import { readMisspelt } from './misspelt-target.ts';
 import { isAnthropic, parseTarget, type Target } from './target.ts';
 import { usageProtocolOf } from './usage-tap.ts';
 
@@ -55,7 +56,7 @@ export class Routes {
   of(url: string): Route | null {
     const known = this.#remembered.get(url);
     if (known !== undefined) return known;
-    const target = parseTarget(url, this.#basePath);
+    const target = readMisspelt(url, this.#basePath) ?? parseTarget(url, this.#basePath);
     if (target === null) return null;
     const route = new Route(target);
     if (this.#remembered.size < REMEMBERED_MAX && url.length <= REMEMBERED_URL_MAX) this.#remembered.set(url, route);

@@ -11,16 +11,18 @@ import { KmiError, reasonOf } from '../errors.ts';
 import { VERSION } from '../version.ts';
 import { type Guard, hostGuard, tokenGuard } from './access.ts';
 import { affordableConnections, superviseConnections } from './connections.ts';
+import { CrossOrigin } from './cross-origin.ts';
 import { crossSiteGuard } from './cross-site.ts';
 import { FailedTokens, slowGuesses } from './failed-tokens.ts';
 import { createForwarding } from './forwarding.ts';
 import { readHead } from './headers.ts';
 import type { KeyPool } from './key-pool.ts';
+import { LoopGuard, refuseOwnAddress } from './loop-guard.ts';
 import { sendError } from './own-answers.ts';
-import type { LedgerPort, LogPort, TracePort, UsagePort } from './ports.ts';
+import type { DryRunPort, LedgerPort, LogPort, TracePort, UsagePort } from './ports.ts';
 import { dropRest } from './request-body.ts';
+import { asksAnthropic, rightAddress } from './right-address.ts';
 import { Routes } from './route.ts';
-import { isAnthropic } from './target.ts';
 import { throttle } from './throttle.ts';
 import { readTls, reloadTls } from './tls-files.ts';
 import { type ProxyEnvironment, Upstreams } from './upstreams.ts';
@@ -35,6 +37,8 @@ export type ProxyParts = {
   readonly log: LogPort;
   readonly clock: Clock;
   readonly environment: ProxyEnvironment;
+  /** Null when requests are sent. */
+  readonly dryRun: DryRunPort | null;
 };
 
 export type RunningProxy = {
@@ -59,31 +63,36 @@ const MAX_HEADER_BYTES = 64 * 1024;
 
 /**
  * Binds the proxy. A request starts here: access, rate limit, then forwarding. Requests under the base path go to it
- * straight from the socket; Fastify answers everything else. Throws `unsafe_bind`, `port_in_use`.
+ * straight from the socket; Fastify answers everything else. Throws `unsafe_bind`, `port_in_use`, `loop`.
  */
 export async function startProxy(parts: ProxyParts): Promise<RunningProxy> {
   const { config } = parts;
   checkBind(config);
+  refuseOwnAddress(config, parts.environment);
+  const loops = new LoopGuard();
   const upstreams = new Upstreams(config, parts.environment);
   const admit = admission(parts);
+  const crossOrigin = CrossOrigin.of(config);
   const routes = new Routes(config.proxyBasePath);
   let stopping = false;
 
   const onRequest =
     (app: (request: IncomingMessage, response: ServerResponse) => void) =>
     (request: IncomingMessage, response: ServerResponse) => {
-      const url = request.url ?? '/';
-      const isOurs = url.startsWith(config.proxyBasePath);
       if (stopping) response.shouldKeepAlive = false;
       try {
         const head = readHead(request.rawHeaders);
+        if (head.origin !== null) crossOrigin?.open(head.origin, response);
         admit.host(head, request);
-        const route = isOurs ? routes.of(url) : null;
+        if (head.origin !== null && crossOrigin?.answered(request, response) === true) return;
+        const route = routes.of(request.url ?? '/');
         if (route === null) {
           app(request, response);
           return;
         }
+        if (head.wantsWebSocket) throw new KmiError('upgrade_refused', 'The proxy speaks no WebSocket.');
         admit.client(head, request);
+        if (head.via !== null) loops.check(head.via);
         forwarding.forward(request, response, head, route);
       } catch (error) {
         refuse(request, response, error);
@@ -95,12 +104,12 @@ export async function startProxy(parts: ProxyParts): Promise<RunningProxy> {
       error instanceof KmiError ? error : new KmiError('internal', 'The proxy failed on this request.', { cause: error });
     if (!(error instanceof KmiError))
       parts.log.error('A request failed inside the proxy.', { reason: reasonOf(error), stack: stackOf(error) });
-    const path = (request.url ?? '').slice(config.proxyBasePath.length);
-    sendError(response, known, { anthropic: isAnthropic(path.split('?', 1)[0] as string) });
+    const said = known.code === 'bad_path' ? withHint(known, rightAddress(config, request)) : known;
+    sendError(response, said, { anthropic: asksAnthropic(request.url ?? '') });
     dropRest(request);
   };
 
-  const forwarding = createForwarding({ ...parts, upstreams, waitingRooms: new WaitingRooms(parts.pool) }, refuse);
+  const forwarding = createForwarding({ ...parts, upstreams, waitingRooms: new WaitingRooms(parts.pool), loops }, refuse);
 
   // One, or for `localhost` one for each of its addresses.
   const servers: Server[] = [];
@@ -234,7 +243,7 @@ async function listen(app: FastifyInstance, { proxyListen: { host, port } }: Con
   }
 }
 
-function addRoutes(app: FastifyInstance, { pool, clock }: ProxyParts): void {
+function addRoutes(app: FastifyInstance, { config, pool, clock }: ProxyParts): void {
   const startedAt = performance.now();
   app.get('/healthz', (_request, reply) => {
     reply.send({
@@ -249,9 +258,10 @@ function addRoutes(app: FastifyInstance, { pool, clock }: ProxyParts): void {
   // Bodies sent to paths that take none are not looked at.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
-  app.setNotFoundHandler((_request, reply) => {
+  app.setNotFoundHandler(({ raw: request }, reply) => {
     reply.hijack();
-    sendError(reply.raw, new KmiError('not_found', 'There is nothing at this path.'), { anthropic: false });
+    const error = new KmiError('not_found', 'There is nothing at this path.', { hint: rightAddress(config, request) });
+    sendError(reply.raw, error, { anthropic: asksAnthropic(request.url ?? '') });
   });
 }
 
@@ -269,6 +279,10 @@ function countKeys(pool: KeyPool, now: number): { total: number; ready: number; 
 function urlHost(host: string): string {
   const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
   return reachable.includes(':') ? `[${reachable}]` : reachable;
+}
+
+function withHint({ code, message }: KmiError, hint: string): KmiError {
+  return new KmiError(code, message, { hint });
 }
 
 function stackOf(error: unknown): string | undefined {

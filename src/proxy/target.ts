@@ -24,11 +24,15 @@ export function parseTarget(url: string, basePath: string): Target | null {
   const queryStart = url.indexOf('?');
   const path = queryStart === -1 ? url.slice(basePath.length) : url.slice(basePath.length, queryStart);
   if (path !== '' && !path.startsWith('/')) return null;
-  if (UNSAFE.test(path)) throw new KmiError('bad_path', 'The path of the request is not plain.');
+  if (UNSAFE.test(path)) throw new KmiError('bad_path', `The path of the request ${whatIsWrong(path)}.`);
   const query = queryStart === -1 ? '' : url.slice(queryStart);
   if (query !== '' && /[^\x21-\x7e]|#/.test(query)) throw new KmiError('bad_path', 'The query of the request is not plain.');
   const doubled = basePath.endsWith('/v1') && (path === '/v1' || path.startsWith('/v1/'));
   return { endpoint: doubled ? path.slice(3) || '/' : path || '/', query };
+}
+
+function whatIsWrong(path: string): string {
+  return UNSAFE.test(path.replace(/\/{2,}/g, '/')) ? 'is not plain' : 'has a slash too many';
 }
 
 /** `/messages` and below speak Anthropic's protocol, everything else OpenAI's. */

@@ -4,7 +4,7 @@ export type Prompt = {
   readonly stream: boolean;
   /** `stream_options.include_usage`. */
   readonly includeUsage: boolean;
-  /** Estimated: a quarter of the characters of the messages, the system prompt and the tools. At least 1. */
+  /** Estimated: a quarter of the characters of the messages (`input` on `/responses`), the system prompt and the tools. At least 1. */
   readonly tokens: number;
   /** The prompt cache's key, null when the client sent none. */
   readonly session: string | null;
@@ -18,7 +18,9 @@ const DEFAULT_MODEL = 'kimi-for-coding';
 export function parsePrompt(body: Buffer): Prompt | null {
   const request = parseObject(body);
   if (request === null) return null;
-  const characters = countCharacters(request.messages) + countCharacters(request.system) + countCharacters(request.tools);
+  const characters = [request.messages, request.input, request.instructions, request.system, request.tools]
+    .map(countCharacters)
+    .reduce((sum, count) => sum + count);
   const options = request.stream_options;
   const metadata = request.metadata;
   return {
@@ -27,7 +29,7 @@ export function parsePrompt(body: Buffer): Prompt | null {
     includeUsage: isObject(options) && options.include_usage === true,
     tokens: Math.max(1, Math.ceil(characters / 4)),
     session: textOf(request.prompt_cache_key) ?? (isObject(metadata) ? textOf(metadata.user_id) : null),
-    files: filesIn(request.messages),
+    files: [...filesIn(request.messages), ...filesIn(request.input)],
   };
 }
 

@@ -6,6 +6,7 @@ import { ERRORS, type Protocol, renderErrorEvent, type UpstreamError } from './e
 import { renderCompletion, renderCompletionStream } from './openai.ts';
 import { answerPlain } from './plain.ts';
 import { parsePrompt } from './prompt.ts';
+import { renderResponse, renderResponseStream } from './responses.ts';
 import { isCodingAgent } from './routes.ts';
 
 /** An answer, and the chat behind it when the account took one on. */
@@ -16,6 +17,7 @@ export function answerQuestion(account: SimulatedAccount, question: Question): R
   switch (question.route) {
     case 'chat':
     case 'messages':
+    case 'responses':
       return answerChat(account, question);
     default:
       return { answer: answerPlain(account, question), chat: null };
@@ -30,7 +32,8 @@ export function breakStream(answer: Answer, error: UpstreamError, chunks: number
 }
 
 function answerChat(account: SimulatedAccount, question: Question): Reply {
-  const { route, protocol, body, now } = question;
+  const { protocol, body, now } = question;
+  const route = question.route as ChatRoute;
   const refuse = (error: UpstreamError): Reply => ({ answer: answerError(error, protocol), chat: null });
   if (route === 'chat' && account.behaviour.enforceUserAgent && !isCodingAgent(question.userAgent)) {
     return refuse(ERRORS.not_coding_agent);
@@ -41,8 +44,20 @@ function answerChat(account: SimulatedAccount, question: Question): Reply {
   const refusal = refusalOf(account, prompt, body.length, now);
   if (refusal !== null) return refuse(refusal);
   const chat = acceptChat(account, prompt, now);
-  if (!prompt.stream) return { answer: wholeText(route === 'chat' ? renderCompletion(chat) : renderMessage(chat)), chat };
-  const events = route === 'chat' ? renderCompletionStream(chat) : renderMessageStream(chat);
+  return { answer: renderChat(route, chat, prompt.stream), chat };
+}
+
+type ChatRoute = 'chat' | 'messages' | 'responses';
+
+const RENDERERS: Record<ChatRoute, { whole(chat: Chat): string; stream(chat: Chat): string[] }> = {
+  chat: { whole: renderCompletion, stream: renderCompletionStream },
+  messages: { whole: renderMessage, stream: renderMessageStream },
+  responses: { whole: renderResponse, stream: renderResponseStream },
+};
+
+/** A chat in the form of its protocol, whole or as a stream of events. */
+export function renderChat(route: ChatRoute, chat: Chat, stream: boolean): Answer {
+  if (!stream) return wholeText(RENDERERS[route].whole(chat));
   const headers = ['content-type', 'text/event-stream; charset=utf-8', 'cache-control', 'no-cache'];
-  return { answer: { status: 200, headers, body: { kind: 'stream', events } }, chat };
+  return { status: 200, headers, body: { kind: 'stream', events: RENDERERS[route].stream(chat) } };
 }

@@ -1,10 +1,21 @@
 import type { Protocol } from './errors.ts';
 
 /** What a request asks for. `other` is any method and path the API does not have. */
-export type Route = 'chat' | 'messages' | 'count_tokens' | 'models' | 'usages' | 'me' | 'files' | 'search' | 'fetch' | 'other';
+export type Route =
+  | 'chat'
+  | 'messages'
+  | 'responses'
+  | 'count_tokens'
+  | 'models'
+  | 'usages'
+  | 'me'
+  | 'files'
+  | 'search'
+  | 'fetch'
+  | 'other';
 
 /** The routes that do the account's work: what quota, entitlement and rate refusals apply to unless a test says otherwise. */
-export const WORK_ROUTES: readonly Route[] = ['chat', 'messages', 'count_tokens', 'files', 'search', 'fetch'];
+export const WORK_ROUTES: readonly Route[] = ['chat', 'messages', 'responses', 'count_tokens', 'files', 'search', 'fetch'];
 
 /** All but the two a health check asks. */
 export const FORWARDED_ROUTES: readonly Route[] = [...WORK_ROUTES, 'models', 'other'];
@@ -14,6 +25,7 @@ export const ALL_ROUTES: readonly Route[] = [...FORWARDED_ROUTES, 'usages', 'me'
 const ROUTES: ReadonlyMap<string, Route> = new Map([
   ['POST /chat/completions', 'chat'],
   ['POST /messages', 'messages'],
+  ['POST /responses', 'responses'],
   ['POST /messages/count_tokens', 'count_tokens'],
   ['GET /models', 'models'],
   ['GET /usages', 'usages'],

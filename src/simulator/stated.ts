@@ -16,6 +16,8 @@ type Usage = {
   readonly input_tokens?: number;
   readonly output_tokens?: number;
   readonly cache_read_input_tokens?: number;
+  readonly input_tokens_details?: { readonly cached_tokens?: number };
+  readonly output_tokens_details?: { readonly reasoning_tokens?: number };
 };
 
 /**
@@ -27,13 +29,13 @@ export function statedIn(text: string): Stated | null {
   const json = text.includes('"usage":{') ? USAGE.exec(text)?.[1] : undefined;
   if (json === undefined) return null;
   const usage = JSON.parse(json) as Usage;
-  const cached = usage.cached_tokens ?? usage.cache_read_input_tokens ?? 0;
+  const cached = usage.cached_tokens ?? usage.cache_read_input_tokens ?? usage.input_tokens_details?.cached_tokens ?? 0;
   return {
     // Anthropic counts cached tokens beside `input_tokens`.
-    input: usage.prompt_tokens ?? (usage.input_tokens ?? 0) + cached,
+    input: usage.prompt_tokens ?? (usage.input_tokens ?? 0) + (usage.cache_read_input_tokens ?? 0),
     cached,
     output: usage.completion_tokens ?? usage.output_tokens ?? 0,
-    reasoning: usage.completion_tokens_details?.reasoning_tokens ?? 0,
+    reasoning: (usage.completion_tokens_details ?? usage.output_tokens_details)?.reasoning_tokens ?? 0,
   };
 }
 

@@ -110,7 +110,7 @@ function endVisit(surroundings: Surroundings, visit: Visit, outcome: Outcome): v
 }
 
 function settleBooks({ account, chat, exchange, failsInStream, route }: Visit, outcome: Outcome): void {
-  if (account === null || (route !== 'chat' && route !== 'messages')) return;
+  if (account === null || (route !== 'chat' && route !== 'messages' && route !== 'responses')) return;
   const { books } = account;
   if (outcome !== 'served') books[outcome] += 1;
   else if (failsInStream) books.broken += 1;

@@ -1,4 +1,6 @@
 import { accountedKeys, countAccounts } from '../core/key-accounts.ts';
+import { activeCooldown } from '../core/key-state.ts';
+import { kimiProductAt } from '../core/kimi-hosts.ts';
 import { isEligible, standingOf } from '../core/standing.ts';
 import { VERSION } from '../version.ts';
 import { listLabels, SHARED_FIX, sharedText } from './account-words.ts';
@@ -22,6 +24,7 @@ export function findAlerts(report: StatusReport): Alert[] {
   return [
     ...keyAlerts(report),
     ...blockAlerts(report),
+    ...baseUrlAlerts(report),
     ...proxyAlerts(report),
     ...skippedAlerts(report),
     ...notUsedAlerts(report),
@@ -77,6 +80,23 @@ function blockAlerts({ candidates, now }: StatusReport): Alert[] {
   );
   add('warn', blockedFor('payment_required'), 'Account unpaid', 'Renew the plan; `kmi doctor --recheck-keys` tries it again.');
   return alerts;
+}
+
+/** A key that fails while others work, and is sent to where no API of Kimi's is known to be. */
+function baseUrlAlerts({ candidates, now }: StatusReport): Alert[] {
+  const failing = candidates.filter(
+    ({ key, state }) => !key.disabled && activeCooldown(state, now)?.reason === 'upstream' && isOddBase(key.baseUrl),
+  );
+  return failing.map(({ key }) => ({
+    level: 'warn',
+    text: `${key.label} fails while others work; its base URL may be wrong: ${key.baseUrl}`,
+    fix: 'Those of Kimi end in /v1, like https://api.kimi.com/coding/v1; `kmi doctor` asks it.',
+  }));
+}
+
+function isOddBase(baseUrl: string): boolean {
+  const { hostname, pathname } = new URL(baseUrl);
+  return kimiProductAt(hostname) === null && !/\/v\d+$/.test(pathname);
 }
 
 function proxyAlerts({ probe, url }: StatusReport): Alert[] {

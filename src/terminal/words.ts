@@ -35,6 +35,7 @@ export const VERDICT_WORDS: Readonly<Record<VerdictClass, string>> = {
   broken: 'the upstream failed or could not be reached',
   refused: 'the upstream refused it without a reason known here',
   banned: 'the upstream has closed the account',
+  'dead-end': 'nothing is at its base URL (404)',
 };
 
 /** Why a key was chosen: completes "chosen: ...". */

@@ -13,6 +13,7 @@ it('shows chats as they are streamed, the key that served each, and the limit no
   for (const name of ['ada', 'ben', 'cleo']) expect(stdout).toContain(`Hello from account ${name}`);
   expect(stdout).toMatch(/served by: +ben refused it \(403, quota\), so cleo/);
   expect(stdout).toContain('6 of 6 chats were answered');
+  expect(stdout).toMatch(/Next: `kmi init`/);
   // Plain: ASCII, no colour.
   expect(stdout).toMatch(/^[\x20-\x7e\n]*$/);
   expect(stdout).not.toContain('sk-');

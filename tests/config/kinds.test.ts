@@ -105,13 +105,14 @@ describe('base path', () => {
 describe('upstream URL', () => {
   it.each([
     ['https://api.kimi.com/coding/v1', 'https://api.kimi.com/coding/v1'],
-    [' https://API.kimi.com/v1// ', 'https://api.kimi.com/v1'],
-    ['https://api.kimi.com', 'https://api.kimi.com'],
+    [' https://API.gateway.example/v1// ', 'https://api.gateway.example/v1'],
+    ['https://gateway.example', 'https://gateway.example'],
     ['http://127.0.0.1:8080/v1', 'http://127.0.0.1:8080/v1'],
     ['http://127.9.9.9/', 'http://127.9.9.9'],
     ['http://[::1]:9/x', 'http://[::1]:9/x'],
     ['http://localhost:9', 'http://localhost:9'],
-    ['http://api.kimi.com/v1', null],
+    ['http://gateway.example/v1', null],
+    ['http://api.kimi.com:8080/v1', null],
     ['http://localhost.evil.example/', null],
     ['http://127.0.0.1.evil.example/', null],
     ['https://user@api.kimi.com/', null],
@@ -119,9 +120,52 @@ describe('upstream URL', () => {
     ['https://api.kimi.com/?x=1', null],
     ['https://api.kimi.com/#x', null],
     ['ftp://api.kimi.com/', null],
-    ['api.kimi.com', null],
+    ['//api.kimi.com/v1', null],
+    ['javascript:alert(1)', null],
+    ['kimi', null],
+    ['/coding/v1', null],
     ['', null],
   ])('%j', (value, expected) => expect(parseBaseUrl(value)).toBe(expected));
+});
+
+describe('a base URL with a slip that can mean one thing only', () => {
+  const CODING = 'https://api.kimi.com/coding/v1';
+  it.each([
+    ...[
+      'https://api.kimi.com/coding/',
+      'https://api.kimi.com/coding',
+      'https://api.kimi.com/coding/v1/',
+      'https://api.kimi.com/coding/v1/v1',
+      'https://api.kimi.com//coding//v1',
+      'https://api.kimi.com/coding/v1/chat/completions',
+      'https://api.kimi.com/coding/chat/completions',
+      'https://api.kimi.com/coding/v1/messages',
+      'https://api.kimi.com/coding/messages/',
+      'https://api.kimi.com/coding/v1/responses',
+      'https://api.kimi.com/v1',
+      'https://api.kimi.com',
+      'http://api.kimi.com/coding/v1',
+      'api.kimi.com/coding/v1',
+      'api.kimi.com',
+      'API.KIMI.COM:443/coding',
+    ].map((slip) => [slip, CODING]),
+    ['https://api.kimi.ai/coding/', 'https://api.kimi.ai/coding/v1'],
+    ['https://api.moonshot.ai/anthropic', 'https://api.moonshot.ai/v1'],
+    ['https://api.moonshot.ai/anthropic/v1/messages', 'https://api.moonshot.ai/v1'],
+    ['api.moonshot.cn', 'https://api.moonshot.cn/v1'],
+    ['https://api.moonshot.cn/v1/chat/completions', 'https://api.moonshot.cn/v1'],
+    ['http://127.0.0.1:9/coding/', 'http://127.0.0.1:9/coding/v1'],
+    ['localhost:9/coding', 'http://localhost:9/coding/v1'],
+    ['[::1]:9/v1', 'http://[::1]:9/v1'],
+    ['gateway.example/kimi/coding', 'https://gateway.example/kimi/coding/v1'],
+    ['https://gateway.example/v1/v1/messages', 'https://gateway.example/v1'],
+    // What another host means is its own business.
+    ['https://gateway.example/anthropic', 'https://gateway.example/anthropic'],
+    ['https://gateway.example/messages', 'https://gateway.example/messages'],
+  ] as [string, string][])('%s', (value, expected) => {
+    expect(parseBaseUrl(value)).toBe(expected);
+    expect(parseBaseUrl(expected)).toBe(expected);
+  });
 });
 
 describe('loopback hosts', () => {
@@ -160,9 +204,25 @@ describe('origin lists', () => {
     ['', []],
     ['https://app.example, http://localhost:3000', ['https://app.example', 'http://localhost:3000']],
     ['https://app.example/', ['https://app.example']],
+    ['HTTPS://App.Example:443, http://LOCALHOST:3000/', ['https://app.example', 'http://localhost:3000']],
+    ['https://müller.example', ['https://xn--mller-kva.example']],
+    ['app://obsidian.md', ['app://obsidian.md']],
+    ['capacitor://localhost/, ionic://localhost', ['capacitor://localhost', 'ionic://localhost']],
+    ['tauri://localhost,app://-', ['tauri://localhost', 'app://-']],
+    ['chrome-extension://abcdefghijklmnopabcdefghijklmnop', ['chrome-extension://abcdefghijklmnopabcdefghijklmnop']],
+    ['safari-web-extension://E1D9-0AF3', ['safari-web-extension://e1d9-0af3']],
+    ['vscode-webview://0abc', ['vscode-webview://0abc']],
+    ['file://', ['file://']],
     ['https://app.example/path', BAD],
+    ['app://obsidian.md/index.html', BAD],
     ['app.example', BAD],
+    ['localhost:3000', BAD],
+    ['app://', BAD],
+    ['https://user@app.example', BAD],
+    ['https://app.example?x', BAD],
     ['null', BAD],
+    ['*', BAD],
+    ['https://*', BAD],
     ['file:///x', BAD],
   ])('%j', (value, expected) => expect(parse(originList('KMI_X', ''), value)).toEqual(expected));
 });

@@ -38,7 +38,7 @@ function failure(environment: Environment): KmiError {
 }
 
 const GOOD_AND_BAD: readonly [variable: string, good: string, bad: string][] = [
-  ['KMI_UPSTREAM_BASE_URL', 'http://127.0.0.1:9/v1', 'http://api.kimi.com/v1'],
+  ['KMI_UPSTREAM_BASE_URL', 'http://127.0.0.1:9/v1', 'http://gateway.example/v1'],
   ['KMI_UPSTREAM_ALLOWLIST', '*.kimi.com', 'https://api.kimi.com'],
   ['KMI_UPSTREAM_PROXY', 'socks5://127.0.0.1:1080', 'ftp://127.0.0.1'],
   ['KMI_PROXY_LISTEN', '[::1]:8080', '8080'],

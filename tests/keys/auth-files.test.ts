@@ -247,9 +247,9 @@ test.each([
 });
 
 test.each([
-  ['http://api.kimi.com/coding/v1'],
+  ['http://gateway.example/coding/v1'],
   ['ftp://api.kimi.com'],
-  ['api.kimi.com/coding'],
+  ['coding/v1'],
   ['https://user:secret@api.kimi.com'],
   ['https://api.kimi.com/?key=secret'],
   [`https://api.kimi.com/${'/'.repeat(500_000)}secret`],

@@ -67,7 +67,7 @@ test.each([
   ['an OAuth login', '[providers."managed:kimi-code"]\napi_key = ""\noauth = { key = "x" }', /without an API key/],
   ['no key', '[providers.moonshot-ai]\ntype = "kimi"', /no api_key/],
   ['an odd key', '[providers.x]\napi_key = "sk-secret ключ"', /header/],
-  ['a bad URL', '[providers.x]\napi_key = "sk-secret"\nbase_url = "http://api.kimi.com"', /https/],
+  ['a bad URL', '[providers.x]\napi_key = "sk-secret"\nbase_url = "http://gateway.example"', /https/],
   ['a host not allowed', '[providers.x]\napi_key = "sk-secret"\nbase_url = "https://evil.example"', /ALLOWLIST/],
 ])('%s is named without a secret', async (_what, text, problem) => {
   const account = await read(text);

@@ -1,0 +1,14 @@
+/** The upstream's two products, by the hosts of their APIs: the coding plan, and the Open Platform with pay-as-you-go keys. */
+export type KimiProduct = 'coding' | 'platform';
+
+const PRODUCTS: ReadonlyMap<string, KimiProduct> = new Map([
+  ['api.kimi.com', 'coding'],
+  ['api.kimi.ai', 'coding'],
+  ['api.moonshot.ai', 'platform'],
+  ['api.moonshot.cn', 'platform'],
+]);
+
+/** Whose API a host is; null for all others. `hostname` in small letters. */
+export function kimiProductAt(hostname: string): KimiProduct | null {
+  return PRODUCTS.get(hostname) ?? null;
+}
