@@ -22,6 +22,7 @@ It follows the auth files and the state: keys that come and go, \`kmi rotate\` a
     options: [
       { flags: '--daemon', help: 'run in the background (the default)' },
       { flags: '--foreground', help: 'stay in this terminal until Ctrl+C' },
+      { flags: '--detached', help: 'as the background proxy: do not hold the folder it was started in', hidden: true },
       { flags: '--make-token', help: 'first make a client token that clients must send (proxy.token), unless one is set' },
       { flags: '--simulate-without-keys', help: 'when there are no keys, serve a simulated upstream instead of failing' },
     ],

@@ -1,5 +1,5 @@
-import { homedir } from 'node:os';
 import { resolve } from 'node:path';
+import { homeFolder } from './home-folder.ts';
 
 /** One row of the settings table. */
 export type Setting<Value> = {
@@ -78,7 +78,7 @@ export function path(variable: string, fallback: string, help: string): Setting<
 
 export function expandPath(value: string): string {
   if (value === '') return '';
-  if (value === '~' || value.startsWith('~/')) return resolve(homedir(), value.slice(2));
+  if (value === '~' || value.startsWith('~/')) return resolve(homeFolder(), value.slice(2));
   return resolve(value);
 }
 

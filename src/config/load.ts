@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parse as parseDotenv } from 'dotenv';
 import { KmiError, reasonOf } from '../errors.ts';
 import { withoutBlankLines } from './blank-lines.ts';
+import { homeFolder } from './home-folder.ts';
 import { BadValue, expandPath, isAllowedHost, type Setting } from './kinds.ts';
 import { readProxyToken, readSettingsFile, tokenPath } from './own-files.ts';
 import { type Config, SETTINGS, type SettingName } from './settings.ts';
+import { workingFolder } from './working-folder.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -29,7 +30,7 @@ type Problem = { readonly variable: string; readonly value: string; readonly acc
  * Reads the settings: a file named by `KMI_ENV_PATH` goes before the environment, a `.env` found in `cwd` after it.
  * Throws `bad_settings` naming every unacceptable value at once.
  */
-export function loadConfig(environment: Environment = process.env, cwd: string = process.cwd()): LoadedConfig {
+export function loadConfig(environment: Environment = process.env, cwd: string = workingFolder().path): LoadedConfig {
   const envFile = readEnvFile(environment, cwd);
   const problems: Problem[] = [];
   const values: Record<string, unknown> = {};
@@ -111,8 +112,9 @@ function findText(row: Setting<unknown>, environment: Environment, envFile: EnvF
 
 function defaultAuthsDir(cwd: string): string {
   const local = resolve(cwd, '_auths');
-  const shared = join(homedir(), '.kimi', '_auths');
-  return !existsSync(local) && existsSync(shared) ? shared : local;
+  if (existsSync(local)) return local;
+  const shared = join(homeFolder(), '.kimi', '_auths');
+  return existsSync(shared) ? shared : local;
 }
 
 /** Rules between settings. */

@@ -1,3 +1,4 @@
+import { delimiter, resolve } from 'node:path';
 import { SETTINGS } from '../config/settings.ts';
 
 type Variables = Readonly<Record<string, string | undefined>>;
@@ -15,14 +16,28 @@ const PASSED: ReadonlySet<string> = new Set([
 
 /**
  * The environment of the background proxy. It lives on long after the shell that started it, so the shell's other secrets
- * (API keys, tokens of other tools) are not handed down to it.
+ * (API keys, tokens of other tools) are not handed down to it. It leaves the folder it was started in, so a path that Node
+ * follows later than at its start is made absolute.
  */
-export function daemonEnvironment(environment: Variables): Variables {
+export function daemonEnvironment(environment: Variables, cwd: string): Variables {
   const settings = new Set(Object.values(SETTINGS).map(({ variable }) => variable.toLowerCase()));
+  const isPassed = (lower: string) => settings.has(lower) || PASSED.has(lower) || lower.startsWith('lc_');
   return Object.fromEntries(
-    Object.entries(environment).filter(([name]) => {
+    Object.entries(environment).flatMap(([name, value]) => {
       const lower = name.toLowerCase();
-      return settings.has(lower) || PASSED.has(lower) || lower.startsWith('lc_');
+      if (!isPassed(lower)) return [];
+      return [[name, READ_LATE.has(lower) && value ? absolute(value, cwd) : value]];
     }),
   );
+}
+
+/** Certificates, read when the first TLS connection is made. */
+const READ_LATE: ReadonlySet<string> = new Set(['node_extra_ca_certs', 'ssl_cert_file', 'ssl_cert_dir']);
+
+/** A path, or several as they stand in a PATH. */
+function absolute(value: string, cwd: string): string {
+  return value
+    .split(delimiter)
+    .map((each) => (each === '' ? each : resolve(cwd, each)))
+    .join(delimiter);
 }
