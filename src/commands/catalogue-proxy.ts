@@ -41,6 +41,7 @@ It follows the auth files and the state: keys that come and go, \`kmi rotate\` a
       [2, 'wrong usage, or nobody to ask and no --yes'],
     ],
     options: STOP_OPTIONS,
+    withoutToken: true,
     load: () => import('./proxy-stop.ts'),
   },
   {
@@ -78,6 +79,7 @@ With --since the rotated files are searched too, and lines without a time go wit
       { flags: '--app', help: "the app's own log, JSON lines" },
       { flags: '--since <when>', help: 'a span (30s, 10m, 1h, 2d) or an ISO time' },
     ],
+    withoutToken: true,
     load: () => import('./proxy-logs.ts'),
   },
 ];

@@ -15,6 +15,7 @@ The subcommands \`rotate auto\` and \`rotate off\` turn auto-rotation on and off
       [1, 'no key is eligible, or there are none'],
     ],
     rootFlag: '--rotate',
+    withoutToken: true,
     load: () => import('./rotate.ts'),
   },
   {
@@ -54,6 +55,7 @@ The strategy chosen here holds until another is chosen, and goes before KMI_ROTA
     summary: 'turn auto-rotation off: requests stay with the active key',
     details: 'A running proxy follows within a second. `kmi rotate` picks another active key.',
     examples: ['kmi rotate off'],
+    withoutToken: true,
     load: () => import('./rotate-off.ts'),
   },
   {

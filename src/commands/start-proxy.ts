@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { sayUnreadableKeys } from '../app-folders.ts';
 import { zonedStamp } from '../core/zoned-time.ts';
 import { examineDaemon } from '../daemon/examine.ts';
 import type { DaemonState } from '../daemon/judge.ts';
@@ -57,7 +58,8 @@ function sayAlreadyRunning(context: CommandContext, state: Extract<DaemonState, 
 
 async function start(context: CommandContext, simulateWithoutKeys: boolean): Promise<number> {
   const { config, cwd, environment, out, err, style, errStyle, width } = context;
-  const { keys } = await loadRegistry(config);
+  const { keys, skipped } = await loadRegistry(config);
+  sayUnreadableKeys(skipped, config, (message) => err(`kmi: ${message}`));
   if (keys.length === 0 && !simulateWithoutKeys) throw new KmiError('no_keys', `There are no keys in ${config.authsDir}.`);
   err(keys.length > 0 ? renderMode(config, errStyle) : `${errStyle.warn('Simulated upstream')}: there are no keys.`);
   const result = await startDaemon(config, {

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parse as parseDotenv } from 'dotenv';
 import { KmiError, reasonOf } from '../errors.ts';
+import { explainDenied } from '../files/access.ts';
 import { withoutBlankLines } from './blank-lines.ts';
 import { homeFolder } from './home-folder.ts';
 import { BadValue, expandPath, isAllowedHost, type Setting } from './kinds.ts';
@@ -22,6 +23,8 @@ export type LoadedConfig = {
   readonly sources: { readonly [Name in SettingName]: Source };
   /** The env file that was read, or null. */
   readonly envFile: string | null;
+  /** Why the installation's client token cannot be used; `config` is then without one. */
+  readonly tokenProblem: KmiError | null;
 };
 
 type Problem = { readonly variable: string; readonly value: string; readonly accepts: string };
@@ -48,9 +51,11 @@ export function loadConfig(environment: Environment = process.env, cwd: string =
   }
 
   if (values.authsDir === '') values.authsDir = defaultAuthsDir(cwd);
+  let tokenProblem: KmiError | null = null;
   if (values.proxyToken === '') {
     const token = readProxyToken(String(values.stateDir), { enforcePerms: values.enforceFilePerms === true });
-    if (token !== null) {
+    if (token instanceof KmiError) tokenProblem = token;
+    else if (token !== null) {
       values.proxyToken = token;
       sources.proxyToken = { kind: 'file', file: tokenPath(String(values.stateDir)) };
     }
@@ -63,6 +68,7 @@ export function loadConfig(environment: Environment = process.env, cwd: string =
     config: Object.freeze(values) as Config,
     sources: Object.freeze(sources) as LoadedConfig['sources'],
     envFile: envFile?.path ?? null,
+    tokenProblem,
   });
 }
 
@@ -80,6 +86,8 @@ function readEnvFile(environment: Environment, cwd: string): EnvFile | null {
   } catch (error) {
     if (error instanceof KmiError) throw error;
     const reason = reasonOf(error);
+    const denied = explainDenied(error, [path]);
+    if (denied !== null) throw new KmiError('bad_settings', denied.text, { hint: denied.fix, cause: error });
     if (named === '' && (reason === 'ENOENT' || reason === 'ENOTDIR')) return null;
     throw new KmiError('bad_settings', `The env file ${path} cannot be read (${reason}).`, {
       hint: named === '' ? 'Make it readable or remove it.' : 'Correct KMI_ENV_PATH or make the file readable.',

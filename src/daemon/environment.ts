@@ -7,6 +7,8 @@ type Variables = Readonly<Record<string, string | undefined>>;
 const PASSED: ReadonlySet<string> = new Set([
   'kmi_env_path',
   'kmi_debug',
+  // Who is behind root: what the proxy writes must stay that user's.
+  ...['sudo_uid', 'doas_user', 'pkexec_uid'],
   ...['home', 'user', 'username', 'logname', 'userprofile', 'path', 'shell'],
   ...['tz', 'lang', 'language', 'no_color', 'tmpdir', 'temp', 'tmp'],
   ...['http_proxy', 'https_proxy', 'all_proxy', 'no_proxy', 'ssl_cert_file', 'ssl_cert_dir'],

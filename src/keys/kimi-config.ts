@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, chown, link, open, realpath, rename, rm } from 'node:fs/promises';
-import { isAbsolute, join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 import { knownHome } from '../config/home-folder.ts';
 import { isLoopbackHost, parseBaseUrl } from '../config/kinds.ts';
 import type { Key } from '../core/key.ts';
+import { keepOwner } from '../files/keep-owner.ts';
 import { exists, PRIVATE_FILE, replaceFile } from '../files/private.ts';
 import { type BoundedFile, codeOf, decodeUtf8, readBoundedFile } from './bounded-file.ts';
 import type { CredentialField } from './kimi-credentials.ts';
@@ -123,6 +124,7 @@ async function writeOnce(path: string, bytes: Uint8Array): Promise<void> {
   try {
     const handle = await open(temporary, 'wx', PRIVATE_FILE);
     try {
+      await keepOwner(handle, dirname(path));
       await handle.writeFile(bytes);
       await handle.sync();
     } finally {

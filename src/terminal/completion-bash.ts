@@ -1,5 +1,5 @@
+import { shellQuote } from '../core/shell-quote.ts';
 import type { Completed, CompletedCommand } from './completion-model.ts';
-import { shellQuote } from './shell-quote.ts';
 
 /** Works with bash 3.2, which macOS ships: no `compopt` needed, no associative arrays, no bash-completion package. */
 export function renderBash(commands: readonly CompletedCommand[]): string {

@@ -1,5 +1,5 @@
+import { shellQuote } from '../core/shell-quote.ts';
 import type { Completed, CompletedCommand } from './completion-model.ts';
-import { shellQuote } from './shell-quote.ts';
 
 export function renderZsh(commands: readonly CompletedCommand[]): string {
   const known = commands.map(({ name }) => name).filter((name) => name !== '');
