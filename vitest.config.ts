@@ -5,6 +5,7 @@ export default defineConfig({
     include: ['tests/**/*.test.ts'],
     exclude: ['tests/clients/**', '**/node_modules/**'],
     pool: 'forks',
+    setupFiles: ['tests/support/node-warnings.ts'],
     // Binaries, terminals and faults run in real time; on a busy machine one may come too late. Twice more, and it is a fault.
     retry: process.env.CI === undefined ? 0 : 2,
     // Tests of the built binary start further processes; more workers make them wait for each other.

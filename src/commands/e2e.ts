@@ -162,7 +162,7 @@ async function sendAndJudge(
 ): Promise<RotationCheck> {
   const path = `${config.proxyBasePath}${options.endpoint.startsWith('/') ? '' : '/'}${options.endpoint}`;
   const endpoint = parseTarget(path, config.proxyBasePath)?.endpoint;
-  const traffic = await openTraffic(config, `${origin}${path}`, options.timeoutMs);
+  const traffic = await openTraffic(config, `${origin}${path}`, { timeoutMs: options.timeoutMs, signal: ending.signal });
   const now = app.clock();
   const ready = candidatesOf(app).filter((candidate) => standingOf(candidate, now).is === 'ready');
   const { strategy } = strategyInForce(app.store.state.strategy, config.rotateStrategy);
@@ -180,7 +180,7 @@ async function sendAndJudge(
     let toldMode = false;
     for (let n = 1; n <= batches && !ending.signal.aborted; n++) {
       const size = Math.min(options.batch, options.requests - answers.length);
-      const batch = await Promise.all(Array.from({ length: size }, () => traffic.send(ending.signal)));
+      const batch = await Promise.all(Array.from({ length: size }, () => traffic.send()));
       if (ending.signal.aborted) break;
       answers.push(...batch);
       if (!toldMode) toldMode = tellOtherMode(batch, config.dryRun, err);

@@ -33,6 +33,12 @@ it('without a proxy it starts one in dry-run, tells the progress of each batch a
   expect((await runKmi([...QUICK, '-n', '3'], { env: rotating(home) })).code).toBe(0);
 });
 
+it('many requests side by side are no trouble to Node', async () => {
+  const home = await homeWithKeys(['ada', 'ben'], true);
+  // Its standard error is looked through for warnings, as every process's is.
+  expect(await runKmi([...QUICK, '-n', '60', '--batch', '30'], { env: rotating(home) })).toMatchObject({ code: 0 });
+});
+
 it('--json prints one value', async () => {
   const home = await homeWithKeys(['ada', 'ben'], true);
   const { code, stdout } = await runKmi([...QUICK, '-n', '20', '--json'], { env: rotating(home) });

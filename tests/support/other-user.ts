@@ -3,6 +3,7 @@ import { chmod, cp, mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { cleanUp } from './cleanup.ts';
+import { noteNodeWarnings } from './node-warnings.ts';
 
 const CHECKOUT = resolve(import.meta.dirname, '../..');
 
@@ -28,6 +29,7 @@ export async function runAs(args: readonly string[], { env, cwd, uid = USER }: R
     const options = { env: { PATH: process.env.PATH ?? '', ...env }, cwd, uid, gid: uid, timeout: 30_000 };
     const child = execFile(node, [cli, ...args], options, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
+      noteNodeWarnings(`kmi ${args.join(' ')}`, stderr);
       done({ code, stdout, stderr, text: stdout + stderr });
     });
     child.stdin?.on('error', () => undefined);

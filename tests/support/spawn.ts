@@ -5,6 +5,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { cleanUp } from './cleanup.ts';
+import { nodeWarningIn, noteNodeWarnings } from './node-warnings.ts';
 
 export type SpawnOptions = {
   /** The whole of the child's settings; nothing is taken from the environment of the tests but PATH. */
@@ -20,7 +21,7 @@ export type SpawnOptions = {
 export type Ended = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
 export type Finished = Ended & { readonly stdout: string; readonly stderr: string };
 
-/** Runs the built binary to its end. Rejects, with what was printed, when it takes longer than `timeoutMs`. */
+/** Runs the built binary to its end. Rejects, with what was printed, when it takes longer than `timeoutMs` or Node warned. */
 export async function runKmi(
   args: readonly string[],
   { timeoutMs = 20_000, ...options }: SpawnOptions & { readonly timeoutMs?: number } = {},
@@ -30,6 +31,8 @@ export async function runKmi(
     running.child.kill('SIGKILL');
     return `\`kmi ${args.join(' ')}\` still runs after ${timeoutMs} ms.\n${running.output()}`;
   });
+  const warning = nodeWarningIn(running.stderr());
+  if (warning !== null) throw new Error(`\`kmi ${args.join(' ')}\` printed a warning of Node's:\n${warning}`);
   return { ...ended, stdout: running.stdout(), stderr: running.stderr() };
 }
 
@@ -60,6 +63,7 @@ export async function startKmi(args: readonly string[], options: SpawnOptions = 
   cleanUp(async () => {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
     await ended;
+    noteNodeWarnings(`kmi ${args.join(' ')}`, printed.stderr);
   });
 
   const printed = { stdout: '', stderr: '', both: '' };
