@@ -155,7 +155,10 @@ export const completionCommand = (rows: () => readonly CommandRow[]): CommandRow
   fish   once:               kmi completion fish >
                                ~/.config/fish/completions/kmi.fish`,
   examples: ['source <(kmi completion bash)', 'kmi completion fish | source'],
-  options: [{ flags: '--labels', help: 'the labels of the keys, one a line', hidden: true }],
+  options: [
+    { flags: '--labels', help: 'the labels of the keys, one a line', hidden: true },
+    { flags: '--requests', help: 'what names the newest requests, one a line', hidden: true },
+  ],
   withoutToken: true,
   load: async () => ({ run: (await import('./completion.ts')).completionOf(rows()) }),
 });

@@ -85,11 +85,11 @@ Tokens are kept by day, for the last 100 days with any, and saved within a secon
   {
     name: 'why',
     group: 'See what is going on',
-    args: '<request>',
+    args: '[request]',
     summary: 'tell how a request found its key: who was tried, skipped, why',
     details:
-      'A request is named by its id, by the first 6 characters of it or more, as `kmi trace` shows them, or by `last`. Told are the keys that were tried and passed over, why the one was chosen, the session the request belongs to and its tokens, as far as the trace has them.',
-    examples: ['kmi why 3f2a9c1d', 'kmi why last', 'kmi why last --json'],
+      'A request is named by its id, by the first 6 characters of it or more, as `kmi trace` shows them, or by `last`, which is also meant when none is named. Told are the keys that were tried and passed over, why the one was chosen, the session the request belongs to and its tokens, as far as the trace has them.',
+    examples: ['kmi why', 'kmi why 3f2a9c1d', 'kmi why last --json'],
     exitCodes: [
       [0, 'told'],
       [1, 'the trace has no such request'],

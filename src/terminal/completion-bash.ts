@@ -34,7 +34,7 @@ ${values.join('\n')}
       ;;
   esac
   case "$want" in
-    labels) command kmi completion --labels 2>/dev/null ;;
+    labels | requests) command kmi completion "--$want" 2>/dev/null ;;
     files) printf '%s\\n' '*files' ;;
     command) printf '%s\\n' '*command' ;;
     words*) for word in \${want#words}; do printf '%s\\n' "$word"; done ;;

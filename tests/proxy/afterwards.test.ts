@@ -62,9 +62,10 @@ describe('what is left for afterwards', () => {
   });
 });
 
-it('no two requests have the same id, and each is a UUID of version 4', () => {
+it('no two requests have the same id, not even its first six digits, and each is a UUID of version 4', () => {
   const ids = Array.from({ length: 100_000 }, nextRequestId);
   expect(new Set(ids).size).toBe(100_000);
+  expect(new Set(ids.map((id) => id.slice(0, 6))).size).toBe(100_000);
   for (const id of [ids[0], ids[255], ids[99_999]])
     expect(id).toMatch(/^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/);
 });
