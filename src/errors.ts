@@ -41,6 +41,7 @@ export const ERRORS = {
   body_too_large: { http: 413, exit: 1, hint: 'Send less, or raise KMI_PROXY_MAX_BODY_MB.' },
   body_timeout: { http: 408, exit: 1, hint: 'Send the request again, or raise KMI_PROXY_BODY_TIMEOUT_SECONDS.' },
   bad_method: { http: 405, exit: 1, hint: 'Use another method.' },
+  bad_framing: { http: 400, exit: 1, hint: 'Send it over HTTP/1.1, or with a Content-Length.' },
   bad_path: { http: 400, exit: 1, hint: 'Use a plain path below the base path.' },
   not_found: { http: 404, exit: 1, hint: 'The proxy serves its base path and /healthz.' },
   upstream_unreachable: { http: 502, exit: 1, hint: 'Check the network and KMI_UPSTREAM_BASE_URL with `kmi doctor`.' },
