@@ -37,9 +37,9 @@ describe('what is left for afterwards', () => {
     const { done, leftover } = leftovers();
     const afterwards = new Afterwards();
     afterwards.add(leftover(1), 0);
-    await vi.waitFor(() => expect(done).toEqual([1]));
+    await vi.waitFor(() => expect(done).toEqual([1]), 15_000);
     afterwards.add(leftover(2), 0);
-    await vi.waitFor(() => expect(done).toEqual([1, 2]));
+    await vi.waitFor(() => expect(done).toEqual([1, 2]), 15_000);
   });
 
   it('is done in this turn when it keeps much in memory, and what came before is done first', async () => {

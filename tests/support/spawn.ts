@@ -24,7 +24,7 @@ export type Finished = Ended & { readonly stdout: string; readonly stderr: strin
 /** Runs the built binary to its end. Rejects, with what was printed, when it takes longer than `timeoutMs` or Node warned. */
 export async function runKmi(
   args: readonly string[],
-  { timeoutMs = 20_000, ...options }: SpawnOptions & { readonly timeoutMs?: number } = {},
+  { timeoutMs = 30_000, ...options }: SpawnOptions & { readonly timeoutMs?: number } = {},
 ): Promise<Finished> {
   const running = await startKmi(args, options);
   const ended = await withTimeout(running.ended, timeoutMs, () => {
@@ -46,7 +46,7 @@ export type RunningKmi = {
   readonly output: () => string;
   /** The first match in the output so far or to come. Rejects when the process ends or the time is over before. */
   readonly waitForOutput: (pattern: RegExp, timeoutMs?: number) => Promise<RegExpExecArray>;
-  /** Sends the signal and waits for the end; a process that stays for 15 s is killed and the wait rejects. */
+  /** Sends the signal and waits for the end; a process that stays for 30 s is killed and the wait rejects. */
   readonly stop: (signal?: NodeJS.Signals) => Promise<Ended>;
 };
 
@@ -85,13 +85,13 @@ export async function startKmi(args: readonly string[], options: SpawnOptions = 
     stdout: () => printed.stdout,
     stderr: () => printed.stderr,
     output,
-    waitForOutput: (pattern, timeoutMs = 15_000) =>
+    waitForOutput: (pattern, timeoutMs = 30_000) =>
       withTimeout(matchOutput(child, ended, output, pattern), timeoutMs, () => `No ${pattern} in ${timeoutMs} ms:\n${output()}`),
     stop: (signal = 'SIGTERM') => {
       child.kill(signal);
-      return withTimeout(ended, 15_000, () => {
+      return withTimeout(ended, 30_000, () => {
         child.kill('SIGKILL');
-        return `Still runs 15 s after ${signal}:\n${output()}`;
+        return `Still runs 30 s after ${signal}:\n${output()}`;
       });
     },
   };
