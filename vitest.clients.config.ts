@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     include: ['tests/clients/**/*.test.ts'],
     pool: 'forks',
+    setupFiles: ['tests/support/node-warnings.ts'],
     maxWorkers: 1,
     retry: process.env.CI === undefined ? 0 : 2,
     fileParallelism: false,

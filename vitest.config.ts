@@ -5,12 +5,15 @@ export default defineConfig({
     include: ['tests/**/*.test.ts'],
     exclude: ['tests/clients/**', '**/node_modules/**'],
     pool: 'forks',
+    setupFiles: ['tests/support/node-warnings.ts'],
     // Binaries, terminals and faults run in real time; on a busy machine one may come too late. Twice more, and it is a fault.
     retry: process.env.CI === undefined ? 0 : 2,
     // Tests of the built binary start further processes; more workers make them wait for each other.
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // For a machine that is busy with other work; what is waited for comes in a fraction of it.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    expect: { poll: { timeout: 15_000, interval: 20 } },
     coverage: {
       provider: 'v8',
       include: ['src/**/*.ts'],

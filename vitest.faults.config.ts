@@ -10,8 +10,10 @@ export default defineConfig({
   test: {
     include: ['tests/faults/**/*.test.ts'],
     pool: 'forks',
+    setupFiles: ['tests/support/node-warnings.ts'],
     maxWorkers: isLong ? 1 : 2,
-    testTimeout: isLong ? 120_000 : 30_000,
-    hookTimeout: 30_000,
+    testTimeout: isLong ? 120_000 : 60_000,
+    hookTimeout: 60_000,
+    expect: { poll: { timeout: 15_000, interval: 20 } },
   },
 });

@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { closeToOthers, sayUnreadableKeys, sayUnreadableState } from './app-folders.ts';
 import type { Config } from './config/settings.ts';
 import { watchConnections } from './connection-watch.ts';
 import type { KeyHealth } from './core/health.ts';
@@ -10,7 +11,6 @@ import type { Clock } from './core/time.ts';
 import type { TraceEvent } from './core/trace-event.ts';
 import { loadDryRun } from './dry-run.ts';
 import type { FetchedHealth } from './health/usage-client.ts';
-import { hardenAuths } from './keys/harden.ts';
 import { loadRegistry, type Registry } from './keys/registry.ts';
 import type { Log, LogFile } from './log.ts';
 import type { KeyPool } from './proxy/key-pool.ts';
@@ -27,6 +27,8 @@ export type AppOverrides = {
   readonly onTrace?: (event: TraceEvent) => void;
   /** What goes wrong without stopping a command: shown to the person. */
   readonly warn?: (message: string) => void;
+  /** For a command that looks on: when the state cannot be read, that is said and the rest is shown. Default false. */
+  readonly looksOn?: boolean;
   /** False leaves the permissions of the auth files as they are, for a command that reports on them. Default true. */
   readonly harden?: boolean;
   /** False asks no `/me` in the background: every key counts as an account of its own. Default true. */
@@ -53,8 +55,9 @@ export type App = {
 /** Reads keys and state. Throws `state_unusable`; an auths folder without keys is no error here. */
 export async function openApp(config: Config, overrides: AppOverrides = {}): Promise<App> {
   const clock = overrides.clock ?? Date.now;
-  if (overrides.registry === undefined && overrides.harden !== false) await closeToOthers(config, overrides);
+  if (overrides.registry === undefined && overrides.harden !== false) await closeToOthers(config, overrides.warn);
   const registry = overrides.registry ?? (await loadRegistry(config));
+  if (overrides.registry === undefined) sayUnreadableKeys(registry.skipped, config, overrides.warn);
   const secrets = new SecretSet([...registry.keys.map((key) => key.value), config.proxyToken]);
   let logFile: LogFile | null = null;
   const log = async (): Promise<LogFile> => {
@@ -65,7 +68,9 @@ export async function openApp(config: Config, overrides: AppOverrides = {}): Pro
     if (logFile === null) overrides.warn?.(describe(message, details));
     else logFile.warn(message, details);
   };
-  const store = await StateStore.open({ path: statePath(config.stateDir), clock, log: { warn } });
+  const path = statePath(config.stateDir);
+  const goesOnWithout = (error: unknown) => overrides.looksOn === true && sayUnreadableState(error, config, overrides.warn);
+  const store = await StateStore.open({ path, clock, log: { warn }, goesOnWithout });
   return {
     config,
     clock,
@@ -87,17 +92,6 @@ function describe(message: string, details: Record<string, unknown>): string {
   const parts = Object.entries(details).map(([name, value]) => `${name.replaceAll('_', ' ')}: ${String(value)}`);
   return parts.length === 0 ? message : `${message} (${parts.join(', ')})`;
 }
-
-/** Keys are for one user only. What cannot be closed is said loudly, each time. */
-async function closeToOthers({ authsDir, enforceFilePerms }: Config, { warn }: AppOverrides): Promise<void> {
-  const open = await hardenAuths(authsDir, { enforce: enforceFilePerms });
-  if (open.length === 0) return;
-  const more = open.length > SHOWN_PATHS ? ` and ${open.length - SHOWN_PATHS} more` : '';
-  const paths = open.slice(0, SHOWN_PATHS).join(', ');
-  warn?.(`other users of this machine can reach your keys: ${paths}${more}. Make files 600 and folders 700 (\`kmi doctor\`).`);
-}
-
-const SHOWN_PATHS = 3;
 
 async function openLogFile(config: Config, secrets: SecretSet): Promise<LogFile> {
   const { openLog } = await import('./log.ts');

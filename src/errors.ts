@@ -47,6 +47,7 @@ export const ERRORS = {
     exit: 1,
     hint: 'Correct KMI_UPSTREAM_BASE_URL, here or in the auth files: it must name the Kimi API, for example https://api.kimi.com/coding/v1.',
   },
+  bad_framing: { http: 400, exit: 1, hint: 'Send it over HTTP/1.1, or with a Content-Length.' },
   bad_path: { http: 400, exit: 1, hint: 'Use a plain path below the base path.' },
   not_found: { http: 404, exit: 1, hint: 'The proxy serves its base path and /healthz.' },
   upstream_unreachable: { http: 502, exit: 1, hint: 'Check the network and KMI_UPSTREAM_BASE_URL with `kmi doctor`.' },

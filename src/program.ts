@@ -31,16 +31,39 @@ function bareCommand(args: readonly string[]): CommandRow | null {
 }
 
 async function execute(row: CommandRow, options: Record<string, unknown>, flags: OutputFlags): Promise<number> {
-  const [{ loadConfig }, { createContext }, { run }] = await Promise.all([
+  const [{ loadConfig }, { createContext }, { closeStateFolder, nameObstacle }, { run }] = await Promise.all([
     import('./config/load.ts'),
     import('./commands/context.ts'),
+    import('./commands/state-folder.ts'),
     row.load(),
   ]);
   const context = createContext(loadConfig(), flags);
-  return (run as Command<Record<string, unknown>>)(context, options);
+  const { config, loaded } = context;
+  if (config.enforceFilePerms && row.onlyLooks !== true) closeStateFolder(config.stateDir);
+  if (context.cwdProblem !== null) {
+    process.stderr.write(
+      `kmi: the folder you are in ${context.cwdProblem}; kmi goes on as if it were called in ${context.cwd}.\n`,
+    );
+  }
+  if (loaded.tokenProblem !== null && row.withoutToken !== true) throw loaded.tokenProblem;
+  try {
+    return await (run as Command<Record<string, unknown>>)(context, options);
+  } catch (error) {
+    throw nameObstacle(error, config);
+  }
 }
 
-function report(error: unknown): number {
+/** What cannot be done without the folder we were called in, such as following a relative path, when that is gone. */
+function withoutFolder(error: unknown): unknown {
+  if ((error as { syscall?: unknown } | null)?.syscall !== 'uv_cwd') return error;
+  return new KmiError('bad_usage', 'The folder you are in is gone or closed to you, so a relative path leads nowhere.', {
+    hint: 'Go to another folder, or give an absolute path.',
+    cause: error,
+  });
+}
+
+function report(thrown: unknown): number {
+  const error = withoutFolder(thrown);
   if (error instanceof KmiError) {
     process.stderr.write(`kmi: ${error.message}\n     ${error.hint}\n`);
     return error.exitCode;

@@ -43,6 +43,7 @@ export const KEY_COMMANDS: readonly CommandRow[] = [
     details:
       'Each key is a file in the auths folder (KMI_AUTHS_DIR). A running proxy follows a change within a second. No command prints a key: lists show its first and last 4 characters, JSON the start of its hash.',
     examples: ['kmi keys', 'kmi keys add work', 'kmi keys test'],
+    withoutToken: true,
     load: () => import('./keys-list.ts'),
   },
   {
@@ -51,6 +52,7 @@ export const KEY_COMMANDS: readonly CommandRow[] = [
     details: 'Asks nobody; the state is what the proxy remembers. `kmi health` asks the upstream for the quota.',
     examples: ['kmi keys list', 'kmi keys list --json | jq -r ".keys[].label"'],
     options: [JSON_OPTION],
+    withoutToken: true,
     load: () => import('./keys-list.ts'),
   },
   {
@@ -74,6 +76,7 @@ The key is tested with one call of /usages, also in dry-run, and refused when th
       { flags: '--no-test', help: 'add it without asking the upstream about it' },
       { flags: '--key <key>', help: 'refused, with advice', hidden: true },
     ],
+    withoutToken: true,
     load: () => import('./keys-add.ts'),
   },
   {
@@ -89,6 +92,7 @@ The key is tested with one call of /usages, also in dry-run, and refused when th
       [2, 'wrong usage, or nobody to ask and no --yes'],
     ],
     options: [YES_OPTION, { flags: '--purge', help: 'delete the file for good' }],
+    withoutToken: true,
     load: () => import('./keys-remove.ts'),
   },
   {
@@ -98,6 +102,7 @@ The key is tested with one call of /usages, also in dry-run, and refused when th
     details:
       'Sets KMI_KEY_DISABLED=1 in the .env file of the key; that line changes and no other. A key from a .toml or .json file cannot be switched off, since those formats have no place for it: move it into an .env file.',
     examples: ['kmi keys disable work'],
+    withoutToken: true,
     load: () => import('./keys-disable.ts'),
   },
   {
@@ -106,6 +111,7 @@ The key is tested with one call of /usages, also in dry-run, and refused when th
     summary: 'switch keys on again',
     details: 'Sets KMI_KEY_DISABLED=0 in the .env file of the key; that line changes and no other.',
     examples: ['kmi keys enable work', 'kmi keys enable work spare'],
+    withoutToken: true,
     load: () => import('./keys-enable.ts'),
   },
   {
@@ -115,6 +121,7 @@ The key is tested with one call of /usages, also in dry-run, and refused when th
     details:
       'Sets KMI_KEY_LABEL in the .env file of the key, whose name stays. Counters, cooldown, block and being the active key go along. Older lines of trace and log keep the old label.',
     examples: ['kmi keys rename key-2 work'],
+    withoutToken: true,
     load: () => import('./keys-rename.ts'),
   },
   {
@@ -130,6 +137,7 @@ The key is tested with one call of /usages, also in dry-run, and refused when th
       [1, 'one was refused, gave no usable answer, or is not there'],
     ],
     options: [JSON_OPTION],
+    withoutToken: true,
     load: () => import('./keys-test.ts'),
   },
 ];
@@ -147,6 +155,10 @@ export const completionCommand = (rows: () => readonly CommandRow[]): CommandRow
   fish   once:               kmi completion fish >
                                ~/.config/fish/completions/kmi.fish`,
   examples: ['source <(kmi completion bash)', 'kmi completion fish | source'],
-  options: [{ flags: '--labels', help: 'the labels of the keys, one a line', hidden: true }],
+  options: [
+    { flags: '--labels', help: 'the labels of the keys, one a line', hidden: true },
+    { flags: '--requests', help: 'what names the newest requests, one a line', hidden: true },
+  ],
+  withoutToken: true,
   load: async () => ({ run: (await import('./completion.ts')).completionOf(rows()) }),
 });

@@ -22,6 +22,7 @@ It follows the auth files and the state: keys that come and go, \`kmi rotate\` a
     options: [
       { flags: '--daemon', help: 'run in the background (the default)' },
       { flags: '--foreground', help: 'stay in this terminal until Ctrl+C' },
+      { flags: '--detached', help: 'as the background proxy: do not hold the folder it was started in', hidden: true },
       { flags: '--make-token', help: 'first make a client token that clients must send (proxy.token), unless one is set' },
       { flags: '--simulate-without-keys', help: 'when there are no keys, serve a simulated upstream instead of failing' },
     ],
@@ -40,6 +41,7 @@ It follows the auth files and the state: keys that come and go, \`kmi rotate\` a
       [2, 'wrong usage, or nobody to ask and no --yes'],
     ],
     options: STOP_OPTIONS,
+    withoutToken: true,
     load: () => import('./proxy-stop.ts'),
   },
   {
@@ -77,6 +79,7 @@ With --since the rotated files are searched too, and lines without a time go wit
       { flags: '--app', help: "the app's own log, JSON lines" },
       { flags: '--since <when>', help: 'a span (30s, 10m, 1h, 2d) or an ISO time' },
     ],
+    withoutToken: true,
     load: () => import('./proxy-logs.ts'),
   },
 ];

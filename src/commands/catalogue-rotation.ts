@@ -15,6 +15,7 @@ The subcommands \`rotate auto\` and \`rotate off\` turn auto-rotation on and off
       [1, 'no key is eligible, or there are none'],
     ],
     rootFlag: '--rotate',
+    withoutToken: true,
     load: () => import('./rotate.ts'),
   },
   {
@@ -54,16 +55,17 @@ The strategy chosen here holds until another is chosen, and goes before KMI_ROTA
     summary: 'turn auto-rotation off: requests stay with the active key',
     details: 'A running proxy follows within a second. `kmi rotate` picks another active key.',
     examples: ['kmi rotate off'],
+    withoutToken: true,
     load: () => import('./rotate-off.ts'),
   },
   {
     name: 'e2e',
     group: 'Choose keys',
     summary: 'send requests through the proxy and check that keys share them',
-    details: `Starts a proxy for the time of the check when none runs. Counts that differ only because the requests do not divide by the keys are even. Keys that were passed over on the way (cooling down, blocked, low quota) are named and left out of the confidence. With the strategies sticky and quota, requests without a session such as these are shared among accounts, not keys.`,
+    details: `Starts a proxy for the time of the check when none runs. Counts that differ only because the requests do not divide by the keys are even. Keys that were passed over on the way (cooling down, blocked, low quota) are named and left out of the confidence; when one key alone could serve, nothing is judged. With the strategies sticky and quota, requests without a session such as these are shared among accounts, not keys.`,
     examples: ['kmi e2e', 'kmi e2e -n 120 --batch 20 --pause 0', 'kmi e2e --json'],
     exitCodes: [
-      [0, 'every request was answered and, with auto-rotation on, the shares are even'],
+      [0, 'every request was answered and, where several keys take turns, the shares are even'],
       [1, 'one failed, or the confidence is under --min-confidence'],
       [2, 'wrong usage'],
       [130, 'interrupted'],
@@ -71,7 +73,7 @@ The strategy chosen here holds until another is chosen, and goes before KMI_ROTA
     options: [
       { flags: '-n, --requests <count>', help: 'requests to send', default: '50' },
       { flags: '--batch <count>', help: 'requests sent side by side', default: '10' },
-      { flags: '--window <count>', help: 'newest requests over which confidence is taken', default: '50' },
+      { flags: '--window <count>', help: 'newest requests over which confidence is taken (default: all)' },
       { flags: '--endpoint <path>', help: 'path below the base path, asked with GET', default: '/models' },
       { flags: '--min-confidence <percent>', help: 'confidence that passes', default: '95' },
       { flags: '--timeout <seconds>', help: 'time for one request', default: '10' },

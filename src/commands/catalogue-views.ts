@@ -16,6 +16,7 @@ export const VIEW_COMMANDS: readonly CommandRow[] = [
     exitCodes: SERVES,
     options: [JSON_OPTION],
     rootFlag: '--status',
+    withoutToken: true,
     load: () => import('./status.ts'),
   },
   {
@@ -29,6 +30,7 @@ export const VIEW_COMMANDS: readonly CommandRow[] = [
     options: [JSON_OPTION],
     rootFlag: '--health',
     rootFlagAlias: '--all',
+    withoutToken: true,
     load: () => import('./health.ts'),
   },
   {
@@ -61,6 +63,7 @@ Confidence is 100 less the largest deviation of a key from the even share, in pe
       { flags: '--window <count>', help: 'requests over which confidence is taken (default 200)' },
     ],
     rootFlag: '--trace',
+    withoutToken: true,
     load: () => import('./trace.ts'),
   },
   {
@@ -76,22 +79,24 @@ Tokens are kept by day, for the last 100 days with any, and saved within a secon
       { flags: '--by <key|account|model|day|session>', help: 'what to sum by (default key)' },
       { flags: '--since <time>', help: 'a span such as 12h or 30d, or a date; from the start of that day (default 7d)' },
     ],
+    withoutToken: true,
     load: () => import('./usage.ts'),
   },
   {
     name: 'why',
     group: 'See what is going on',
-    args: '<request>',
+    args: '[request]',
     summary: 'tell how a request found its key: who was tried, skipped, why',
     details:
-      'A request is named by its id, by the first 6 characters of it or more, as `kmi trace` shows them, or by `last`. Told are the keys that were tried and passed over, why the one was chosen, the session the request belongs to and its tokens, as far as the trace has them.',
-    examples: ['kmi why 3f2a9c1d', 'kmi why last', 'kmi why last --json'],
+      'A request is named by its id, by the first 6 characters of it or more, as `kmi trace` shows them, or by `last`, which is also meant when none is named. Told are the keys that were tried and passed over, why the one was chosen, the session the request belongs to and its tokens, as far as the trace has them.',
+    examples: ['kmi why', 'kmi why 3f2a9c1d', 'kmi why last --json'],
     exitCodes: [
       [0, 'told'],
       [1, 'the trace has no such request'],
       [2, 'wrong usage, or several requests begin like that'],
     ],
     options: [JSON_OPTION],
+    withoutToken: true,
     load: () => import('./why.ts'),
   },
   {
@@ -110,6 +115,8 @@ Tokens are kept by day, for the last 100 days with any, and saved within a secon
       { flags: '--recheck-keys', help: 'ask the upstream about every key, also in dry-run; blocked keys that answer are freed' },
       { flags: '--clear-blocklist', help: 'free every blocked key without asking' },
     ],
+    onlyLooks: true,
+    withoutToken: true,
     load: () => import('./doctor.ts'),
   },
 ];

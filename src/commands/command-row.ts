@@ -32,6 +32,10 @@ export type CommandRow = {
   readonly rootFlagAlias?: string;
   /** What follows belongs to another program: all of it, or from the command named on. No option is read there. */
   readonly passesThrough?: 'everything' | 'command';
+  /** It needs no client token, so one that cannot be read is no reason to stop. */
+  readonly withoutToken?: true;
+  /** It reports how files lie on the disk and leaves them so. */
+  readonly onlyLooks?: true;
   readonly load: () => Promise<{ readonly run: Command<never> }>;
 };
 

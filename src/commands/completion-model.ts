@@ -62,10 +62,11 @@ function toFlag({ flags, help, values }: OptionRow): CompletedFlag {
   };
 }
 
-/** `<label>` asks for a key, `<bash|zsh>` for one of these words, `<path>` for a file; anything else only the person knows. */
+/** `<label>` asks for a key, `<request>` for one of the trace, `<bash|zsh>` for one of these words, `<path>` for a file; anything else only the person knows. */
 function toCompleted(placeholder: string): Completed {
   const name = placeholder.replace(/[<>[\].]/g, '');
   if (name.includes('|')) return { kind: 'words', words: name.split('|') };
   if (name === 'label' || name === 'labels') return { kind: 'labels' };
+  if (name === 'request') return { kind: 'requests' };
   return { kind: name === 'path' || name === 'file' || name === 'folder' ? 'files' : 'nothing' };
 }

@@ -2,14 +2,25 @@ import { detectShell } from '../core/shell-exports.ts';
 import { KmiError } from '../errors.ts';
 import { loadRegistry } from '../keys/registry.ts';
 import type { CompletionShell } from '../terminal/completion.ts';
+import { shortIdOf } from '../terminal/trace-text.ts';
 import type { CommandRow } from './command-row.ts';
 import type { Command } from './context.ts';
 
-type Options = { readonly args: readonly [string?]; readonly labels?: boolean };
+type Options = { readonly args: readonly [string?]; readonly labels?: boolean; readonly requests?: boolean };
 
-/** `kmi completion`: the script that completes `kmi` in a shell; with `--labels`, which the script calls, the labels of the keys. */
+/** Ids offered: as many as a trace shows at a time. */
+const IDS_OFFERED = 20;
+
+/** `kmi completion`: the script that completes `kmi` in a shell; with `--labels` and `--requests`, which the script calls, the labels of the keys and the names of requests. */
 export function completionOf(rows: readonly CommandRow[]): Command<Options> {
-  return async ({ config, environment, out }, { args: [name], labels = false }) => {
+  return async ({ config, environment, out }, { args: [name], labels = false, requests = false }) => {
+    if (requests) {
+      const [{ readLastEvents }, { tracePath }] = await Promise.all([import('../trace/reader.ts'), import('../trace/writer.ts')]);
+      const events = await readLastEvents(tracePath(config.stateDir), IDS_OFFERED);
+      out('last');
+      for (const event of events.reverse()) out(shortIdOf(event));
+      return 0;
+    }
     if (labels) {
       for (const { label } of (await loadRegistry(config)).keys) out(label);
       return 0;

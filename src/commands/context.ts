@@ -1,5 +1,6 @@
 import type { LoadedConfig } from '../config/load.ts';
 import type { Config } from '../config/settings.ts';
+import { workingFolder } from '../config/working-folder.ts';
 import { createStyle, type Style, wantsColor } from '../terminal/style.ts';
 
 /** The flags every command takes. */
@@ -11,6 +12,8 @@ export type CommandContext = {
   readonly config: Config;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
+  /** Why `cwd` is not the folder kmi was called in; null when it is. */
+  readonly cwdProblem: string | null;
   /** Writes a line to standard output. */
   readonly out: (line: string) => void;
   /** Writes a line to standard error. */
@@ -29,7 +32,7 @@ export type Command<Options> = (context: CommandContext, options: Options) => Pr
 export function createContext(
   loaded: LoadedConfig,
   flags: OutputFlags,
-  { environment = process.env, cwd = process.cwd() } = {},
+  { environment = process.env, folder = workingFolder() } = {},
 ): CommandContext {
   const config: Config = Object.freeze({
     ...loaded.config,
@@ -41,7 +44,8 @@ export function createContext(
     loaded,
     config,
     environment,
-    cwd,
+    cwd: folder.path,
+    cwdProblem: folder.problem,
     out: (line) => void process.stdout.write(`${line}\n`),
     err: (line) => void process.stderr.write(`${line}\n`),
     style: createStyle({ color: wantsColor(config, process.stdout, environment), plain: config.plain }),

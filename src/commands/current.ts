@@ -12,7 +12,7 @@ type Options = { readonly json?: boolean };
 
 /** `kmi current`: the quota of the account that the Kimi clients' own configs name. Exit 1 when none can be shown. */
 export const run: Command<Options> = async ({ config, environment, out, err, style, width }, { json = false }) => {
-  const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
+  const app = await openApp(config, { environment, looksOn: true, warn: (message) => err(`kmi: ${message}`) });
   try {
     const entries: CurrentEntry[] = [];
     const paths = kimiConfigPaths(environment, environment.HOME);

@@ -27,7 +27,7 @@ export const run: Command<Options> = async (context, options) => {
     throw new KmiError('bad_usage', '--recheck-keys and --clear-blocklist cannot stand together.');
   }
   const { config, environment, out, err, style, width } = context;
-  const app = await openApp(config, { environment, harden: false, warn: (message) => err(`kmi: ${message}`) });
+  const app = await openApp(config, { environment, looksOn: true, harden: false, warn: (message) => err(`kmi: ${message}`) });
   try {
     const report = await treat(context, app, options);
     const lines = json ? [JSON.stringify(toJson(context, report), null, 2)] : renderDoctor(report, { columns: width, style });

@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import type { ClientRequest } from 'node:http';
 import type { RequestOptions } from 'node:https';
 import { rootCertificates } from 'node:tls';
 import type { Config } from '../config/settings.ts';
@@ -9,14 +10,14 @@ import { VERSION } from '../version.ts';
 
 export type Traffic = {
   /** One GET through the proxy, its answer read to the end. Never rejects. */
-  send(signal: AbortSignal): Promise<CheckAnswer & { readonly isDryRun?: boolean }>;
+  send(): Promise<CheckAnswer & { readonly isDryRun?: boolean }>;
 };
 
-/** A sender of GET requests to `url`, with the proxy's token when one is set. */
+/** A sender of GET requests to `url`, with the proxy's token when one is set. The signal ends those under way. */
 export async function openTraffic(
   config: Pick<Config, 'proxyToken' | 'proxyTlsCert'>,
   url: string,
-  timeoutMs: number,
+  { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal },
 ): Promise<Traffic> {
   const isSecure = url.startsWith('https:');
   const { request } = isSecure ? await import('node:https') : await import('node:http');
@@ -29,10 +30,15 @@ export async function openTraffic(
     },
     ...(isSecure && config.proxyTlsCert !== '' ? await trustOwnCertificate(config.proxyTlsCert) : {}),
   };
+  // One listener for however many requests: Node warns of a signal that gathers more than ten.
+  const underWay = new Set<ClientRequest>();
+  signal.addEventListener('abort', () => {
+    for (const call of underWay) call.destroy(new Error('interrupted'));
+  });
   return {
-    send: (signal) =>
+    send: () =>
       new Promise((resolve) => {
-        const call = request(url, { ...options, signal }, (response) => {
+        const call = request(url, options, (response) => {
           response.on('error', (error) => finish({ error: reasonOf(error) }));
           response.on('end', () =>
             finish({ status: response.statusCode ?? 0, isDryRun: response.headers['x-kmi-dry-run'] === 'true' }),
@@ -45,8 +51,10 @@ export async function openTraffic(
         }, timeoutMs);
         const finish = (answer: CheckAnswer & { isDryRun?: boolean }) => {
           clearTimeout(timer);
+          underWay.delete(call);
           resolve(answer);
         };
+        underWay.add(call);
         call.on('error', (error) => finish({ error: reasonOf(error) }));
         call.end();
       }),

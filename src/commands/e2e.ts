@@ -2,16 +2,15 @@ import { stat } from 'node:fs/promises';
 import { type App, candidatesOf, openApp, serve } from '../app.ts';
 import type { Config } from '../config/settings.ts';
 import { CONFIDENCE_WANTED } from '../core/evenness.ts';
+import { modeOf, type ProxyMode } from '../core/proxy-mode.ts';
 import { type CheckAnswer, hasPassed, judgeRotation, type RotationCheck } from '../core/rotation-check.ts';
-import { type Candidate, standingOf } from '../core/standing.ts';
-import { strategyInForce } from '../core/strategy.ts';
+import { standingOf } from '../core/standing.ts';
 import type { TraceEvent } from '../core/trace-event.ts';
 import { probeProxy, proxyOrigin } from '../daemon/probe.ts';
 import { KmiError } from '../errors.ts';
 import { parseTarget } from '../proxy/target.ts';
 import { statePath } from '../state/store.ts';
-import { renderE2e } from '../terminal/e2e-view.ts';
-import { renderMode } from '../terminal/mode-line.ts';
+import { renderCheckMode, renderE2e } from '../terminal/e2e-view.ts';
 import { TraceFollower } from '../trace/follow.ts';
 import { tracePath } from '../trace/writer.ts';
 import type { Command, CommandContext } from './context.ts';
@@ -23,8 +22,8 @@ export type E2eOptions = {
   readonly requests: number;
   /** Requests sent side by side. */
   readonly batch: number;
-  /** Newest requests over which confidence is taken. */
-  readonly window: number;
+  /** Newest requests over which confidence is taken; null: all. */
+  readonly window: number | null;
   /** Path below the base path. */
   readonly endpoint: string;
   /** Percent. */
@@ -37,11 +36,10 @@ export type E2eOptions = {
   readonly json: boolean;
 };
 
-/** kmi-manager.md section 1. */
 export const E2E_DEFAULTS: E2eOptions = {
   requests: 50,
   batch: 10,
-  window: 50,
+  window: null,
   endpoint: '/models',
   minConfidence: CONFIDENCE_WANTED,
   timeoutMs: 10_000,
@@ -65,7 +63,7 @@ function parseFlags(flags: Flags): E2eOptions {
   return {
     requests: wholeNumber('--requests', flags.requests ?? '50', { min: 1, max: 100_000 }),
     batch: wholeNumber('--batch', flags.batch ?? '10', { min: 1, max: 1000 }),
-    window: wholeNumber('--window', flags.window ?? '50', { min: 1, max: 100_000 }),
+    window: flags.window === undefined ? null : wholeNumber('--window', flags.window, { min: 1, max: 100_000 }),
     endpoint: flags.endpoint ?? E2E_DEFAULTS.endpoint,
     minConfidence: decimalNumber('--min-confidence', flags.minConfidence ?? '95', { min: 0, max: 100 }),
     timeoutMs: 1000 * decimalNumber('--timeout', flags.timeout ?? '10', { min: 0.001, max: 3600 }),
@@ -89,12 +87,12 @@ export async function runE2e(context: CommandContext, options: E2eOptions): Prom
   const ending = untilSignalled(INTERRUPTED_EXIT);
   let close = () => app.close();
   try {
-    announce(context, app, options);
-    const { origin, isOurs, stop } = await proxyFor(app, options, context);
+    const { stop, ...proxy } = await proxyFor(app, options);
     close = stop;
-    if (!isOurs) await untilStateIsSeen(config, ending);
-    const check = await sendAndJudge(context, app, options, { origin, isOurs }, ending);
-    report(context, check, options, { origin, isOurs });
+    announce(context, app, options, proxy);
+    if (!proxy.isOurs) await untilStateIsSeen(config, ending);
+    const { check, mode } = await sendAndJudge(context, app, options, proxy, ending);
+    report(context, check, mode, options, proxy);
     return ending.signal.aborted ? ending.exitCode() : Number(!hasPassed(check));
   } finally {
     await close();
@@ -102,9 +100,10 @@ export async function runE2e(context: CommandContext, options: E2eOptions): Prom
   }
 }
 
-function announce({ config, err, errStyle: style }: CommandContext, app: App, { requests }: E2eOptions): void {
-  err(renderMode(config, style));
+function announce({ err, errStyle: style }: CommandContext, app: App, { requests }: E2eOptions, { mode, words }: Proxy): void {
+  if (mode !== null) err(renderCheckMode(mode, style));
   err(`${requests} requests go through the proxy.`);
+  err(words);
   if (isRotating(app)) return;
   err(style.warn('Auto-rotation is off: all of them go to the active key, so their distribution will'));
   err(`${style.warn('say nothing.')} \`kmi rotate auto\` turns it on.`);
@@ -114,21 +113,38 @@ function isRotating({ store, config }: App): boolean {
   return store.state.autoRotate && config.autoRotateAllowed;
 }
 
-type Proxy = { readonly origin: string /** Started for this check. */; readonly isOurs: boolean };
+type Proxy = {
+  readonly origin: string;
+  /** Started for this check. */
+  readonly isOurs: boolean;
+  /** What it says of itself; null: nothing. */
+  readonly mode: ProxyMode | null;
+  readonly words: string;
+};
 
-async function proxyFor(app: App, options: E2eOptions, { err }: CommandContext): Promise<Proxy & { stop: () => Promise<void> }> {
+async function proxyFor(app: App, options: E2eOptions): Promise<Proxy & { stop: () => Promise<void> }> {
   const { config } = app;
   const origin = withScheme(proxyOrigin(config), options.scheme);
   const found = await probeProxy(config);
   switch (found.kind) {
     case 'running':
-      err(`The proxy at ${origin} (pid ${found.pid}) is asked.`);
-      return { origin, isOurs: false, stop: () => app.close() };
+      return {
+        origin,
+        isOurs: false,
+        mode: modeSaidBy(found),
+        words: `The proxy at ${origin} (pid ${found.pid}) is asked.`,
+        stop: () => app.close(),
+      };
     case 'nothing': {
       if (app.registry.keys.length === 0) throw new KmiError('no_keys', `There are no keys in ${config.authsDir}.`);
       const serving = await serve(app);
-      err(`No proxy runs: one serves ${serving.proxy.origin} for this check.`);
-      return { origin: withScheme(serving.proxy.origin, options.scheme), isOurs: true, stop: () => serving.stop() };
+      return {
+        origin: withScheme(serving.proxy.origin, options.scheme),
+        isOurs: true,
+        mode: modeOf(config),
+        words: `No proxy runs: one serves ${serving.proxy.origin} for this check.`,
+        stop: () => serving.stop(),
+      };
     }
     case 'stranger':
       throw new KmiError('port_in_use', `Another program listens at ${origin} (it answered with ${found.answer}).`);
@@ -154,21 +170,21 @@ async function untilStateIsSeen({ stateDir }: Config, ending: Ending): Promise<v
 }
 
 async function sendAndJudge(
-  { err, config }: CommandContext,
+  { err, errStyle, config }: CommandContext,
   app: App,
   options: E2eOptions,
-  { origin }: Proxy,
+  { origin, mode: said }: Proxy,
   ending: Ending,
-): Promise<RotationCheck> {
+): Promise<{ readonly check: RotationCheck; readonly mode: ProxyMode | null }> {
   const path = `${config.proxyBasePath}${options.endpoint.startsWith('/') ? '' : '/'}${options.endpoint}`;
   const endpoint = parseTarget(path, config.proxyBasePath)?.endpoint;
-  const traffic = await openTraffic(config, `${origin}${path}`, options.timeoutMs);
+  const traffic = await openTraffic(config, `${origin}${path}`, { timeoutMs: options.timeoutMs, signal: ending.signal });
   const now = app.clock();
-  const ready = candidatesOf(app).filter((candidate) => standingOf(candidate, now).is === 'ready');
-  const { strategy } = strategyInForce(app.store.state.strategy, config.rotateStrategy);
-  const taking = strategy === 'round-robin' ? ready : firstOfAccounts(ready);
+  const candidates = candidatesOf(app);
+  const ready = candidates.filter((candidate) => standingOf(candidate, now).is === 'ready');
   const follower = await TraceFollower.open(tracePath(config.stateDir));
   const events: TraceEvent[] = [];
+  let mode = said;
   const answers: CheckAnswer[] = [];
   const readTrace = async () => {
     for (const event of await follower.next()) {
@@ -177,13 +193,15 @@ async function sendAndJudge(
   };
   try {
     const batches = Math.ceil(options.requests / options.batch);
-    let toldMode = false;
     for (let n = 1; n <= batches && !ending.signal.aborted; n++) {
       const size = Math.min(options.batch, options.requests - answers.length);
-      const batch = await Promise.all(Array.from({ length: size }, () => traffic.send(ending.signal)));
+      const batch = await Promise.all(Array.from({ length: size }, () => traffic.send()));
       if (ending.signal.aborted) break;
       answers.push(...batch);
-      if (!toldMode) toldMode = tellOtherMode(batch, config.dryRun, err);
+      if (mode === null) {
+        mode = modeShownBy(batch);
+        if (mode !== null) err(renderCheckMode(mode, errStyle));
+      }
       const failed = batch.filter((answer) => 'error' in answer || answer.status >= 400).length;
       err(
         `batch ${n}/${batches}: ${size - failed} answered${failed === 0 ? '' : `, ${failed} failed`}, ${answers.length}/${options.requests} sent`,
@@ -195,34 +213,24 @@ async function sendAndJudge(
   } finally {
     await follower.close();
   }
-  return judgeRotation({ answers, events, ready: taking.map(({ key }) => key.label), ...options });
-}
-
-/** With `sticky` and `quota` requests without a session take turns account by account, and its first key that can serve answers. */
-function firstOfAccounts(candidates: readonly Candidate[]): readonly Candidate[] {
-  const seen = new Set<string>();
-  return candidates.filter(({ state: { account } }) => {
-    if (account === null) return true;
-    const isFirst = !seen.has(account.id);
-    seen.add(account.id);
-    return isFirst;
-  });
-}
-
-/** The proxy that runs goes by its own settings. */
-function tellOtherMode(
-  batch: readonly { readonly isDryRun?: boolean; readonly status?: number }[],
-  dryRun: boolean,
-  err: (line: string) => void,
-): boolean {
-  const answered = batch.find(({ status }) => status !== undefined && status < 400);
-  if (answered === undefined || answered.isDryRun === dryRun) return false;
-  err(
-    answered.isDryRun === true
-      ? 'The proxy that runs is in dry-run: it sends nothing to the upstream.'
-      : 'The proxy that runs is live: these requests do go to the upstream.',
+  const accounts = candidates.flatMap(({ key, state }): [string, string][] =>
+    state.account === null ? [] : [[key.label, state.account.id]],
   );
-  return true;
+  const { window, minConfidence } = options;
+  const labels = ready.map(({ key }) => key.label);
+  const check = judgeRotation({ answers, events, ready: labels, accountOf: new Map(accounts), window, minConfidence });
+  return { check, mode };
+}
+
+/** What the proxy says of itself where it is asked how it is. */
+function modeSaidBy({ about }: { readonly kind: 'running'; readonly about?: { readonly mode: ProxyMode } }): ProxyMode | null {
+  return about?.mode ?? null;
+}
+
+/** One that does not say it shows it by its answers. */
+function modeShownBy(batch: readonly { readonly isDryRun?: boolean; readonly status?: number }[]): ProxyMode | null {
+  const answered = batch.find(({ status }) => status !== undefined && status < 400);
+  return answered === undefined ? null : modeOf({ dryRun: answered.isDryRun === true });
 }
 
 /** The trace is written behind the requests; lines that never come (a refused token) are not waited for long. */
@@ -237,23 +245,31 @@ async function untilTraced(isComplete: () => boolean, readTrace: () => Promise<v
   }
 }
 
-function report({ config, out, style, width }: CommandContext, check: RotationCheck, options: E2eOptions, proxy: Proxy): void {
+function report(
+  { config, out, style, width }: CommandContext,
+  check: RotationCheck,
+  mode: ProxyMode | null,
+  options: E2eOptions,
+  proxy: Proxy,
+): void {
   if (!options.json) {
     for (const line of renderE2e(check, { width, style, minConfidence: options.minConfidence })) out(line);
     return;
   }
   out(
     JSON.stringify({
-      mode: (check.isDryRun ?? config.dryRun) ? 'dry-run' : 'live',
+      mode,
       proxy: { url: `${proxy.origin}${config.proxyBasePath}`, started: proxy.isOurs },
-      round_robin: check.isRotating,
+      round_robin: check.turns === null ? null : check.turns !== 'nobody',
+      turns: check.turns,
       requests: { sent: check.sent, answered: check.answered, failed: check.sent - check.answered },
       failures: Object.fromEntries(check.failures),
       traced: check.traced,
-      window: options.window,
+      window: check.judged,
       distribution: Object.fromEntries(check.distribution.counts),
       passed_over: Object.fromEntries(check.passedOver.map(({ key, reasons }) => [key, reasons])),
       confidence: check.confidence,
+      sole_key: check.sole,
       min_confidence: options.minConfidence,
       passed: hasPassed(check),
     }),

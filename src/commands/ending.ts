@@ -54,6 +54,7 @@ export function untilSignalled(interruptExit = 0): Ending {
       }),
     stop() {
       process.off('SIGINT', onInterrupt).off('SIGTERM', onTerminate).off('SIGHUP', onHangUp);
+      process.stdout.off('error', onOutputError);
     },
   };
 }

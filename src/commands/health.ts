@@ -13,7 +13,7 @@ type Options = { readonly json?: boolean };
 
 /** `kmi health`: live `/usages` calls for every key. Exit 1 when no key can serve. Throws `no_keys`. */
 export const run: Command<Options> = async ({ config, environment, out, err, style, width }, { json = false }) => {
-  const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
+  const app = await openApp(config, { environment, looksOn: true, warn: (message) => err(`kmi: ${message}`) });
   try {
     if (app.registry.keys.length === 0 && !json) throw new KmiError('no_keys', `There are no keys in ${config.authsDir}.`);
     const candidates = await candidatesWithHealth(app);

@@ -13,7 +13,7 @@ type Options = { readonly json?: boolean };
 
 /** `kmi keys list`: every key and every file that gives none. Asks nobody; exit 0 also when there are none. */
 export const run: Command<Options> = async ({ config, environment, cwd, out, err, style, width }, { json = false }) => {
-  const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
+  const app = await openApp(config, { environment, looksOn: true, warn: (message) => err(`kmi: ${message}`) });
   try {
     const report: KeysReport = {
       config,

@@ -15,7 +15,7 @@ type Options = { readonly args: readonly [(readonly string[])?]; readonly json?:
 /** `kmi keys test`: one `/usages` call a key, also in dry-run. Changes nothing. Exit 1 when a key does not work. Throws `no_keys`. */
 export const run: Command<Options> = async (context, { args: [labels = []], json = false }) => {
   const { config, environment, out, err, style, errStyle, width } = context;
-  const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
+  const app = await openApp(config, { environment, looksOn: true, warn: (message) => err(`kmi: ${message}`) });
   try {
     const keys = labels.length === 0 ? app.registry.keys : findKeys(app.registry, labels);
     if (keys.length === 0) {

@@ -16,6 +16,7 @@ import { addressOf, startInBackground } from './start-proxy.ts';
 type Options = {
   readonly foreground?: boolean;
   readonly daemon?: boolean;
+  readonly detached?: boolean;
   readonly makeToken?: boolean;
   readonly simulateWithoutKeys?: boolean;
 };
@@ -23,15 +24,28 @@ type Options = {
 /** `kmi proxy`: starts the proxy in the background, or serves in this terminal until it is told to stop. */
 export const run: Command<Options> = async (
   given,
-  { foreground = false, daemon = false, makeToken = false, simulateWithoutKeys = false },
+  { foreground = false, daemon = false, detached = false, makeToken = false, simulateWithoutKeys = false },
 ) => {
   if (foreground && daemon) throw new KmiError('bad_usage', '--daemon and --foreground cannot stand together.');
   const context = makeToken ? await (await import('./make-token.ts')).makeToken(given) : given;
+  if (detached) leaveFolder(context.config.stateDir);
   for (const unused of context.loaded.unused) {
     context.err(`${context.errStyle.warn('Not used')}: ${unusedSettingText(unused)}`);
   }
   return foreground ? serveHere(context, simulateWithoutKeys) : startInBackground(context, { simulateWithoutKeys });
 };
+
+/** A process that stands in a folder keeps its disk from being unmounted, and is in the way when it is deleted. */
+function leaveFolder(stateDir: string): void {
+  for (const folder of [stateDir, '/']) {
+    try {
+      process.chdir(folder);
+      return;
+    } catch {
+      // Gone or closed: the root is always there.
+    }
+  }
+}
 
 async function serveHere(context: CommandContext, simulateWithoutKeys: boolean): Promise<number> {
   const { config, err, errStyle: style } = context;

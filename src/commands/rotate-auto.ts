@@ -31,7 +31,7 @@ export const run: Command<Options> = async (context, options) => {
     await saveState(app);
     const { strategy } = strategyInForce(app.store.state.strategy, config.rotateStrategy);
     await audit(app, 'auto_rotate_enabled', { strategy, keys: keys.length });
-    out(renderMode(config, style));
+    if (!config.autoRotateE2e) out(renderMode(config, style));
     out(`${style.good('Auto-rotation is on')} (${strategy}): a running proxy follows within a second.`);
     for (const line of wrapToWidth(`In this way ${STRATEGY_WORDS[strategy]}.`, viewWidth(width))) out(style.dim(line));
     const accounts = countAccounts(accountedKeys(candidatesOf(app).filter(({ key }) => !key.disabled)));

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { sayUnreadableKeys } from '../app-folders.ts';
 import { zonedStamp } from '../core/zoned-time.ts';
 import { examineDaemon } from '../daemon/examine.ts';
 import type { DaemonState } from '../daemon/judge.ts';
@@ -59,7 +60,8 @@ function sayAlreadyRunning(context: CommandContext, state: Extract<DaemonState, 
 async function start(context: CommandContext, simulateWithoutKeys: boolean): Promise<number> {
   const { config, cwd, environment, out, err, style, errStyle, width } = context;
   const registry = await loadRegistry(config);
-  const { keys } = registry;
+  const { keys, skipped } = registry;
+  sayUnreadableKeys(skipped, config, (message) => err(`kmi: ${message}`));
   if (keys.length === 0 && !simulateWithoutKeys) throw noKeys(config, registry);
   err(keys.length > 0 ? renderMode(config, errStyle) : `${errStyle.warn('Simulated upstream')}: there are no keys.`);
   const result = await startDaemon(config, {

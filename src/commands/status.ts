@@ -16,7 +16,7 @@ type Options = { readonly json?: boolean };
 /** `kmi status`: asks nobody but the local proxy. Exit 1 when no key can serve. */
 export const run: Command<Options> = async ({ loaded, config, environment, out, err, style, width }, { json = false }) => {
   const probing = probeProxy(config);
-  const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
+  const app = await openApp(config, { environment, looksOn: true, warn: (message) => err(`kmi: ${message}`) });
   try {
     const report: StatusReport = {
       config,

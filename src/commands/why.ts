@@ -1,4 +1,5 @@
 import { explainRequest } from '../core/explain.ts';
+import { oneLine } from '../core/one-line.ts';
 import { redact } from '../core/redact.ts';
 import { type TraceEvent, tokensOf } from '../core/trace-event.ts';
 import { KmiError, reasonOf } from '../errors.ts';
@@ -15,9 +16,9 @@ const PREFIX_MIN = 6;
 /** Matches that are named when a prefix fits several. */
 const MATCHES_MAX = 5;
 
-/** `kmi why <request>`: how one request found its key. */
+/** `kmi why [request]`: how one request, the last one unless another is named, found its key. */
 export const run: Command<Options> = async ({ config, out, style, width }, { args, json }) => {
-  const event = await findRequest(tracePath(config.stateDir), args[0] ?? '');
+  const event = await findRequest(tracePath(config.stateDir), args[0] ?? 'last');
   if (json === true) out(JSON.stringify(explanation(event)));
   else for (const line of renderWhy(event, { width, style })) out(line);
   return 0;
@@ -56,11 +57,14 @@ async function requestById(path: string, wanted: string): Promise<TraceEvent> {
   }
   throw new KmiError(
     'bad_usage',
-    `"${wanted}" is the beginning of several ids: ${found.map(({ request_id }) => request_id).join(', ')}.`,
-    {
-      hint: 'Give more of the id.',
-    },
+    `"${wanted}" is the beginning of several ids. The newest are:\n${found.map(named).join('\n')}`,
+    { hint: 'Give more of the id.' },
   );
+}
+
+/** An id with what tells its request from the others. */
+function named({ request_id, ts, status, key_label }: TraceEvent): string {
+  return `  ${oneLine(`${request_id}, ${ts}, ${status} ${key_label}`, 200)}`;
 }
 
 function explanation(event: TraceEvent): Record<string, unknown> {

@@ -1,5 +1,6 @@
-import { homedir, userInfo } from 'node:os';
+import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
+import { homeFolder, knownHome } from './home-folder.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -48,13 +49,13 @@ function lookUp(name: string, environment: Environment): string | null {
   if (!PATH_VARIABLES.includes(name.toLowerCase())) return null;
   const value = environment[name] ?? '';
   if (value !== '') return value;
-  return /^(?:HOME|USERPROFILE)$/i.test(name) ? homedir() : null;
+  return /^(?:HOME|USERPROFILE)$/i.test(name) ? knownHome() : null;
 }
 
 function expandHome(path: string): string | null {
   const [, name, rest] = /^~([^/\\]*)(.*)$/s.exec(path) ?? [];
   if (name === undefined || rest === undefined) return path;
-  return name === '' || name === ownName() ? `${homedir()}${rest}` : null;
+  return name === '' || name === ownName() ? `${homeFolder()}${rest}` : null;
 }
 
 /** Null where the system knows no name for the user, as in some containers. */

@@ -1,14 +1,16 @@
 import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { KmiError, reasonOf } from '../errors.ts';
+import { explainDenied } from '../files/access.ts';
 import { NOT_TEXT } from '../files/text-bytes.ts';
 import { mentionsUs, readEnvText } from './env-file.ts';
 import { expandPath } from './expand-path.ts';
+import { homeFolder } from './home-folder.ts';
 import { BadValue, isAllowedHost, PATH_WORDS, type Setting } from './kinds.ts';
 import { readProxyToken, readSettingsFile, tokenPath } from './own-files.ts';
 import { type Config, SETTINGS, type SettingName } from './settings.ts';
 import { findUnusedLines, findUnusedVariables, type Unused } from './unused.ts';
+import { workingFolder } from './working-folder.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -25,6 +27,8 @@ export type LoadedConfig = {
   readonly envFile: string | null;
   /** What was written for kmi, in that file or in the environment, and is not used. */
   readonly unused: readonly Unused[];
+  /** Why the installation's client token cannot be used; `config` is then without one. */
+  readonly tokenProblem: KmiError | null;
 };
 
 type Problem = { readonly variable: string; readonly value: string; readonly accepts: string };
@@ -33,7 +37,7 @@ type Problem = { readonly variable: string; readonly value: string; readonly acc
  * Reads the settings: a file named by `KMI_ENV_PATH` goes before the environment, a `.env` found in `cwd` after it.
  * Throws `bad_settings` naming every unacceptable value at once.
  */
-export function loadConfig(environment: Environment = process.env, cwd: string = process.cwd()): LoadedConfig {
+export function loadConfig(environment: Environment = process.env, cwd: string = workingFolder().path): LoadedConfig {
   const envFile = readEnvFile(environment, cwd);
   const problems: Problem[] = [];
   const values: Record<string, unknown> = {};
@@ -51,9 +55,11 @@ export function loadConfig(environment: Environment = process.env, cwd: string =
   }
 
   if (values.authsDir === '') values.authsDir = defaultAuthsDir(cwd);
+  let tokenProblem: KmiError | null = null;
   if (values.proxyToken === '') {
     const token = readProxyToken(String(values.stateDir), { enforcePerms: values.enforceFilePerms === true });
-    if (token !== null) {
+    if (token instanceof KmiError) tokenProblem = token;
+    else if (token !== null) {
       values.proxyToken = token;
       sources.proxyToken = { kind: 'file', file: tokenPath(String(values.stateDir)) };
     }
@@ -67,6 +73,7 @@ export function loadConfig(environment: Environment = process.env, cwd: string =
     sources: Object.freeze(sources) as LoadedConfig['sources'],
     envFile: envFile?.path ?? null,
     unused: Object.freeze([...(envFile?.unused ?? []), ...findUnusedVariables(environment)]),
+    tokenProblem,
   });
 }
 
@@ -90,6 +97,8 @@ function readEnvFile(environment: Environment, cwd: string): EnvFile | null {
   } catch (error) {
     if (error instanceof KmiError) throw error;
     const reason = reasonOf(error);
+    const denied = explainDenied(error, [path]);
+    if (denied !== null) throw new KmiError('bad_settings', denied.text, { hint: denied.fix, cause: error });
     if (named === '' && (reason === 'ENOENT' || reason === 'ENOTDIR')) return null;
     throw new KmiError('bad_settings', `The env file ${path} cannot be read (${reason}).`, {
       hint: named === '' ? 'Make it readable or remove it.' : 'Correct KMI_ENV_PATH or make the file readable.',
@@ -129,8 +138,9 @@ function findText(row: Setting<unknown>, environment: Environment, envFile: EnvF
 
 function defaultAuthsDir(cwd: string): string {
   const local = resolve(cwd, '_auths');
-  const shared = join(homedir(), '.kimi', '_auths');
-  return !existsSync(local) && existsSync(shared) ? shared : local;
+  if (existsSync(local)) return local;
+  const shared = join(homeFolder(), '.kimi', '_auths');
+  return existsSync(shared) ? shared : local;
 }
 
 /** Rules between settings. */

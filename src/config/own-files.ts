@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { KmiError, reasonOf } from '../errors.ts';
+import { explainDenied } from '../files/access.ts';
 import { isForeign } from '../files/owner.ts';
 import { NOT_TEXT, textOf } from '../files/text-bytes.ts';
 
@@ -34,10 +35,10 @@ export function tokenPath(stateDir: string): string {
 }
 
 /**
- * The client token of this installation, which `kmi proxy --make-token` made; null when there is none. Throws
- * `bad_settings` for a file that others could have read or written: a token they know protects nothing.
+ * The client token of this installation, which `kmi proxy --make-token` made; null when there is none. The error says why
+ * it cannot be used: it cannot be read, or others could have read or written it, and a token they know protects nothing.
  */
-export function readProxyToken(stateDir: string, { enforcePerms }: { readonly enforcePerms: boolean }): string | null {
+export function readProxyToken(stateDir: string, { enforcePerms }: { readonly enforcePerms: boolean }): string | KmiError | null {
   const path = tokenPath(stateDir);
   let file: SettingsFile;
   try {
@@ -45,15 +46,16 @@ export function readProxyToken(stateDir: string, { enforcePerms }: { readonly en
   } catch (error) {
     const reason = reasonOf(error);
     if (reason === 'ENOENT' || reason === 'ENOTDIR') return null;
-    throw new KmiError('bad_settings', `The client token ${path} cannot be read (${reason}).`, {
-      hint: 'Make it readable or remove it.',
-      cause: error,
-    });
+    const { text, fix } = explainDenied(error, [stateDir]) ?? {
+      text: `The client token ${path} cannot be read (${reason}).`,
+      fix: 'Make it readable or remove it.',
+    };
+    return new KmiError('bad_settings', text, { hint: fix, cause: error });
   }
   const isOpen = process.platform !== 'win32' && enforcePerms && (file.mode & 0o077) !== 0;
   if (file.isForeign || isOpen) {
     const why = file.isForeign ? 'belongs to another user' : 'can be read or written by other users';
-    throw new KmiError('bad_settings', `The client token ${path} ${why}.`, {
+    return new KmiError('bad_settings', `The client token ${path} ${why}.`, {
       hint: 'Remove it, then make a new one: `kmi proxy --make-token`.',
     });
   }

@@ -15,64 +15,78 @@ export type RotationCheck = {
   readonly failures: readonly (readonly [what: string, count: number])[];
   /** Requests found in the trace. */
   readonly traced: number;
-  /** What the trace says of the mode; null when it says nothing. */
-  readonly isDryRun: boolean | null;
-  /** Whether the trace shows auto-rotation: turns of keys, or of accounts; null when it shows neither mode. */
-  readonly isRotating: boolean | null;
-  /** All keys of the window. */
+  /** Who takes turns, by the trace: keys (round-robin), or accounts (sticky, quota); `nobody` with auto-rotation off; null: it does not say. */
+  readonly turns: 'keys' | 'accounts' | 'nobody' | null;
+  /** Every request that reached a key. */
   readonly distribution: Distribution;
-  /** 0 to 100, over the keys that took part in full; null when there is nothing to judge. */
+  /** Of those, the newest that were judged. */
+  readonly judged: number;
+  /** 0 to 100, over those who took part in full; null when there is nothing to judge. */
   readonly confidence: number | null;
   readonly isEven: boolean;
+  /** The one key that could serve from the first request to the last, or a key of the one account; null: there were several, or none. */
+  readonly sole: string | null;
   readonly passedOver: readonly PassedOver[];
 };
 
-/**
- * What a row of requests says of the rotation. `ready` are the labels that could serve when it began, so that one that
- * got nothing counts; where accounts take turns, one label an account. A key that was passed over or failed on the way is left out of the confidence: it had no full share
- * to get, and the walk is even among the others.
- */
-export function judgeRotation({
-  answers,
-  events,
-  ready,
-  window,
-  minConfidence,
-}: {
+export type RotationQuestion = {
   readonly answers: readonly CheckAnswer[];
   readonly events: readonly TraceEvent[];
+  /** Labels that could serve when it began, so that one that got nothing counts. */
   readonly ready: readonly string[];
-  readonly window: number;
+  /** The account of a key, where that is known. */
+  readonly accountOf: ReadonlyMap<string, string>;
+  /** Newest requests over which confidence is taken; null: all. */
+  readonly window: number | null;
   readonly minConfidence: number;
-}): RotationCheck {
-  const served = events.filter(({ key_label }) => key_label !== '').slice(-window);
-  const labels = served.map(({ key_label }) => key_label);
-  const passedOver = passedOverIn(served);
-  const excluded = new Set(passedOver.map(({ key }) => key));
-  const isRotating = rotatingIn(events);
-  const fullShare = distributionOf(
-    labels.filter((label) => !excluded.has(label)),
-    ready.filter((label) => !excluded.has(label)),
-  );
-  const isJudged = isRotating !== false && fullShare.total > 0;
+};
+
+/**
+ * What a row of requests says of the rotation. The trace says what the strategy in force promises them: that each key gets
+ * its turn or, since these requests have no session, each account. A key that was passed over or failed on the way is left
+ * out of the confidence: it had no full share to get, and the walk is even among the others.
+ */
+export function judgeRotation({ answers, events, ready, accountOf, window, minConfidence }: RotationQuestion): RotationCheck {
+  const turns = turnsIn(events);
+  const labels = events.map(({ key_label }) => key_label).filter((label) => label !== '');
+  const judgedEvents = events.filter(({ key_label }) => key_label !== '').slice(window === null ? 0 : -window);
+  const taker = turns === 'accounts' ? (label: string) => accountOf.get(label) ?? label : (label: string) => label;
+  const passedOver = passedOverIn(judgedEvents);
+  const excluded = new Set(passedOver.map(({ key }) => taker(key)));
+  const takersOf = (all: readonly string[]) => all.map(taker).filter((each) => !excluded.has(each));
+  const full = distributionOf(takersOf(judgedEvents.map(({ key_label }) => key_label)), takersOf(ready));
+  const isSole = turns !== 'nobody' && full.counts.length === 1;
+  const isJudged = turns !== 'nobody' && full.total > 0 && !isSole;
   const failures = countFailures(answers);
   return {
     sent: answers.length,
     answered: answers.length - failures.reduce((sum, [, count]) => sum + count, 0),
     failures,
     traced: events.length,
-    isDryRun: events.length === 0 ? null : events.some(({ dry_run }) => dry_run === true),
-    isRotating,
-    distribution: distributionOf(labels, isRotating === false ? [] : ready),
-    confidence: isJudged ? fullShare.confidence : null,
-    isEven: isJudged && (fullShare.confidence >= minConfidence || isAsEvenAsCanBe(fullShare)),
+    turns,
+    distribution: distributionOf(labels, turns === 'nobody' ? [] : firstOfEach(ready, taker)),
+    judged: judgedEvents.length,
+    confidence: isJudged ? full.confidence : null,
+    isEven: isJudged && (full.confidence >= minConfidence || isAsEvenAsCanBe(full)),
+    sole: isSole ? ([...labels, ...ready].find((label) => taker(label) === full.counts[0]?.[0]) ?? null) : null,
     passedOver,
   };
 }
 
-function rotatingIn(events: readonly TraceEvent[]): boolean | null {
-  if (events.some(({ choice }) => choice === 'round_robin' || choice === 'dealt')) return true;
-  return events.some(({ choice }) => choice === 'active' || choice === 'next_after_active') ? false : null;
+function turnsIn(events: readonly TraceEvent[]): RotationCheck['turns'] {
+  if (events.some(({ choice }) => choice === 'round_robin')) return 'keys';
+  if (events.some(({ choice }) => choice === 'dealt')) return 'accounts';
+  return events.some(({ choice }) => choice === 'active' || choice === 'next_after_active') ? 'nobody' : null;
+}
+
+/** One label of each that takes turns: of an account with two keys the first serves. */
+function firstOfEach(labels: readonly string[], taker: (label: string) => string): readonly string[] {
+  const seen = new Set<string>();
+  return labels.filter((label) => {
+    const isFirst = !seen.has(taker(label));
+    seen.add(taker(label));
+    return isFirst;
+  });
 }
 
 function passedOverIn(events: readonly TraceEvent[]): PassedOver[] {
@@ -94,8 +108,8 @@ function countFailures(answers: readonly CheckAnswer[]): [string, number][] {
   return [...counts].sort(([, a], [, b]) => b - a);
 }
 
-/** Whether the check passes: every request answered and, where auto-rotation is on, the shares even. */
+/** Whether the check passes: every request answered and, where several take turns, the shares even. */
 export function hasPassed(check: RotationCheck): boolean {
   if (check.answered < check.sent || check.traced === 0) return false;
-  return check.isRotating === false || check.isEven;
+  return check.turns === 'nobody' || check.sole !== null || check.isEven;
 }

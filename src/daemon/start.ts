@@ -10,9 +10,9 @@ import { type ProxyKeyCounts, probeProxy } from './probe.ts';
 import { removeStopMark } from './stop-mark.ts';
 
 export type StartOptions = {
-  /** Arguments after `proxy --foreground`. Nothing secret: other users see them. */
+  /** Arguments after `proxy --foreground --detached`. Nothing secret: other users see them. */
   readonly args: readonly string[];
-  /** The proxy reads its settings from here, as a foreground run would. */
+  /** The folder this command works in: relative paths in `environment` begin there. */
   readonly cwd: string;
   /** What of it concerns the proxy is handed down. */
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -71,9 +71,9 @@ async function spawnProxy({ args, cwd, environment, program }: StartOptions, out
   const script = program ?? CLI_PATH;
   // A debugger's port is taken by this process.
   const nodeArgs = process.execArgv.filter((argument) => !argument.startsWith('--inspect'));
-  const child = spawn(process.execPath, [...nodeArgs, script, '--no-color', 'proxy', '--foreground', ...args], {
-    cwd,
-    env: daemonEnvironment(environment),
+  // It starts where this command stands, though the folder may be gone: so it finds the same settings.
+  const child = spawn(process.execPath, [...nodeArgs, script, '--no-color', 'proxy', '--foreground', '--detached', ...args], {
+    env: daemonEnvironment(environment, cwd),
     detached: true,
     windowsHide: true,
     stdio: ['ignore', output, output],

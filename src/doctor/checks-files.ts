@@ -1,3 +1,4 @@
+import { giveBack, type Obstacle } from '../files/access.ts';
 import { answersOf, type Finding, shorten } from './finding.ts';
 
 /** A path the program uses, as it is on disk. */
@@ -8,6 +9,7 @@ export type FileFact = {
   readonly mode: number | null;
   /** It belongs to the user who asks. */
   readonly isOwn: boolean;
+  readonly owner: string;
   readonly bytes: number;
   /** Epoch ms. */
   readonly changedAt: number;
@@ -15,8 +17,10 @@ export type FileFact = {
 
 export type FilesFacts = {
   readonly stateDir: string;
-  /** Whether the state folder, or the one it would be made in, takes new files; else the system's reason. */
-  readonly stateDirProblem: string | null;
+  /** What keeps us from writing to the state folder, or to the one it would be made in; null when nothing does. */
+  readonly stateDirProblem: Obstacle | null;
+  /** The same for what lies in it and for the auth files. */
+  readonly obstacles: readonly Obstacle[];
   readonly state: FileFact | null;
   /** Broken state files that were moved aside. */
   readonly corrupt: readonly string[];
@@ -30,6 +34,7 @@ export type FilesFacts = {
 export function checkFiles(facts: FilesFacts): readonly Finding[] {
   return [
     checkState(facts),
+    ...checkAccess(facts),
     ...checkCorrupt(facts),
     checkWritten('trace_file', 'trace', facts.trace, 'requests are traced once the proxy has served one.'),
     checkWritten('log_file', 'log', facts.log, 'it begins with the first start of the proxy.'),
@@ -40,14 +45,16 @@ export function checkFiles(facts: FilesFacts): readonly Finding[] {
 function checkState({ stateDir, stateDirProblem, state }: FilesFacts): Finding {
   const { ok, info, fail } = answersOf('Files', 'state_file');
   if (stateDirProblem !== null) {
-    return fail(
-      `The state folder ${stateDir} cannot be written (${stateDirProblem}): nothing would be remembered.`,
-      'Make it writable, or name another with KMI_STATE_DIR.',
-    );
+    return fail(`The state folder cannot be used, so nothing would be remembered. ${stateDirProblem.text}`, stateDirProblem.fix);
   }
   return state === null
     ? info(`No state in ${stateDir} yet; the folder can be written.`)
     : ok(`The state ${state.path} can be read and written.`);
+}
+
+function checkAccess({ obstacles }: FilesFacts): readonly Finding[] {
+  const { fail } = answersOf('Files', 'access');
+  return obstacles.map(({ text, fix }) => fail(text, fix));
 }
 
 function checkCorrupt({ corrupt }: FilesFacts): readonly Finding[] {
@@ -60,7 +67,7 @@ function checkCorrupt({ corrupt }: FilesFacts): readonly Finding[] {
 function checkWritten(check: string, name: string, file: FileFact | null, when: string): Finding {
   const { ok, info, warn } = answersOf('Files', check);
   if (file === null) return info(`No ${name} yet: ${when}`);
-  if (!file.isOwn) return warn(`The ${name} ${file.path} belongs to another user.`, 'Change its owner, or remove it.');
+  if (!file.isOwn) return warn(`The ${name} ${file.path} belongs to ${file.owner}.`, giveBack(file.path));
   return ok(`The ${name} ${file.path} (${sizeText(file.bytes)}).`);
 }
 

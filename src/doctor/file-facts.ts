@@ -1,7 +1,8 @@
-import { constants } from 'node:fs';
-import { access, lstat, readdir, stat } from 'node:fs/promises';
+import { statSync } from 'node:fs';
+import { lstat, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { reasonOf } from '../errors.ts';
+import { type Obstacle, obstacleTo, ownerName } from '../files/access.ts';
 import type { FileFact } from './checks-files.ts';
 
 const STICKY = 0o1000;
@@ -20,6 +21,7 @@ export async function lookAt(path: string): Promise<FileFact | null> {
       kind: stats.isDirectory() ? 'folder' : 'file',
       mode: process.platform === 'win32' ? null : stats.mode & 0o777,
       isOwn: process.getuid === undefined || stats.uid === process.getuid(),
+      owner: ownerName(stats.uid),
       bytes: stats.size,
       changedAt: stats.mtimeMs,
     };
@@ -40,15 +42,39 @@ export async function withRotated(path: string): Promise<readonly string[]> {
   return names.filter((each) => each === name || each.startsWith(`${name}.`)).map((each) => join(dirname(path), each));
 }
 
-/** Why files cannot be made in a folder, or in the nearest one above it that exists; null when they can. */
-export async function whyNotWritable(folder: string): Promise<string | null> {
+/** What keeps us from files and folders that are there, each obstacle once. */
+export function obstaclesAt(paths: readonly string[], own: readonly string[], need: 'read' | 'write'): readonly Obstacle[] {
+  const found = new Map<string, Obstacle>();
+  for (const path of paths.filter(mayBeThere)) {
+    const obstacle = obstacleTo(path, own, need);
+    if (obstacle !== null) found.set(obstacle.text, obstacle);
+  }
+  return [...found.values()];
+}
+
+function mayBeThere(path: string): boolean {
   try {
-    if (!(await stat(folder)).isDirectory()) return 'ENOTDIR';
-    await access(folder, constants.W_OK | constants.X_OK);
-    return null;
+    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return true;
+  }
+}
+
+/** Why files cannot be made in the state folder, or in the nearest one above it that exists; null when they can. */
+export async function whyNotWritable(folder: string): Promise<Obstacle | null> {
+  const denied = obstacleTo(folder, [folder]);
+  if (denied !== null) return denied;
+  const reason = await whyNoFolder(folder);
+  const fix = 'Remove what is in its place, or name another with KMI_STATE_DIR.';
+  return reason === null ? null : { text: `${folder} cannot be a folder (${reason}).`, fix };
+}
+
+async function whyNoFolder(folder: string): Promise<string | null> {
+  try {
+    return (await stat(folder)).isDirectory() ? null : 'ENOTDIR';
   } catch (error) {
     const reason = reasonOf(error);
     const parent = dirname(folder);
-    return reason === 'ENOENT' && parent !== folder ? whyNotWritable(parent) : reason;
+    return reason === 'ENOENT' && parent !== folder ? whyNoFolder(parent) : reason;
   }
 }

@@ -1,6 +1,8 @@
+import { dirname, join } from 'node:path';
 import { tokenPath } from '../config/own-files.ts';
 import type { Config } from '../config/settings.ts';
 import type { Strategy } from '../core/strategy.ts';
+import type { Obstacle } from '../files/access.ts';
 import { readCertificate } from './certificate.ts';
 import { type ClientFacts, checkClients } from './checks-clients.ts';
 import { checkFiles, type FilesFacts } from './checks-files.ts';
@@ -9,7 +11,7 @@ import { checkProxy, type ListenerFact } from './checks-proxy.ts';
 import { checkRecheck, type RecheckFact } from './checks-recheck.ts';
 import { checkSetup } from './checks-setup.ts';
 import { checkClock, checkUpstreams, type UpstreamCall } from './checks-upstream.ts';
-import { lookAt, lookAtAll, whyNotWritable, withRotated } from './file-facts.ts';
+import { lookAt, lookAtAll, obstaclesAt, whyNotWritable, withRotated } from './file-facts.ts';
 import { type Finding, SECTIONS } from './finding.ts';
 import { outgoingProxies } from './outgoing-proxies.ts';
 import { type Get, reachUpstream } from './reach.ts';
@@ -88,7 +90,7 @@ export async function examine(input: DoctorInput): Promise<Examination> {
 
 async function gatherFiles({ config, envFile, envFileIsSecret, authFiles, paths }: DoctorInput): Promise<FilesFacts> {
   const { stateDir, authsDir, enforceFilePerms } = config;
-  const [stateFiles, written, state, trace, log, stateDirProblem] = await Promise.all([
+  const [stateFiles, appended, state, trace, log, stateDirProblem] = await Promise.all([
     withRotated(paths.state),
     Promise.all([paths.trace, paths.log, paths.daemonOutput].map(withRotated)),
     lookAt(paths.state),
@@ -104,10 +106,31 @@ async function gatherFiles({ config, envFile, envFileIsSecret, authFiles, paths 
     ...stateFiles,
     paths.pid,
     tokenPath(stateDir),
-    ...written.flat(),
+    ...appended.flat(),
   ]);
   const corrupt = stateFiles.filter((path) => path.startsWith(`${paths.state}.corrupt.`));
-  return { stateDir, stateDirProblem, state, corrupt, trace, log, privatePaths, enforceFilePerms };
+  const written = [...stateFiles, ...appended.flat(), dirname(paths.trace), dirname(paths.log), join(stateDir, 'usage')];
+  const obstacles = [
+    ...obstaclesAt(written, [stateDir], 'write'),
+    ...obstaclesAt([paths.pid, tokenPath(stateDir)], [stateDir], 'read'),
+    ...obstaclesAt([authsDir, ...authFiles], [authsDir], 'read'),
+  ];
+  return {
+    stateDir,
+    stateDirProblem,
+    obstacles: withoutThat(obstacles, stateDirProblem),
+    state,
+    corrupt,
+    trace,
+    log,
+    privatePaths,
+    enforceFilePerms,
+  };
+}
+
+/** A closed state folder is the matter for all that is in it. */
+function withoutThat(obstacles: readonly Obstacle[], said: Obstacle | null): readonly Obstacle[] {
+  return obstacles.filter(({ text }) => text !== said?.text);
 }
 
 /** More upstreams than a person has, and few enough to wait for. */

@@ -2,6 +2,7 @@ import { constants, type Stats } from 'node:fs';
 import { type FileHandle, lstat, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { reasonOf } from '../errors.ts';
+import { keepOwner } from './keep-owner.ts';
 import { PRIVATE_FILE } from './private.ts';
 
 /**
@@ -67,5 +68,6 @@ export async function openToAppend(path: string): Promise<FileHandle> {
   });
   if (handle === null) return openToAppend(path);
   if (process.platform !== 'win32') await handle.chmod(PRIVATE_FILE);
+  await keepOwner(handle, dirname(path));
   return handle;
 }

@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { chmod, type FileHandle, lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { reasonOf } from '../errors.ts';
+import { keepOwner, keepOwnerOfFolder } from './keep-owner.ts';
 
 export const PRIVATE_FILE = 0o600;
-const PRIVATE_FOLDER = 0o700;
+export const PRIVATE_FOLDER = 0o700;
 
 /** Makes the folder and its parents; folders it makes are 700 whatever the umask. */
 export async function makePrivateFolder(folder: string): Promise<void> {
@@ -22,6 +23,7 @@ export async function makePrivateFolder(folder: string): Promise<void> {
     throw error;
   }
   if (process.platform !== 'win32') await chmod(folder, PRIVATE_FOLDER);
+  await keepOwnerOfFolder(folder);
 }
 
 /** Takes group and world off a file or folder (600/700). Leaves symbolic links, missing paths and other owners' files alone. */
@@ -48,6 +50,7 @@ export async function replaceFile(path: string, text: string | Uint8Array, { dur
     handle = await open(temporary, 'wx', PRIVATE_FILE);
     // The umask may have taken the owner's own rights off.
     if (process.platform !== 'win32') await handle.chmod(PRIVATE_FILE);
+    await keepOwner(handle, dirname(path));
     await handle.writeFile(text);
     if (durable) await handle.sync();
     await handle.close();

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, chown, link, open, realpath, rename, rm } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
+import { knownHome } from '../config/home-folder.ts';
 import { isLoopbackHost, parseBaseUrl } from '../config/kinds.ts';
 import type { Key } from '../core/key.ts';
+import { keepOwner } from '../files/keep-owner.ts';
 import { exists, PRIVATE_FILE, replaceFile } from '../files/private.ts';
 import { decodeText, encodeText, NOT_TEXT } from '../files/text-bytes.ts';
 import { type BoundedFile, codeOf, readBoundedFile } from './bounded-file.ts';
@@ -11,16 +12,17 @@ import type { CredentialField } from './kimi-credentials.ts';
 
 export type KimiConfigPath = { readonly client: 'kimi-cli' | 'kimi-code'; readonly path: string };
 
-/** Where the two Kimi clients keep their config, whether or not it exists. */
+/** Where the two Kimi clients keep their config, whether or not it exists. Neither is named when there is no home to look in. */
 export function kimiConfigPaths(
   environment: Readonly<Record<string, string | undefined>> = process.env,
-  home: string = homedir(),
+  given: string = environment.HOME ?? '',
 ): readonly KimiConfigPath[] {
-  const folder = (variable: string, fallback: string): string => environment[variable]?.trim() || join(home, fallback);
-  return [
-    { client: 'kimi-cli', path: join(folder('KIMI_SHARE_DIR', '.kimi'), 'config.toml') },
-    { client: 'kimi-code', path: join(folder('KIMI_CODE_HOME', '.kimi-code'), 'config.toml') },
-  ];
+  const home = isAbsolute(given) ? given : knownHome();
+  const at = (client: KimiConfigPath['client'], variable: string, fallback: string): KimiConfigPath[] => {
+    const folder = environment[variable]?.trim() || (home === null ? '' : join(home, fallback));
+    return folder === '' ? [] : [{ client, path: join(folder, 'config.toml') }];
+  };
+  return [...at('kimi-cli', 'KIMI_SHARE_DIR', '.kimi'), ...at('kimi-code', 'KIMI_CODE_HOME', '.kimi-code')];
 }
 
 export type KimiConfigWrite =
@@ -123,6 +125,7 @@ async function writeOnce(path: string, bytes: Uint8Array): Promise<void> {
   try {
     const handle = await open(temporary, 'wx', PRIVATE_FILE);
     try {
+      await keepOwner(handle, dirname(path));
       await handle.writeFile(bytes);
       await handle.sync();
     } finally {

@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { isLoopbackHost } from '../config/kinds.ts';
 import type { Config } from '../config/settings.ts';
 import { KmiError } from '../errors.ts';
@@ -8,6 +9,24 @@ import type { RequestHead } from './headers.ts';
 
 /** Lets a request in or throws the KmiError it is refused with. */
 export type Guard = (head: RequestHead, request: IncomingMessage) => void;
+
+/**
+ * HTTP/1.0 knows no chunks, so whoever stands in between may see the end of such a request elsewhere: what follows could be
+ * smuggled past it (RFC 9112 section 6.1). Neither it nor anything after it on the connection is forwarded.
+ */
+export function framingGuard(): Guard {
+  const distrusted = new WeakSet<Socket>();
+  let isAny = false;
+  return ({ isChunked }, { httpVersionMajor, httpVersionMinor, socket }) => {
+    if (isChunked && httpVersionMajor === 1 && httpVersionMinor === 0) {
+      distrusted.add(socket);
+      isAny = true;
+    }
+    if (isAny && distrusted.has(socket)) {
+      throw new KmiError('bad_framing', 'A request on this connection is HTTP/1.0 and has a Transfer-Encoding.');
+    }
+  };
+}
 
 /**
  * DNS rebinding and cross-site guard: the one `Host` must be a loopback name, the address the proxy is bound to, or an

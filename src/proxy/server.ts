@@ -9,7 +9,7 @@ import { standingOf } from '../core/standing.ts';
 import type { Clock } from '../core/time.ts';
 import { KmiError, reasonOf } from '../errors.ts';
 import { VERSION } from '../version.ts';
-import { type Guard, hostGuard, tokenGuard } from './access.ts';
+import { framingGuard, type Guard, hostGuard, tokenGuard } from './access.ts';
 import { affordableConnections, superviseConnections } from './connections.ts';
 import { CrossOrigin } from './cross-origin.ts';
 import { crossSiteGuard } from './cross-site.ts';
@@ -105,6 +105,8 @@ export async function startProxy(parts: ProxyParts): Promise<RunningProxy> {
     if (!(error instanceof KmiError))
       parts.log.error('A request failed inside the proxy.', { reason: reasonOf(error), stack: stackOf(error) });
     const said = known.code === 'bad_path' ? withHint(known, rightAddress(config, request)) : known;
+    // What follows on such a connection may be anything.
+    if (known.code === 'bad_framing') response.shouldKeepAlive = false;
     sendError(response, said, { anthropic: asksAnthropic(request.url ?? '') });
     dropRest(request);
   };
@@ -166,10 +168,12 @@ function admission({ config, clock }: ProxyParts): {
   const limit = throttle(config, clock);
   const host = hostGuard(config);
   const crossSite = crossSiteGuard(config);
+  const framing = framingGuard();
   return {
     host(head, request) {
       host(head, request);
       crossSite(head, request);
+      framing(head, request);
     },
     client(head, request) {
       // An upstream that answers TRACE sends back what it got, and with it the key.

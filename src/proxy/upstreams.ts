@@ -1,6 +1,7 @@
-import { type Agent, buildConnector, type Dispatcher, Pool, ProxyAgent, Socks5ProxyAgent } from 'undici';
+import { type Agent, buildConnector, type Dispatcher, Pool, ProxyAgent } from 'undici';
 import { isLoopbackHost } from '../config/kinds.ts';
 import type { Config } from '../config/settings.ts';
+import { socksAgent } from './socks-agent.ts';
 
 /** Environment variables that name a proxy, as curl and others read them. */
 export type ProxyEnvironment = Readonly<Record<string, string | undefined>>;
@@ -81,7 +82,7 @@ export class Upstreams {
     const connect = { timeout: connectMs, rejectUnauthorized: true };
     if (proxy === null) return new Pool(origin, { ...options, connect });
     if (proxy.startsWith('socks')) {
-      return new Socks5ProxyAgent(proxy.replace(/^socks5h:/, 'socks5:'), {
+      return socksAgent(proxy.replace(/^socks5h:/, 'socks5:'), {
         ...options,
         connect: buildConnector(connect),
         // Read by undici, missing from its types.

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import lockfile from 'proper-lockfile';
 import { KmiError, reasonOf } from '../errors.ts';
+import { keepOwnerOfFolder } from '../files/keep-owner.ts';
 import { PRIVATE_FILE } from '../files/private.ts';
 import { isDead, isThisProcess, newHolderNote, parseHolderNote } from './lock-holder.ts';
 
@@ -65,6 +66,8 @@ async function takeFree(path: string, lockPath: string): Promise<Release | null>
   let unlock: () => Promise<void>;
   try {
     unlock = await lockfile.lock(path, { ...lockOptions, lockfilePath: lockPath });
+    // Should this process be killed, the folder's owner must be able to take the lock over.
+    await keepOwnerOfFolder(lockPath);
   } catch (error) {
     if (reasonOf(error) === 'ELOCKED') return null;
     // The folder was there and is gone: another process took it for an orphan. Without a folder around it, it cannot be made.

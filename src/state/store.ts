@@ -1,21 +1,13 @@
 import { readFile, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type KeyState, newKeyState } from '../core/key-state.ts';
-import type { Clock } from '../core/time.ts';
 import { KmiError, reasonOf } from '../errors.ts';
 import { refuseForeign } from '../files/owner.ts';
 import { makePrivateFolder, removeLeftovers, replaceFile } from '../files/private.ts';
 import { versionOf } from '../files/version.ts';
 import { addTo, apply, type Changes, fold, isEmpty, type KeyChange, noChanges } from './changes.ts';
 import { NO_UNKNOWNS, newState, parseState, renderState, renderTime, type State, type Unknowns } from './schema.ts';
-
-export type StateLog = { warn(message: string, details?: Record<string, unknown>): void };
-
-export type StateStoreOptions = {
-  readonly path: string;
-  readonly clock: Clock;
-  readonly log: StateLog;
-};
+import type { StateStoreOptions } from './store-options.ts';
 
 /** Counters wait this long for company before a save; a save that is slow itself makes the wait longer, up to 1 s. */
 const DEBOUNCE_MS = 250;
@@ -55,6 +47,8 @@ export class StateStore {
   #lastSaveMs = 0;
   #lastComplaintAt = Number.NEGATIVE_INFINITY;
   #closed = false;
+  /** The file could not be read, so it is not written. */
+  #isBlind = false;
 
   private constructor(options: StateStoreOptions) {
     this.#options = options;
@@ -66,6 +60,8 @@ export class StateStore {
     try {
       await store.#read();
     } catch (error) {
+      store.#isBlind = options.goesOnWithout?.(error) === true;
+      if (store.#isBlind) return store;
       throw new KmiError('state_unusable', `The state file ${options.path} cannot be read (${reasonOf(error)}).`, {
         cause: error,
       });
@@ -207,7 +203,7 @@ export class StateStore {
 
   async #write(): Promise<void> {
     this.#enterCounts();
-    if (isEmpty(this.#pending)) return;
+    if (this.#isBlind || isEmpty(this.#pending)) return;
     const { path, clock } = this.#options;
     const startedAt = clock();
     await makePrivateFolder(dirname(path));

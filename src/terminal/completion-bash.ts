@@ -1,5 +1,5 @@
+import { shellQuote } from '../core/shell-quote.ts';
 import type { Completed, CompletedCommand } from './completion-model.ts';
-import { shellQuote } from './shell-quote.ts';
 
 /** Works with bash 3.2, which macOS ships: no `compopt` needed, no associative arrays, no bash-completion package. */
 export function renderBash(commands: readonly CompletedCommand[]): string {
@@ -34,7 +34,7 @@ ${values.join('\n')}
       ;;
   esac
   case "$want" in
-    labels) command kmi completion --labels 2>/dev/null ;;
+    labels | requests) command kmi completion "--$want" 2>/dev/null ;;
     files) printf '%s\\n' '*files' ;;
     command) printf '%s\\n' '*command' ;;
     words*) for word in \${want#words}; do printf '%s\\n' "$word"; done ;;

@@ -57,7 +57,8 @@ function offer(completed: Completed): string {
     case 'nothing':
       return '';
     case 'labels':
-      return "-a '(command kmi completion --labels 2>/dev/null)'";
+    case 'requests':
+      return `-a '(command kmi completion --${completed.kind} 2>/dev/null)'`;
     case 'words':
       return `-a ${quote(completed.words.join(' '))}`;
     case 'files':

@@ -1,6 +1,6 @@
 /** What can stand somewhere on the command line. `command`: a program and its arguments. */
 export type Completed =
-  | { readonly kind: 'nothing' | 'labels' | 'files' | 'command' }
+  | { readonly kind: 'nothing' | 'labels' | 'requests' | 'files' | 'command' }
   | { readonly kind: 'words'; readonly words: readonly string[] };
 
 export type CompletedFlag = {

@@ -1,5 +1,5 @@
+import { shellQuote } from '../core/shell-quote.ts';
 import type { Completed, CompletedCommand } from './completion-model.ts';
-import { shellQuote } from './shell-quote.ts';
 
 export function renderZsh(commands: readonly CompletedCommand[]): string {
   const known = commands.map(({ name }) => name).filter((name) => name !== '');
@@ -16,7 +16,7 @@ export function renderZsh(commands: readonly CompletedCommand[]): string {
 _kmi() {
   local cmd="" want="" word option typed="$PREFIX" i
   local -i operands=0
-  local -a flags subcommands labels
+  local -a flags subcommands found
   for ((i = 2; i < CURRENT; i++)); do
     word="\${words[i]}"
     case "$word" in -*) continue ;; esac
@@ -36,7 +36,7 @@ ${values.join('\n')}
   esac
   case "$want" in
     subcommands) _describe -t commands 'command' subcommands ;;
-    labels) labels=(\${(f)"$(command kmi completion --labels 2>/dev/null)"}); compadd -a labels ;;
+    labels | requests) found=(\${(f)"$(command kmi completion --$want 2>/dev/null)"}); compadd -V found -a found ;;
     files) _files ;;
     command) _command_names -e ;;
     words*) compadd -- \${=want#words} ;;

@@ -6,7 +6,7 @@ import { renderZsh } from './completion-zsh.ts';
 export const COMPLETION_SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type CompletionShell = (typeof COMPLETION_SHELLS)[number];
 
-/** The script a shell loads to complete `kmi`. Labels of keys are asked of `kmi completion --labels` as they are needed. */
+/** The script a shell loads to complete `kmi`. Labels of keys and ids of requests are asked of `kmi completion` as they are needed. */
 export function renderCompletion(shell: CompletionShell, commands: readonly CompletedCommand[]): string {
   switch (shell) {
     case 'bash':

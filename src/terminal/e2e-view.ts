@@ -1,5 +1,6 @@
 import type { AccountSkipReason } from '../core/account-pool.ts';
 import { CONFIDENCE_WANTED } from '../core/evenness.ts';
+import type { ProxyMode } from '../core/proxy-mode.ts';
 import { hasPassed, type RotationCheck } from '../core/rotation-check.ts';
 import type { VerdictClass } from '../core/verdict.ts';
 import { renderBar } from './bar.ts';
@@ -14,6 +15,18 @@ const KEYS_MAX = 40;
 
 export type E2eView = { readonly width: number; readonly style: Style; readonly minConfidence?: number };
 
+const MODE_WORDS: Readonly<Record<ProxyMode, string>> = {
+  live: 'requests go to the upstream.',
+  'dry-run': 'nothing is sent to the upstream.',
+  simulated: 'made-up accounts answer; nothing is sent to the upstream.',
+};
+
+/** What becomes of the requests, by what the proxy that gets them says of itself. */
+export function renderCheckMode(mode: ProxyMode, style: Style): string {
+  const name = mode === 'live' ? style.good('Live') : style.warn(mode === 'dry-run' ? 'Dry-run' : 'Simulated');
+  return `${name}: ${MODE_WORDS[mode]}`;
+}
+
 /** The result of `kmi e2e`: distribution, what was wrong, the verdict. */
 export function renderE2e(check: RotationCheck, { width, style, minConfidence = CONFIDENCE_WANTED }: E2eView): string[] {
   const lines: string[] = [];
@@ -25,7 +38,12 @@ export function renderE2e(check: RotationCheck, { width, style, minConfidence = 
     say(`${key} did not get a full share: ${reasons.map(wordsOfReason).join('; ')}.`, style.warn);
   }
   for (const [what, count] of check.failures) say(`${times(count)}: ${what}.`, style.bad);
-  say(`${check.answered} of ${check.sent} requests were answered.`, check.answered === check.sent ? style.good : style.bad);
+  const lost = check.traced === 0 ? 0 : check.sent - check.distribution.total;
+  const astray = lost > 0 ? ` ${lost === 1 ? 'One' : lost} reached no key.` : '';
+  say(
+    `${check.answered} of ${check.sent} requests were answered.${astray}`,
+    check.answered === check.sent ? style.good : style.bad,
+  );
   const { text, isGood } = verdict(check, minConfidence);
   say(text, isGood ? style.good : style.bad);
   return lines;
@@ -78,19 +96,28 @@ function verdict(check: RotationCheck, minConfidence: number): { text: string; i
       isGood,
     };
   }
-  if (check.isRotating === false) {
+  if (check.turns === 'nobody') {
     return {
       text: 'Auto-rotation is off: all requests go to the active key, so there is no distribution to judge. `kmi rotate auto` turns it on.',
       isGood,
     };
   }
+  const isOfAccounts = check.turns === 'accounts';
+  if (check.sole !== null) {
+    const only = isOfAccounts ? `the account of ${check.sole}` : check.sole;
+    return { text: `Only ${only} could serve, so nothing can be said about the rotation.`, isGood };
+  }
   if (check.confidence === null)
     return { text: 'No key took part from the first request to the last: nothing to judge.', isGood };
-  const confidence = `Confidence ${check.confidence.toFixed(1)} %`;
-  if (!check.isEven) return { text: `${confidence}, ${minConfidence} % was asked for: the rotation is not even.`, isGood };
-  if (check.confidence >= minConfidence) return { text: `${confidence}: the rotation is even.`, isGood };
+  const over = check.judged < check.distribution.total ? ` over the newest ${check.judged}` : '';
+  const confidence = `Confidence ${check.confidence.toFixed(1)} %${over}`;
+  const what = isOfAccounts ? 'the turns of the accounts are' : 'the rotation is';
+  if (!check.isEven) return { text: `${confidence}, ${minConfidence} % was asked for: ${what} not even.`, isGood };
+  // These requests have no session, so what the strategy does with one is not seen here.
+  const rest = isOfAccounts ? ' Sessions, which stay with their account, are not part of this check.' : '';
+  if (check.confidence >= minConfidence) return { text: `${confidence}: ${what} even.${rest}`, isGood };
   return {
-    text: `${confidence}, as even as these requests divide by the keys; a multiple of the number of keys shows more.`,
+    text: `${confidence}, as even as these requests divide by the ${isOfAccounts ? 'accounts' : 'keys'}; a multiple of their number shows more.`,
     isGood,
   };
 }

@@ -1,6 +1,6 @@
 import { type TraceEvent, tokensOf } from '../core/trace-event.ts';
 import type { Style } from './style.ts';
-import { ID_SHOWN, inputOf, keyOf, latencyOf, noteOf, outputOf, paintStatus, timeOf } from './trace-text.ts';
+import { ID_SHOWN, inputOf, keyOf, latencyOf, noteOf, outputOf, paintStatus, shortIdOf, timeOf } from './trace-text.ts';
 import { cutToWidth, displayWidth, padToWidth } from './width.ts';
 
 type Column = {
@@ -31,7 +31,7 @@ const COLUMNS = {
   tokens: { title: 'tokens', align: 'right', min: 9, max: 10, text: inputOf, paint: asIs },
   output: { title: 'out', align: 'right', min: 5, max: 5, text: outputOf, paint: asIs },
   endpoint: { title: 'endpoint', min: 13, max: 28, text: ({ endpoint }) => endpoint, paint: asIs },
-  id: { title: 'request', min: ID_SHOWN, max: ID_SHOWN, text: ({ request_id }) => request_id.slice(0, ID_SHOWN), paint: dimmed },
+  id: { title: 'request', min: ID_SHOWN, max: ID_SHOWN, text: shortIdOf, paint: dimmed },
   note: { title: 'note', min: 8, max: Number.POSITIVE_INFINITY, text: noteOf, paint: asIs },
 } as const satisfies Record<string, Column>;
 

@@ -7,6 +7,11 @@ import { shortTokenText } from './token-text.ts';
 export const ID_SHOWN = 8;
 const NOTE_MAX_CHARS = 200;
 
+/** As the trace shows it. */
+export function shortIdOf({ request_id }: Pick<TraceEvent, 'request_id'>): string {
+  return request_id.slice(0, ID_SHOWN);
+}
+
 /** The clock time of "2026-02-02 12:00:00 +0300". */
 export function timeOf({ ts }: TraceEvent): string {
   return /\d\d:\d\d:\d\d/.exec(ts)?.[0] ?? oneLine(ts, 8);

@@ -7,6 +7,7 @@ import { COMMANDS } from '../../src/commands/catalogue.ts';
 import { type TemporaryHome, temporaryHome } from '../support/home.ts';
 import { runKmi } from '../support/spawn.ts';
 import { openTerminal } from '../support/tmux.ts';
+import { linesOf, traceEvents } from '../trace/event-fixture.ts';
 
 const exec = promisify(execFile);
 
@@ -27,6 +28,8 @@ beforeAll(async () => {
   );
   await chmod(join(bin, 'kmi'), 0o755);
   env = { ...home.env, PATH: `${bin}${delimiter}${process.env.PATH}` };
+  await mkdir(join(home.stateDir, 'trace'), { recursive: true });
+  await writeFile(join(home.stateDir, 'trace', 'trace.jsonl'), linesOf(traceEvents(2)));
   for (const shell of ['bash', 'zsh', 'fish']) {
     const { code, stdout, stderr } = await runKmi(['completion', shell], { env });
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -56,6 +59,8 @@ describe('bash', () => {
     ['kmi keys remove ', ['ada', 'ben', 'cleo@example.test', "it\\'s\\ my\\ key"]],
     ['kmi keys remove ada b', ['ben']],
     ['kmi keys rename b', ['ben']],
+    ['kmi why ', ['last', '00000001', '00000000']],
+    ['kmi why l', ['last']],
     ['kmi trace --key a', ['ada']],
     ['kmi trace --key=a', ['ada']],
     ['kmi trace --la', ['--last']],
@@ -105,7 +110,7 @@ describe.each(['zsh', 'fish'])('%s', (shell) => {
   it('gets a script that names every command, flag and where labels come from', () => {
     const script = scripts[shell] as string;
     for (const { name } of COMMANDS) expect(script).toContain(`'${name}'`.replace(/^'(.*)'$/, shell === 'fish' ? '$1' : "'$1'"));
-    expect(script).toContain('kmi completion --labels');
+    expect(script).toContain(shell === 'fish' ? 'kmi completion --requests' : 'labels | requests)');
     expect(script).toContain(shell === 'fish' ? '-l json' : "'--json:");
   });
 
@@ -124,6 +129,13 @@ it('fish offers the labels of keys, where it is installed', async ({ skip }) => 
   const program = `source ${scriptPath('fish')}; complete -C'kmi keys remove '`;
   const { stdout } = await exec('fish', ['--no-config', '-c', program], { env, cwd: home.root });
   expect(stdout.trim().split('\n')).toEqual(['ada', 'ben', 'cleo@example.test', "it's my key"]);
+});
+
+it('fish offers the newest requests, where it is installed', async ({ skip }) => {
+  if (!(await has('fish'))) skip();
+  const program = `source ${scriptPath('fish')}; complete -C'kmi why '`;
+  const { stdout } = await exec('fish', ['--no-config', '-c', program], { env, cwd: home.root });
+  expect(stdout.trim().split('\n').toSorted()).toEqual(['00000000', '00000001', 'last']);
 });
 
 it('every quote of a script is closed, whatever a summary holds', () => {

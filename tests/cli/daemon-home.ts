@@ -31,6 +31,14 @@ export async function daemonHome(settings: Readonly<Record<string, string>> = {}
   return { ...home, env: settled, kmi, start, pid };
 }
 
+/** What was said less the lines that come once a second for as long as a start or a stop takes: on a busy machine there are some. */
+export function withoutProgress(finished: Finished): Finished {
+  return {
+    ...finished,
+    stderr: finished.stderr.replace(/^(?:Waiting for the proxy to answer|Open requests finish) \(.*\n/gm, ''),
+  };
+}
+
 /** Ends a process that this test file has started. */
 export function kill(pid: number): void {
   try {

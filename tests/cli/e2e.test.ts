@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { cleanUp } from '../support/cleanup.ts';
 import { type TemporaryHome, temporaryHome } from '../support/home.ts';
-import { startBinaryProxy } from '../support/proxy.ts';
+import { keyOf, startBinaryProxy } from '../support/proxy.ts';
 import { runKmi, startKmi } from '../support/spawn.ts';
 
 const QUICK = ['e2e', '--pause', '0'];
@@ -33,6 +33,12 @@ it('without a proxy it starts one in dry-run, tells the progress of each batch a
   expect((await runKmi([...QUICK, '-n', '3'], { env: rotating(home) })).code).toBe(0);
 });
 
+it('many requests side by side are no trouble to Node', async () => {
+  const home = await homeWithKeys(['ada', 'ben'], true);
+  // Its standard error is looked through for warnings, as every process's is.
+  expect(await runKmi([...QUICK, '-n', '60', '--batch', '30'], { env: rotating(home) })).toMatchObject({ code: 0 });
+});
+
 it('--json prints one value', async () => {
   const home = await homeWithKeys(['ada', 'ben'], true);
   const { code, stdout } = await runKmi([...QUICK, '-n', '20', '--json'], { env: rotating(home) });
@@ -41,13 +47,15 @@ it('--json prints one value', async () => {
     mode: 'dry-run',
     proxy: { url: home.proxyUrl, started: true },
     round_robin: true,
+    turns: 'keys',
     requests: { sent: 20, answered: 20, failed: 0 },
     failures: {},
     traced: 20,
-    window: 50,
+    window: 20,
     distribution: { ada: 10, ben: 10 },
     passed_over: {},
     confidence: 100,
+    sole_key: null,
     min_confidence: 95,
     passed: true,
   });
@@ -88,7 +96,44 @@ it('a live proxy that runs already is asked, with its token, and the requests re
 it('a proxy in another mode than the settings here say is told', async () => {
   const proxy = await startBinaryProxy({ accounts: ['a'] });
   const { stderr } = await runKmi([...QUICK, '-n', '1'], { env: { ...proxy.home.env, KMI_DRY_RUN: '1' } });
-  expect(stderr).toContain('The proxy that runs is live: these requests do go to the upstream.');
+  expect(stderr.match(/^(?:Live|Dry-run|Simulated):.*$/gm)).toEqual(['Live: requests go to the upstream.']);
+});
+
+it('when one key alone could serve, it says so and is content', async () => {
+  const home = await homeWithKeys(['home'], true);
+  const { code, stdout } = await runKmi([...QUICK, '-n', '10'], { env: rotating(home) });
+  expect(stdout).toContain('Only home could serve, so nothing can be said about the rotation.');
+  expect(stdout).not.toContain('Confidence');
+  expect(code).toBe(0);
+});
+
+it('shares are of everything that was sent, and the confidence of the window asked for', async () => {
+  const home = await homeWithKeys(['ada', 'ben', 'cleo'], true);
+  const { stdout } = await runKmi([...QUICK, '-n', '60', '--batch', '20'], { env: rotating(home) });
+  for (const label of ['ada', 'ben', 'cleo']) expect(stdout).toMatch(new RegExp(`${label} +20 +33\\.3 %`));
+  const windowed = await runKmi([...QUICK, '-n', '60', '--batch', '20', '--window', '30'], { env: rotating(home) });
+  expect(windowed.stdout).toMatch(/ada +20 +33\.3 %/);
+  expect(windowed.stdout).toContain('Confidence 100.0 % over the newest 30: the rotation is even.');
+});
+
+it.each(['sticky', 'quota'])('with %s the turns of the accounts are judged', async (strategy) => {
+  const settings = { KMI_AUTO_ROTATE_ALLOWED: '1', KMI_ROTATE_STRATEGY: strategy };
+  const accounts = [{ name: 'a', keys: ['sk-kimi-a-1', 'sk-kimi-a-2'] }, 'b'];
+  const proxy = await startBinaryProxy({
+    accounts,
+    autoRotate: true,
+    settings,
+    writeKeys: async (home) => {
+      await home.addKey({ label: 'a1', key: 'sk-kimi-a-1' });
+      await home.addKey({ label: 'a2', key: 'sk-kimi-a-2' });
+      await home.addKey({ label: 'b', key: keyOf('b') });
+    },
+  });
+  await proxy.state(({ keys }) => ['a1', 'a2', 'b'].every((label) => keys[label]?.account_id !== undefined));
+  const env = { ...proxy.home.env, ...settings, KMI_DRY_RUN: '0' };
+  const { code, stdout } = await runKmi([...QUICK, '-n', '20'], { env });
+  expect(stdout.replace(/\s+/g, ' ')).toContain('Confidence 100.0 %: the turns of the accounts are even.');
+  expect(code).toBe(0);
 });
 
 it('a key that is put away on the way is named, and the others are judged without it', async () => {

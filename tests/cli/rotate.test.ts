@@ -84,7 +84,7 @@ test('beside a running proxy the next requests go out with the chosen key', asyn
   };
   expect(await ask()).toBe('ada');
   expect((await run(['rotate'])).code).toBe(0);
-  await expect.poll(ask, { timeout: 2_000, interval: 50 }).toBe('ben');
+  await expect.poll(ask, { timeout: 10_000, interval: 50 }).toBe('ben');
   await proxy.stop();
 });
 

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { temporaryHome } from '../support/home.ts';
-import { startTestProxy } from '../support/proxy.ts';
+import { startBinaryProxy, startTestProxy } from '../support/proxy.ts';
 import { runKmi } from '../support/spawn.ts';
 import { linesOf, traceEvent, traceEvents } from '../trace/event-fixture.ts';
 
@@ -74,6 +74,33 @@ it('a request of a session is explained with its session, its tokens and what it
   expect(json).toMatchObject({ ...fields, choice: 'moved', candidates: [{ reason: 'moved' }, { reason: 'quota' }] });
 });
 
+it('the last request is meant when none is named', async () => {
+  const { env } = await homeWithTrace({ '': linesOf(traceEvents(3)) });
+  for (const args of [['why'], ['why', 'last']]) {
+    expect((await runKmi(args, { env })).stdout).toContain('Request 00000002-0000');
+  }
+});
+
+it('every id that the trace shows names its request, over a restart of the proxy, too', async () => {
+  const home = await temporaryHome();
+  for (let run = 0; run < 2; run += 1) {
+    const proxy = await startBinaryProxy({ home, accounts: ['a'] });
+    for (let n = 0; n < 3; n += 1) await proxy.chat();
+    await proxy.trace(3 * (run + 1));
+    await proxy.kmi.stop();
+  }
+  const { stdout } = await runKmi(['trace', '--last', '6'], { env: home.env });
+  const ids = stdout.match(/\b[\da-f]{8}\b/g) ?? [];
+  expect(new Set(ids).size).toBe(6);
+  for (const id of ids)
+    expect(await runKmi(['why', id.slice(0, 6)], { env: home.env })).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(`Request ${id}`),
+    });
+  const offered = await runKmi(['completion', '--requests'], { env: home.env });
+  expect(offered.stdout.trim().split('\n')).toEqual(['last', ...ids.reverse()]);
+});
+
 it('a request in a rotated file is found', async () => {
   const { env } = await homeWithTrace({ '': linesOf(traceEvents(3)), '.1': linesOf([traceEvent(0xabc)]) });
   const { stdout } = await runKmi(['why', '00000abc'], { env });
@@ -82,9 +109,8 @@ it('a request in a rotated file is found', async () => {
 
 it.each([
   [['why', '0000'], 2, 'is too short'],
-  [['why', '000000'], 2, 'is the beginning of several ids'],
+  [['why', '000000'], 2, 'is the beginning of several ids. The newest are:\n  00000002-0000'],
   [['why', 'ffffffff'], 1, 'No request in the trace begins with "ffffffff".'],
-  [['why'], 2, "missing required argument 'request'"],
 ])('%j ends with %i and says what is wrong', async (args, exit, words) => {
   const { env } = await homeWithTrace({ '': linesOf(traceEvents(3)) });
   const { code, stdout, stderr } = await runKmi(args, { env });

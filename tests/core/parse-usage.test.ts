@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseUsage } from '../../src/core/parse-usage.ts';
 import type { QuotaWindow, Usage } from '../../src/core/quota.ts';
+import { cpuMs } from '../support/cpu-time.ts';
 
 const NOW = Date.parse('2026-11-20T08:00:00Z');
 const HOUR = 3_600_000;
@@ -300,12 +301,10 @@ describe('what is no usage answer', () => {
 });
 
 describe('hostile input', () => {
-  it('gives at most 50 windows, quickly', () => {
+  it('gives at most 50 windows, quickly', async () => {
     const limits = Array.from({ length: 200_000 }, (_, n) => ({ name: `n${n}`, limit: 10, used: 1 }));
     const usages = Object.fromEntries(Array.from({ length: 9_000 }, (_, n) => [`limit_${n}m`, { used_ratio: 0.5 }]));
-    const started = performance.now();
-    expect(parsed({ limits, usages }).windows).toHaveLength(50);
-    expect(performance.now() - started).toBeLessThan(1000);
+    expect(await cpuMs(() => expect(parsed({ limits, usages }).windows).toHaveLength(50))).toBeLessThan(1000);
   });
 
   it('neither pollutes prototypes nor reads from them', () => {
@@ -318,11 +317,10 @@ describe('hostile input', () => {
     expect(parseUsage(Object.create({ usage: { limit: 1, used: 1 } }), NOW)).toBeNull();
   });
 
-  it('does not hang on long strings', () => {
+  it('does not hang on long strings', async () => {
     const long = '1'.repeat(1_000_000);
-    const started = performance.now();
-    parseUsage({ usage: { limit: long, used: `${long}x`, resetTime: `2026-${long}`, name: ' '.repeat(1_000_000) } }, NOW);
-    expect(performance.now() - started).toBeLessThan(200);
+    const usage = { limit: long, used: `${long}x`, resetTime: `2026-${long}`, name: ' '.repeat(1_000_000) };
+    expect(await cpuMs(() => parseUsage({ usage }, NOW))).toBeLessThan(400);
   });
 });
 

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { oneLine } from '../../src/core/one-line.ts';
 import { redact } from '../../src/core/redact.ts';
+import { cpuMs } from '../support/cpu-time.ts';
 
 describe('redact', () => {
   it.each([
@@ -40,11 +41,9 @@ describe('redact', () => {
 
   it.each(['Bearer ', 'sk-', 'sk-kimi-', 'org-', 'eyJ', 'eyJaaaaaaaa.', ' '])(
     'takes linear time on a megabyte of %j',
-    (piece) => {
+    async (piece) => {
       const text = piece.repeat(Math.floor(1_000_000 / piece.length));
-      const started = performance.now();
-      redact(text, ['sk-kimi-secret']);
-      expect(performance.now() - started).toBeLessThan(1000);
+      expect(await cpuMs(() => redact(text, ['sk-kimi-secret']))).toBeLessThan(1000);
     },
   );
 });

@@ -140,7 +140,7 @@ test('the strategy of auto-rotation is named', () => {
 test('what has run out is mentioned and can be mended', () => {
   const expired = { ...ready('a'), hasExpired: true };
   expect(said(checkKeys(keysOf([expired])), 'expired_blocks')).toEqual(['info: Blocks or cooldowns that have run out: a.']);
-  const file: FileFact = { path: '/s/state.json', kind: 'file', mode: 0o644, isOwn: true, bytes: 1, changedAt: NOW };
+  const file: FileFact = { path: '/s/state.json', kind: 'file', mode: 0o644, isOwn: true, owner: 'me', bytes: 1, changedAt: NOW };
   const facts = {
     privatePaths: [file, { ...file, path: '/s/other', isOwn: false }, { ...file, path: '/s/closed', mode: 0o600 }],
     enforceFilePerms: true,
@@ -254,13 +254,16 @@ const aFile = (path: string, more: Partial<FileFact> = {}): FileFact => ({
   kind: 'file',
   mode: 0o600,
   isOwn: true,
+  owner: 'me',
   bytes: 3000,
   changedAt: NOW,
   ...more,
 });
+const ROOTS = { text: 'The folder /s belongs to root, and you cannot read it.', fix: 'sudo chown -R me /s' };
 const files = (more: Partial<FilesFacts> = {}): FilesFacts => ({
   stateDir: '/s',
   stateDirProblem: null,
+  obstacles: [],
   state: aFile('/s/state.json'),
   corrupt: [],
   trace: aFile('/s/t'),
@@ -273,13 +276,14 @@ const files = (more: Partial<FilesFacts> = {}): FilesFacts => ({
 test.each<[string, Partial<FilesFacts>, string, RegExp]>([
   ['all is well', {}, 'state_file', /^ok: /],
   ['a first run', { state: null }, 'state_file', /^info: No state in \/s yet/],
-  ['a folder that cannot be written', { stateDirProblem: 'EACCES' }, 'state_file', /^fail: .*\(EACCES\)/],
+  ['a folder that cannot be written', { stateDirProblem: ROOTS }, 'state_file', /^fail: .*The folder \/s belongs to root/],
+  ['a file that cannot be read', { obstacles: [ROOTS] }, 'access', /^fail: The folder \/s belongs to root/],
   ['a state that was moved aside', { corrupt: ['/s/state.json.corrupt.1'] }, 'state_corrupt', /^warn: .*corrupt\.1$/],
   ['no trace', { trace: null }, 'trace_file', /^info: No trace yet/],
   ['a trace', {}, 'trace_file', /^ok: The trace \/s\/t \(3 KiB\)\./],
   ['a log of megabytes', { log: aFile('/s/l', { bytes: 3_500_000 }) }, 'log_file', /3\.3 MiB/],
   ['an empty log', { log: aFile('/s/l', { bytes: 0 }) }, 'log_file', /0 bytes/],
-  ["another user's log", { log: aFile('/s/l', { isOwn: false }) }, 'log_file', /^warn: .*another user/],
+  ["another user's log", { log: aFile('/s/l', { isOwn: false, owner: 'eve' }) }, 'log_file', /^warn: .*belongs to eve/],
   ['closed files', {}, 'permissions', /^ok: /],
   ['an open file', { privatePaths: [aFile('/s/x', { mode: 0o644 })] }, 'permissions', /^warn: .*\/s\/x \(644\)/],
   [

@@ -116,8 +116,8 @@ test('a folder yet to be made is judged by the one above it; a file in its place
   const folder = await temporaryFolder();
   expect(await whyNotWritable(join(folder, 'a', 'b'))).toBeNull();
   await writeFile(join(folder, 'file'), '');
-  expect(await whyNotWritable(join(folder, 'file'))).toBe('ENOTDIR');
-  expect(await whyNotWritable(join(folder, 'file', 'below'))).toBe('ENOTDIR');
+  expect(await whyNotWritable(join(folder, 'file'))).toMatchObject({ text: expect.stringContaining('ENOTDIR') });
+  expect(await whyNotWritable(join(folder, 'file', 'below'))).toMatchObject({ text: expect.stringContaining('ENOTDIR') });
   await symlink(folder, join(folder, 'link'));
   expect(await whyNotWritable(join(folder, 'link'))).toBeNull();
 });
@@ -125,6 +125,9 @@ test('a folder yet to be made is judged by the one above it; a file in its place
 test.skipIf(process.getuid?.() === 0)('a folder without the permission to write is named so', async () => {
   const folder = await temporaryFolder();
   await chmod(folder, 0o500);
-  expect(await whyNotWritable(join(folder, 'state'))).toBe('EACCES');
+  expect(await whyNotWritable(join(folder, 'state'))).toMatchObject({
+    text: `The folder ${folder} is yours, but its permissions let you write nothing there.`,
+    fix: `Open it to yourself: chmod u+rwx ${folder}`,
+  });
   await chmod(folder, 0o700);
 });

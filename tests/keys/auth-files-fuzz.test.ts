@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { readAuthFile } from '../../src/keys/auth-files.ts';
+import { cpuMs } from '../support/cpu-time.ts';
 import { put, temporaryFolder, UPSTREAM } from './auth-folder-fixture.ts';
 
 const FORMATS = ['env', 'toml', 'json', 'any'] as const;
@@ -64,8 +65,6 @@ test.each([
   ['an address without end', `{"email":"${'a@'.repeat(MIB / 4)}","providers":{"x":{"api_key":"k"}}}`],
 ])('a file of %s is read within seconds', async (_what, content) => {
   for (const format of FORMATS) {
-    const startedAt = performance.now();
-    await read(content, format);
-    expect(performance.now() - startedAt, format).toBeLessThan(5000);
+    expect(await cpuMs(() => read(content, format)), format).toBeLessThan(5000);
   }
 });

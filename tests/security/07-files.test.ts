@@ -1,21 +1,18 @@
 import { execFileSync } from 'node:child_process';
 import { watch } from 'node:fs';
-import { chmod, chown, lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, chown, lstat, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { cleanUp } from '../support/cleanup.ts';
 import { eventually } from '../support/eventually.ts';
 import { type TemporaryHome, temporaryHome } from '../support/home.ts';
 import { send } from '../support/http-client.ts';
+import { canActAsOthers, folderForAll, type Ran, runAs, USER } from '../support/other-user.ts';
 import { runKmi, startKmi } from '../support/spawn.ts';
 
 const CLI = resolve(import.meta.dirname, '../../dist/cli.js');
 const modeOf = async (path: string) => ((await stat(path)).mode & 0o777).toString(8);
-/** Only root can make another user's files, and act as one. */
-const isRoot = process.getuid?.() === 0;
 const STRANGER = 4242;
-const USER = 65534;
 
 /** Paths below a folder that group or world can reach, links left out. */
 async function openPaths(folder: string): Promise<string[]> {
@@ -122,7 +119,7 @@ describe('auth files that others can read', () => {
     expect(await modeOf(file)).toBe('644');
   });
 
-  it.skipIf(!isRoot)("are warned of when they are another user's, and only looked at by doctor", async () => {
+  it.skipIf(!canActAsOthers)("are warned of when they are another user's, and only looked at by doctor", async () => {
     const home = await temporaryHome();
     const { file } = await home.addKey({ label: 'a' });
     await chmod(file, 0o644);
@@ -136,42 +133,21 @@ describe('auth files that others can read', () => {
 /** A folder every user can write to, as /tmp is; with a home in it that belongs to `USER`. */
 async function sharedFolder(): Promise<{
   shared: string;
-  run: (args: readonly string[], env: Record<string, string>) => { code: number; text: string };
+  run: (args: readonly string[], env: Record<string, string>) => Promise<Ran>;
 }> {
-  const shared = await mkdtemp(join(tmpdir(), 'kmi-shared-'));
-  cleanUp(() => rm(shared, { recursive: true, force: true }));
-  await chmod(shared, 0o1777);
+  const shared = await folderForAll(0o1777);
   const home = join(shared, 'home');
   await mkdir(join(home, '_auths'), { recursive: true });
   await writeFile(join(home, '_auths', 'a.env'), 'KMI_API_KEY=sk-kimi-a-0123456789\n', { mode: 0o600 });
   for (const path of [home, join(home, '_auths'), join(home, '_auths', 'a.env')]) await chown(path, USER, USER);
   for (const path of [home, join(home, '_auths')]) await chmod(path, 0o700);
-  const run = (args: readonly string[], env: Record<string, string>) => {
-    try {
-      const text = execFileSync(process.execPath, [CLI, ...args], {
-        env: {
-          PATH: process.env.PATH ?? '',
-          HOME: home,
-          KMI_AUTHS_DIR: join(home, '_auths'),
-          KMI_STATE_DIR: join(home, '.kmi'),
-          ...env,
-        },
-        cwd: env.PWD ?? home,
-        uid: USER,
-        gid: USER,
-        encoding: 'utf8',
-        stdio: ['ignore', 'pipe', 'pipe'],
-      });
-      return { code: 0, text };
-    } catch (error) {
-      const { status, stdout, stderr } = error as { status: number; stdout: string; stderr: string };
-      return { code: status, text: `${stdout}${stderr}` };
-    }
-  };
+  const own = { HOME: home, KMI_AUTHS_DIR: join(home, '_auths'), KMI_STATE_DIR: join(home, '.kmi') };
+  const run = (args: readonly string[], env: Record<string, string>) =>
+    runAs(args, { env: { ...own, ...env }, cwd: env.PWD ?? home });
   return { shared, run };
 }
 
-describe.skipIf(!isRoot)('in a folder that users share', () => {
+describe.skipIf(!canActAsOthers)('in a folder that users share', () => {
   const VICTIM = 'precious\n';
   const victimIn = async (shared: string) => {
     const victim = join(shared, 'home', 'victim');
@@ -192,13 +168,13 @@ describe.skipIf(!isRoot)('in a folder that users share', () => {
     await chmod(state, 0o1777);
     const victim = await victimIn(shared);
     await plant(join(state, 'state.json'), victim);
-    const linked = run(['status'], { KMI_STATE_DIR: state });
+    const linked = await run(['status'], { KMI_STATE_DIR: state });
     expect(linked).toMatchObject({ code: 1, text: expect.stringContaining('belongs to another user') });
-    expect(run(['rotate'], { KMI_STATE_DIR: state }).code).toBe(1);
+    expect((await run(['rotate'], { KMI_STATE_DIR: state })).code).toBe(1);
     await rm(join(state, 'state.json'));
     await writeFile(join(state, 'state.json'), '{"schema_version":1,"active_key":"a","keys":{}}', { mode: 0o644 });
     await chown(join(state, 'state.json'), STRANGER, STRANGER);
-    expect(run(['status'], { KMI_STATE_DIR: state })).toMatchObject({
+    expect(await run(['status'], { KMI_STATE_DIR: state })).toMatchObject({
       code: 1,
       text: expect.stringContaining('belongs to another user'),
     });
@@ -215,14 +191,14 @@ describe.skipIf(!isRoot)('in a folder that users share', () => {
     }
     for (const file of ['logs/kmi.log', 'trace/trace.jsonl', 'logs/proxy.out']) await plant(join(state, file), victim);
     await plant(join(shared, '.env'), victim);
-    expect(run(['proxy'], { KMI_STATE_DIR: state, KMI_PROXY_LISTEN: '127.0.0.1:1' }).code).toBe(1);
-    run(['rotate', 'auto'], { KMI_STATE_DIR: state, KMI_AUTO_ROTATE_ALLOWED: '1', KMI_AUTO_ROTATE_E2E: '0' });
-    expect(run(['init', '--live', '--yes'], { KMI_STATE_DIR: state, PWD: shared })).toMatchObject({ code: 2 });
+    expect((await run(['proxy'], { KMI_STATE_DIR: state, KMI_PROXY_LISTEN: '127.0.0.1:1' })).code).toBe(1);
+    await run(['rotate', 'auto'], { KMI_STATE_DIR: state, KMI_AUTO_ROTATE_ALLOWED: '1', KMI_AUTO_ROTATE_E2E: '0' });
+    expect(await run(['init', '--live', '--yes'], { KMI_STATE_DIR: state, PWD: shared })).toMatchObject({ code: 2 });
     expect(await readFile(victim, 'utf8')).toBe(VICTIM);
     await rm(join(state, 'logs', 'kmi.log'));
     await writeFile(join(state, 'logs', 'kmi.log'), '', { mode: 0o666 });
     await chown(join(state, 'logs', 'kmi.log'), STRANGER, STRANGER);
-    run(['rotate', 'auto'], { KMI_STATE_DIR: state, KMI_AUTO_ROTATE_ALLOWED: '1', KMI_AUTO_ROTATE_E2E: '0' });
+    await run(['rotate', 'auto'], { KMI_STATE_DIR: state, KMI_AUTO_ROTATE_ALLOWED: '1', KMI_AUTO_ROTATE_E2E: '0' });
     expect(await readFile(join(state, 'logs', 'kmi.log'), 'utf8')).toBe('');
   });
 
@@ -237,7 +213,9 @@ describe.skipIf(!isRoot)('in a folder that users share', () => {
       { mode: 0o644 },
     );
     await chown(join(auths, 'evil.env'), STRANGER, STRANGER);
-    const { keys, skipped_auth_files: skipped } = JSON.parse(run(['keys', 'list', '--json'], { KMI_AUTHS_DIR: auths }).text);
+    const { keys, skipped_auth_files: skipped } = JSON.parse(
+      (await run(['keys', 'list', '--json'], { KMI_AUTHS_DIR: auths })).stdout,
+    );
     expect([keys, skipped[0].reason]).toEqual([[], 'not_owned']);
 
     const state = join(shared, 'state');
@@ -245,13 +223,16 @@ describe.skipIf(!isRoot)('in a folder that users share', () => {
     await chown(state, USER, USER);
     await writeFile(join(state, 'proxy.token'), 'evil', { mode: 0o600 });
     await chown(join(state, 'proxy.token'), STRANGER, STRANGER);
-    expect(run(['config'], { KMI_STATE_DIR: state }).code).toBe(2);
+    expect((await run(['config'], { KMI_STATE_DIR: state })).code).toBe(2);
 
     await writeFile(join(shared, '.env'), 'KMI_UPSTREAM_BASE_URL=https://evil.example/v1\n', { mode: 0o644 });
     await chown(join(shared, '.env'), STRANGER, STRANGER);
-    expect(run(['status'], { PWD: shared })).toMatchObject({ code: 2, text: expect.stringContaining('belongs to another user') });
+    expect(await run(['status'], { PWD: shared })).toMatchObject({
+      code: 2,
+      text: expect.stringContaining('belongs to another user'),
+    });
     await writeFile(join(shared, '.env'), 'DATABASE_URL=x\n');
-    expect(run(['config'], { PWD: shared }).code).toBe(0);
+    expect((await run(['config'], { PWD: shared })).code).toBe(0);
   });
 });
 

@@ -111,8 +111,9 @@ describe('POST /chat/completions', () => {
     for await (const _ of readEvents(response)) times.push(performance.now() - start);
     // Timers may fire a millisecond early against another clock.
     expect(headersAfterMs).toBeGreaterThanOrEqual(58);
-    expect((times[0] as number) - headersAfterMs).toBeGreaterThanOrEqual(40);
-    expect((times.at(-1) as number) - (times[0] as number)).toBeGreaterThanOrEqual(100);
+    // From the start: what is seen late on a busy machine would make the gaps shorter.
+    expect(times[0]).toBeGreaterThanOrEqual(116);
+    expect(times.at(-1)).toBeGreaterThanOrEqual(210);
   });
 
   it('refuses a body over the message limit with its size', async () => {

@@ -1,12 +1,30 @@
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 
-/** A loopback port nobody held a moment ago; for a process that must be told its port before it starts. */
+/**
+ * Where no system picks ports by itself: one that is free here stays so until the process that gets it has started, whatever
+ * connections and servers on port 0 are opened meanwhile.
+ */
+const FIRST = 12_000;
+const COUNT = 16_000;
+
+let next = Math.floor(Math.random() * COUNT);
+
+/** A loopback port that nobody holds; for a process that must be told its port before it starts. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
+  for (;;) {
+    const port = FIRST + next;
+    next = (next + 1) % COUNT;
+    if (await isFree(port)) return port;
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  const outcome = Promise.race([once(server, 'listening').then(() => true), once(server, 'error').then(() => false)]);
+  server.listen(port, '127.0.0.1');
+  if (!(await outcome)) return false;
   server.close();
   await once(server, 'close');
-  return port;
+  return true;
 }

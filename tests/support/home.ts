@@ -1,8 +1,9 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cleanUp } from './cleanup.ts';
 import { freePort } from './free-port.ts';
+import { noteNodeWarnings } from './node-warnings.ts';
 
 export type KeyOptions = {
   readonly label: string;
@@ -31,10 +32,13 @@ export type TemporaryHome = {
 /** A home of its own for one installation of kmi, removed when the test file is done. */
 export async function temporaryHome(): Promise<TemporaryHome> {
   const root = await mkdtemp(join(tmpdir(), 'kmi-home-'));
-  // A process that was killed a moment ago may still have had a file open.
-  cleanUp(() => rm(root, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 }));
   const authsDir = join(root, '_auths');
   const stateDir = join(root, '.kmi');
+  cleanUp(async () => {
+    noteNodeWarnings('The background proxy', await readFile(join(stateDir, 'logs', 'proxy.out'), 'utf8').catch(() => ''));
+    // A process that was killed a moment ago may still have had a file open.
+    await rm(root, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
+  });
   const port = await freePort();
   await mkdir(authsDir);
   return {

@@ -5,6 +5,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { cleanUp } from './cleanup.ts';
+import { nodeWarningIn, noteNodeWarnings } from './node-warnings.ts';
 
 export type SpawnOptions = {
   /** The whole of the child's settings; nothing is taken from the environment of the tests but PATH. */
@@ -20,16 +21,18 @@ export type SpawnOptions = {
 export type Ended = { readonly code: number | null; readonly signal: NodeJS.Signals | null };
 export type Finished = Ended & { readonly stdout: string; readonly stderr: string };
 
-/** Runs the built binary to its end. Rejects, with what was printed, when it takes longer than `timeoutMs`. */
+/** Runs the built binary to its end. Rejects, with what was printed, when it takes longer than `timeoutMs` or Node warned. */
 export async function runKmi(
   args: readonly string[],
-  { timeoutMs = 20_000, ...options }: SpawnOptions & { readonly timeoutMs?: number } = {},
+  { timeoutMs = 30_000, ...options }: SpawnOptions & { readonly timeoutMs?: number } = {},
 ): Promise<Finished> {
   const running = await startKmi(args, options);
   const ended = await withTimeout(running.ended, timeoutMs, () => {
     running.child.kill('SIGKILL');
     return `\`kmi ${args.join(' ')}\` still runs after ${timeoutMs} ms.\n${running.output()}`;
   });
+  const warning = nodeWarningIn(running.stderr());
+  if (warning !== null) throw new Error(`\`kmi ${args.join(' ')}\` printed a warning of Node's:\n${warning}`);
   return { ...ended, stdout: running.stdout(), stderr: running.stderr() };
 }
 
@@ -43,7 +46,7 @@ export type RunningKmi = {
   readonly output: () => string;
   /** The first match in the output so far or to come. Rejects when the process ends or the time is over before. */
   readonly waitForOutput: (pattern: RegExp, timeoutMs?: number) => Promise<RegExpExecArray>;
-  /** Sends the signal and waits for the end; a process that stays for 15 s is killed and the wait rejects. */
+  /** Sends the signal and waits for the end; a process that stays for 30 s is killed and the wait rejects. */
   readonly stop: (signal?: NodeJS.Signals) => Promise<Ended>;
 };
 
@@ -60,6 +63,7 @@ export async function startKmi(args: readonly string[], options: SpawnOptions = 
   cleanUp(async () => {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
     await ended;
+    noteNodeWarnings(`kmi ${args.join(' ')}`, printed.stderr);
   });
 
   const printed = { stdout: '', stderr: '', both: '' };
@@ -81,13 +85,13 @@ export async function startKmi(args: readonly string[], options: SpawnOptions = 
     stdout: () => printed.stdout,
     stderr: () => printed.stderr,
     output,
-    waitForOutput: (pattern, timeoutMs = 15_000) =>
+    waitForOutput: (pattern, timeoutMs = 30_000) =>
       withTimeout(matchOutput(child, ended, output, pattern), timeoutMs, () => `No ${pattern} in ${timeoutMs} ms:\n${output()}`),
     stop: (signal = 'SIGTERM') => {
       child.kill(signal);
-      return withTimeout(ended, 15_000, () => {
+      return withTimeout(ended, 30_000, () => {
         child.kill('SIGKILL');
-        return `Still runs 15 s after ${signal}:\n${output()}`;
+        return `Still runs 30 s after ${signal}:\n${output()}`;
       });
     },
   };

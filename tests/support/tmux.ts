@@ -26,7 +26,7 @@ export type Terminal = {
   paste(text: string): Promise<void>;
   /** The lines on the screen, without colour. */
   screen(): Promise<string>;
-  /** The screen as soon as the pattern matches it; fails with the screen when it does not within 10 s. */
+  /** The screen as soon as the pattern matches it; fails with the screen when it does not within 20 s. */
   waitFor(pattern: RegExp): Promise<string>;
   resize(columns: number, rows: number): Promise<void>;
   /** Whether the alternate screen is shown and the cursor is visible. */
@@ -71,7 +71,7 @@ export async function openTerminal({ env = {}, cwd, columns = 80, rows = 24 }: T
       const shown = await screen();
       if (!pattern.test(shown)) throw new Error(`No ${pattern} on the screen:\n${shown}`);
       return shown;
-    }, 10_000);
+    }, 20_000);
   await type(`kmi() { '${process.execPath}' '${cli}' "$@"; echo "ended $?"; }; clear; echo ready`);
   await waitFor(/^ready$/m);
   await type('clear');

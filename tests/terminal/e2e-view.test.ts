@@ -9,8 +9,7 @@ const even: RotationCheck = {
   answered: 50,
   failures: [],
   traced: 50,
-  isDryRun: false,
-  isRotating: true,
+  turns: 'keys',
   distribution: {
     total: 50,
     counts: [
@@ -20,8 +19,10 @@ const even: RotationCheck = {
     ],
     confidence: 96,
   },
+  judged: 50,
   confidence: 96,
   isEven: true,
+  sole: null,
   passedOver: [],
 };
 
@@ -60,11 +61,19 @@ describe.each(VARIANTS)('%s', (_name, view) => {
 });
 
 it.each([
-  [{ ...even, isRotating: false, confidence: null, isEven: false }, 'Auto-rotation is off'],
+  [{ ...even, turns: 'nobody', confidence: null, isEven: false }, 'Auto-rotation is off'],
   [{ ...even, traced: 0 }, 'the proxy that answered writes another one'],
   [{ ...even, traced: 0, answered: 0 }, 'No request reached the choice of a key.'],
   [{ ...even, confidence: 88 }, 'as even as these requests divide by the keys'],
   [{ ...even, confidence: null, isEven: false }, 'nothing to judge'],
+  [
+    { ...even, confidence: null, isEven: false, sole: 'home' },
+    'Only home could serve, so nothing can be said about the rotation.',
+  ],
+  [{ ...even, confidence: null, isEven: false, sole: 'home', turns: 'accounts' }, 'Only the account of home could serve'],
+  [{ ...even, judged: 20 }, 'Confidence 96.0 % over the newest 20: the rotation is even.'],
+  [{ ...even, turns: 'accounts' }, 'the turns of the accounts are even. Sessions, which stay with their account,'],
+  [{ ...uneven, sent: 50 }, '47 of 50 requests were answered. 2 reached no key.'],
 ] as const)('it says what the figures mean', (check, words) => {
   expect(told(check)).toContain(words);
 });

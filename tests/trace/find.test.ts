@@ -19,6 +19,13 @@ it('a request is found by the beginning of its id, also in rotated files', async
   expect(await findRequests(path, '99999999', 5)).toEqual([]);
 });
 
+it('the newest are found first, those of the file before those of the rotated ones', async () => {
+  const path = join(folder, 'newest.jsonl');
+  await writeFile(`${path}.1`, linesOf(traceEvents(8)));
+  await writeFile(path, linesOf([traceEvent(8), traceEvent(9)]));
+  expect(await findRequests(path, '000000', 4)).toEqual([9, 8, 7, 6].map((n) => traceEvent(n)));
+});
+
 it('no more are found than asked for, and none in a trace that is not there', async () => {
   const path = join(folder, 'many.jsonl');
   await writeFile(path, linesOf(traceEvents(50)));
