@@ -1,16 +1,24 @@
 import { defineConfig } from 'vitest/config';
+import { RETRIES } from './tests/support/real-time.ts';
+
+const FAULTS = 'tests/faults/**/*.test.ts';
 
 export default defineConfig({
   test: {
-    include: ['tests/**/*.test.ts'],
-    exclude: ['tests/clients/**', '**/node_modules/**'],
+    projects: [
+      {
+        extends: true,
+        test: { name: 'usual', include: ['tests/**/*.test.ts'], exclude: [FAULTS, 'tests/clients/**', '**/node_modules/**'] },
+      },
+      // Tests in a terminal are the third kind that is tried again: tests/support/tmux.ts.
+      { extends: true, test: { name: 'faults', include: [FAULTS], retry: RETRIES } },
+    ],
     pool: 'forks',
-    // Binaries, terminals and faults run in real time; on a busy machine one may come too late. Twice more, and it is a fault.
-    retry: process.env.CI === undefined ? 0 : 2,
     // Tests of the built binary start further processes; more workers make them wait for each other.
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    setupFiles: ['tests/support/property-seed.ts'],
     coverage: {
       provider: 'v8',
       include: ['src/**/*.ts'],
