@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { RETRIES } from './tests/support/real-time.ts';
 
 /** Real clients: fetched by npx, one at a time. */
 export default defineConfig({
@@ -7,7 +8,7 @@ export default defineConfig({
     pool: 'forks',
     setupFiles: ['tests/support/node-warnings.ts'],
     maxWorkers: 1,
-    retry: process.env.CI === undefined ? 0 : 2,
+    retry: RETRIES,
     fileParallelism: false,
     testTimeout: 180_000,
     hookTimeout: 300_000,

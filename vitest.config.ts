@@ -1,13 +1,20 @@
 import { defineConfig } from 'vitest/config';
+import { RETRIES } from './tests/support/real-time.ts';
+
+const FAULTS = 'tests/faults/**/*.test.ts';
 
 export default defineConfig({
   test: {
-    include: ['tests/**/*.test.ts'],
-    exclude: ['tests/clients/**', '**/node_modules/**'],
+    projects: [
+      {
+        extends: true,
+        test: { name: 'usual', include: ['tests/**/*.test.ts'], exclude: [FAULTS, 'tests/clients/**', '**/node_modules/**'] },
+      },
+      // Tests in a terminal are the third kind that is tried again: tests/support/tmux.ts.
+      { extends: true, test: { name: 'faults', include: [FAULTS], retry: RETRIES } },
+    ],
     pool: 'forks',
-    setupFiles: ['tests/support/node-warnings.ts'],
-    // Binaries, terminals and faults run in real time; on a busy machine one may come too late. Twice more, and it is a fault.
-    retry: process.env.CI === undefined ? 0 : 2,
+    setupFiles: ['tests/support/property-seed.ts', 'tests/support/node-warnings.ts'],
     // Tests of the built binary start further processes; more workers make them wait for each other.
     maxWorkers: 2,
     // For a machine that is busy with other work; what is waited for comes in a fraction of it.

@@ -2,54 +2,75 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { comparisonRows } from './compare.ts';
+import { rotate, round } from './sampling.ts';
 import { median, spread } from './statistics.ts';
+import { choosePrograms, comparisonOf } from './subjects/choose.ts';
 
 /**
  * Wall time of cold commands beside `node -e 0`, in one run, in turn and in changing order. Prints medians, spread and
- * ratios; `--json` prints them as data. `--runs N` (default 20).
+ * ratios; `--json` prints them as data. `--runs N` (default 20). `--subjects kmi,../main` compares this build with that
+ * of another checkout, round by round.
  */
 
-const CLI = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
+const NODE = 'node -e 0';
+const COMMANDS = ['--help', 'status'];
 
-type Subject = { readonly name: string; readonly args: readonly string[] };
-
-const SUBJECTS: readonly Subject[] = [
-  { name: 'node -e 0', args: ['-e', '0'] },
-  { name: 'kmi --help', args: [CLI, '--help'] },
-  { name: 'kmi status', args: [CLI, 'status'] },
-];
-
-const runs = Number(process.argv[process.argv.indexOf('--runs') + 1] ?? 20) || 20;
+const args = process.argv.slice(2);
+const runs = Number(flagValue('--runs') ?? 20) || 20;
+const programs = choosePrograms(flagValue('--subjects') ?? 'kmi').filter(({ kind }) => kind === 'kmi');
+const comparison = comparisonOf(programs);
 const folder = mkdtempSync(join(tmpdir(), 'kmi-bench-'));
 
 try {
   mkdirSync(join(folder, '_auths'));
   for (const label of ['a', 'b', 'c'])
     writeFileSync(join(folder, '_auths', `${label}.env`), `KMI_API_KEY=sk-bench-${label}\n`, { mode: 0o600 });
-  const times = new Map(SUBJECTS.map(({ name }) => [name, [] as number[]]));
+  const nodeTimes: number[] = [];
+  /** By command, then by program. */
+  const times = new Map(COMMANDS.map((command) => [command, new Map(programs.map(({ name }) => [name, [] as number[]]))]));
   for (let run = 0; run <= runs; run++) {
-    for (let n = 0; n < SUBJECTS.length; n++) {
-      const subject = SUBJECTS[(n + run) % SUBJECTS.length] as Subject;
-      const ms = time(subject);
-      // The first round warms the file cache.
-      if (run > 0) times.get(subject.name)?.push(ms);
+    // The first round warms the file cache.
+    const note = (list: number[] | undefined, ms: number) => (run === 0 ? undefined : list?.push(ms));
+    note(nodeTimes, time(['-e', '0']));
+    for (const command of rotate(COMMANDS, run)) {
+      for (const { name, cli } of rotate(programs, run)) note(times.get(command)?.get(name), time([cli, command]));
     }
   }
-  const base = median(times.get('node -e 0') ?? []);
-  const rows = [...times].map(([name, ms]) => ({
+  const base = median(nodeTimes);
+  const all = [
+    { name: NODE, ms: nodeTimes },
+    ...[...times].flatMap(([command, byProgram]) => [...byProgram].map(([name, ms]) => ({ name: `${name} ${command}`, ms }))),
+  ];
+  const rows = all.map(({ name, ms }) => ({
     command: name,
     median_ms: round(median(ms)),
     spread_ms: round(spread(ms)),
     ratio: round(median(ms) / base),
   }));
-  if (process.argv.includes('--json')) console.log(JSON.stringify({ runs, rows }));
-  else console.table(rows);
+  const figures = new Map([...times].map(([command, byProgram]) => [`${command}: ms`, byProgram]));
+  const compared = (comparison?.older ?? []).map(({ name }) => {
+    const newer = comparison?.newer.name as string;
+    return { newer, older: name, rows: comparisonRows(figures, newer, name) };
+  });
+  if (args.includes('--json')) console.log(JSON.stringify({ runs, rows, ...(compared.length === 0 ? {} : { compared }) }));
+  else {
+    console.table(rows);
+    for (const { newer, older, rows } of compared) {
+      console.log(`\n${newer} (new) against ${older} (old)`);
+      console.table(rows);
+    }
+  }
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
 
-function time({ args }: Subject): number {
+function flagValue(flag: string): string | undefined {
+  const at = args.indexOf(flag);
+  return at === -1 ? undefined : args[at + 1];
+}
+
+function time(args: readonly string[]): number {
   const start = performance.now();
   const { error } = spawnSync(process.execPath, args, {
     cwd: folder,
@@ -58,8 +79,4 @@ function time({ args }: Subject): number {
   });
   if (error !== undefined) throw error;
   return performance.now() - start;
-}
-
-function round(value: number): number {
-  return Math.round(value * 100) / 100;
 }

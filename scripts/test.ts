@@ -1,18 +1,20 @@
 /**
  * Runs vitest and ends with one line, `N passed, N failed`. Without arguments it runs everything and fails when less
- * than 95 % of the lines in src are covered; arguments go to vitest, and then nothing is measured. `--long` asks for the
- * long form of the fault suite (tests/faults).
+ * than 95 % of the lines in src are covered; arguments go to vitest, and then nothing is measured. Tests that had to be
+ * tried again are named before it. `--long` asks for the long form of the fault suite (tests/faults).
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { addProcessCoverage, addUnitCoverage, coveredShare, type LineHits, renderRanges, summarize } from './coverage.ts';
+import type { Retried } from './retries.ts';
 
 const REQUIRED_SHARE = 0.95;
 
 const root = join(import.meta.dirname, '..');
 const folder = join(root, 'coverage');
 const resultsFile = join(folder, 'results.json');
+const retriesFile = join(folder, 'retries.json');
 const processFolder = join(folder, 'processes');
 const unitFile = join(folder, 'unit', 'coverage-final.json');
 
@@ -31,6 +33,7 @@ const covered = measured && !failed ? await isCovered() : true;
 
 if (results === null) console.error('vitest ended without results.');
 if (measured && failed) console.error('Coverage is measured once every test passes.');
+reportRetries();
 const { passed, skipped } = results ?? { passed: 0, skipped: 0 };
 // An error outside any test, such as a rejection nobody handled, fails the run as well.
 const failures = Math.max(results?.failed ?? 0, failed ? 1 : 0);
@@ -41,12 +44,17 @@ function runVitest(): number {
   // Measuring vitest itself that way would count every line twice and slow the run; tests/support/spawn.ts turns the
   // other variable into this one for the processes it starts.
   const { NODE_V8_COVERAGE: _, ...environment } = process.env;
-  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${resultsFile}`];
+  const reporters = ['default', 'json', join(import.meta.dirname, 'retries.ts')].map((name) => `--reporter=${name}`);
   const coverage = measured ? ['--coverage'] : [];
   const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
-  const { status } = spawnSync(process.execPath, [vitest, 'run', ...reporters, ...coverage, ...vitestArguments], {
+  const output = `--outputFile.json=${resultsFile}`;
+  const { status } = spawnSync(process.execPath, [vitest, 'run', ...reporters, output, ...coverage, ...vitestArguments], {
     cwd: root,
-    env: measured ? { ...environment, KMI_TEST_COVERAGE_DIR: processFolder } : environment,
+    env: {
+      ...environment,
+      KMI_TEST_RETRIES_FILE: retriesFile,
+      ...(measured ? { KMI_TEST_COVERAGE_DIR: processFolder } : {}),
+    },
     stdio: 'inherit',
   });
   return status ?? 1;
@@ -67,6 +75,16 @@ function readResults(): Results | null {
     failed: report.numFailedTests + brokenFiles,
     skipped: report.numPendingTests + report.numTodoTests,
   };
+}
+
+/** A test that passes only when it is tried again is a fault all the same, of the test or of the code. */
+function reportRetries(): void {
+  if (!existsSync(retriesFile)) return;
+  const retried: Retried[] = JSON.parse(readFileSync(retriesFile, 'utf8'));
+  if (retried.length > 0) console.log(`\n${retried.length} tried again:`);
+  for (const { file, name, times, passed, reason } of retried) {
+    console.log(`Retried: ${file} > ${name} (${times})${passed ? '' : ', and failed'}: ${reason}`);
+  }
 }
 
 async function isCovered(): Promise<boolean> {

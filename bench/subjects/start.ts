@@ -6,25 +6,30 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../../tests/support/free-port.ts';
 
+export const SUBJECT_KINDS = ['direct', 'bare', '@fastify/http-proxy', 'nginx', 'kmi'] as const;
+export type SubjectKind = (typeof SUBJECT_KINDS)[number];
+
+/** A program to be measured. `cli` is the built binary that a kmi is started from. */
+export type Program = { readonly name: string; readonly kind: SubjectKind; readonly cli: string };
+
+const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+/** The kmi of this checkout. */
+export const KMI: Program = { name: 'kmi', kind: 'kmi', cli: CLI };
+
 /** A running program under test. `path` is what a chat is posted to. */
 export type Subject = {
-  readonly name: SubjectName;
+  readonly name: string;
   readonly origin: string;
   readonly path: string;
   /** Its process and the processes it started; empty when the upstream is called directly. */
   readonly pids: readonly number[];
-  readonly startMs: number;
   stop(): Promise<void>;
 };
 
 /** A running kmi, and its commands. */
 export type KmiSubject = Subject & { command(...args: string[]): void };
 
-export const SUBJECT_NAMES = ['direct', 'bare', '@fastify/http-proxy', 'nginx', 'kmi'] as const;
-export type SubjectName = (typeof SUBJECT_NAMES)[number];
-
 const HERE = fileURLToPath(new URL('.', import.meta.url));
-const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const UPSTREAM_PATH = '/coding/v1/chat/completions';
 
 /** The processor the program under test runs on alone; load and upstream share the others. Linux only. */
@@ -45,34 +50,31 @@ export async function startUpstream(
   return { origin: `http://127.0.0.1:${port}`, stop: () => end(child) };
 }
 
-export async function startSubject(
-  name: SubjectName,
-  upstream: string,
-  { keys = 3, settings = {} }: { keys?: number; settings?: Record<string, string> } = {},
-): Promise<Subject> {
-  const startedAt = performance.now();
-  switch (name) {
+export async function startSubject(program: Program, upstream: string, options: KmiOptions = {}): Promise<Subject> {
+  const { name, kind } = program;
+  switch (kind) {
     case 'direct':
-      return { name, origin: upstream, path: UPSTREAM_PATH, pids: [], startMs: 0, stop: async () => undefined };
+      return { name, origin: upstream, path: UPSTREAM_PATH, pids: [], stop: async () => undefined };
     case 'bare':
     case '@fastify/http-proxy': {
-      const file = name === 'bare' ? 'bare.mjs' : 'fastify-http-proxy.mjs';
+      const file = kind === 'bare' ? 'bare.mjs' : 'fastify-http-proxy.mjs';
       const child = spawnPinned([process.execPath, join(HERE, file), upstream], SUBJECT_CPU);
       const port = await firstLine(child);
-      return subjectOf(name, child, `http://127.0.0.1:${port}`, UPSTREAM_PATH, startedAt, () => end(child));
+      return subjectOf(name, child, `http://127.0.0.1:${port}`, UPSTREAM_PATH, () => end(child));
     }
     case 'nginx':
-      return startNginx(upstream, startedAt);
+      return startNginx(name, upstream);
     case 'kmi':
-      return startKmi(upstream, keys, settings, startedAt);
+      return startKmi(program, upstream, options);
   }
 }
 
+export type KmiOptions = { readonly keys?: number; readonly settings?: Readonly<Record<string, string>> };
+
 export async function startKmi(
+  { name, cli }: Program,
   upstream: string,
-  keys: number,
-  settings: Record<string, string>,
-  startedAt = performance.now(),
+  { keys = 3, settings = {} }: KmiOptions = {},
 ): Promise<KmiSubject> {
   const folder = mkdtempSync(join(tmpdir(), 'kmi-bench-'));
   mkdirSync(join(folder, '_auths'));
@@ -93,14 +95,14 @@ export async function startKmi(
     KMI_AUTO_ROTATE_ALLOWED: '1',
     ...settings,
   };
-  const child = spawnPinned([process.execPath, CLI, 'proxy', '--foreground'], SUBJECT_CPU, environment);
+  const child = spawnPinned([process.execPath, cli, 'proxy', '--foreground'], SUBJECT_CPU, environment);
   await listens(port, child);
-  const subject = subjectOf('kmi', child, `http://127.0.0.1:${port}`, '/kmi-rotor/v1/chat/completions', startedAt, async () => {
+  const subject = subjectOf(name, child, `http://127.0.0.1:${port}`, '/kmi-rotor/v1/chat/completions', async () => {
     await end(child);
     rmSync(folder, { recursive: true, force: true });
   });
   const command = (...args: string[]) => {
-    const { status, stderr } = spawnSync(process.execPath, [CLI, ...args], {
+    const { status, stderr } = spawnSync(process.execPath, [cli, ...args], {
       env: { ...process.env, ...environment },
       encoding: 'utf8',
     });
@@ -109,7 +111,7 @@ export async function startKmi(
   return { ...subject, command };
 }
 
-async function startNginx(upstream: string, startedAt: number): Promise<Subject> {
+async function startNginx(name: string, upstream: string): Promise<Subject> {
   const folder = mkdtempSync(join(tmpdir(), 'kmi-bench-nginx-'));
   const port = await freePort();
   const config = `
@@ -125,21 +127,14 @@ async function startNginx(upstream: string, startedAt: number): Promise<Subject>
   writeFileSync(join(folder, 'nginx.conf'), config);
   const child = spawnPinned(['nginx', '-c', join(folder, 'nginx.conf'), '-p', folder], SUBJECT_CPU);
   await answers(`http://127.0.0.1:${port}/coding/v1/usages`, child);
-  return subjectOf('nginx', child, `http://127.0.0.1:${port}`, UPSTREAM_PATH, startedAt, async () => {
+  return subjectOf(name, child, `http://127.0.0.1:${port}`, UPSTREAM_PATH, async () => {
     await end(child);
     rmSync(folder, { recursive: true, force: true });
   });
 }
 
-function subjectOf(
-  name: SubjectName,
-  child: ChildProcess,
-  origin: string,
-  path: string,
-  startedAt: number,
-  stop: () => Promise<void>,
-): Subject {
-  return { name, origin, path, pids: [child.pid as number], startMs: performance.now() - startedAt, stop };
+function subjectOf(name: string, child: ChildProcess, origin: string, path: string, stop: () => Promise<void>): Subject {
+  return { name, origin, path, pids: [child.pid as number], stop };
 }
 
 /** taskset replaces itself by the program, so the pid is the program's. */

@@ -4,8 +4,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { beforeAll, type RunnerTask, TestRunner } from 'vitest';
 import { cleanUp } from './cleanup.ts';
 import { eventually } from './eventually.ts';
+import { RETRIES } from './real-time.ts';
 
 const exec = promisify(execFile);
 
@@ -33,11 +35,26 @@ export type Terminal = {
   modes(): Promise<{ readonly alternate: boolean; readonly cursor: boolean }>;
 };
 
+/** Tests that opened a terminal: they, and no others of the file, run in real time. */
+const inTerminals = new WeakSet<RunnerTask>();
+
+// How often a test may be tried again must be known before it starts, whether it is one of these when it has failed.
+// biome-ignore lint/correctness/noEmptyPattern: vitest reads the names of fixtures from the pattern, here none.
+beforeAll(({}, file) => {
+  for (const test of testsIn(file.tasks)) test.retry ||= { count: RETRIES, condition: () => inTerminals.has(test) };
+});
+
+function testsIn(tasks: readonly RunnerTask[]): RunnerTask[] {
+  return tasks.flatMap((task) => (task.type === 'suite' ? testsIn(task.tasks) : [task]));
+}
+
 /**
  * Opens a terminal whose shell knows `kmi`, the built binary, and prints `ended <code>` after each command. It has a
  * tmux server of its own, which ends with the test file. Rejects when tmux is not installed.
  */
 export async function openTerminal({ env = {}, cwd, columns = 80, rows = 24 }: TerminalOptions = {}): Promise<Terminal> {
+  const test = TestRunner.getCurrentTest();
+  if (test !== undefined) inTerminals.add(test);
   const folder = await mkdtemp(join(tmpdir(), 'kmi-tmux-'));
   const socket = `kmi-test-${randomUUID().slice(0, 8)}`;
   const cli = resolve(import.meta.dirname, '../../dist/cli.js');

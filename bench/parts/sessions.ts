@@ -1,32 +1,31 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import autocannon from 'autocannon';
-import { STRATEGIES, type Strategy } from '../src/core/strategy.ts';
-import { type Row, rssOf } from './sampling.ts';
-import { type Subject, startSubject } from './subjects/start.ts';
+import { STRATEGIES, type Strategy } from '../../src/core/strategy.ts';
+import type { Run } from '../run.ts';
+import { type Row, rssOf } from '../sampling.ts';
+import { KMI, type Subject, startSubject } from '../subjects/start.ts';
 
 const CONNECTIONS = 16;
 /** The proxy is left alone for so long before its memory is read. */
 const REST_MS = 3_000;
 
-export type SessionsOptions = {
-  readonly upstream: string;
-  /** Memory is read when each of these numbers of sessions has been seen; ascending. */
-  readonly counts: readonly number[];
-  readonly print: (title: string, rows: Row[]) => void;
-};
+/** Memory is read when each of these numbers of sessions has been seen. */
+const COUNTS = [100, 10_000, 100_000];
+const MORE_COUNTS = [200_000, 300_000];
 
 /**
  * What sessions leave in the proxy's memory: every request is of a session never seen before. Round-robin, which keeps no
  * sessions, shows what so many requests leave behind anyway.
  */
-export async function benchSessions({ upstream, counts, print }: SessionsOptions): Promise<void> {
+export async function benchSessions({ upstream, isShort, print }: Run): Promise<void> {
+  const counts = isShort ? COUNTS : [...COUNTS, ...MORE_COUNTS];
   const rows: Row[] = [];
   for (const strategy of STRATEGIES) rows.push(await memoryOf(strategy, upstream, counts));
   print('Resident memory in MB after so many sessions, one request each', rows);
 }
 
 async function memoryOf(strategy: Strategy, upstream: string, counts: readonly number[]): Promise<Row> {
-  const subject = await startSubject('kmi', upstream, { settings: { KMI_ROTATE_STRATEGY: strategy } });
+  const subject = await startSubject(KMI, upstream, { settings: { KMI_ROTATE_STRATEGY: strategy } });
   const row: Row = { strategy };
   try {
     let seen = 0;

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { STRATEGIES, type Strategy } from '../src/core/strategy.ts';
-import { agentBody, NAMINGS } from './agent-body.ts';
-import { loadOnce, type Row, rotate, round, type Sample } from './sampling.ts';
-import { median, spread } from './statistics.ts';
-import { type KmiSubject, startKmi } from './subjects/start.ts';
+import { STRATEGIES, type Strategy } from '../../src/core/strategy.ts';
+import { agentBody, NAMINGS } from '../agent-body.ts';
+import type { Run } from '../run.ts';
+import { loadOnce, type Row, rotate, round, type Sample } from '../sampling.ts';
+import { median, spread } from '../statistics.ts';
+import { KMI, type KmiSubject, startKmi } from '../subjects/start.ts';
 
 const BYTES = 88 * 1024;
 const CONNECTIONS = 16;
@@ -14,13 +15,6 @@ const WARM_UP_SECONDS = 2;
 const FOLLOWS_MS = 1_200;
 const PROCESSES = 2;
 
-export type StrategiesOptions = {
-  readonly upstream: string;
-  readonly rounds: number;
-  readonly seconds: number;
-  readonly print: (title: string, rows: Row[]) => void;
-};
-
 /** One sample of each strategy, taken one after another in one process. */
 type Round = ReadonlyMap<Strategy, Sample>;
 
@@ -28,12 +22,12 @@ type Round = ReadonlyMap<Strategy, Sample>;
  * What a strategy costs per request: one proxy that is told to change its strategy, so that chance in the course of a
  * process (how large its heap's young part grows, how often all is collected) is the same for all. Ratios are those within a round.
  */
-export async function benchStrategies({ upstream, rounds, seconds, print }: StrategiesOptions): Promise<void> {
+export async function benchStrategies({ upstream, rounds, seconds, print }: Run): Promise<void> {
   for (const naming of NAMINGS) {
     const bodies = Array.from({ length: SESSIONS }, (_, session) => agentBody(BYTES, naming, session));
     const taken: Round[] = [];
     for (let process = 0; process < PROCESSES; process++) {
-      const subject = await startKmi(upstream, 3, {});
+      const subject = await startKmi(KMI, upstream);
       try {
         for (const strategy of STRATEGIES) await loadWith(subject, strategy, bodies, WARM_UP_SECONDS);
         for (let n = 0; n < rounds; n++) {
