@@ -12,3 +12,15 @@ const PRODUCTS: ReadonlyMap<string, KimiProduct> = new Map([
 export function kimiProductAt(hostname: string): KimiProduct | null {
   return PRODUCTS.get(hostname) ?? null;
 }
+
+const DOMAINS: readonly string[] = ['kimi.com', 'kimi.ai', 'moonshot.ai', 'moonshot.cn'];
+
+/** A host of Kimi's or Moonshot's, whether or not an API is known there. `hostname` in small letters. */
+export function isKimiHost(hostname: string): boolean {
+  return isWithin(hostname, DOMAINS);
+}
+
+/** The domain itself, or a host below it. */
+export function isWithin(hostname: string, domains: readonly string[]): boolean {
+  return domains.some((domain) => hostname === domain || hostname.endsWith(`.${domain}`));
+}

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isExample, isReference } from '../core/placeholder.ts';
 import { type AuthProblem, problem } from './auth-entry.ts';
-import { isKimiUrl } from './kimi-hosts.ts';
+import { isKimiUrl } from './key-hosts.ts';
 
 const LONGEST_KEY = 4096;
 

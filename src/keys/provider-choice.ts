@@ -1,6 +1,7 @@
 import { isLoopbackHost } from '../config/kinds.ts';
+import { isKimiHost } from '../core/kimi-hosts.ts';
+import { fitsKey, hostOf, isOtherCompany } from './key-hosts.ts';
 import { trimKey } from './key-text.ts';
-import { fitsKey, hostOf, isKimiHost, isOtherCompany } from './kimi-hosts.ts';
 import { isTable, own, type Table } from './table.ts';
 
 /** Which of several providers speaks for a file when no default model does, before the others in the file's order. */

@@ -68,7 +68,7 @@ test.each<[string, Provider]>([
   ['kimi.com', { name: 'managed:kimi-code', type: 'kimi', url: CODE }],
   ['kimi.ai', { name: 'x', type: 'kimi', url: 'https://api.kimi.ai/coding/v1' }],
   ['moonshot.cn', { name: 'x', url: 'https://api.moonshot.cn/v1' }],
-  ["Kimi's host by another company's protocol", { name: 'x', type: 'anthropic', url: 'https://api.kimi.com/coding' }],
+  ["Kimi's host by another company's protocol", { name: 'x', type: 'anthropic', url: CODE }],
   ["Kimi's host by the old protocol", { name: 'openai', type: 'openai_legacy', url: PLATFORM }],
   ['a gateway of type kimi', { name: 'mine', type: 'kimi', url: 'https://gateway.example/v1' }],
   ['a gateway of type Kimi', { name: 'mine', type: 'Kimi', url: 'https://gateway.example/v1' }],

@@ -1,6 +1,6 @@
 import { parseBaseUrl } from '../config/kinds.ts';
+import { isKimiHost, isWithin } from '../core/kimi-hosts.ts';
 
-const KIMI_DOMAINS: readonly string[] = ['kimi.com', 'kimi.ai', 'moonshot.ai', 'moonshot.cn'];
 /** Companies that serve their own models there, and none of Kimi's. */
 const OTHER_DOMAINS: readonly string[] = [
   ...['openai.com', 'openai.azure.com', 'anthropic.com', 'googleapis.com', 'x.ai', 'deepseek.com', 'mistral.ai', 'cohere.com'],
@@ -11,10 +11,6 @@ const OTHER_DOMAINS: readonly string[] = [
 export function hostOf(url: string): string | null {
   const parsed = url.length > 2048 ? null : parseBaseUrl(url);
   return parsed === null ? null : new URL(parsed).hostname;
-}
-
-export function isKimiHost(host: string): boolean {
-  return isWithin(host, KIMI_DOMAINS);
 }
 
 export function isOtherCompany(host: string): boolean {
@@ -34,8 +30,4 @@ export function fitsKey(url: string, key: string): boolean | null {
   const host = hostOf(url);
   if (host === null || !isKimiHost(host) || !key.startsWith('sk-')) return null;
   return key.startsWith('sk-kimi-') === /(?:^|\.)kimi\.(?:com|ai)$/.test(host);
-}
-
-function isWithin(host: string, domains: readonly string[]): boolean {
-  return domains.some((domain) => host === domain || host.endsWith(`.${domain}`));
 }
