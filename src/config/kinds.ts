@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { resolve } from 'node:path';
+import { PROXY_FORMS, parseProxy } from '../core/outgoing-proxy.ts';
 
 /** One row of the settings table. */
 export type Setting<Value> = {
@@ -15,7 +16,7 @@ export type Setting<Value> = {
   readonly parse: (text: string) => Value;
 };
 
-/** A setting's text is not what is accepted; the loader adds variable and value. */
+/** A setting's text is not what is accepted; the loader adds variable and value. The message, if any, says why. */
 export class BadValue extends Error {}
 
 type Options = { readonly secret?: boolean };
@@ -196,12 +197,11 @@ export function proxyUrl(variable: string, help: string): Setting<string> {
     variable,
     '',
     help,
-    'a URL that starts with http://, https:// or socks5://',
+    PROXY_FORMS,
     (value) => {
       const trimmed = value.trim();
-      if (trimmed === '') return '';
-      const url = toUrl(trimmed);
-      if (url === null || !['http:', 'https:', 'socks5:'].includes(url.protocol) || url.hostname === '') throw new BadValue();
+      const proxy = trimmed === '' ? null : parseProxy(trimmed);
+      if (proxy !== null && 'problem' in proxy) throw new BadValue(proxy.problem);
       return trimmed;
     },
     { secret: true },

@@ -1,5 +1,6 @@
 import { isLoopbackHost } from '../config/kinds.ts';
 import type { Config } from '../config/settings.ts';
+import type { OutgoingProxy } from '../core/outgoing-proxy.ts';
 import { answersOf, type Finding } from './finding.ts';
 
 /** Who listens at the proxy's address, as the daemon's side has found out. */
@@ -27,8 +28,8 @@ export type ProxyFacts = {
   readonly certificate: CertificateFact;
   /** Where the keys' requests go. */
   readonly upstreams: readonly string[];
-  /** Values of HTTP_PROXY and the like that apply to upstream calls, by variable. */
-  readonly outgoingProxies: ReadonlyMap<string, string>;
+  /** What HTTPS_PROXY and the like name. */
+  readonly outgoingProxies: readonly OutgoingProxy[];
   /** Epoch ms. */
   readonly now: number;
 };
@@ -122,10 +123,10 @@ function checkListening({ listener, url, version }: ProxyFacts): Finding {
 function checkLoop({ config, upstreams, outgoingProxies }: ProxyFacts): readonly Finding[] {
   const { fail } = answersOf('Proxy', 'proxy_loop');
   const loops = upstreams.filter((url) => leadsHere(url, config));
-  const viaProxy = [...outgoingProxies].filter(([, url]) => leadsHere(url, config)).map(([variable]) => variable);
+  const viaProxy = outgoingProxies.filter((proxy) => !('problem' in proxy) && isHere(proxy, config));
   return [
     ...loops.map((url) => fail(`The upstream ${url} is this proxy itself.`, 'Correct KMI_UPSTREAM_BASE_URL or the auth file.')),
-    ...viaProxy.map((variable) =>
+    ...viaProxy.map(({ variable }) =>
       fail(
         `${variable} names this proxy, which is no proxy for other programs: calls would come back to it.`,
         `Unset ${variable}.`,
@@ -134,13 +135,19 @@ function checkLoop({ config, upstreams, outgoingProxies }: ProxyFacts): readonly
   ];
 }
 
-function leadsHere(text: string, { proxyListen }: Config): boolean {
+function leadsHere(text: string, config: Config): boolean {
   if (!URL.canParse(text)) return false;
   const url = new URL(text);
   const port = url.port === '' ? (url.protocol === 'https:' ? '443' : '80') : url.port;
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  const isSameHost = host === proxyListen.host || (isLoopbackHost(host) && isReachedByLoopback(proxyListen.host));
-  return isSameHost && Number(port) === proxyListen.port;
+  return isHere({ hostname: url.hostname.replace(/^\[|\]$/g, ''), port: Number(port) }, config);
+}
+
+function isHere(
+  { hostname, port }: { readonly hostname: string; readonly port: number },
+  { proxyListen }: Pick<Config, 'proxyListen'>,
+): boolean {
+  const isSameHost = hostname === proxyListen.host || (isLoopbackHost(hostname) && isReachedByLoopback(proxyListen.host));
+  return isSameHost && port === proxyListen.port;
 }
 
 function isReachedByLoopback(host: string): boolean {

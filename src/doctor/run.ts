@@ -1,5 +1,6 @@
 import { tokenPath } from '../config/own-files.ts';
 import type { Config } from '../config/settings.ts';
+import { type OutgoingProxy, shownProxy } from '../core/outgoing-proxy.ts';
 import type { Strategy } from '../core/strategy.ts';
 import { readCertificate } from './certificate.ts';
 import { type ClientFacts, checkClients } from './checks-clients.ts';
@@ -8,7 +9,7 @@ import { checkKeys, type KeyFacts } from './checks-keys.ts';
 import { checkProxy, type ListenerFact } from './checks-proxy.ts';
 import { checkRecheck, type RecheckFact } from './checks-recheck.ts';
 import { checkSetup } from './checks-setup.ts';
-import { checkClock, checkUpstreams, type UpstreamCall } from './checks-upstream.ts';
+import { checkClock, checkOutgoingProxies, checkUpstreams, type UpstreamCall } from './checks-upstream.ts';
 import { lookAt, lookAtAll, whyNotWritable, withRotated } from './file-facts.ts';
 import { type Finding, SECTIONS } from './finding.ts';
 import { outgoingProxies } from './outgoing-proxies.ts';
@@ -47,7 +48,7 @@ export type DoctorInput = {
 export type Network = {
   readonly get: Get;
   /** The outgoing proxy for an origin; null: none. */
-  readonly proxyFor: (origin: string) => string | null;
+  readonly proxyFor: (origin: string) => OutgoingProxy | null;
 };
 
 export type Examination = { readonly findings: readonly Finding[]; readonly repairs: readonly Repair[] };
@@ -56,6 +57,7 @@ export type Examination = { readonly findings: readonly Finding[]; readonly repa
 export async function examine(input: DoctorInput): Promise<Examination> {
   const { config, environment, now, url, keys, upstreams, listener, version } = input;
   const [files, calls, certificate] = await Promise.all([gatherFiles(input), callUpstreams(input), readCertificate(config)]);
+  const proxies = outgoingProxies(config, environment);
   const findings = [
     ...checkSetup(input),
     checkClock({ now, upstreamDate: dateOf(calls), stateChangedAt: files.state?.changedAt ?? null }),
@@ -68,10 +70,11 @@ export async function examine(input: DoctorInput): Promise<Examination> {
       listener,
       certificate,
       upstreams,
-      outgoingProxies: outgoingProxies(config, environment),
+      outgoingProxies: proxies,
       now,
     }),
     ...checkFiles(files),
+    ...checkOutgoingProxies(proxies),
     ...checkUpstreams(calls),
     ...checkClients({ ...input.clients, environment, url, token: config.proxyToken }),
   ];
@@ -115,14 +118,14 @@ async function callUpstreams({ network, upstreams }: DoctorInput): Promise<reado
     upstreams.slice(0, UPSTREAMS_MAX).map(async (baseUrl) => {
       const proxy = network.proxyFor(new URL(baseUrl).origin);
       const fact = await reachUpstream(baseUrl, { get: network.get, viaProxy: proxy !== null });
-      return { baseUrl, via: proxy === null ? null : hostOf(proxy), fact };
+      return { baseUrl, via: proxy === null ? null : nameOf(proxy), fact };
     }),
   );
 }
 
 /** Without the credentials that may stand before it. */
-function hostOf(proxy: string): string {
-  return URL.canParse(proxy) ? new URL(proxy).host : 'a proxy';
+function nameOf(proxy: OutgoingProxy): string {
+  return 'problem' in proxy ? proxy.variable : `${shownProxy(proxy)} (${proxy.variable})`;
 }
 
 function dateOf(calls: readonly UpstreamCall[] | null): number | null {

@@ -225,6 +225,7 @@ export class KeyPool {
     if (affinity.session !== null) this.keeper.served(affinity, entry);
     for (const { entry: other, outcome } of failed) {
       if (CONSEQUENCES[outcome.verdict].blame !== 'if-others-work' || other === entry || isOfBurst(other, outcome)) continue;
+      if (outcome.isUnsent && haveOneOrigin(other, entry)) continue;
       const counter = countedError(outcome.verdict, outcome.status);
       if (counter !== null && this.#awaitsOthers(outcome)) this.#options.ledger.blamed(other.key.label, counter);
       this.#putAway.apply(other, outcome);
@@ -235,7 +236,8 @@ export class KeyPool {
   failed(entry: PoolEntry, outcome: AttemptOutcome): void {
     const { ledger, clock } = this.#options;
     const sameBurst = isOfBurst(entry, outcome);
-    const counter = sameBurst || this.#awaitsOthers(outcome) ? null : countedError(outcome.verdict, outcome.status);
+    const counter =
+      sameBurst || outcome.isUnsent || this.#awaitsOthers(outcome) ? null : countedError(outcome.verdict, outcome.status);
     if (counter === null) ledger.answered(entry.key.label, clock());
     else ledger.failed(entry.key.label, clock(), counter);
     const { blame } = CONSEQUENCES[outcome.verdict];
@@ -273,6 +275,11 @@ const HELPED_OUT: ReadonlySet<AccountSkip['reason']> = new Set(['tried', 'key_ra
 /** The attempt began before the key was last put away, so its failure is not news. */
 function isOfBurst(entry: PoolEntry, outcome: AttemptOutcome): boolean {
   return outcome.startedAt <= entry.putAwayAt;
+}
+
+/** Where the one got through the other could have: that it did not was the way, and no fault of its key. */
+function haveOneOrigin({ key: one }: PoolEntry, { key: other }: PoolEntry): boolean {
+  return new URL(one.baseUrl).origin === new URL(other.baseUrl).origin;
 }
 
 function limitWaitMs(entry: PoolEntry): number {
