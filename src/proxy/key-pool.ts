@@ -116,12 +116,18 @@ export class KeyPool {
 
   /** Whether a request may name a file that only one of several accounts holds. */
   get knowsFiles(): boolean {
-    return this.keeper.files.size > 0 && this.#members.pool.accounts.length > 1 && this.isAutoRotating;
+    return this.keeper.files.size > 0 && this.#members.pool.accounts.length > 1;
   }
 
-  /** The account in this pool that holds the file. */
-  accountOfFile(id: string): string | null {
-    const account = this.keeper.files.accountOf(id);
+  /** The account in this pool that holds the file. A function of its own, to be handed on. */
+  readonly accountOfFile = (id: string): string | null => this.#ifHere(this.keeper.files.accountOf(id));
+
+  /** The account in this pool that got the latest upload. */
+  accountOfLatestFile(): string | null {
+    return this.#ifHere(this.keeper.files.latestAccount());
+  }
+
+  #ifHere(account: string | null): string | null {
     return account !== null && this.#members.pool.byId.has(account) ? account : null;
   }
 
@@ -144,18 +150,23 @@ export class KeyPool {
     if (choice.candidate === null && config.proxyWaitSeconds === 0) choice = pickLone(this.entries, options) ?? choice;
     if (choice.candidate === null) return choice;
     choice.candidate.limit.take();
-    if (!this.isAutoRotating) this.#noteActive(choice, activeIndex);
-    else if ('binds' in choice) {
+    if ('binds' in choice) {
       this.#dealPosition = choice.nextPosition;
       if (choice.binds) this.keeper.chosen(affinity, choice, this.#members.labelsOf);
-    } else ledger.setRotationIndex((choice.index + 1) % this.entries.length);
+    } else if (!this.isAutoRotating) this.#noteActive(choice, activeIndex);
+    else ledger.setRotationIndex((choice.index + 1) % this.entries.length);
     return choice;
   }
 
   #pick(options: PickOptions<PoolEntry>, { session, fileAccountId }: Affinity, activeIndex: number): PoolChoice {
-    if (!this.isAutoRotating) return pickActive(this.entries, activeIndex, options);
     const strategy = this.#strategy;
-    if (strategy === 'round-robin' && (fileAccountId === null || !this.#members.pool.byId.has(fileAccountId)))
+    // Whatever the rotation, only the account that holds a file can answer for it; manual mode keeps its active key.
+    const isFree = fileAccountId === null || !this.#members.pool.byId.has(fileAccountId);
+    if (!this.isAutoRotating) {
+      const choice = pickActive(this.entries, activeIndex, options);
+      if (isFree || choice.candidate?.accountId === fileAccountId) return choice;
+    }
+    if (strategy === 'round-robin' && isFree)
       return pickRoundRobin(this.entries, this.#options.ledger.store.state.rotationIndex, options);
     const request = { session: session?.id ?? null, fileAccountId, position: this.#dealPosition };
     const pick = strategy === 'quota' ? pickQuota : pickSticky;
