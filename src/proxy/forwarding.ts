@@ -17,6 +17,7 @@ import { type RequestHead, withCredential } from './headers.ts';
 import { ClientLeft, UpstreamSilence } from './interruptions.ts';
 import type { KeyPool, PoolEntry } from './key-pool.ts';
 import { sendError } from './own-answers.ts';
+import { type BodyText, PackedText, UnpackingTurns, unpackersFor } from './packed-text.ts';
 import type { LedgerPort, LogPort, TracePort, UsagePort } from './ports.ts';
 import { readAffinity } from './read-affinity.ts';
 import { Relay } from './relay.ts';
@@ -69,6 +70,7 @@ export function createForwarding(parts: ForwardingParts, refuse: Refuse): { forw
     targets: new UpstreamTargets(),
     places: new KnownPlaces(),
     afterwards: new Afterwards(),
+    unpackingTurns: new UnpackingTurns(),
   };
   parts.pool.keeper.catchUp = () => line.afterwards.catchUp();
   return {
@@ -85,6 +87,7 @@ type Line = ForwardingParts & {
   readonly targets: UpstreamTargets;
   readonly places: KnownPlaces;
   readonly afterwards: Afterwards;
+  readonly unpackingTurns: UnpackingTurns;
 };
 
 /** One request and its answer, from the client to the upstream, back, and into the books. */
@@ -101,6 +104,8 @@ class Exchange implements FailoverRequest, Leftover {
   readonly #startedAt: number;
   #latencyMs = 0;
   #result: FailoverResult | null = null;
+  /** For a body that came compressed: what it says. */
+  readonly #packed: PackedText | null;
   readonly #relay: Relay;
   /** Null where no answer states usage. */
   readonly #tapped: TappedSink | null;
@@ -115,6 +120,8 @@ class Exchange implements FailoverRequest, Leftover {
     this.#route = route;
     this.#startedAt = line.clock();
     this.body = new RequestBody(request, head, line.limits);
+    const unpackers = unpackersFor(head.contentEncoding);
+    this.#packed = unpackers === null ? null : new PackedText(this.body, unpackers, line.limits, line.unpackingTurns);
     this.#relay = new Relay(response, route.isAnthropic);
     const protocol = request.method === 'POST' && !line.config.dryRun ? route.usageProtocol : null;
     this.#tapped = protocol === null ? null : new TappedSink(this.#relay, protocol);
@@ -129,6 +136,7 @@ class Exchange implements FailoverRequest, Leftover {
 
   #closed(): void {
     this.body.release();
+    this.#packed?.release();
     if (this.#response.writableFinished) return;
     this.body.abandon();
     this.client.leave();
@@ -137,9 +145,9 @@ class Exchange implements FailoverRequest, Leftover {
   bodyReady(): void {
     try {
       const { failure } = this.body;
-      if (failure instanceof ClientLeft) this.ended(LEFT_EARLY);
+      if (failure instanceof ClientLeft || this.client.hasLeft) this.ended(LEFT_EARLY);
       else if (failure !== null) this.crashed(failure);
-      else if (!this.#isTied()) this.body.whenSettled(this);
+      else if (!this.#isTied()) this.#text.whenSettled(this);
       else if (this.#line.config.dryRun)
         this.ended(answerDryRun(this.#line, this.#request, this.#response, this.#route, this.affinity));
       else new Failover(this.#line, this).start();
@@ -148,11 +156,15 @@ class Exchange implements FailoverRequest, Leftover {
     }
   }
 
+  get #text(): BodyText {
+    return this.#packed ?? this.body;
+  }
+
   /** Whether it is known what ties the request to an account; else the rest of the body must come first. */
   #isTied(): boolean {
     const { pool, places } = this.#line;
     if (!pool.keepsSessions && !pool.knowsFiles) return true;
-    const affinity = readAffinity(pool, this.#request, this.#route, this.body, places);
+    const affinity = readAffinity(pool, this.#request, this.#route, this.#text, places);
     if (affinity !== null) this.affinity = affinity;
     return affinity !== null;
   }
@@ -230,10 +242,11 @@ class Exchange implements FailoverRequest, Leftover {
     });
   }
 
-  /** The token books and the trace. An answer that was compressed is read aside and entered when that is done. */
+  /** The token books and the trace. A request or an answer that was compressed is read aside and entered when that is done. */
   doAfterwards(): void | Promise<void> {
     const result = this.#result as FailoverResult;
     const said = this.#tapped !== null && result.end.kind === 'served' ? this.#tapped.read() : null;
+    if (this.#packed !== null) return Promise.all([said, this.#packed.read()]).then(([read]) => this.#enter(result, read));
     if (said instanceof Promise) return said.then((read) => this.#enter(result, read));
     this.#enter(result, said);
   }
@@ -252,7 +265,7 @@ class Exchange implements FailoverRequest, Leftover {
     const { affinity } = this;
     const session = affinity.hasLooked
       ? affinity.session
-      : findNamedSession(headersIn(this.#request.rawHeaders), this.body.held, this.#line.places);
+      : findNamedSession(headersIn(this.#request.rawHeaders), this.#text.held, this.#line.places);
     return session === null ? null : formatSession(session.id);
   }
 
@@ -272,7 +285,7 @@ class Exchange implements FailoverRequest, Leftover {
       endpoint: this.#route.traced,
       latencyMs: this.#latencyMs,
       rotationIndex: ledger.store.state.rotationIndex,
-      prompt: config.tracePrompts && method === 'POST' ? summarisePrompt(this.body.held) : NO_PROMPT,
+      prompt: config.tracePrompts && method === 'POST' ? summarisePrompt(this.#text.held) : NO_PROMPT,
       usage,
       session,
       dryRun: config.dryRun,

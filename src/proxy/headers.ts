@@ -10,6 +10,7 @@ type Kind =
   | 'token'
   | 'length'
   | 'encoding'
+  | 'content-encoding'
   | 'connection';
 
 /** Headers of one connection, not of the message (RFC 9110 section 7.6.1), and those that only make sense to a proxy. */
@@ -40,6 +41,7 @@ const requestKinds = new Map<string, Kind>([
   ['content-length', 'length'],
   ['transfer-encoding', 'encoding'],
   ['connection', 'connection'],
+  ['content-encoding', 'content-encoding'],
 ]);
 
 const responseDrops = new Map<string, boolean>(HOP_BY_HOP.map((name) => [name, true]));
@@ -81,6 +83,8 @@ export type RequestHead = {
   /** `content-length` as announced; null when absent. */
   length: string | null;
   isChunked: boolean;
+  /** How the body is compressed, as the client says; null when it is not. */
+  contentEncoding: string | null;
 };
 
 const NONE: string[] = [];
@@ -98,6 +102,7 @@ export function readHead(raw: readonly string[]): RequestHead {
     apiKeys: NONE,
     length: null,
     isChunked: false,
+    contentEncoding: null,
   };
   let connection: string | null = null;
   for (let n = 0; n < raw.length; n += 2) {
@@ -133,6 +138,10 @@ export function readHead(raw: readonly string[]): RequestHead {
         break;
       case 'encoding':
         head.isChunked = true;
+        break;
+      case 'content-encoding':
+        head.contentEncoding = head.contentEncoding === null ? value : `${head.contentEncoding},${value}`;
+        head.forwarded.push(name, value);
         break;
       case 'connection':
         connection = connection === null ? value : `${connection},${value}`;

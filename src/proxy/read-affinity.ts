@@ -4,7 +4,7 @@ import { findSession, headersIn } from '../core/session.ts';
 import type { KnownPlaces } from '../core/top-level-member.ts';
 import { Affinity } from './affinity.ts';
 import type { KeyPool } from './key-pool.ts';
-import type { RequestBody } from './request-body.ts';
+import type { BodyText } from './packed-text.ts';
 import type { Target } from './target.ts';
 
 const NO_CHUNKS: readonly Buffer[] = [];
@@ -20,7 +20,7 @@ export function readAffinity(
   pool: KeyPool,
   request: IncomingMessage,
   target: Target,
-  body: RequestBody,
+  text: BodyText,
   places: KnownPlaces,
 ): Affinity | null {
   const { keepsSessions, knowsFiles } = pool;
@@ -31,10 +31,10 @@ export function readAffinity(
   const wantsFile = knowsFiles && fileAccountId === null;
   if (request.method !== 'POST' || !(wantsSession || wantsFile) || !isJson(header('content-type')))
     return new Affinity(session, fileAccountId, keepsSessions);
-  if (!body.isSettled) return null;
-  if (body.canReplay) {
-    if (wantsSession) session = findSession(NO_HEADER, body.held, places, pool.knowsSession);
-    if (wantsFile) fileAccountId = findFileAccount(body.held, pool.accountOfFile);
+  if (!text.isSettled) return null;
+  if (text.canReplay) {
+    if (wantsSession) session = findSession(NO_HEADER, text.held, places, pool.knowsSession);
+    if (wantsFile) fileAccountId = findFileAccount(text.held, pool.accountOfFile);
   }
   return new Affinity(session, fileAccountId, keepsSessions);
 }

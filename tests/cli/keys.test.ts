@@ -148,7 +148,7 @@ describe('kmi keys add', () => {
     const refused = await keys(['add', 'x'], keyOf('ada'));
     expect(refused).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/no\s+answer:\s+127\.0\.0\.1\s+could\s+not\s+be\s+reached:[^]*--no-test/),
+      stderr: expect.stringMatching(/no\s+answer:\s+127\.0\.0\.1\s+could\s+not\s+be\s+reached:[\s\S]*--no-test/),
     });
     expect(await keys(['add', 'x', '--no-test'], keyOf('ada'))).toMatchObject({ code: 0 });
   });
