@@ -1,4 +1,4 @@
-import { findFileReferences } from '../src/core/file-references.ts';
+import { findFileAccount } from '../src/core/file-references.ts';
 import { findSession, headersIn } from '../src/core/session.ts';
 import { KnownPlaces } from '../src/core/top-level-member.ts';
 import { median } from './statistics.ts';
@@ -82,7 +82,7 @@ rows.push({
   case: 'file references',
   kb: Math.round(last.length / 1024),
   source: 'none',
-  us: microseconds(() => findFileReferences([last])),
+  us: microseconds(() => findFileAccount([last], () => null)),
 });
 
 if (process.argv.includes('--json')) console.log(JSON.stringify({ rows }));

@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { parseProxy, shownProxy } from '../core/outgoing-proxy.ts';
 import type { LoadedConfig, Source } from './load.ts';
 import { type Config, SETTINGS, type SettingName } from './settings.ts';
 
@@ -89,10 +90,10 @@ function valueText(name: SettingName, config: Config): string {
   return value.join(',');
 }
 
-/** A proxy's URL may hold a user and a password. */
-function schemeAndHost(url: string): string {
-  const { protocol, host } = new URL(url);
-  return `${protocol}//${host}`;
+/** Without the user and the password it may hold. */
+function schemeAndHost(text: string): string {
+  const proxy = parseProxy(text);
+  return 'problem' in proxy ? '(set)' : `${proxy.protocol}://${shownProxy(proxy)}`;
 }
 
 function sourceText(name: SettingName, { config, sources }: LoadedConfig): string {

@@ -1,3 +1,4 @@
+import { PROXY_FORMS, parseProxy } from '../core/outgoing-proxy.ts';
 import { isExample, isReference } from '../core/placeholder.ts';
 import { parseBaseUrl, withoutTrailingSlashes } from './base-url.ts';
 import { BOOLEAN_WORDS, parseBoolean } from './boolean-words.ts';
@@ -21,7 +22,7 @@ export type Setting<Value> = {
   readonly parse: (text: string, environment?: Readonly<Record<string, string | undefined>>) => Value;
 };
 
-/** A setting's text is not what is accepted; the loader adds variable and value. */
+/** A setting's text is not what is accepted; the loader adds variable and value. The message, if any, says why. */
 export class BadValue extends Error {}
 
 type Options = { readonly secret?: boolean };
@@ -194,13 +195,12 @@ export function proxyUrl(variable: string, help: string): Setting<string> {
     variable,
     '',
     help,
-    'a URL that starts with http://, https:// or socks5://',
+    PROXY_FORMS,
     (value) => {
       const trimmed = value.trim();
-      if (trimmed === '') return '';
       if (isReference(trimmed)) throw new BadValue();
-      const url = toUrl(trimmed);
-      if (url === null || !['http:', 'https:', 'socks5:'].includes(url.protocol) || url.hostname === '') throw new BadValue();
+      const proxy = trimmed === '' ? null : parseProxy(trimmed);
+      if (proxy !== null && 'problem' in proxy) throw new BadValue(proxy.problem);
       return trimmed;
     },
     { secret: true },

@@ -50,7 +50,8 @@ export function loadConfig(environment: Environment = process.env, cwd: string =
       values[name] = row.parse(text, environment);
     } catch (error) {
       if (!(error instanceof BadValue)) throw error;
-      problems.push({ variable: row.variable, value: row.secret ? '(hidden)' : text, accepts: row.accepts });
+      const accepts = error.message === '' ? row.accepts : `${row.accepts} (${error.message})`;
+      problems.push({ variable: row.variable, value: row.secret ? '(hidden)' : text, accepts });
     }
   }
 

@@ -5,11 +5,16 @@ import { isLoopbackHost, type Listen } from './kinds.ts';
  * Whether a URL leads to the address the proxy binds, under any name this machine can be known to have. Not known: port 0,
  * names that only a name server knows, forwarded ports; those loops are found when a request comes back.
  */
-export function isOwnAddress(text: string, { host, port }: Listen): boolean {
-  if (port === 0 || !URL.canParse(text)) return false;
-  const url = new URL(text);
-  if (Number(url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : url.port) !== port) return false;
-  const [called, bound] = [plainName(url.hostname), plainName(host)];
+export function isOwnAddress(text: string, listen: Listen): boolean {
+  if (!URL.canParse(text)) return false;
+  const { hostname, port, protocol } = new URL(text);
+  return isOwnPlace({ hostname, port: Number(port === '' ? (protocol === 'https:' ? 443 : 80) : port) }, listen);
+}
+
+/** The same for a host and a port. */
+export function isOwnPlace(place: { readonly hostname: string; readonly port: number }, { host, port }: Listen): boolean {
+  if (port === 0 || place.port !== port) return false;
+  const [called, bound] = [plainName(place.hostname), plainName(host)];
   if (called === bound) return true;
   // Two addresses of 127.0.0.0/8 are two addresses.
   if (isLoopbackAddress(called) && isLoopbackAddress(bound)) return false;

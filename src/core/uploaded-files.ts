@@ -7,6 +7,7 @@ const FILES_MAX = 10_000;
 export class UploadedFiles {
   readonly #accounts = new Map<string, string>();
   readonly #capacity: number;
+  #latest = '';
 
   constructor(capacity = FILES_MAX) {
     this.#capacity = capacity;
@@ -20,7 +21,13 @@ export class UploadedFiles {
     return this.#accounts.get(id) ?? null;
   }
 
+  /** Who holds the file uploaded last. */
+  latestAccount(): string | null {
+    return this.accountOf(this.#latest);
+  }
+
   set(id: string, accountId: string): void {
+    this.#latest = id;
     this.#accounts.delete(id);
     this.#accounts.set(id, accountId);
     if (this.#accounts.size <= this.#capacity) return;

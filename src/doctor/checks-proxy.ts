@@ -1,6 +1,7 @@
 import { isLoopbackHost } from '../config/kinds.ts';
-import { isOwnAddress } from '../config/own-address.ts';
+import { isOwnAddress, isOwnPlace } from '../config/own-address.ts';
 import type { Config } from '../config/settings.ts';
+import type { OutgoingProxy } from '../core/outgoing-proxy.ts';
 import { answersOf, type Finding } from './finding.ts';
 
 /** Who listens at the proxy's address, as the daemon's side has found out. */
@@ -28,8 +29,8 @@ export type ProxyFacts = {
   readonly certificate: CertificateFact;
   /** Where the keys' requests go. */
   readonly upstreams: readonly string[];
-  /** Values of HTTP_PROXY and the like that apply to upstream calls, by variable. */
-  readonly outgoingProxies: ReadonlyMap<string, string>;
+  /** What HTTPS_PROXY and the like name. */
+  readonly outgoingProxies: readonly OutgoingProxy[];
   /** Epoch ms. */
   readonly now: number;
 };
@@ -123,10 +124,10 @@ function checkListening({ listener, url, version }: ProxyFacts): Finding {
 function checkLoop({ config, upstreams, outgoingProxies }: ProxyFacts): readonly Finding[] {
   const { fail } = answersOf('Proxy', 'proxy_loop');
   const loops = upstreams.filter((url) => isOwnAddress(url, config.proxyListen));
-  const viaProxy = [...outgoingProxies].filter(([, url]) => isOwnAddress(url, config.proxyListen)).map(([variable]) => variable);
+  const viaProxy = outgoingProxies.filter((proxy) => !('problem' in proxy) && isOwnPlace(proxy, config.proxyListen));
   return [
     ...loops.map((url) => fail(`The upstream ${url} is this proxy itself.`, 'Correct KMI_UPSTREAM_BASE_URL or the auth file.')),
-    ...viaProxy.map((variable) =>
+    ...viaProxy.map(({ variable }) =>
       fail(
         `${variable} names this proxy, which is no proxy for other programs: calls would come back to it.`,
         `Unset ${variable}.`,

@@ -1,3 +1,5 @@
+import { proxyUnusable } from '../core/connect-failure.ts';
+import type { OutgoingProxy } from '../core/outgoing-proxy.ts';
 import { answersOf, type Finding, shorten } from './finding.ts';
 
 /** How far a call to an upstream came. */
@@ -10,13 +12,15 @@ export type UpstreamFact =
       readonly date: number | null;
     }
   /** `name`: no address for the host; `connection`: no way there; `tls`: no trust or no handshake; `http`: no answer. */
-  | { readonly reached: 'name' | 'connection' | 'tls' | 'http'; readonly reason: string };
+  | { readonly reached: 'name' | 'connection' | 'tls' | 'http'; readonly reason: string }
+  /** The outgoing proxy stands in the way, or did not get further; it is said who failed and what to change. */
+  | { readonly reached: 'proxy'; readonly reason: string; readonly hint: string };
 
 export type UpstreamCall = {
   readonly baseUrl: string;
   /** The keys that are sent there. */
   readonly labels?: readonly string[];
-  /** The outgoing proxy in use, without credentials; null: direct. */
+  /** The outgoing proxy in use and its variable, without credentials; null: direct. */
   readonly via: string | null;
   readonly fact: UpstreamFact;
 };
@@ -28,26 +32,47 @@ export function checkUpstreams(calls: readonly UpstreamCall[] | null): readonly 
   return calls.map(judgeCall);
 }
 
+/** Values that name no proxy; one that no call uses is worth knowing all the same. */
+export function checkOutgoingProxies(proxies: readonly OutgoingProxy[]): readonly Finding[] {
+  const { info, warn } = answersOf('Upstream', 'outgoing_proxy');
+  const unusable = proxies.flatMap((proxy) => {
+    if (!('problem' in proxy)) return [];
+    const { message, hint } = proxyUnusable(proxy, proxy.problem);
+    return [warn(message, hint)];
+  });
+  const [only] = proxies;
+  if (proxies.length !== 1 || only?.variable.toLowerCase() !== 'http_proxy') return unusable;
+  return [
+    ...unusable,
+    info(
+      `${only.variable} is for http:// addresses alone: calls to the upstream go out directly.`,
+      'Set HTTPS_PROXY or KMI_UPSTREAM_PROXY to send them through a proxy.',
+    ),
+  ];
+}
+
 function judgeCall({ baseUrl, labels = [], via, fact }: UpstreamCall): Finding {
   const { ok, warn, fail } = answersOf('Upstream', 'upstream');
   const { host, hostname } = new URL(baseUrl);
   const through = via === null ? '' : ` through ${via}`;
   switch (fact.reached) {
+    case 'proxy':
+      return fail(fact.reason, fact.hint);
     case 'name':
-      return fail(`${hostname} has no address (DNS: ${fact.reason}).`, 'Check the network, the name server, and the base URL.');
+      return fail(`${hostname} has no address: ${fact.reason}.`, 'Check the network, the name server, and the base URL.');
     case 'connection':
       return fail(
-        `${host} has an address, but no connection comes about${through} (${fact.reason}).`,
+        `${host} has an address, but no connection comes about: ${fact.reason}.`,
         'Check firewall and VPN; where only a proxy leads out, set KMI_UPSTREAM_PROXY.',
       );
     case 'tls':
       return fail(
-        `${host} is reached, but TLS fails${through} (${fact.reason}).`,
+        `${host} is reached, but TLS fails: ${fact.reason}.`,
         'Something on the way may be inspecting TLS: add its certificate with NODE_EXTRA_CA_CERTS. Check the clock too.',
       );
     case 'http':
       return fail(
-        `${host} is reached${through}, but does not answer (${fact.reason}).`,
+        `${host} is reached${through}, but does not answer: ${fact.reason}.`,
         'Try again; check the proxy or gateway on the way.',
       );
     case 'answer': {

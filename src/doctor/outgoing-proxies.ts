@@ -1,17 +1,18 @@
 import type { Config } from '../config/settings.ts';
+import { type OutgoingProxy, parseProxy, readVariable, type Variables } from '../core/outgoing-proxy.ts';
 
-const VARIABLES = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY'];
+const NAMES = ['https_proxy', 'http_proxy', 'all_proxy'];
 
-/** What the settings and the environment name as proxies for outgoing calls, by variable. */
+/** What the settings and the environment name as proxies for outgoing calls, each by the variable as it is spelled there. */
 export function outgoingProxies(
   { upstreamProxy }: Pick<Config, 'upstreamProxy'>,
-  environment: Readonly<Record<string, string | undefined>>,
-): ReadonlyMap<string, string> {
-  const named = new Map<string, string>();
-  if (upstreamProxy !== '') named.set('KMI_UPSTREAM_PROXY', upstreamProxy);
-  for (const variable of VARIABLES) {
-    const value = (environment[variable] ?? environment[variable.toLowerCase()] ?? '').trim();
-    if (value !== '') named.set(variable, value);
+  environment: Variables,
+): readonly OutgoingProxy[] {
+  const named: OutgoingProxy[] = [];
+  if (upstreamProxy !== '') named.push({ ...parseProxy(upstreamProxy), variable: 'KMI_UPSTREAM_PROXY' });
+  for (const name of NAMES) {
+    const found = readVariable(environment, name);
+    if (found !== null) named.push({ ...parseProxy(found.value), variable: found.variable });
   }
   return named;
 }

@@ -1,6 +1,8 @@
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { connect as connectTcp, isIP } from 'node:net';
+import { ConnectFailure } from '../core/connect-failure.ts';
+import { describeNetworkCode, networkCode } from '../core/network-words.ts';
 import { reasonOf } from '../errors.ts';
 import type { UpstreamFact } from './checks-upstream.ts';
 
@@ -66,7 +68,7 @@ export async function reachUpstream(
   };
 }
 
-type Step = Exclude<UpstreamFact['reached'], 'answer'>;
+type Step = Exclude<UpstreamFact['reached'], 'answer' | 'proxy'>;
 
 /** What a step failed with; null when it went well. */
 async function tryStep(
@@ -89,15 +91,12 @@ async function tryStep(
     await Promise.race([working, timeout]);
     return null;
   } catch (error) {
-    return { reached: step, reason: innerReason(error) };
+    if (error instanceof ConnectFailure) return { reached: 'proxy', reason: error.message, hint: error.hint };
+    const code = networkCode(error);
+    return { reached: step, reason: code === null ? reasonOf(error) : describeNetworkCode(code) };
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** Of several addresses tried side by side, the first one's reason. */
-function innerReason(error: unknown): string {
-  return error instanceof AggregateError && error.errors.length > 0 ? reasonOf(error.errors[0]) : reasonOf(error);
 }
 
 async function findAddress(host: string): Promise<void> {
@@ -115,7 +114,7 @@ async function openConnection(host: string, port: number, signal: AbortSignal): 
 
 async function shakeHands(host: string, port: number, signal: AbortSignal): Promise<void> {
   const { connect } = await import('node:tls');
-  const socket = connect({ host, port, ...(isIP(host) === 0 ? { servername: host } : {}) });
+  const socket = connect({ host, port, rejectUnauthorized: true, ...(isIP(host) === 0 ? { servername: host } : {}) });
   try {
     await once(socket, 'secureConnect', { signal });
   } finally {

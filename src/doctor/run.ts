@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path';
 import { tokenPath } from '../config/own-files.ts';
 import type { Config } from '../config/settings.ts';
+import { type OutgoingProxy, shownProxy } from '../core/outgoing-proxy.ts';
 import type { Strategy } from '../core/strategy.ts';
 import type { Obstacle } from '../files/access.ts';
 import { readCertificate } from './certificate.ts';
@@ -10,7 +11,7 @@ import { checkKeys, type KeyFacts } from './checks-keys.ts';
 import { checkProxy, type ListenerFact } from './checks-proxy.ts';
 import { checkRecheck, type RecheckFact } from './checks-recheck.ts';
 import { checkSetup } from './checks-setup.ts';
-import { checkClock, checkUpstreams, type UpstreamCall } from './checks-upstream.ts';
+import { checkClock, checkOutgoingProxies, checkUpstreams, type UpstreamCall } from './checks-upstream.ts';
 import { lookAt, lookAtAll, obstaclesAt, whyNotWritable, withRotated } from './file-facts.ts';
 import { type Finding, SECTIONS } from './finding.ts';
 import { outgoingProxies } from './outgoing-proxies.ts';
@@ -53,7 +54,7 @@ export type DoctorInput = {
 export type Network = {
   readonly get: Get;
   /** The outgoing proxy for an origin; null: none. */
-  readonly proxyFor: (origin: string) => string | null;
+  readonly proxyFor: (origin: string) => OutgoingProxy | null;
 };
 
 export type Examination = { readonly findings: readonly Finding[]; readonly repairs: readonly Repair[] };
@@ -62,6 +63,7 @@ export type Examination = { readonly findings: readonly Finding[]; readonly repa
 export async function examine(input: DoctorInput): Promise<Examination> {
   const { config, environment, now, url, keys, upstreams, listener, version } = input;
   const [files, calls, certificate] = await Promise.all([gatherFiles(input), callUpstreams(input), readCertificate(config)]);
+  const proxies = outgoingProxies(config, environment);
   const findings = [
     ...checkSetup(input),
     checkClock({ now, upstreamDate: dateOf(calls), stateChangedAt: files.state?.changedAt ?? null }),
@@ -74,10 +76,11 @@ export async function examine(input: DoctorInput): Promise<Examination> {
       listener,
       certificate,
       upstreams,
-      outgoingProxies: outgoingProxies(config, environment),
+      outgoingProxies: proxies,
       now,
     }),
     ...checkFiles(files),
+    ...checkOutgoingProxies(proxies),
     ...checkUpstreams(calls),
     ...checkClients({ ...input.clients, environment, url, token: config.proxyToken }),
   ];
@@ -142,14 +145,14 @@ async function callUpstreams({ network, upstreams, labelsAt }: DoctorInput): Pro
     upstreams.slice(0, UPSTREAMS_MAX).map(async (baseUrl) => {
       const proxy = network.proxyFor(new URL(baseUrl).origin);
       const fact = await reachUpstream(baseUrl, { get: network.get, viaProxy: proxy !== null });
-      return { baseUrl, labels: labelsAt(baseUrl), via: proxy === null ? null : hostOf(proxy), fact };
+      return { baseUrl, labels: labelsAt(baseUrl), via: proxy === null ? null : nameOf(proxy), fact };
     }),
   );
 }
 
 /** Without the credentials that may stand before it. */
-function hostOf(proxy: string): string {
-  return URL.canParse(proxy) ? new URL(proxy).host : 'a proxy';
+function nameOf(proxy: OutgoingProxy): string {
+  return 'problem' in proxy ? proxy.variable : `${shownProxy(proxy)} (${proxy.variable})`;
 }
 
 function dateOf(calls: readonly UpstreamCall[] | null): number | null {

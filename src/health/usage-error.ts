@@ -1,11 +1,14 @@
+import { ConnectFailure } from '../core/connect-failure.ts';
 import { fieldOf, type JsonRecord, recordOf } from '../core/json-value.ts';
 import { kimiProductAt } from '../core/kimi-hosts.ts';
+import { describeNetworkCode, networkCode } from '../core/network-words.ts';
 import { oneLine } from '../core/one-line.ts';
 import { redact } from '../core/redact.ts';
-import { reasonOf } from '../errors.ts';
 
 /** As much of the upstream's words as a line of `kmi health` can hold. */
 const MAX_CHARS = 200;
+/** The words for a way that is closed say what to change, too. */
+const MAX_ADVICE_CHARS = 400;
 
 /** The words for an answer that is no success: "HTTP 401: <the upstream's message>", less the secret. */
 export function describeAnswer(status: number, body: string, secret: string): string {
@@ -20,26 +23,13 @@ export function notFoundHint({ hostname, origin, pathname }: URL): string {
   return `is its base URL right? ${origin}${pathname.replace(/\/usages$/, '')}`;
 }
 
-const WORDS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'connection refused',
-  ECONNRESET: 'connection lost',
-  EPIPE: 'connection lost',
-  UND_ERR_SOCKET: 'connection lost',
-  ENOTFOUND: 'host not found',
-  EAI_AGAIN: 'host not found (no name server answers)',
-  ENETUNREACH: 'network unreachable',
-  EHOSTUNREACH: 'host unreachable',
-  ETIMEDOUT: 'timeout while connecting',
-  UND_ERR_CONNECT_TIMEOUT: 'timeout while connecting',
-};
-
 /** The words for a call that got no answer. */
 export function describeFailure(error: unknown, secret: string): string {
-  const reason = reasonOf(error);
-  if (Object.hasOwn(WORDS, reason)) return WORDS[reason] ?? reason;
-  if (error instanceof Error && error.name === 'HTTPParserError') return 'the answer is not HTTP';
-  if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS|ERR_SSL/.test(reason)) return `TLS failed (${reason})`;
-  return clean(reason === 'UND_ERR_INVALID_ARG' && error instanceof Error ? error.message : reason, secret);
+  if (error instanceof ConnectFailure) return oneLine(`${error.message} ${error.hint}`, MAX_ADVICE_CHARS);
+  const code = networkCode(error);
+  if (code === null || code === 'UND_ERR_INVALID_ARG')
+    return clean(error instanceof Error ? error.message : String(error), secret);
+  return clean(describeNetworkCode(code), secret);
 }
 
 /** "10 s", "0.25 s". */

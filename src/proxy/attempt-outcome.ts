@@ -1,3 +1,5 @@
+import { ConnectFailure } from '../core/connect-failure.ts';
+import { describeNetworkCode, networkCode } from '../core/network-words.ts';
 import { parseRetryAfter } from '../core/retry.ts';
 import { judge, parseErrorBody } from '../core/verdict.ts';
 import { KmiError } from '../errors.ts';
@@ -9,31 +11,39 @@ import type { AttemptOutcome } from './key-pool.ts';
 
 /** What an attempt that the client has seen nothing of says about its key. Times in epoch ms. */
 export function judgeResult(result: Exclude<AttemptResult, { kind: 'served' }>, startedAt: number, now: number): AttemptOutcome {
-  if (result.kind === 'failed') return { verdict: 'broken', status: 503, retryAfterMs: null, startedAt };
+  if (result.kind === 'failed') {
+    const isUnsent = result.error instanceof ConnectFailure;
+    return { verdict: 'broken', status: 503, retryAfterMs: null, startedAt, isUnsent };
+  }
   const text = errorText(result.body, headerOf(result.headers, 'content-encoding'));
   return {
     verdict: judge(parseErrorBody(result.status, text)),
     status: result.status,
     retryAfterMs: parseRetryAfter(headerOf(result.headers, 'retry-after'), now),
     startedAt,
+    isUnsent: false,
   };
 }
 
-/** The error for a client whose request reached no upstream. */
-export function unreachable(error: Error): KmiError {
+/** The error for a client whose request got no answer from the upstream at `origin`. Names no address, which a client need not see. */
+export function unreachable(error: Error, origin: string): KmiError {
   if (error instanceof UpstreamSilence) return new KmiError('upstream_timeout', error.message, { cause: error });
-  return new KmiError('upstream_unreachable', `The upstream could not be reached (${networkReason(error)}).`, { cause: error });
+  if (error instanceof ConnectFailure) {
+    return new KmiError('upstream_unreachable', error.message, { hint: error.hint, cause: error });
+  }
+  const { hostname } = new URL(origin);
+  const reason = describeNetworkCode(networkCode(error));
+  return new KmiError('upstream_unreachable', `${hostname} was reached, but gave no proper answer: ${reason}.`, { cause: error });
 }
 
-/** The code of a network error; its message may name addresses, which a client need not see. */
-function networkReason(error: Error): string {
-  const { code, cause } = error as NodeJS.ErrnoException;
-  return code ?? (cause as NodeJS.ErrnoException | undefined)?.code ?? 'network error';
+/** Whether trying again can change nothing. */
+export function isLasting(error: Error | null): boolean {
+  return error instanceof ConnectFailure && error.isLasting;
 }
 
 /** Errors of a connection that had been established: a dead pooled socket shows as one of these. */
 const SOCKET_DEATH = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET', 'ETIMEDOUT', 'ENETRESET', 'ECONNABORTED']);
 
 export function isSocketDeath(error: Error): boolean {
-  return SOCKET_DEATH.has(networkReason(error));
+  return SOCKET_DEATH.has(networkCode(error) ?? '');
 }

@@ -4,7 +4,7 @@ import { CONSEQUENCES, type VerdictClass } from '../core/verdict.ts';
 import { ERRORS, KmiError } from '../errors.ts';
 import type { Affinity } from './affinity.ts';
 import { type AnswerSink, Attempt, type AttemptOwner, type AttemptRequest, type AttemptResult } from './attempt.ts';
-import { isSocketDeath, judgeResult, unreachable } from './attempt-outcome.ts';
+import { isLasting, isSocketDeath, judgeResult, unreachable } from './attempt-outcome.ts';
 import { keysAtDeadEnd } from './dead-end.ts';
 import type { Departure } from './departure.ts';
 import { ClientLeft } from './interruptions.ts';
@@ -144,9 +144,10 @@ export class Failover implements AttemptOwner {
   /** What the attempt needs. When that cannot be had there is no attempt, which ends it too. */
   #prepare(entry: PoolEntry): { readonly upstream: AttemptRequest; readonly dispatcher: Dispatcher } {
     const { pool, upstreams } = this.#parts;
+    const { body } = this.#request;
     try {
       const upstream = this.#request.requestFor(entry);
-      return { upstream, dispatcher: upstreams.for(upstream.origin) };
+      return { upstream, dispatcher: body.canReplay ? upstreams.for(upstream.origin) : upstreams.forOne(upstream.origin) };
     } catch (error) {
       pool.ended(entry);
       throw error;
@@ -234,7 +235,8 @@ export class Failover implements AttemptOwner {
       }
     }
     // What goes round in a circle does so again later.
-    if (outcome.verdict !== 'broken' || outcome.status === ERRORS.loop.http || this.#retries >= config.proxyRetryMax) {
+    const isHopeless = outcome.status === ERRORS.loop.http || isLasting(this.#lastError);
+    if (outcome.verdict !== 'broken' || isHopeless || this.#retries >= config.proxyRetryMax) {
       this.#giveUp();
       return;
     }
@@ -263,7 +265,7 @@ export class Failover implements AttemptOwner {
   #giveUp(): void {
     const last = this.#lastAnswer;
     if (last === null) {
-      this.#finish({ kind: 'unreachable', error: unreachable(this.#lastError as Error) });
+      this.#finish({ kind: 'unreachable', error: unreachable(this.#lastError as Error, this.#origin) });
       return;
     }
     this.#entry = last.entry;

@@ -7,12 +7,6 @@ import type { KeyPool } from './key-pool.ts';
 
 const ANSWER_MAX_BYTES = 64 * 1024;
 const ID = /^[0-9A-Za-z._-]{1,128}$/;
-const FILE_PATH = /^\/files\/([0-9A-Za-z._-]{1,128})(?:\/|$)/;
-
-/** The file that a path such as `/files/<id>` or `/files/<id>/content` is about (kimi-api.md 3.5). */
-export function fileIdIn(endpoint: string): string | null {
-  return FILE_PATH.exec(endpoint)?.[1] ?? null;
-}
 
 /** Remembers which account holds the file of an upload that went well. */
 export function noteUpload(pool: KeyPool, { entry, end }: FailoverResult, answer: UploadedIdSink): void {

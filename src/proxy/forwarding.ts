@@ -18,6 +18,7 @@ import { ClientLeft, UpstreamSilence } from './interruptions.ts';
 import type { KeyPool, PoolEntry } from './key-pool.ts';
 import type { LoopGuard } from './loop-guard.ts';
 import { sendError } from './own-answers.ts';
+import { type BodyText, PackedText, UnpackingTurns, unpackersFor } from './packed-text.ts';
 import type { DryRunPort, LedgerPort, LogPort, TracePort, UsagePort } from './ports.ts';
 import { readAffinity } from './read-affinity.ts';
 import { Relay } from './relay.ts';
@@ -74,6 +75,7 @@ export function createForwarding(parts: ForwardingParts, refuse: Refuse): { forw
     targets: new UpstreamTargets(),
     places: new KnownPlaces(),
     afterwards: new Afterwards(),
+    unpackingTurns: new UnpackingTurns(),
   };
   parts.pool.keeper.catchUp = () => line.afterwards.catchUp();
   return {
@@ -90,6 +92,7 @@ type Line = ForwardingParts & {
   readonly targets: UpstreamTargets;
   readonly places: KnownPlaces;
   readonly afterwards: Afterwards;
+  readonly unpackingTurns: UnpackingTurns;
 };
 
 /** One request and its answer, from the client to the upstream, back, and into the books. */
@@ -106,6 +109,8 @@ class Exchange implements FailoverRequest, Leftover {
   readonly #startedAt: number;
   #latencyMs = 0;
   #result: FailoverResult | null = null;
+  /** For a body that came compressed: what it says. */
+  readonly #packed: PackedText | null;
   readonly #relay: Relay;
   /** Null where no answer states usage. */
   readonly #tapped: TappedSink | null;
@@ -120,6 +125,8 @@ class Exchange implements FailoverRequest, Leftover {
     this.#route = route;
     this.#startedAt = line.clock();
     this.body = new RequestBody(request, head, line.limits);
+    const unpackers = unpackersFor(head.contentEncoding);
+    this.#packed = unpackers === null ? null : new PackedText(this.body, unpackers, line.limits, line.unpackingTurns);
     this.#relay = new Relay(response, route.isAnthropic);
     const protocol = request.method === 'POST' && line.dryRun === null ? route.usageProtocol : null;
     this.#tapped = protocol === null ? null : new TappedSink(this.#relay, protocol);
@@ -136,6 +143,7 @@ class Exchange implements FailoverRequest, Leftover {
   #closed(): void {
     this.#line.loops.ended();
     this.body.release();
+    this.#packed?.release();
     if (this.#response.writableFinished) return;
     this.body.abandon();
     this.client.leave();
@@ -145,9 +153,9 @@ class Exchange implements FailoverRequest, Leftover {
     try {
       const { failure } = this.body;
       const { dryRun } = this.#line;
-      if (failure instanceof ClientLeft) this.ended(LEFT_EARLY);
+      if (failure instanceof ClientLeft || this.client.hasLeft) this.ended(LEFT_EARLY);
       else if (failure !== null) this.crashed(failure);
-      else if (!this.#isTied()) this.body.whenSettled(this);
+      else if (!this.#isTied()) this.#text.whenSettled(this);
       else if (dryRun === null) new Failover(this.#line, this).start();
       else if (!this.body.isSettled) this.body.whenSettled(this);
       else this.ended(answerDryRun(this.#line.pool, dryRun, this.#request, this.#response, this.#route, this));
@@ -156,11 +164,15 @@ class Exchange implements FailoverRequest, Leftover {
     }
   }
 
+  get #text(): BodyText {
+    return this.#packed ?? this.body;
+  }
+
   /** Whether it is known what ties the request to an account; else the rest of the body must come first. */
   #isTied(): boolean {
     const { pool, places } = this.#line;
     if (!pool.keepsSessions && !pool.knowsFiles) return true;
-    const affinity = readAffinity(pool, this.#request, this.#route, this.body, places);
+    const affinity = readAffinity(pool, this.#request, this.#route, this.#text, places);
     if (affinity !== null) this.affinity = affinity;
     return affinity !== null;
   }
@@ -245,10 +257,11 @@ class Exchange implements FailoverRequest, Leftover {
     });
   }
 
-  /** The token books and the trace. An answer that was compressed is read aside and entered when that is done. */
+  /** The token books and the trace. A request or an answer that was compressed is read aside and entered when that is done. */
   doAfterwards(): void | Promise<void> {
     const result = this.#result as FailoverResult;
     const said = this.#tapped !== null && result.end.kind === 'served' ? this.#tapped.read() : null;
+    if (this.#packed !== null) return Promise.all([said, this.#packed.read()]).then(([read]) => this.#enter(result, read));
     if (said instanceof Promise) return said.then((read) => this.#enter(result, read));
     this.#enter(result, said);
   }
@@ -267,7 +280,7 @@ class Exchange implements FailoverRequest, Leftover {
     const { affinity } = this;
     const session = affinity.hasLooked
       ? affinity.session
-      : findNamedSession(headersIn(this.#request.rawHeaders), this.body.held, this.#line.places);
+      : findNamedSession(headersIn(this.#request.rawHeaders), this.#text.held, this.#line.places);
     return session === null ? null : formatSession(session.id);
   }
 
@@ -287,7 +300,7 @@ class Exchange implements FailoverRequest, Leftover {
       endpoint: this.#route.traced,
       latencyMs: this.#latencyMs,
       rotationIndex: ledger.store.state.rotationIndex,
-      prompt: config.tracePrompts && method === 'POST' ? summarisePrompt(this.body.held) : NO_PROMPT,
+      prompt: config.tracePrompts && method === 'POST' ? summarisePrompt(this.#text.held) : NO_PROMPT,
       usage,
       session,
       dryRun: this.#line.dryRun !== null,

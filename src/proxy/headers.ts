@@ -13,7 +13,8 @@ type Kind =
   | 'connection'
   | 'upgrade'
   | 'websocket'
-  | 'via';
+  | 'via'
+  | 'content-encoding';
 
 /** Headers of one connection, not of the message (RFC 9110 section 7.6.1), and those that only make sense to a proxy. */
 const HOP_BY_HOP = [
@@ -46,6 +47,7 @@ const requestKinds = new Map<string, Kind>([
   ['upgrade', 'upgrade'],
   ['sec-websocket-key', 'websocket'],
   ['via', 'via'],
+  ['content-encoding', 'content-encoding'],
 ]);
 
 const responseDrops = new Map<string, boolean>(HOP_BY_HOP.map((name) => [name, true]));
@@ -91,6 +93,8 @@ export type RequestHead = {
   wantsWebSocket: boolean;
   /** The proxies it came through, as they say (RFC 9110 section 7.6.3); null when none does. */
   via: string | null;
+  /** How the body is compressed, as the client says; null when it is not. */
+  contentEncoding: string | null;
 };
 
 const NONE: string[] = [];
@@ -113,6 +117,7 @@ export function readHead(raw: readonly string[]): RequestHead {
     isChunked: false,
     wantsWebSocket: false,
     via: null,
+    contentEncoding: null,
   };
   let connection: string | null = null;
   for (let n = 0; n < raw.length; n += 2) {
@@ -148,6 +153,10 @@ export function readHead(raw: readonly string[]): RequestHead {
         break;
       case 'encoding':
         head.isChunked = true;
+        break;
+      case 'content-encoding':
+        head.contentEncoding = head.contentEncoding === null ? value : `${head.contentEncoding},${value}`;
+        head.forwarded.push(name, value);
         break;
       case 'connection':
         connection = connection === null ? value : `${connection},${value}`;

@@ -116,12 +116,18 @@ export class KeyPool {
 
   /** Whether a request may name a file that only one of several accounts holds. */
   get knowsFiles(): boolean {
-    return this.keeper.files.size > 0 && this.#members.pool.accounts.length > 1 && this.isAutoRotating;
+    return this.keeper.files.size > 0 && this.#members.pool.accounts.length > 1;
   }
 
-  /** The account in this pool that holds the file. */
-  accountOfFile(id: string): string | null {
-    const account = this.keeper.files.accountOf(id);
+  /** The account in this pool that holds the file. A function of its own, to be handed on. */
+  readonly accountOfFile = (id: string): string | null => this.#ifHere(this.keeper.files.accountOf(id));
+
+  /** The account in this pool that got the latest upload. */
+  accountOfLatestFile(): string | null {
+    return this.#ifHere(this.keeper.files.latestAccount());
+  }
+
+  #ifHere(account: string | null): string | null {
     return account !== null && this.#members.pool.byId.has(account) ? account : null;
   }
 
@@ -144,18 +150,23 @@ export class KeyPool {
     if (choice.candidate === null && config.proxyWaitSeconds === 0) choice = pickLone(this.entries, options) ?? choice;
     if (choice.candidate === null) return choice;
     choice.candidate.limit.take();
-    if (!this.isAutoRotating) this.#noteActive(choice, activeIndex);
-    else if ('binds' in choice) {
+    if ('binds' in choice) {
       this.#dealPosition = choice.nextPosition;
       if (choice.binds) this.keeper.chosen(affinity, choice, this.#members.labelsOf);
-    } else ledger.setRotationIndex((choice.index + 1) % this.entries.length);
+    } else if (!this.isAutoRotating) this.#noteActive(choice, activeIndex);
+    else ledger.setRotationIndex((choice.index + 1) % this.entries.length);
     return choice;
   }
 
   #pick(options: PickOptions<PoolEntry>, { session, fileAccountId }: Affinity, activeIndex: number): PoolChoice {
-    if (!this.isAutoRotating) return pickActive(this.entries, activeIndex, options);
     const strategy = this.#strategy;
-    if (strategy === 'round-robin' && (fileAccountId === null || !this.#members.pool.byId.has(fileAccountId)))
+    // Whatever the rotation, only the account that holds a file can answer for it; manual mode keeps its active key.
+    const isFree = fileAccountId === null || !this.#members.pool.byId.has(fileAccountId);
+    if (!this.isAutoRotating) {
+      const choice = pickActive(this.entries, activeIndex, options);
+      if (isFree || choice.candidate?.accountId === fileAccountId) return choice;
+    }
+    if (strategy === 'round-robin' && isFree)
       return pickRoundRobin(this.entries, this.#options.ledger.store.state.rotationIndex, options);
     const request = { session: session?.id ?? null, fileAccountId, position: this.#dealPosition };
     const pick = strategy === 'quota' ? pickQuota : pickSticky;
@@ -225,6 +236,7 @@ export class KeyPool {
     if (affinity.session !== null) this.keeper.served(affinity, entry);
     for (const { entry: other, outcome } of failed) {
       if (CONSEQUENCES[outcome.verdict].blame !== 'if-others-work' || other === entry || isOfBurst(other, outcome)) continue;
+      if (outcome.isUnsent && haveOneOrigin(other, entry)) continue;
       const counter = countedError(outcome.verdict, outcome.status);
       if (counter !== null && this.#awaitsOthers(outcome)) this.#options.ledger.blamed(other.key.label, counter);
       this.#putAway.apply(other, outcome);
@@ -235,7 +247,8 @@ export class KeyPool {
   failed(entry: PoolEntry, outcome: AttemptOutcome): void {
     const { ledger, clock } = this.#options;
     const sameBurst = isOfBurst(entry, outcome);
-    const counter = sameBurst || this.#awaitsOthers(outcome) ? null : countedError(outcome.verdict, outcome.status);
+    const counter =
+      sameBurst || outcome.isUnsent || this.#awaitsOthers(outcome) ? null : countedError(outcome.verdict, outcome.status);
     if (counter === null) ledger.answered(entry.key.label, clock());
     else ledger.failed(entry.key.label, clock(), counter);
     const { blame } = CONSEQUENCES[outcome.verdict];
@@ -273,6 +286,11 @@ const HELPED_OUT: ReadonlySet<AccountSkip['reason']> = new Set(['tried', 'key_ra
 /** The attempt began before the key was last put away, so its failure is not news. */
 function isOfBurst(entry: PoolEntry, outcome: AttemptOutcome): boolean {
   return outcome.startedAt <= entry.putAwayAt;
+}
+
+/** Where the one got through the other could have: that it did not was the way, and no fault of its key. */
+function haveOneOrigin({ key: one }: PoolEntry, { key: other }: PoolEntry): boolean {
+  return new URL(one.baseUrl).origin === new URL(other.baseUrl).origin;
 }
 
 function limitWaitMs(entry: PoolEntry): number {

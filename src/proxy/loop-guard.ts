@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { isOwnAddress } from '../config/own-address.ts';
+import { isOwnAddress, isOwnPlace } from '../config/own-address.ts';
 import type { Config } from '../config/settings.ts';
 import { KmiError } from '../errors.ts';
 import { type ProxyEnvironment, proxyFor } from './upstreams.ts';
@@ -43,9 +43,8 @@ export function refuseOwnAddress(config: Config, environment: ProxyEnvironment):
     throw new KmiError('loop', `KMI_UPSTREAM_BASE_URL, ${upstreamBaseUrl}, is the address of this proxy itself.`);
   }
   const outgoing = proxyFor(new URL(upstreamBaseUrl).origin, config.upstreamProxy, environment);
-  if (outgoing === null || !isOwnAddress(outgoing, proxyListen)) return;
-  const variable = config.upstreamProxy === '' ? 'HTTPS_PROXY or ALL_PROXY' : 'KMI_UPSTREAM_PROXY';
-  throw new KmiError('loop', `${variable} names this proxy itself as the way to the upstream.`, {
+  if (outgoing === null || 'problem' in outgoing || !isOwnPlace(outgoing, proxyListen)) return;
+  throw new KmiError('loop', `${outgoing.variable} names this proxy itself as the way to the upstream.`, {
     hint: `Unset it, or name the proxy that leads out of this network. kmi is called by clients as their base URL.`,
   });
 }

@@ -21,6 +21,8 @@ export type AttemptOutcome = {
   readonly retryAfterMs: number | null;
   /** Epoch ms. */
   readonly startedAt: number;
+  /** No connection came about, so the upstream never saw the key. */
+  readonly isUnsent: boolean;
 };
 
 /** Puts away keys that failed, or all keys of an account, and finds out when they return. */

@@ -1,11 +1,10 @@
 import type { IncomingMessage } from 'node:http';
-import { findFileReferences } from '../core/file-references.ts';
+import { fileAccountInTarget, findFileAccount } from '../core/file-references.ts';
 import { findSession, headersIn } from '../core/session.ts';
 import type { KnownPlaces } from '../core/top-level-member.ts';
 import { Affinity } from './affinity.ts';
-import { fileIdIn } from './file-answers.ts';
 import type { KeyPool } from './key-pool.ts';
-import type { RequestBody } from './request-body.ts';
+import type { BodyText } from './packed-text.ts';
 import type { Target } from './target.ts';
 
 const NO_CHUNKS: readonly Buffer[] = [];
@@ -21,32 +20,29 @@ export function readAffinity(
   pool: KeyPool,
   request: IncomingMessage,
   target: Target,
-  body: RequestBody,
+  text: BodyText,
   places: KnownPlaces,
 ): Affinity | null {
   const { keepsSessions, knowsFiles } = pool;
   const header = headersIn(request.rawHeaders);
   let session = keepsSessions ? findSession(header, NO_CHUNKS, places) : null;
-  const named = knowsFiles ? fileIdIn(target.endpoint) : null;
-  let fileAccountId = named === null ? null : pool.accountOfFile(named);
+  let fileAccountId = knowsFiles ? accountOfTarget(pool, request, target) : null;
   const wantsSession = keepsSessions && session === null;
   const wantsFile = knowsFiles && fileAccountId === null;
   if (request.method !== 'POST' || !(wantsSession || wantsFile) || !isJson(header('content-type')))
     return new Affinity(session, fileAccountId, keepsSessions);
-  if (!body.isSettled) return null;
-  if (body.canReplay) {
-    if (wantsSession) session = findSession(NO_HEADER, body.held, places, pool.knowsSession);
-    if (wantsFile) fileAccountId = fileAccountIn(pool, body.held);
+  if (!text.isSettled) return null;
+  if (text.canReplay) {
+    if (wantsSession) session = findSession(NO_HEADER, text.held, places, pool.knowsSession);
+    if (wantsFile) fileAccountId = findFileAccount(text.held, pool.accountOfFile);
   }
   return new Affinity(session, fileAccountId, keepsSessions);
 }
 
-function fileAccountIn(pool: KeyPool, chunks: readonly Buffer[]): string | null {
-  for (const id of findFileReferences(chunks)) {
-    const account = pool.accountOfFile(id);
-    if (account !== null) return account;
-  }
-  return null;
+/** A list of files is an account's own: whoever asks for one most likely looks for what was uploaded last. */
+function accountOfTarget(pool: KeyPool, { method }: IncomingMessage, { endpoint, query }: Target): string | null {
+  const named = fileAccountInTarget(endpoint, query, pool.accountOfFile);
+  return named ?? (method === 'GET' && endpoint === '/files' ? pool.accountOfLatestFile() : null);
 }
 
 function isJson(contentType: string | undefined): boolean {

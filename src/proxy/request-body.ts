@@ -16,7 +16,7 @@ export type BodyLimits = {
 export type BodyWaiter = { bodyReady(): void };
 
 /** When all requests together hold more than this, further large bodies stream through without failover. */
-const HELD_BY_ALL_MAX_BYTES = 512 * 1024 * 1024;
+export const HELD_BY_ALL_MAX_BYTES = 512 * 1024 * 1024;
 
 /** Bodies announced as smaller are awaited: they arrive with the headers, and one buffer is the cheapest way to send them. */
 const AWAIT_MAX_BYTES = 48 * 1024;

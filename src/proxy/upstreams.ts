@@ -1,14 +1,21 @@
-import { type Agent, buildConnector, type Dispatcher, Pool, ProxyAgent } from 'undici';
+import { type Dispatcher, Pool } from 'undici';
 import { isLoopbackHost } from '../config/kinds.ts';
 import type { Config } from '../config/settings.ts';
-import { socksAgent } from './socks-agent.ts';
+import { type OutgoingProxy, pickProxy, type Variables } from '../core/outgoing-proxy.ts';
+import { createConnector } from './connector.ts';
 
 /** Environment variables that name a proxy, as curl and others read them. */
-export type ProxyEnvironment = Readonly<Record<string, string | undefined>>;
+export type ProxyEnvironment = Variables;
 
-/** Sockets idle for longer may have died silently (sleep, VPN change), so they are not used again. */
-const KEEP_ALIVE_MS = 10_000;
-const KEEP_ALIVE_MAX_MS = 10_000;
+/**
+ * How long a connection may be idle. Most servers close theirs after 15 to 75 s without announcing it, and a close that is
+ * seen costs nothing; one that is not (sleep, another network) ends with `renewAll` or the connection's own probes.
+ */
+const IDLE_MS = 5 * 60_000;
+/** The same where a server announces a longer time (`Keep-Alive: timeout=`). */
+const IDLE_MAX_MS = 10 * 60_000;
+/** Ours end this much before an announced time, so that no request meets the server's close on the way. */
+const IDLE_MARGIN_MS = 1_000;
 
 /**
  * Connections to the upstreams: one pool per origin, never the limit of how many streams are in flight. Timeouts are
@@ -33,6 +40,16 @@ export class Upstreams {
       dispatcher = this.#create(origin);
       this.#dispatchers.set(origin, dispatcher);
     }
+    return dispatcher;
+  }
+
+  /**
+   * A dispatcher for one request that has to be handed over at once. Its connection is new: a kept one may turn out to be
+   * dead, and a body that is not held cannot be sent again.
+   */
+  forOne(origin: string): Dispatcher {
+    const dispatcher = this.#create(origin);
+    queueMicrotask(() => this.#retire(dispatcher));
     return dispatcher;
   }
 
@@ -67,63 +84,30 @@ export class Upstreams {
   }
 
   #create(origin: string): Dispatcher {
-    const connectMs = this.#config.proxyConnectTimeoutSeconds * 1000;
-    const options = {
+    const { upstreamProxy, proxyConnectTimeoutSeconds } = this.#config;
+    return new Pool(origin, {
       connections: null,
       pipelining: 1,
       headersTimeout: 0,
       bodyTimeout: 0,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      keepAliveMaxTimeout: KEEP_ALIVE_MAX_MS,
+      keepAliveTimeout: IDLE_MS,
+      keepAliveMaxTimeout: IDLE_MAX_MS,
+      keepAliveTimeoutThreshold: IDLE_MARGIN_MS,
       maxHeaderSize: 64 * 1024,
-    } satisfies Pool.Options;
-    const proxy = proxyFor(origin, this.#config.upstreamProxy, this.#environment);
-    // Said out loud, or NODE_TLS_REJECT_UNAUTHORIZED=0 would send keys to whoever shows a certificate of his own.
-    const connect = { timeout: connectMs, rejectUnauthorized: true };
-    if (proxy === null) return new Pool(origin, { ...options, connect });
-    if (proxy.startsWith('socks')) {
-      return socksAgent(proxy.replace(/^socks5h:/, 'socks5:'), {
-        ...options,
-        connect: buildConnector(connect),
-        // Read by undici, missing from its types.
-        ...({ requestTls: connect } as object),
-      });
-    }
-    return new ProxyAgent({
-      ...options,
-      uri: proxy,
-      proxyTls: connect,
-      requestTls: connect,
-      proxyTunnel: true,
-    } as ProxyAgent.Options & Agent.Options);
+      connect: createConnector(
+        new URL(origin),
+        proxyFor(origin, upstreamProxy, this.#environment),
+        proxyConnectTimeoutSeconds * 1000,
+      ),
+    });
   }
 }
 
 /**
- * The proxy URL for calls to an origin, or null for a direct connection: loopback is always direct, then
+ * The proxy for calls to an origin, or null for a direct connection: loopback is always direct, then
  * `KMI_UPSTREAM_PROXY`, then HTTPS_PROXY or ALL_PROXY unless NO_PROXY names the host.
  */
-export function proxyFor(origin: string, setting: string, environment: ProxyEnvironment): string | null {
-  const { hostname } = new URL(origin);
-  if (isLoopbackHost(hostname)) return null;
-  if (setting !== '') return setting;
-  const usual = read(environment, 'https_proxy') ?? read(environment, 'all_proxy');
-  return usual === undefined || isExempt(hostname, read(environment, 'no_proxy') ?? '') ? null : usual;
-}
-
-function read(environment: ProxyEnvironment, name: string): string | undefined {
-  const value = environment[name] ?? environment[name.toUpperCase()];
-  return value === undefined || value.trim() === '' ? undefined : value.trim();
-}
-
-function isExempt(hostname: string, noProxy: string): boolean {
-  return noProxy
-    .split(/[,\s]+/)
-    .map((entry) =>
-      entry
-        .toLowerCase()
-        .replace(/:\d+$/, '')
-        .replace(/^\*?\./, ''),
-    )
-    .some((entry) => entry === '*' || (entry !== '' && (hostname === entry || hostname.endsWith(`.${entry}`))));
+export function proxyFor(origin: string, setting: string, environment: ProxyEnvironment): OutgoingProxy | null {
+  const url = new URL(origin);
+  return isLoopbackHost(url.hostname) ? null : pickProxy(url, setting, environment);
 }

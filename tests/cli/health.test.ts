@@ -239,7 +239,7 @@ test('an upstream that is down is told for each key, and is no crash', async () 
   const home = await temporaryHome();
   await home.addKey({ label: 'ada', baseUrl: `http://127.0.0.1:${await freePort()}/v1` });
   const { stdout, code } = await runKmi(['health'], { env: { ...home.env, KMI_DRY_RUN: '0' }, cwd: home.root });
-  expect(stdout).toContain('asking failed: connection refused');
+  expect(stdout).toContain('asking failed: 127.0.0.1 could not be reached: connection refused');
   expect(code).toBe(0);
 });
 

@@ -263,7 +263,7 @@ describe('in a terminal', () => {
     env.KMI_UPSTREAM_BASE_URL = 'http://127.0.0.1:9/v1';
     const terminal = await openInit();
     await terminal.type(KEY);
-    await terminal.waitFor(/could not be tested: no answer: connection refused\.\n+Keep it all the same\? \[y\/N\]/);
+    await terminal.waitFor(/no\s+answer:\s+127\.0\.0\.1\s+could\s+not\s+be\s+reached:[\s\S]*\n+Keep it all the same\? \[y\/N\]/);
     await terminal.type('y');
     await terminal.waitFor(/Label for it/);
     await terminal.press('Enter');

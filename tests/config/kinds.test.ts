@@ -233,7 +233,10 @@ describe('proxy URL', () => {
     ['http://proxy:3128', 'http://proxy:3128'],
     [' socks5://me:pass@127.0.0.1:1080 ', 'socks5://me:pass@127.0.0.1:1080'],
     ['https://proxy', 'https://proxy'],
-    ['proxy:3128', BAD],
+    ['proxy:3128', 'proxy:3128'],
+    [' "HTTP://proxy:3128/" ', '"HTTP://proxy:3128/"'],
+    ['socks4://proxy:1', BAD],
+    ['a:1,b:2', BAD],
     ['ftp://proxy', BAD],
     ['socks5://', BAD],
   ])('%j', (value, expected) => expect(parse(proxyUrl('KMI_X', ''), value)).toBe(expected));

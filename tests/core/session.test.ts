@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { findFileReferences } from '../../src/core/file-references.ts';
 import { findSession, formatSession, headersIn, type Session, sessionOfUser } from '../../src/core/session.ts';
 import { hashText } from '../../src/core/session-hash.ts';
 import { KnownPlaces } from '../../src/core/top-level-member.ts';
@@ -181,18 +180,5 @@ describe('the session of a request', () => {
     const ids = new Set(Array.from({ length: 100_000 }, (_, n) => hashText(`session-${n}`)));
     expect(ids.size).toBe(100_000);
     for (const id of ids) if (!Number.isSafeInteger(id) || id <= 0 || formatSession(id).length > 11) throw new Error(String(id));
-  });
-});
-
-describe('file references', () => {
-  it('are found once each, wherever the chunks meet', () => {
-    const bytes = Buffer.from('{"url":"ms://file-1"},{"url":"ms://file_2.x"},{"url":"ms://file-1"},{"a":"ms://"}');
-    expect(findFileReferences([bytes])).toEqual(['file-1', 'file_2.x']);
-    expect(findFileReferences([bytes.subarray(0, 10), bytes.subarray(10)])).toEqual(['file-1', 'file_2.x']);
-  });
-
-  it('are bounded', () => {
-    const many = Array.from({ length: 50 }, (_, n) => `"ms://f${n}"`).join(',');
-    expect(findFileReferences([Buffer.from(many)])).toHaveLength(16);
   });
 });

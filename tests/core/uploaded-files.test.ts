@@ -11,7 +11,7 @@ it('uploaded files are remembered up to a number, the first one forgotten first'
     ['f2', 'b'],
     ['f5', 'a5'],
   ]);
-  expect(files.accountOf('f1')).toBeNull();
+  expect([files.accountOf('f1'), files.latestAccount()]).toEqual([null, 'a5']);
 });
 
 it('uploaded files follow their account to its new name, and what is known here outlives what others know', () => {
@@ -29,4 +29,5 @@ it('uploaded files follow their account to its new name, and what is known here 
     ['f1', 'a'],
     ['f2', 'b'],
   ]);
+  expect(files.latestAccount()).toBe('b');
 });

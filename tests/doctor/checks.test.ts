@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/settings.ts';
+import { parseProxy, shownProxy } from '../../src/core/outgoing-proxy.ts';
 import { checkFiles, type FileFact, type FilesFacts } from '../../src/doctor/checks-files.ts';
 import { checkKeys, type KeyFact, type KeyFacts } from '../../src/doctor/checks-keys.ts';
 import { checkProxy, type ProxyFacts } from '../../src/doctor/checks-proxy.ts';
 import { checkRecheck } from '../../src/doctor/checks-recheck.ts';
 import { checkSetup, type SetupFacts } from '../../src/doctor/checks-setup.ts';
-import { checkClock, checkUpstreams, type UpstreamFact } from '../../src/doctor/checks-upstream.ts';
+import { checkClock, checkOutgoingProxies, checkUpstreams, type UpstreamFact } from '../../src/doctor/checks-upstream.ts';
 import { answersOf, type Finding, shorten, summarize } from '../../src/doctor/finding.ts';
 import { outgoingProxies } from '../../src/doctor/outgoing-proxies.ts';
 import { describeRepair, pickRepairs } from '../../src/doctor/repairs.ts';
@@ -179,7 +180,7 @@ const proxyFacts = (settings: Partial<Config> = {}, more: Partial<ProxyFacts> = 
   listener: { is: 'running', pid: 5, version: '1.0.0' },
   certificate: { is: 'none' },
   upstreams: ['https://api.kimi.com/coding/v1'],
-  outgoingProxies: new Map(),
+  outgoingProxies: [],
   now: NOW,
   ...more,
 });
@@ -236,17 +237,30 @@ test.each<[string, string, boolean]>([
   ['not a url', '127.0.0.1', false],
 ])('an upstream or outgoing proxy %s, while bound to %s, leads back here: %s', (url, host, leadsHere) => {
   const settings = { proxyListen: { host, port: 54123 } };
-  const facts = proxyFacts(settings, { upstreams: [url], outgoingProxies: new Map([['HTTPS_PROXY', url]]) });
+  const facts = proxyFacts(settings, { upstreams: [url], outgoingProxies: [{ ...parseProxy(url), variable: 'HTTPS_PROXY' }] });
   expect(said(checkProxy(facts), 'proxy_loop')).toHaveLength(leadsHere ? 2 : 0);
 });
 
 test('outgoing proxies are read in both spellings', () => {
-  const environment = { https_proxy: ' http://p:1 ', HTTP_PROXY: '', ALL_PROXY: 'socks5://q:2' };
-  expect([...outgoingProxies({ upstreamProxy: 'http://r:3' }, environment)]).toEqual([
-    ['KMI_UPSTREAM_PROXY', 'http://r:3'],
-    ['HTTPS_PROXY', 'http://p:1'],
-    ['ALL_PROXY', 'socks5://q:2'],
+  const environment = { https_proxy: ' p:1 ', HTTP_PROXY: '', ALL_PROXY: 'socks5://q:2' };
+  const named = outgoingProxies({ upstreamProxy: 'http://r:3' }, environment);
+  expect(named.map((proxy) => ('problem' in proxy ? proxy : `${proxy.variable} ${shownProxy(proxy)}`))).toEqual([
+    'KMI_UPSTREAM_PROXY r:3',
+    'https_proxy p:1',
+    'ALL_PROXY q:2',
   ]);
+});
+
+test.each([
+  [
+    { HTTPS_PROXY: 'socks4://u:hunter2@p:1' },
+    ['warn: HTTPS_PROXY cannot be used as the outgoing proxy: SOCKS4 is not supported.'],
+  ],
+  [{ http_proxy: 'p:1' }, ['info: http_proxy is for http:// addresses alone: calls to the upstream go out directly.']],
+  [{ HTTP_PROXY: 'p:1', HTTPS_PROXY: 'p:1' }, []],
+  [{ ALL_PROXY: 'p:1' }, []],
+])('of the outgoing proxies %j it is said: %j', (environment, words) => {
+  expect(said(checkOutgoingProxies(outgoingProxies({ upstreamProxy: '' }, environment)), 'outgoing_proxy')).toEqual(words);
 });
 
 const aFile = (path: string, more: Partial<FileFact> = {}): FileFact => ({
@@ -311,10 +325,19 @@ test.each<[UpstreamFact, string | null, RegExp]>([
   [{ ...answer, status: 503 }, null, /^warn: .*HTTP 503/],
   [{ ...answer, status: 302 }, null, /^warn: .*redirects/],
   [{ ...answer, status: 200, contentType: 'text/html' }, null, /^warn: .*web page/],
-  [{ reached: 'name', reason: 'ENOTFOUND' }, null, /^fail: api\.kimi\.com has no address \(DNS: ENOTFOUND\)/],
-  [{ reached: 'connection', reason: 'ECONNREFUSED' }, null, /^fail: .*no connection comes about \(ECONNREFUSED\)/],
-  [{ reached: 'tls', reason: 'CERT_HAS_EXPIRED' }, null, /^fail: .*TLS fails \(CERT_HAS_EXPIRED\)/],
+  [
+    { reached: 'name', reason: 'host not found (ENOTFOUND)' },
+    null,
+    /^fail: api\.kimi\.com has no address: host not found \(ENOTFOUND\)/,
+  ],
+  [{ reached: 'connection', reason: 'ECONNREFUSED' }, null, /^fail: .*no connection comes about: ECONNREFUSED/],
+  [{ reached: 'tls', reason: 'CERT_HAS_EXPIRED' }, null, /^fail: .*TLS fails: CERT_HAS_EXPIRED/],
   [{ reached: 'http', reason: 'nothing within 5 s' }, 'p:1', /^fail: .*through p:1, but does not answer/],
+  [
+    { reached: 'proxy', reason: 'The outgoing proxy p:1 refused.', hint: 'Ask.' },
+    'p:1',
+    /^fail: The outgoing proxy p:1 refused\./,
+  ],
 ])('upstream %#', (fact, via, words) => {
   const findings = checkUpstreams([{ baseUrl: 'https://api.kimi.com/coding/v1', via, fact }]);
   expect(said(findings, 'upstream')[0]).toMatch(words);

@@ -161,17 +161,17 @@ describe('no answer', () => {
 
   it('is a refused connection', async () => {
     const baseUrl = `http://127.0.0.1:${await freePort()}/v1`;
-    expect((await fetchUsage(keyNamed('a', { baseUrl }), { now })).error).toBe('connection refused');
+    expect((await fetchUsage(keyNamed('a', { baseUrl }), { now })).error).toBe('connection refused (ECONNREFUSED)');
   });
 
   it('is a lost connection', async () => {
     const { baseUrl } = await upstream((request) => request.socket.destroy());
-    expect((await fetchUsage(keyNamed('a', { baseUrl }), { now })).error).toBe('connection lost');
+    expect((await fetchUsage(keyNamed('a', { baseUrl }), { now })).error).toBe('connection lost (UND_ERR_SOCKET)');
   });
 
   it('is something that does not speak HTTP', async () => {
     const baseUrl = await listen(createTcpServer((socket) => socket.end('SSH-2.0-other\r\n')));
-    expect((await fetchUsage(keyNamed('a', { baseUrl }), { now })).error).toBe('the answer is not HTTP');
+    expect((await fetchUsage(keyNamed('a', { baseUrl }), { now })).error).toBe('the answer is not HTTP (HPE_INVALID)');
   });
 
   it('is a call that was cancelled, before or while it ran', async () => {

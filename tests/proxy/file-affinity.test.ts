@@ -1,6 +1,7 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { accountsAsked, startAccountProxy, startSecondProxy } from '../support/accounts.ts';
+import { eventually } from '../support/eventually.ts';
 import type { InProcessProxy } from '../support/proxy.ts';
 
 const THREE = ['A', 'B', 'C'].map((name) => ({ name }));
@@ -60,6 +61,58 @@ describe.each(['round-robin', 'sticky', 'quota'])('with %s, an uploaded file', (
       await proxy.send(path, { method });
     expect(accountsAsked(proxy, from)).toEqual(Array(4).fill(account));
   });
+});
+
+const user = (...content: object[]) => [{ role: 'user', content }];
+
+describe.each(['round-robin', 'sticky', 'quota', null])('with %s, a file named as another protocol does', (strategy) => {
+  it.each<[string, string, (id: string) => object]>([
+    ['Responses', '/responses', (id) => ({ input: user({ type: 'input_file', file_id: id }) })],
+    ['Responses with an image', '/responses', (id) => ({ input: user({ type: 'input_image', file_id: id }) })],
+    ['chat completions', '/chat/completions', (id) => ({ messages: user({ type: 'file', file: { file_id: id } }) })],
+    ['Anthropic', '/messages', (id) => ({ messages: user({ type: 'document', source: { type: 'file', file_id: id } }) })],
+    [
+      'Kimi, slashes escaped',
+      '/chat/completions',
+      (id) => ({ messages: user({ type: 'video_url', video_url: { url: `ms://${id}` } }) }),
+    ],
+  ])('in %s is asked about where it is', async (_, path, bodyFor) => {
+    const proxy = await startAccountProxy({ accounts: THREE, strategy });
+    const uploads = [await upload(proxy), await upload(proxy)];
+    const from = proxy.calls().length;
+    for (const { id } of [...uploads, ...uploads]) {
+      const body = JSON.stringify({ model: 'k3', ...bodyFor(id) }).replaceAll('/', '\\/');
+      await proxy.send(path, { headers: { 'content-type': 'application/json' }, body });
+    }
+    const asked = uploads.map(({ account }) => account);
+    expect(accountsAsked(proxy, from)).toEqual([...asked, ...asked]);
+  });
+});
+
+it('in manual mode a file is asked about where it is after another key became the active one, which stays so', async () => {
+  const first = await startAccountProxy({ accounts: THREE, strategy: null });
+  const { id, account } = await upload(first);
+  expect(account).toBe('A');
+  await first.serving.stop();
+  const state = '{"schema_version":1,"auto_rotate":false,"active_key":"B","active_index":1,"keys":{}}';
+  const proxy = await startSecondProxy(first, { home: first.home, writeKeys: async () => undefined, state });
+  await eventually(() => proxy.serving.pool.entries.every((entry) => entry.state.account !== null) || undefined);
+  const from = first.calls().length;
+  for (let n = 0; n < 2; n++) {
+    expect((await ask(proxy, id)).status).toBe(200);
+    await proxy.chat();
+  }
+  expect(accountsAsked(first, from)).toEqual(['A', 'B', 'A', 'B']);
+  expect((await proxy.state()).active_key).toBe('B');
+});
+
+it('a list of files is asked of the account that got the latest upload, and goes on where its cursor is', async () => {
+  const proxy = await startAccountProxy({ accounts: THREE });
+  const first = await upload(proxy);
+  const second = await upload(proxy);
+  const from = proxy.calls().length;
+  for (const query of ['', '?limit=20', `?after=${first.id}`]) await proxy.send(`/files${query}`, { method: 'GET' });
+  expect(accountsAsked(proxy, from)).toEqual([second.account, second.account, first.account]);
 });
 
 describe('an uploaded file', () => {

@@ -6,7 +6,6 @@ import { KmiError } from '../../src/errors.ts';
 import { errorText } from '../../src/proxy/error-text.ts';
 import { renderError, renderStreamError } from '../../src/proxy/own-answers.ts';
 import { throttle } from '../../src/proxy/throttle.ts';
-import { proxyFor } from '../../src/proxy/upstreams.ts';
 
 describe('the text of an error body', () => {
   const text = '{"error":{"message":"限流"}}';
@@ -103,30 +102,5 @@ describe('the limit of the whole proxy', () => {
     expect(pass).toThrow(refusal(20));
     now += 20_000;
     pass();
-  });
-});
-
-describe('the proxy for upstream calls', () => {
-  const KIMI = 'https://api.kimi.com';
-  it.each([
-    [KIMI, '', {}, null],
-    [KIMI, 'http://p:1', {}, 'http://p:1'],
-    [KIMI, 'http://p:1', { HTTPS_PROXY: 'http://q:2', NO_PROXY: '*' }, 'http://p:1'],
-    [KIMI, '', { HTTPS_PROXY: 'http://q:2' }, 'http://q:2'],
-    [KIMI, '', { https_proxy: 'http://q:2', HTTPS_PROXY: 'http://r:3' }, 'http://q:2'],
-    [KIMI, '', { ALL_PROXY: 'socks5://s:3' }, 'socks5://s:3'],
-    [KIMI, '', { HTTPS_PROXY: '  ', ALL_PROXY: 'http://s:3' }, 'http://s:3'],
-    [KIMI, '', { HTTP_PROXY: 'http://q:2' }, null],
-    [KIMI, '', { HTTPS_PROXY: 'http://q:2', NO_PROXY: 'example.com,api.kimi.com' }, null],
-    [KIMI, '', { HTTPS_PROXY: 'http://q:2', NO_PROXY: '.kimi.com' }, null],
-    [KIMI, '', { HTTPS_PROXY: 'http://q:2', NO_PROXY: '*.KIMI.com' }, null],
-    [KIMI, '', { HTTPS_PROXY: 'http://q:2', no_proxy: 'kimi.com:443 other' }, null],
-    [KIMI, '', { HTTPS_PROXY: 'http://q:2', NO_PROXY: '*' }, null],
-    [KIMI, '', { HTTPS_PROXY: 'http://q:2', NO_PROXY: 'imi.com,kimi.co,' }, 'http://q:2'],
-    ['http://127.0.0.1:9', 'http://p:1', {}, null],
-    ['http://localhost:9', '', { HTTPS_PROXY: 'http://q:2' }, null],
-    ['http://[::1]:9', 'socks5://p:1', { ALL_PROXY: 'http://q:2' }, null],
-  ])('for %s with %j and %j is %j', (origin, setting, environment, expected) => {
-    expect(proxyFor(origin, setting, environment)).toBe(expected);
   });
 });

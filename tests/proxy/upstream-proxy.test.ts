@@ -1,70 +1,9 @@
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer as createHttpServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { CERTIFIED_HOST as HOST, writeCertificate } from '../support/certificate.ts';
-import { cleanUp } from '../support/cleanup.ts';
+import { startConnectProxy, startNamedUpstream, startSocksProxy } from '../support/outgoing-proxy.ts';
 import { keyOf, startBinaryProxy, startTestProxy } from '../support/proxy.ts';
-
-async function listening(server: Server): Promise<number> {
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket: Socket) => sockets.add(socket));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  cleanUp(async () => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  return (server.address() as AddressInfo).port;
-}
-
-/** An upstream with a name only the tunnel knows. */
-async function startNamedUpstream() {
-  const files = writeCertificate();
-  const requests: string[] = [];
-  const server = createTlsServer({ cert: readFileSync(files.cert), key: readFileSync(files.key) }, (request, response) => {
-    requests.push(`${request.headers.host} ${request.url} ${request.headers.authorization}`);
-    request.resume().on('end', () => response.end('{"through":"tunnel"}'));
-  });
-  return { port: await listening(server), ca: files.cert, requests };
-}
-
-/** A CONNECT proxy that leads every name to one port. */
-async function startConnectProxy(target: number) {
-  const asked: string[] = [];
-  const server = createHttpServer((_, response) => response.writeHead(405).end());
-  server.on('connect', (request, socket: Socket) => {
-    asked.push(`${request.url} ${request.headers['proxy-authorization'] ?? ''}`.trim());
-    const onward = connect(target, '127.0.0.1', () => {
-      socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
-      onward.pipe(socket).pipe(onward);
-    });
-    for (const end of [socket, onward]) end.on('error', () => undefined);
-  });
-  return { port: await listening(server), asked };
-}
-
-/** A SOCKS5 proxy without authentication (RFC 1928) that leads every name to one port. */
-async function startSocksProxy(target: number) {
-  const asked: string[] = [];
-  const server = createServer((socket) => {
-    socket.on('error', () => undefined);
-    socket.once('data', () => {
-      socket.write(Buffer.from([5, 0]));
-      socket.once('data', (request: Buffer) => {
-        asked.push(request.subarray(5, 5 + (request[4] ?? 0)).toString());
-        const onward = connect(target, '127.0.0.1', () => {
-          socket.write(Buffer.from([5, 0, 0, 1, 0, 0, 0, 0, 0, 0]));
-          onward.pipe(socket).pipe(onward);
-        });
-        onward.on('error', () => undefined);
-      });
-    });
-  });
-  return { port: await listening(server), asked };
-}
 
 describe('upstream calls through a proxy, by the built binary', () => {
   it.each(['KMI_UPSTREAM_PROXY', 'HTTPS_PROXY'])('of HTTP, named by %s', async (variable) => {
@@ -99,6 +38,55 @@ describe('upstream calls through a proxy, by the built binary', () => {
     });
     expect((await proxy.chat()).text).toBe('{"through":"tunnel"}');
     expect([...new Set(tunnel.asked)]).toEqual([HOST]);
+    // Node's warnings would show up here.
+    expect(proxy.kmi.output()).not.toContain('Warning');
+  });
+
+  it('of SOCKS with a login', async () => {
+    const upstream = await startNamedUpstream();
+    const tunnel = await startSocksProxy(upstream.port, { user: 'me', password: 'p@ss/w:rd' });
+    const proxy = await startBinaryProxy({
+      settings: {
+        KMI_UPSTREAM_BASE_URL: `https://${HOST}/coding/v1`,
+        NODE_EXTRA_CA_CERTS: upstream.ca,
+        ALL_PROXY: `socks5h://me:p%40ss%2Fw%3Ard@127.0.0.1:${tunnel.port}`,
+      },
+    });
+    expect((await proxy.chat()).text).toBe('{"through":"tunnel"}');
+  });
+
+  it('that is spoken to over TLS itself', async () => {
+    const upstream = await startNamedUpstream();
+    const { cert, key } = writeCertificate();
+    const tunnel = await startConnectProxy(upstream.port, createTlsServer({ cert: readFileSync(cert), key: readFileSync(key) }));
+    const proxy = await startBinaryProxy({
+      settings: {
+        KMI_UPSTREAM_BASE_URL: `https://${HOST}/coding/v1`,
+        NODE_EXTRA_CA_CERTS: upstream.ca,
+        HTTPS_PROXY: `https://127.0.0.1:${tunnel.port}/`,
+      },
+    });
+    expect((await proxy.chat()).text).toBe('{"through":"tunnel"}');
+  });
+
+  it.each([
+    ['without a scheme', 'HTTPS_PROXY', (port: number) => `127.0.0.1:${port}`, ''],
+    ['in quotes, in capitals, with a slash', 'https_proxy', (port: number) => ` "HTTP://127.0.0.1:${port}/" `, ''],
+    ['with a login alone', 'KMI_UPSTREAM_PROXY', (port: number) => `me:p@ss/w%3Ard@127.0.0.1:${port}`, 'me:p@ss/w:rd'],
+    ['with a user alone', 'all_proxy', (port: number) => `http://me@localhost:${port}`, 'me:'],
+  ])('named %s', async (_, variable, value, login) => {
+    const upstream = await startNamedUpstream();
+    const tunnel = await startConnectProxy(upstream.port);
+    const proxy = await startBinaryProxy({
+      settings: {
+        KMI_UPSTREAM_BASE_URL: `https://${HOST}/coding/v1`,
+        NODE_EXTRA_CA_CERTS: upstream.ca,
+        [variable]: value(tunnel.port),
+      },
+    });
+    expect((await proxy.chat()).text).toBe('{"through":"tunnel"}');
+    const credential = login === '' ? '' : ` Basic ${Buffer.from(login).toString('base64')}`;
+    expect([...new Set(tunnel.asked)]).toEqual([`${HOST}:443${credential}`]);
   });
 });
 
