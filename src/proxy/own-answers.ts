@@ -38,7 +38,7 @@ export function sendError(response: ServerResponse, error: KmiError, protocol: P
   ]);
 }
 
-export function sendJson(response: ServerResponse, status: number, body: string, headers: readonly string[] = []): void {
+function sendJson(response: ServerResponse, status: number, body: string, headers: readonly string[] = []): void {
   response.writeHead(status, [
     'content-type',
     'application/json; charset=utf-8',

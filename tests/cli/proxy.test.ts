@@ -184,7 +184,7 @@ describe('the state file', () => {
 describe('bad settings', () => {
   /** One unusable value for each setting that does not refuse a word. */
   const BAD: Readonly<Record<string, string>> = {
-    KMI_UPSTREAM_BASE_URL: 'http://api.kimi.com/coding/v1',
+    KMI_UPSTREAM_BASE_URL: 'http://gateway.example/coding/v1',
     KMI_UPSTREAM_ALLOWLIST: 'https://api.kimi.com',
     KMI_UPSTREAM_PROXY: 'ftp://proxy',
     KMI_PROXY_LISTEN: '127.0.0.1',

@@ -202,7 +202,7 @@ describe('connections of the client', () => {
 
   it('may ask for an upgrade and get a normal answer', async () => {
     const proxy = await startTestProxy();
-    const answer = await proxy.send('/models', { method: 'GET', headers: { connection: 'Upgrade', upgrade: 'websocket' } });
+    const answer = await proxy.send('/models', { method: 'GET', headers: { connection: 'Upgrade', upgrade: 'h2c' } });
     expect(answer.status).toBe(200);
     expect(proxy.calls()[0]?.headers.upgrade).toBeUndefined();
   });
