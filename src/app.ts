@@ -6,6 +6,7 @@ import type { Key } from './core/key.ts';
 import { activeCooldown } from './core/key-state.ts';
 import { SecretSet } from './core/secret-set.ts';
 import type { Candidate } from './core/standing.ts';
+import { rotationInForce } from './core/strategy.ts';
 import type { Clock } from './core/time.ts';
 import type { TraceEvent } from './core/trace-event.ts';
 import type { FetchedHealth } from './health/usage-client.ts';
@@ -30,6 +31,8 @@ export type AppOverrides = {
   readonly harden?: boolean;
   /** False asks no `/me` in the background: every key counts as an account of its own. Default true. */
   readonly learnAccounts?: boolean;
+  /** The upstream is a simulator, and the proxy says so. */
+  readonly isSimulated?: boolean;
 };
 
 /** The parts of one run, built in dependency order. Heavy ones are loaded when first asked for, so that commands start fast. */
@@ -57,7 +60,7 @@ export async function openApp(config: Config, overrides: AppOverrides = {}): Pro
   const secrets = new SecretSet([...registry.keys.map((key) => key.value), config.proxyToken]);
   let logFile: LogFile | null = null;
   const log = async (): Promise<LogFile> => {
-    logFile ??= await openLogFile(config, secrets);
+    logFile ??= (await import('./log.ts')).openLogOf(config, secrets);
     return logFile;
   };
   const warn = (message: string, details: Record<string, unknown> = {}) => {
@@ -97,17 +100,6 @@ async function closeToOthers({ authsDir, enforceFilePerms }: Config, { warn }: A
 }
 
 const SHOWN_PATHS = 3;
-
-async function openLogFile(config: Config, secrets: SecretSet): Promise<LogFile> {
-  const { openLog } = await import('./log.ts');
-  return openLog({
-    stateDir: config.stateDir,
-    maxMb: config.logMaxMb,
-    backups: config.logBackups,
-    timezone: config.timezone,
-    secrets,
-  });
-}
 
 /** The registry's keys with their state and, where given, their health: what choosing and the views look at. */
 export function candidatesOf(app: App, health: ReadonlyMap<string, KeyHealth> = new Map()): readonly Candidate[] {
@@ -206,7 +198,9 @@ export async function serve(app: App): Promise<ServingApp> {
     onTrace?.(event);
   };
   const usage = new UsageLedger({ stateDir: config.stateDir, zone: config.timezone, clock, lock: withFileLock, log });
-  const proxy = await startProxy({ config, pool, ledger, trace: { record }, usage, log, clock, environment: app.environment });
+  const about = { isSimulated: app.overrides.isSimulated === true, rotation: () => rotationInForce(store.state, config) };
+  const { environment } = app;
+  const proxy = await startProxy({ config, pool, ledger, trace: { record }, usage, log, clock, environment, about });
 
   const monitor = startHealthMonitor({
     keys: () => keys,

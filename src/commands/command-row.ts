@@ -40,6 +40,8 @@ export const JSON_OPTION: OptionRow = {
   help: 'data for scripts: one JSON value on standard output, nothing else',
 };
 
+export const HERE_OPTION: OptionRow = { flags: '--here', help: 'write into this folder, `.env` and `_auths`, not into `~/.kmi`' };
+
 export const YES_OPTION: OptionRow = { flags: '-y, --yes', help: 'do not ask' };
 
 export const STRATEGY_OPTION: OptionRow = {

@@ -2,7 +2,7 @@ import { probeProxy, proxyUrl } from '../daemon/probe.ts';
 import { type Field, renderFields, viewWidth } from '../terminal/panel.ts';
 import { shownPath } from '../terminal/shown-path.ts';
 import type { CommandContext } from './context.ts';
-import { type Mode, settingsFile } from './init-settings.ts';
+import type { Mode } from './init-settings.ts';
 
 /** What to type next, and what points a client at the proxy. */
 export async function renderNext(
@@ -23,7 +23,7 @@ export async function renderNext(
     { name: 'client', value: `KIMI_BASE_URL=${url} KIMI_API_KEY=${token}` },
     { name: 'others', value: 'eval "$(kmi env)", or `kmi kimi` and `kmi run -- <program>`' },
   ];
-  const envFile = settingsFile(context);
+  const envFile = context.loaded.settingsFile;
   const shown = shownPath(envFile, { cwd, home: environment.HOME });
   return [
     '',

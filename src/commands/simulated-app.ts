@@ -38,7 +38,7 @@ export async function openSimulatedApp(
   for (const name of SIMULATED_ACCOUNTS) {
     await writeFile(join(simulated.authsDir, `${name}.env`), `KMI_API_KEY=sk-simulated-${name}\n`, { mode: PRIVATE_FILE });
   }
-  const app = await openApp(simulated, { ...overrides, registry: await loadRegistry(simulated) });
+  const app = await openApp(simulated, { ...overrides, isSimulated: true, registry: await loadRegistry(simulated) });
   app.ledger.setAutoRotate(true);
   return {
     app,

@@ -1,11 +1,19 @@
-import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname } from 'node:path';
 import { parse as parseDotenv } from 'dotenv';
 import { KmiError, reasonOf } from '../errors.ts';
 import { withoutBlankLines } from './blank-lines.ts';
 import { BadValue, expandPath, isAllowedHost, type Setting } from './kinds.ts';
 import { readProxyToken, readSettingsFile, tokenPath } from './own-files.ts';
+import {
+  envFiles,
+  findAuthsDir,
+  type KeysOf,
+  newEnvFile,
+  type Places,
+  placesOf,
+  sendsKeysAstray,
+  speaksToKmi,
+} from './places.ts';
 import { type Config, SETTINGS, type SettingName } from './settings.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -21,16 +29,26 @@ export type LoadedConfig = {
   readonly sources: { readonly [Name in SettingName]: Source };
   /** The env file that was read, or null. */
   readonly envFile: string | null;
+  /** Where a setting is written: the env file that was read, else the one to make. */
+  readonly settingsFile: string;
+  /** A `.env` of the working folder that sets no variable of kmi's, so that another one counts; null: there is none. */
+  readonly passedOver: string | null;
+  readonly keysOf: KeysOf;
 };
 
 type Problem = { readonly variable: string; readonly value: string; readonly accepts: string };
 
 /**
- * Reads the settings: a file named by `KMI_ENV_PATH` goes before the environment, a `.env` found in `cwd` after it.
- * Throws `bad_settings` naming every unacceptable value at once.
+ * Reads the settings: a file named by `KMI_ENV_PATH` goes before the environment; a `.env` found in `cwd`, else in `~/.kmi`,
+ * after it. With `here` the home is left out. Throws `bad_settings` naming every unacceptable value at once.
  */
-export function loadConfig(environment: Environment = process.env, cwd: string = process.cwd()): LoadedConfig {
-  const envFile = readEnvFile(environment, cwd);
+export function loadConfig(
+  environment: Environment = process.env,
+  cwd: string = process.cwd(),
+  options: { readonly here?: boolean } = {},
+): LoadedConfig {
+  const places = placesOf(cwd, options);
+  const { file: envFile, passedOver } = readEnvFile(environment, places);
   const problems: Problem[] = [];
   const values: Record<string, unknown> = {};
   const sources: Record<string, Source> = {};
@@ -46,7 +64,8 @@ export function loadConfig(environment: Environment = process.env, cwd: string =
     }
   }
 
-  if (values.authsDir === '') values.authsDir = defaultAuthsDir(cwd);
+  let keysOf: KeysOf = 'stated';
+  if (values.authsDir === '') ({ path: values.authsDir, of: keysOf } = findAuthsDir(places));
   if (values.proxyToken === '') {
     const token = readProxyToken(String(values.stateDir), { enforcePerms: values.enforceFilePerms === true });
     if (token !== null) {
@@ -57,31 +76,63 @@ export function loadConfig(environment: Environment = process.env, cwd: string =
   if ((environment.NO_COLOR ?? '') !== '') values.noColor = true;
   if (problems.length === 0) problems.push(...crossCheck(values as Config));
   if (problems.length > 0) throw badSettings(problems, envFile?.path ?? null);
+  if (envFile?.isFound === true && sources.upstreamBaseUrl?.kind === 'file')
+    refuseStrayUpstream(values as Config, envFile.path, places);
 
   return Object.freeze({
     config: Object.freeze(values) as Config,
     sources: Object.freeze(sources) as LoadedConfig['sources'],
     envFile: envFile?.path ?? null,
+    settingsFile: envFile?.path ?? newEnvFile(places),
+    passedOver,
+    keysOf,
   });
 }
 
-type EnvFile = { readonly path: string; readonly values: Environment; readonly beatsEnvironment: boolean };
+type EnvFile = {
+  readonly path: string;
+  readonly values: Environment;
+  readonly beatsEnvironment: boolean;
+  /** It lay in the working folder, and nobody named it. */
+  readonly isFound: boolean;
+};
 
-function readEnvFile(environment: Environment, cwd: string): EnvFile | null {
+/** The one env file that counts, and the `.env` of the working folder when that is not kmi's. */
+function readEnvFile(
+  environment: Environment,
+  places: Places,
+): { readonly file: EnvFile | null; readonly passedOver: string | null } {
   const named = environment.KMI_ENV_PATH?.trim() ?? '';
-  const path = named === '' ? join(cwd, '.env') : expandPath(named);
+  if (named !== '') {
+    const path = expandPath(named);
+    return { file: { path, values: readVariables(path, true) ?? {}, beatsEnvironment: true, isFound: false }, passedOver: null };
+  }
+  let passedOver: string | null = null;
+  for (const path of envFiles(places)) {
+    const values = readVariables(path, false);
+    if (values === null) continue;
+    const isFound = dirname(path) !== places.home;
+    if (speaksToKmi(values)) return { file: { path, values, beatsEnvironment: false, isFound }, passedOver };
+    if (isFound) passedOver = path;
+  }
+  return { file: null, passedOver };
+}
+
+/** The variables of an env file; null for one that is not there, unless it was named. */
+function readVariables(path: string, isNamed: boolean): Environment | null {
   try {
     const file = readSettingsFile(path);
     // dotenv would be slow on a hostile text.
     const values = parseDotenv(withoutBlankLines(file.text));
-    if (named === '' && file.isForeign) return refuseForeignSettings(path, values);
-    return { path, values, beatsEnvironment: named !== '' };
+    if (!isNamed && file.isForeign) return refuseForeignSettings(path, values);
+    return values;
   } catch (error) {
     if (error instanceof KmiError) throw error;
     const reason = reasonOf(error);
-    if (named === '' && (reason === 'ENOENT' || reason === 'ENOTDIR')) return null;
+    // A folder of that name is a Python environment.
+    if (!isNamed && (reason === 'ENOENT' || reason === 'ENOTDIR' || reason === 'EISDIR')) return null;
     throw new KmiError('bad_settings', `The env file ${path} cannot be read (${reason}).`, {
-      hint: named === '' ? 'Make it readable or remove it.' : 'Correct KMI_ENV_PATH or make the file readable.',
+      hint: isNamed ? 'Correct KMI_ENV_PATH or make the file readable.' : 'Make it readable or remove it.',
       cause: error,
     });
   }
@@ -109,10 +160,12 @@ function findText(row: Setting<unknown>, environment: Environment, envFile: EnvF
   return { text: row.defaultText, source: { kind: 'default' } };
 }
 
-function defaultAuthsDir(cwd: string): string {
-  const local = resolve(cwd, '_auths');
-  const shared = join(homedir(), '.kimi', '_auths');
-  return !existsSync(local) && existsSync(shared) ? shared : local;
+function refuseStrayUpstream({ upstreamBaseUrl, authsDir }: Config, envFile: string, { cwd }: Places): void {
+  if (!sendsKeysAstray(upstreamBaseUrl, authsDir, cwd)) return;
+  const { host } = new URL(upstreamBaseUrl);
+  throw new KmiError('bad_settings', `The env file ${envFile} would send the keys in ${authsDir} to ${host}.`, {
+    hint: 'A file that lies in a project may not do that. If it is meant, set KMI_UPSTREAM_BASE_URL in ~/.kmi/.env or in the environment, or name the file with KMI_ENV_PATH.',
+  });
 }
 
 /** Rules between settings. */

@@ -5,16 +5,15 @@ import type { AddressInfo } from 'node:net';
 import fastify, { type FastifyInstance } from 'fastify';
 import { isLoopbackHost } from '../config/kinds.ts';
 import type { Config } from '../config/settings.ts';
-import { standingOf } from '../core/standing.ts';
 import type { Clock } from '../core/time.ts';
 import { KmiError, reasonOf } from '../errors.ts';
-import { VERSION } from '../version.ts';
 import { type Guard, hostGuard, tokenGuard } from './access.ts';
 import { affordableConnections, superviseConnections } from './connections.ts';
 import { crossSiteGuard } from './cross-site.ts';
 import { FailedTokens, slowGuesses } from './failed-tokens.ts';
 import { createForwarding } from './forwarding.ts';
 import { readHead } from './headers.ts';
+import { type About, addHealthz, type HealthzParts } from './healthz.ts';
 import type { KeyPool } from './key-pool.ts';
 import { sendError } from './own-answers.ts';
 import type { LedgerPort, LogPort, TracePort, UsagePort } from './ports.ts';
@@ -35,6 +34,7 @@ export type ProxyParts = {
   readonly log: LogPort;
   readonly clock: Clock;
   readonly environment: ProxyEnvironment;
+  readonly about: About;
 };
 
 export type RunningProxy = {
@@ -68,6 +68,7 @@ export async function startProxy(parts: ProxyParts): Promise<RunningProxy> {
   const admit = admission(parts);
   const routes = new Routes(config.proxyBasePath);
   let stopping = false;
+  let requests = 0;
 
   const onRequest =
     (app: (request: IncomingMessage, response: ServerResponse) => void) =>
@@ -83,6 +84,7 @@ export async function startProxy(parts: ProxyParts): Promise<RunningProxy> {
           app(request, response);
           return;
         }
+        requests += 1;
         admit.client(head, request);
         forwarding.forward(request, response, head, route);
       } catch (error) {
@@ -111,7 +113,7 @@ export async function startProxy(parts: ProxyParts): Promise<RunningProxy> {
       return server;
     },
   });
-  addRoutes(app, parts);
+  addRoutes(app, { ...parts, requests: () => requests });
   await listen(app, config);
 
   const close = async (): Promise<void> => {
@@ -234,18 +236,8 @@ async function listen(app: FastifyInstance, { proxyListen: { host, port } }: Con
   }
 }
 
-function addRoutes(app: FastifyInstance, { pool, clock }: ProxyParts): void {
-  const startedAt = performance.now();
-  app.get('/healthz', (_request, reply) => {
-    reply.send({
-      status: 'ok',
-      name: 'kmi',
-      version: VERSION,
-      pid: process.pid,
-      uptime_seconds: Math.floor((performance.now() - startedAt) / 1000),
-      keys: countKeys(pool, clock()),
-    });
-  });
+function addRoutes(app: FastifyInstance, parts: HealthzParts): void {
+  addHealthz(app, parts);
   // Bodies sent to paths that take none are not looked at.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
@@ -253,17 +245,6 @@ function addRoutes(app: FastifyInstance, { pool, clock }: ProxyParts): void {
     reply.hijack();
     sendError(reply.raw, new KmiError('not_found', 'There is nothing at this path.'), { anthropic: false });
   });
-}
-
-function countKeys(pool: KeyPool, now: number): { total: number; ready: number; resting: number; out: number } {
-  const counts = { total: pool.entries.length, ready: 0, resting: 0, out: 0 };
-  for (const entry of pool.entries) {
-    const standing = standingOf(entry, now);
-    if (standing.is === 'ready') counts.ready += 1;
-    else if (entry.state.cooldown !== null && standing.reason === entry.state.cooldown.reason) counts.resting += 1;
-    else counts.out += 1;
-  }
-  return counts;
 }
 
 function urlHost(host: string): string {

@@ -1,0 +1,29 @@
+import { proxyUrl } from '../daemon/probe.ts';
+import type { ProxyRecord } from '../daemon/record.ts';
+import { shownPath } from '../terminal/shown-path.ts';
+import { wrapToWidth } from '../terminal/width.ts';
+import type { CommandContext } from './context.ts';
+import { differences } from './running-proxy.ts';
+
+type Reader = Pick<CommandContext, 'config' | 'cwd' | 'environment' | 'errStyle' | 'width'>;
+
+/** More variables than these are counted. */
+const NAMED_MAX = 6;
+
+/** That the running proxy goes by other settings than those in force here, and by which; nothing when it does not. */
+export function describeDifferences(proxy: ProxyRecord, own: Reader): readonly string[] {
+  const names = differences(proxy, own.config);
+  if (names.length === 0) return [];
+  const shown = names.slice(0, NAMED_MAX).join(', ');
+  const more = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : '';
+  const here = proxyUrl(own.config);
+  const address = proxyUrl(proxy.settings) === here ? '' : ` These would serve ${here}.`;
+  const text = `: it has the settings of ${ownerOf(proxy, own)}. Those in force here differ in ${shown}${more}.${address} \`kmi proxy-restart\` applies them.`;
+  const [first = '', ...rest] = wrapToWidth(`Note${text}`, own.width);
+  return [`${own.errStyle.warn('Note')}${first.slice('Note'.length)}`, ...rest];
+}
+
+/** Where the running proxy has its settings from, as short as it can be said. */
+export function ownerOf({ envFile, folder }: ProxyRecord, { cwd, environment }: Pick<Reader, 'cwd' | 'environment'>): string {
+  return shownPath(envFile ?? folder, { cwd, home: environment.HOME });
+}
