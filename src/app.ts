@@ -4,6 +4,7 @@ import { watchConnections } from './connection-watch.ts';
 import type { KeyHealth } from './core/health.ts';
 import type { Key } from './core/key.ts';
 import { activeCooldown } from './core/key-state.ts';
+import { modeOf } from './core/proxy-mode.ts';
 import { SecretSet } from './core/secret-set.ts';
 import type { Candidate } from './core/standing.ts';
 import { rotationInForce } from './core/strategy.ts';
@@ -31,8 +32,6 @@ export type AppOverrides = {
   readonly harden?: boolean;
   /** False asks no `/me` in the background: every key counts as an account of its own. Default true. */
   readonly learnAccounts?: boolean;
-  /** The upstream is a simulator, and the proxy says so. */
-  readonly isSimulated?: boolean;
 };
 
 /** The parts of one run, built in dependency order. Heavy ones are loaded when first asked for, so that commands start fast. */
@@ -198,9 +197,9 @@ export async function serve(app: App): Promise<ServingApp> {
     onTrace?.(event);
   };
   const usage = new UsageLedger({ stateDir: config.stateDir, zone: config.timezone, clock, lock: withFileLock, log });
-  const about = { isSimulated: app.overrides.isSimulated === true, rotation: () => rotationInForce(store.state, config) };
   const { environment } = app;
-  const proxy = await startProxy({ config, pool, ledger, trace: { record }, usage, log, clock, environment, about });
+  const rotation = () => rotationInForce(store.state, config);
+  const proxy = await startProxy({ config, pool, ledger, trace: { record }, usage, log, clock, environment, rotation });
 
   const monitor = startHealthMonitor({
     keys: () => keys,
@@ -273,7 +272,7 @@ export async function serve(app: App): Promise<ServingApp> {
 
   log.info('The proxy serves.', {
     url: proxy.baseUrl,
-    mode: config.dryRun ? 'dry-run' : 'live',
+    mode: modeOf(config),
     keys: keys.length,
     pid: process.pid,
   });

@@ -1,6 +1,6 @@
 import { COMMANDS } from './commands/catalogue.ts';
 import type { CommandRow } from './commands/command-row.ts';
-import type { Command, OutputFlags } from './commands/context.ts';
+import type { Command, CommandContext, OutputFlags } from './commands/context.ts';
 import { KmiError, reasonOf } from './errors.ts';
 
 /** Runs a command line and answers its exit code. Known errors become one line and a hint on standard error. */
@@ -36,8 +36,15 @@ async function execute(row: CommandRow, options: Record<string, unknown>, flags:
     import('./commands/context.ts'),
     row.load(),
   ]);
-  const context = createContext(loadConfig(), flags);
+  const context = await contextOf(row, createContext(loadConfig(), flags));
   return (run as Command<Record<string, unknown>>)(context, options);
+}
+
+/** A command that speaks of the proxy goes by the settings of the one that runs, wherever it is run itself. */
+async function contextOf({ settingsOf }: CommandRow, context: CommandContext): Promise<CommandContext> {
+  if (settingsOf === undefined) return context;
+  const { atKeys, ofRunningProxy } = await import('./commands/running-proxy.ts');
+  return settingsOf === 'keys' ? atKeys(context) : ofRunningProxy(context);
 }
 
 function report(error: unknown): number {

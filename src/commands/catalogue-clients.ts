@@ -16,6 +16,7 @@ export const CLIENT_COMMANDS: readonly CommandRow[] = [
       [127, 'there is no `kimi` on the PATH'],
     ],
     passesThrough: 'everything',
+    settingsOf: 'proxy',
     load: () => import('./kimi.ts'),
   },
   {
@@ -33,6 +34,7 @@ export const CLIENT_COMMANDS: readonly CommandRow[] = [
       [127, 'there is no such program on the PATH'],
     ],
     passesThrough: 'command',
+    settingsOf: 'proxy',
     load: () => import('./run.ts'),
   },
   {
@@ -46,6 +48,7 @@ export const CLIENT_COMMANDS: readonly CommandRow[] = [
       'kmi env --shell powershell | Out-String | Invoke-Expression',
     ],
     options: [{ flags: '--shell <bash|zsh|fish|powershell>', help: 'the syntax to print' }],
+    settingsOf: 'proxy',
     load: () => import('./env.ts'),
   },
 ];

@@ -46,6 +46,7 @@ export const KEY_COMMANDS: readonly CommandRow[] = [
     details:
       'Each key is a file in the auths folder (KMI_AUTHS_DIR). A running proxy follows a change within a second. No command prints a key: lists show its first and last 4 characters, JSON the start of its hash.',
     examples: ['kmi keys', 'kmi keys add work', 'kmi keys test'],
+    settingsOf: 'keys',
     load: () => import('./keys-list.ts'),
   },
   {
@@ -54,6 +55,7 @@ export const KEY_COMMANDS: readonly CommandRow[] = [
     details: 'Asks nobody; the state is what the proxy remembers. `kmi health` asks the upstream for the quota.',
     examples: ['kmi keys list', 'kmi keys list --json | jq -r ".keys[].label"'],
     options: [JSON_OPTION],
+    settingsOf: 'keys',
     load: () => import('./keys-list.ts'),
   },
   {
@@ -78,6 +80,7 @@ The key is tested with one call of /usages, also in dry-run, and refused when th
       HERE_OPTION,
       { flags: '--key <key>', help: 'refused, with advice', hidden: true },
     ],
+    settingsOf: 'keys',
     load: () => import('./keys-add.ts'),
   },
   {
@@ -93,6 +96,7 @@ The key is tested with one call of /usages, also in dry-run, and refused when th
       [2, 'wrong usage, or nobody to ask and no --yes'],
     ],
     options: [YES_OPTION, { flags: '--purge', help: 'delete the file for good' }],
+    settingsOf: 'keys',
     load: () => import('./keys-remove.ts'),
   },
   {
@@ -102,6 +106,7 @@ The key is tested with one call of /usages, also in dry-run, and refused when th
     details:
       'Sets KMI_KEY_DISABLED=1 in the .env file of the key; that line changes and no other. A key from a .toml or .json file cannot be switched off, since those formats have no place for it: move it into an .env file.',
     examples: ['kmi keys disable work'],
+    settingsOf: 'keys',
     load: () => import('./keys-disable.ts'),
   },
   {
@@ -110,6 +115,7 @@ The key is tested with one call of /usages, also in dry-run, and refused when th
     summary: 'switch keys on again',
     details: 'Sets KMI_KEY_DISABLED=0 in the .env file of the key; that line changes and no other.',
     examples: ['kmi keys enable work', 'kmi keys enable work spare'],
+    settingsOf: 'keys',
     load: () => import('./keys-enable.ts'),
   },
   {
@@ -119,6 +125,7 @@ The key is tested with one call of /usages, also in dry-run, and refused when th
     details:
       'Sets KMI_KEY_LABEL in the .env file of the key, whose name stays. Counters, cooldown, block and being the active key go along. Older lines of trace and log keep the old label.',
     examples: ['kmi keys rename key-2 work'],
+    settingsOf: 'keys',
     load: () => import('./keys-rename.ts'),
   },
   {
@@ -134,6 +141,7 @@ The key is tested with one call of /usages, also in dry-run, and refused when th
       [1, 'one was refused, gave no usable answer, or is not there'],
     ],
     options: [JSON_OPTION],
+    settingsOf: 'keys',
     load: () => import('./keys-test.ts'),
   },
 ];

@@ -15,6 +15,7 @@ The subcommands \`rotate auto\` and \`rotate off\` turn auto-rotation on and off
       [1, 'no key is eligible, or there are none'],
     ],
     rootFlag: '--rotate',
+    settingsOf: 'proxy',
     load: () => import('./rotate.ts'),
   },
   {
@@ -47,6 +48,7 @@ The strategy chosen here holds until another is chosen, and goes before KMI_ROTA
     ],
     rootFlag: '--auto_rotate',
     rootFlagAlias: '--auto-rotate',
+    settingsOf: 'proxy',
     load: () => import('./rotate-auto.ts'),
   },
   {
@@ -54,6 +56,7 @@ The strategy chosen here holds until another is chosen, and goes before KMI_ROTA
     summary: 'turn auto-rotation off: requests stay with the active key',
     details: 'A running proxy follows within a second. `kmi rotate` picks another active key.',
     examples: ['kmi rotate off'],
+    settingsOf: 'proxy',
     load: () => import('./rotate-off.ts'),
   },
   {
@@ -79,6 +82,7 @@ The strategy chosen here holds until another is chosen, and goes before KMI_ROTA
       { flags: '--scheme <http|https>', help: 'default: https when the proxy has its own certificate' },
       JSON_OPTION,
     ],
+    settingsOf: 'proxy',
     load: () => import('./e2e.ts'),
   },
 ];

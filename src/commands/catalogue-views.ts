@@ -16,6 +16,7 @@ export const VIEW_COMMANDS: readonly CommandRow[] = [
     exitCodes: SERVES,
     options: [JSON_OPTION],
     rootFlag: '--status',
+    settingsOf: 'proxy',
     load: () => import('./status.ts'),
   },
   {
@@ -29,6 +30,7 @@ export const VIEW_COMMANDS: readonly CommandRow[] = [
     options: [JSON_OPTION],
     rootFlag: '--health',
     rootFlagAlias: '--all',
+    settingsOf: 'proxy',
     load: () => import('./health.ts'),
   },
   {
@@ -43,6 +45,7 @@ export const VIEW_COMMANDS: readonly CommandRow[] = [
     ],
     options: [JSON_OPTION],
     rootFlag: '--current',
+    settingsOf: 'proxy',
     load: () => import('./current.ts'),
   },
   {
@@ -61,6 +64,7 @@ Confidence is 100 less the largest deviation of a key from the even share, in pe
       { flags: '--window <count>', help: 'requests over which confidence is taken (default 200)' },
     ],
     rootFlag: '--trace',
+    settingsOf: 'proxy',
     load: () => import('./trace.ts'),
   },
   {
@@ -76,6 +80,7 @@ Tokens are kept by day, for the last 100 days with any, and saved within a secon
       { flags: '--by <key|account|model|day|session>', help: 'what to sum by (default key)' },
       { flags: '--since <time>', help: 'a span such as 12h or 30d, or a date; from the start of that day (default 7d)' },
     ],
+    settingsOf: 'proxy',
     load: () => import('./usage.ts'),
   },
   {
@@ -92,6 +97,7 @@ Tokens are kept by day, for the last 100 days with any, and saved within a secon
       [2, 'wrong usage, or several requests begin like that'],
     ],
     options: [JSON_OPTION],
+    settingsOf: 'proxy',
     load: () => import('./why.ts'),
   },
   {
@@ -110,6 +116,7 @@ Tokens are kept by day, for the last 100 days with any, and saved within a secon
       { flags: '--recheck-keys', help: 'ask the upstream about every key, also in dry-run; blocked keys that answer are freed' },
       { flags: '--clear-blocklist', help: 'free every blocked key without asking' },
     ],
+    settingsOf: 'proxy',
     load: () => import('./doctor.ts'),
   },
 ];

@@ -32,6 +32,8 @@ export type CommandRow = {
   readonly rootFlagAlias?: string;
   /** What follows belongs to another program: all of it, or from the command named on. No option is read there. */
   readonly passesThrough?: 'everything' | 'command';
+  /** Whose settings it goes by: the running proxy's, or those of the key files in question. Without it, this folder's. */
+  readonly settingsOf?: 'proxy' | 'keys';
   readonly load: () => Promise<{ readonly run: Command<never> }>;
 };
 

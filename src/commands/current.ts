@@ -1,3 +1,4 @@
+import { modeOf } from '../core/proxy-mode.ts';
 import { type App, openApp } from '../app.ts';
 import { newKeyState } from '../core/key-state.ts';
 import type { Candidate } from '../core/standing.ts';
@@ -24,7 +25,7 @@ export const run: Command<Options> = async ({ config, environment, out, err, sty
     if (json) {
       out(
         JSON.stringify(
-          { mode: config.dryRun ? 'dry-run' : 'live', accounts: entries.map((entry) => toJson(entry, now)) },
+          { mode: modeOf(config), accounts: entries.map((entry) => toJson(entry, now)) },
           null,
           2,
         ),

@@ -34,7 +34,7 @@ export async function gatherInput(context: CommandContext, app: App, learned: Le
   const [{ logPath }, { tracePath }, daemon, found, configs] = await Promise.all([
     import('../log.ts'),
     import('../trace/writer.ts'),
-    examineDaemon(config),
+    examineDaemon({ ...config, stateDir: loaded.config.stateDir }),
     findKimi({ environment }),
     readConfigs(context),
   ]);

@@ -21,8 +21,8 @@ export const run: Command<Options> = async (context, { args }) => {
     return NOT_FOUND;
   }
   if (!NEEDS_NO_PROXY.has(args[0] ?? '')) {
-    await requireProxy(context);
-    announceMode(context);
+    const probe = await requireProxy(context);
+    announceMode(context, probe);
     const bypass = describeBypass(question);
     if (bypass !== null) err(`kmi: this session may go around the proxy. ${bypass}`);
   }

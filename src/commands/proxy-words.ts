@@ -1,4 +1,5 @@
-import { proxyUrl } from '../daemon/probe.ts';
+import type { Config } from '../config/settings.ts';
+import { type ProxyAbout, proxyUrl } from '../daemon/probe.ts';
 import type { ProxyRecord } from '../daemon/record.ts';
 import { shownPath } from '../terminal/shown-path.ts';
 import { wrapToWidth } from '../terminal/width.ts';
@@ -21,6 +22,18 @@ export function describeDifferences(proxy: ProxyRecord, own: Reader): readonly s
   const text = `: it has the settings of ${ownerOf(proxy, own)}. Those in force here differ in ${shown}${more}.${address} \`kmi proxy-restart\` applies them.`;
   const [first = '', ...rest] = wrapToWidth(`Note${text}`, own.width);
   return [`${own.errStyle.warn('Note')}${first.slice('Note'.length)}`, ...rest];
+}
+
+/** The settings with what a proxy of another state folder tells of itself in their place. */
+export function asTold(config: Config, { mode, upstream }: ProxyAbout): Config {
+  const told = { ...config, dryRun: mode === 'dry-run', upstreamBaseUrl: upstream ?? config.upstreamBaseUrl };
+  return Object.freeze(mode === 'simulated' ? { ...told, isSimulated: true } : told);
+}
+
+/** Where the running proxy has its settings from, unless they are those in force here. */
+export function foreignSettings({ proxy, loaded, ...reader }: CommandContext): string | null {
+  if (proxy == null || differences(proxy, loaded.config).length === 0) return null;
+  return proxy.settings.isSimulated === true ? 'made up by the simulation' : `those of ${ownerOf(proxy, reader)}`;
 }
 
 /** Where the running proxy has its settings from, as short as it can be said. */

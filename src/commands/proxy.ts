@@ -5,7 +5,7 @@ import { examineDaemon } from '../daemon/examine.ts';
 import { findProxy } from '../daemon/find.ts';
 import { claimPidFile, removePidFile } from '../daemon/pid-file.ts';
 import { proxyUrl } from '../daemon/probe.ts';
-import { type ProxyMode, removeRecord, writeRecord } from '../daemon/record.ts';
+import { removeRecord, writeRecord } from '../daemon/record.ts';
 import { KmiError } from '../errors.ts';
 import { prepareHeap } from '../proxy/prepare-heap.ts';
 import { counted } from '../terminal/key-words.ts';
@@ -43,13 +43,13 @@ async function serveHere(context: CommandContext, simulateWithoutKeys: boolean):
   redactCrashes(app.secrets);
   if (app.registry.keys.length > 0) {
     const serving = await serve(app).catch((error: unknown) => explainTakenPort(context, error));
-    return serveUntilStopped(context, serving, config.dryRun ? 'dry-run' : 'live', config, describeKeys(context, app.registry));
+    return serveUntilStopped(context, serving, config, describeKeys(context, app.registry));
   }
   if (!simulateWithoutKeys) throw new KmiError('no_keys', `There are no keys in ${config.authsDir}.`);
   const simulated = await openSimulatedApp(config, { environment });
   try {
     const serving = await serve(simulated.app).catch((error: unknown) => explainTakenPort(context, error));
-    return await serveUntilStopped(context, serving, 'simulated', simulated.app.config, [
+    return await serveUntilStopped(context, serving, simulated.app.config, [
       `${style.warn('Simulated upstream')}: there are no keys in ${config.authsDir}, so three made-up accounts answer.`,
       'To use your own, stop this and run `kmi init`; or put a file such as mine.env with the line KMI_API_KEY=sk-...',
       'there, and KMI_DRY_RUN=0 into .env: without it the proxy only simulates (see `kmi config`).',
@@ -81,7 +81,6 @@ function describeKeys(
 async function serveUntilStopped(
   context: CommandContext,
   serving: ServingApp,
-  mode: ProxyMode,
   settings: Config,
   lines: readonly string[],
 ): Promise<number> {
@@ -92,7 +91,7 @@ async function serveUntilStopped(
   const other = await findProxy(config);
   // Commands find it by these files, whoever started it and wherever they are run.
   const proxyListen = { host: config.proxyListen.host, port: proxy.port };
-  const record = { version: VERSION, startedAt: Date.now(), mode, folder: cwd, envFile: loaded.envFile };
+  const record = { version: VERSION, startedAt: Date.now(), folder: cwd, envFile: loaded.envFile };
   const claimed = await Promise.all([
     claimPidFile(config.stateDir, process.pid),
     writeRecord(config.stateDir, { ...record, settings: { ...settings, proxyListen } }),

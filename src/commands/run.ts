@@ -12,8 +12,8 @@ export const run: Command<Options> = async (context, { args: [name, ...args] }) 
   if (name === undefined)
     throw new KmiError('bad_usage', 'There is no command to run.', { hint: 'For example: kmi run -- claude' });
   const { question } = await inspectKimi(context, []);
-  await requireProxy(context);
-  announceMode(context);
+  const probe = await requireProxy(context);
+  announceMode(context, probe);
   const changes = programVariables(await proxyAccess(context), pickModel(question), context.environment);
   return runClient(context, { program: await locate(name, context.environment), args, changes });
 };

@@ -25,14 +25,14 @@ const SIMULATED: ReadonlySet<SettingName> = new Set([
 export async function ofRunningProxy(context: CommandContext): Promise<CommandContext> {
   const proxy = await findProxy(context.config);
   if (proxy === null) return context;
-  const { settings, mode } = proxy;
+  const { settings } = proxy;
   const taken = Object.keys(SETTINGS).filter((name) => !OWN.has(name as SettingName) && !UNKNOWN.has(name as SettingName));
   const config = Object.freeze({
     ...context.config,
     ...Object.fromEntries(taken.map((name) => [name, settings[name as SettingName]])),
-    proxyToken: tokenFor(proxy, context),
+    ...secretsOf(proxy, context),
     // A made-up key is not for the configs of real clients.
-    ...(mode === 'simulated' ? { writeConfig: false } : {}),
+    ...(settings.isSimulated === true ? ({ isSimulated: true, writeConfig: false } as const) : {}),
   });
   return { ...context, config, proxy };
 }
@@ -54,24 +54,31 @@ export async function atKeys(context: CommandContext): Promise<CommandContext> {
   const { keysOf } = context.loaded;
   if (keysOf === 'stated' || keysOf === 'here') return { ...context, proxy: await findProxy(context.config) };
   const there = await ofRunningProxy(context);
-  return there.proxy?.mode === 'simulated' ? { ...context, proxy: there.proxy } : there;
+  return there.proxy?.settings.isSimulated === true ? { ...context, proxy: there.proxy } : there;
 }
 
-/** The token is in no record: it is read where the proxy read it, else it is what this folder has. */
-function tokenFor({ asksToken, envFile, folder }: ProxyRecord, { config }: CommandContext): string {
-  if (!asksToken) return '';
-  if (envFile === null) return config.proxyToken;
+/** Secrets are in no record: they are read where the proxy read them, else they are what this folder has. */
+function secretsOf(
+  { asksToken, envFile, folder }: ProxyRecord,
+  { config }: CommandContext,
+): Pick<Config, 'proxyToken' | 'upstreamProxy'> {
+  const there = envFile === null ? null : readThere(envFile, folder, config.stateDir);
+  const proxyToken = (asksToken ? there?.proxyToken : '') || config.proxyToken;
+  return { proxyToken, upstreamProxy: there?.upstreamProxy || config.upstreamProxy };
+}
+
+function readThere(envFile: string, folder: string, stateDir: string): Config | null {
   try {
-    return loadConfig({ KMI_ENV_PATH: envFile, KMI_STATE_DIR: config.stateDir }, folder).config.proxyToken || config.proxyToken;
+    return loadConfig({ KMI_ENV_PATH: envFile, KMI_STATE_DIR: stateDir }, folder).config;
   } catch {
-    return config.proxyToken;
+    return null;
   }
 }
 
 /** The variables whose values at the running proxy are others than those in force in this folder. */
-export function differences({ mode, asksToken, settings }: ProxyRecord, config: Config): readonly string[] {
+export function differences({ asksToken, settings }: ProxyRecord, config: Config): readonly string[] {
   const names = (Object.keys(SETTINGS) as SettingName[]).filter((name) => {
-    if (OWN.has(name) || UNKNOWN.has(name) || (mode === 'simulated' && SIMULATED.has(name))) return false;
+    if (OWN.has(name) || UNKNOWN.has(name) || (settings.isSimulated === true && SIMULATED.has(name))) return false;
     return JSON.stringify(settings[name]) !== JSON.stringify(config[name]);
   });
   const token = asksToken === (config.proxyToken !== '') ? [] : ['proxyToken' as const];

@@ -31,6 +31,7 @@ export async function openSimulatedApp(
     upstreamAllowlist: [],
     dryRun: false,
     autoRotateAllowed: true,
+    isSimulated: true,
     ...settings,
   });
   const { makePrivateFolder } = await import('../files/private.ts');
@@ -38,7 +39,7 @@ export async function openSimulatedApp(
   for (const name of SIMULATED_ACCOUNTS) {
     await writeFile(join(simulated.authsDir, `${name}.env`), `KMI_API_KEY=sk-simulated-${name}\n`, { mode: PRIVATE_FILE });
   }
-  const app = await openApp(simulated, { ...overrides, isSimulated: true, registry: await loadRegistry(simulated) });
+  const app = await openApp(simulated, { ...overrides, registry: await loadRegistry(simulated) });
   app.ledger.setAutoRotate(true);
   return {
     app,

@@ -1,4 +1,4 @@
-import { readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join, relative, resolve } from 'node:path';
 import { reasonOf } from '../errors.ts';
@@ -47,13 +47,14 @@ export function speaksToKmi(values: Readonly<Record<string, string | undefined>>
   return Object.keys(values).some((name) => name.startsWith('KMI_'));
 }
 
-/** `_auths` of the working folder, of `~/.kmi`, of `~/.kimi`: the first that holds something; when none does, the home's. */
+/** `_auths` of the working folder or of `~/.kmi`, whichever first holds something; else `~/.kimi/_auths` when only that is there. */
 export function findAuthsDir({ home, cwd, here }: Places): { readonly path: string; readonly of: KeysOf } {
   const local = { path: resolve(cwd, '_auths'), of: 'here' } as const;
   if (here || home === null) return local;
   const own = { path: join(home, '_auths'), of: 'home' } as const;
   const shared = { path: join(home, '..', '.kimi', '_auths'), of: 'shared' } as const;
-  return [local, own, shared].find(({ path }) => holdsKeys(path)) ?? own;
+  const found = [local, own].find(({ path }) => holdsKeys(path));
+  return found ?? (existsSync(shared.path) && !existsSync(own.path) ? shared : own);
 }
 
 /**

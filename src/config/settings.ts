@@ -144,7 +144,10 @@ export const SETTINGS = {
 export type SettingName = keyof typeof SETTINGS;
 
 /** The frozen settings of one run. Durations carry their unit in the name, as the variables do. */
-export type Config = { readonly [Name in SettingName]: ReturnType<(typeof SETTINGS)[Name]['parse']> };
+export type Config = { readonly [Name in SettingName]: ReturnType<(typeof SETTINGS)[Name]['parse']> } & {
+  /** No setting: the upstream is made up, and so are the keys. */
+  readonly isSimulated?: true;
+};
 
 /** Every setting at its default, whatever environment and files say. */
 export function defaultConfig(): Config {

@@ -1,12 +1,13 @@
 import type { Config } from '../config/settings.ts';
 import { oneLine } from '../core/one-line.ts';
+import { isMode, type ProxyMode } from '../core/proxy-mode.ts';
 
 /** The keys as the running proxy counts them: `ready` serve, `resting` cool down, `out` are disabled, blocked or empty. */
 export type ProxyKeyCounts = { readonly total: number; readonly ready: number; readonly resting: number; readonly out: number };
 
 /** What a proxy tells whoever asks it, as far as its version does. */
 export type ProxyAbout = {
-  readonly mode: 'live' | 'dry-run' | 'simulated';
+  readonly mode: ProxyMode;
   /** Under its base path, since it started; refused ones included. */
   readonly requests: number;
   /** Null: manual. */
@@ -23,7 +24,7 @@ export type ProxyProbe =
       readonly version: string;
       readonly uptimeSeconds: number;
       readonly keys: ProxyKeyCounts;
-      readonly about?: ProxyAbout | null;
+      readonly about?: ProxyAbout;
     }
   /** Nobody listens there. */
   | { readonly kind: 'nothing' }
@@ -129,7 +130,7 @@ function readHealthz(body: string): ProxyProbe | null {
     if (name !== 'kmi' || !isCount(pid) || typeof version !== 'string' || !isCount(uptimeSeconds)) return null;
     const { total, ready, resting, out } = (keys ?? {}) as Record<string, unknown>;
     if (!isCount(total) || !isCount(ready) || !isCount(resting) || !isCount(out)) return null;
-    return { kind: 'running', pid, version, uptimeSeconds, keys: { total, ready, resting, out }, about: readAbout(answer) };
+    return { kind: 'running', pid, version, uptimeSeconds, keys: { total, ready, resting, out }, ...readAbout(answer) };
   } catch {
     return null;
   }
@@ -137,10 +138,10 @@ function readHealthz(body: string): ProxyProbe | null {
 
 const ABOUT_MAX_CHARS = 200;
 
-function readAbout({ mode, requests, rotation, upstream }: Record<string, unknown>): ProxyAbout | null {
-  if ((mode !== 'live' && mode !== 'dry-run' && mode !== 'simulated') || !isCount(requests)) return null;
+function readAbout({ mode, requests, rotation, upstream }: Record<string, unknown>): { readonly about?: ProxyAbout } {
+  if (!isMode(mode) || !isCount(requests)) return {};
   const textOrNull = (value: unknown) => (typeof value === 'string' ? oneLine(value, ABOUT_MAX_CHARS) : null);
-  return { mode, requests, rotation: textOrNull(rotation), upstream: textOrNull(upstream) };
+  return { about: { mode, requests, rotation: textOrNull(rotation), upstream: textOrNull(upstream) } };
 }
 
 function isCount(value: unknown): value is number {

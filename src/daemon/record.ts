@@ -5,8 +5,6 @@ import { refuseForeign } from '../files/owner.ts';
 import { exists, hardenPermissions, makePrivateFolder, replaceFile } from '../files/private.ts';
 import { alivenessOf, identityOf } from './processes.ts';
 
-export type ProxyMode = 'live' | 'dry-run' | 'simulated';
-
 /**
  * What a proxy that serves says of itself, for commands that are run anywhere: whatever folder, environment or later edit of
  * its files they see, this is what it goes by. Holds no secret.
@@ -16,7 +14,6 @@ export type ProxyRecord = {
   readonly version: string;
   /** Epoch ms. */
   readonly startedAt: number;
-  readonly mode: ProxyMode;
   /** The folder it was started in, and the env file it read. */
   readonly folder: string;
   readonly envFile: string | null;
@@ -81,24 +78,20 @@ export async function readRecords(
 async function readRecord(path: string): Promise<ProxyRecord | null> {
   try {
     await refuseForeign(path);
-    const { identity, pid, version, startedAt, mode, folder, envFile, asksToken, settings } = JSON.parse(
+    const { identity, pid, version, startedAt, folder, envFile, asksToken, settings } = JSON.parse(
       await readFile(path, 'utf8'),
     ) as Record<string, unknown>;
-    if (typeof pid !== 'number' || typeof version !== 'string' || typeof startedAt !== 'number' || !isMode(mode)) return null;
+    if (typeof pid !== 'number' || typeof version !== 'string' || typeof startedAt !== 'number') return null;
     if (typeof folder !== 'string' || typeof settings !== 'object' || settings === null) return null;
     if ((await alivenessOf(pid)) === 'gone' || (await identityOf(pid)) !== identity) return null;
     return {
-      ...{ pid, version, startedAt, mode, folder, asksToken: asksToken === true },
+      ...{ pid, version, startedAt, folder, asksToken: asksToken === true },
       envFile: typeof envFile === 'string' ? envFile : null,
       settings: settingsOf(settings as Record<string, unknown>),
     };
   } catch {
     return null;
   }
-}
-
-function isMode(value: unknown): value is ProxyMode {
-  return value === 'live' || value === 'dry-run' || value === 'simulated';
 }
 
 /** Another version's record may lack a setting, or have one more. */
@@ -108,5 +101,6 @@ function settingsOf(stored: Record<string, unknown>): Config {
     name,
     typeof stored[name] === typeof fallback[name] ? stored[name] : fallback[name],
   ]);
-  return Object.freeze(Object.fromEntries(entries));
+  const settings: Config = Object.fromEntries(entries);
+  return Object.freeze(stored.isSimulated === true ? { ...settings, isSimulated: true } : settings);
 }

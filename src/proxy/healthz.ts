@@ -1,24 +1,18 @@
 import type { FastifyInstance } from 'fastify';
 import { isLoopbackHost } from '../config/kinds.ts';
 import type { Config } from '../config/settings.ts';
+import { modeOf } from '../core/proxy-mode.ts';
 import { standingOf } from '../core/standing.ts';
 import type { Clock } from '../core/time.ts';
 import { VERSION } from '../version.ts';
 import type { KeyPool } from './key-pool.ts';
 
-/** What the proxy tells of itself that it cannot know. */
-export type About = {
-  /** Its upstream is made up. */
-  readonly isSimulated: boolean;
-  /** The strategy of auto-rotation now; null: manual. */
-  readonly rotation: () => string | null;
-};
-
 export type HealthzParts = {
   readonly config: Config;
   readonly pool: KeyPool;
   readonly clock: Clock;
-  readonly about: About;
+  /** The strategy of auto-rotation now; null: manual. */
+  readonly rotation: () => string | null;
   /** Requests under the base path so far. */
   readonly requests: () => number;
 };
@@ -28,7 +22,7 @@ export type HealthzParts = {
  * token is asked for, so it holds no secret, no label and no path; and the upstream, which may be a host of somebody's own,
  * only where no other machine can ask.
  */
-export function addHealthz(app: FastifyInstance, { config, pool, clock, about, requests }: HealthzParts): void {
+export function addHealthz(app: FastifyInstance, { config, pool, clock, rotation, requests }: HealthzParts): void {
   const startedAt = performance.now();
   const isPrivate = isLoopbackHost(config.proxyListen.host) && !config.proxyTlsTerminated;
   app.get('/healthz', (_request, reply) => {
@@ -38,8 +32,8 @@ export function addHealthz(app: FastifyInstance, { config, pool, clock, about, r
       version: VERSION,
       pid: process.pid,
       uptime_seconds: Math.floor((performance.now() - startedAt) / 1000),
-      mode: about.isSimulated ? 'simulated' : config.dryRun ? 'dry-run' : 'live',
-      rotation: about.rotation(),
+      mode: modeOf(config),
+      rotation: rotation(),
       ...(isPrivate ? { upstream: config.upstreamBaseUrl } : {}),
       requests: requests(),
       keys: countKeys(pool, clock()),

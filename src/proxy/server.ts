@@ -13,7 +13,7 @@ import { crossSiteGuard } from './cross-site.ts';
 import { FailedTokens, slowGuesses } from './failed-tokens.ts';
 import { createForwarding } from './forwarding.ts';
 import { readHead } from './headers.ts';
-import { type About, addHealthz, type HealthzParts } from './healthz.ts';
+import { addHealthz, type HealthzParts } from './healthz.ts';
 import type { KeyPool } from './key-pool.ts';
 import { sendError } from './own-answers.ts';
 import type { LedgerPort, LogPort, TracePort, UsagePort } from './ports.ts';
@@ -34,7 +34,8 @@ export type ProxyParts = {
   readonly log: LogPort;
   readonly clock: Clock;
   readonly environment: ProxyEnvironment;
-  readonly about: About;
+  /** The strategy of auto-rotation now; null: manual. */
+  readonly rotation: () => string | null;
 };
 
 export type RunningProxy = {
