@@ -240,6 +240,9 @@ describe('which proxy', () => {
 
   it('a live one is not called simulated by a shell that is in dry-run', async () => {
     await writeStandIn(kimi(), { does: `console.log('answer');` });
-    expect(await runKmi(['kimi', '-p', 'x'], { env: { ...env, KMI_DRY_RUN: '1' } })).toMatchObject({ stdout: 'answer\n', stderr: '' });
+    expect(await runKmi(['kimi', '-p', 'x'], { env: { ...env, KMI_DRY_RUN: '1' } })).toMatchObject({
+      stdout: 'answer\n',
+      stderr: '',
+    });
   });
 });

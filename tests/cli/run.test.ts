@@ -111,6 +111,8 @@ it('a stranger at the address of the proxy is not taken for it', async () => {
   cleanUp(async () => void stranger.close());
   await new Promise((resolve) => stranger.once('listening', resolve));
   const listen = `127.0.0.1:${(stranger.address() as AddressInfo).port}`;
-  const finished = await runKmi(['run', 'true'], { env: { ...env, KMI_STATE_DIR: join(bin, 'state'), KMI_PROXY_LISTEN: listen } });
+  const finished = await runKmi(['run', 'true'], {
+    env: { ...env, KMI_STATE_DIR: join(bin, 'state'), KMI_PROXY_LISTEN: listen },
+  });
   expect(finished).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('Another program answers at') });
 });

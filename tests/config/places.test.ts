@@ -50,7 +50,12 @@ describe('settings', () => {
 
   it("are the home's still when the .env of a project is not for kmi, and that one is named", () => {
     write(join(home, '.kmi', '.env'), 'KMI_DRY_RUN=0\n');
-    for (const text of ['PORT=3000\nDATABASE_URL=postgres://x\n', '# KMI_DRY_RUN=1\n', '', 'KIMI_API_KEY=x\nMY_KMI_DRY_RUN=1\n']) {
+    for (const text of [
+      'PORT=3000\nDATABASE_URL=postgres://x\n',
+      '# KMI_DRY_RUN=1\n',
+      '',
+      'KIMI_API_KEY=x\nMY_KMI_DRY_RUN=1\n',
+    ]) {
       const file = write(join(project, '.env'), text);
       const { config, passedOver } = load();
       expect([config.dryRun, passedOver]).toEqual([false, file]);
