@@ -25,7 +25,7 @@ export const CLIENT_COMMANDS: readonly CommandRow[] = [
     args: '[command...]',
     summary: 'run any OpenAI- or Anthropic-speaking program through the proxy',
     details:
-      'Sets OPENAI_BASE_URL, OPENAI_API_KEY, ANTHROPIC_BASE_URL, ANTHROPIC_API_KEY, OPENCODE_CONFIG_CONTENT and the variables of the Kimi clients for that program alone. Its terminal, signals and exit code pass through.',
+      'Sets OPENAI_BASE_URL, OPENAI_API_KEY, ANTHROPIC_BASE_URL, ANTHROPIC_API_KEY, OPENCODE_CONFIG_CONTENT and the variables of the Kimi clients for that program alone. Its terminal, signals and exit code pass through.\n\nCodex gets -c flags, and Claude Code gets --settings when settings of its own would lead elsewhere. When no request came through the proxy, a line says so at the end.',
     examples: ['kmi run -- claude', 'kmi run -- opencode run "say hello"', 'kmi run -- python agent.py'],
     exitCodes: [
       [1, 'no proxy answers, or as the program ended'],

@@ -17,8 +17,10 @@ export const run: Command<Options> = async (context, { shell }) => {
   for (const line of renderExports(changes, syntax)) out(line);
   const { describeClaudeSettings } = await import('./lead-client.ts');
   const elsewhere = await describeClaudeSettings(context, access.url);
-  if (elsewhere !== null)
-    err(`kmi: ${elsewhere}, which Claude Code puts before these variables. \`kmi run -- claude\` overrules it.`);
+  if (elsewhere !== null) {
+    const remedy = elsewhere.canBeOverruled ? ' `kmi run -- claude` overrules it.' : '';
+    err(`kmi: ${elsewhere.text}, which Claude Code puts before these variables.${remedy}`);
+  }
   return 0;
 };
 

@@ -75,11 +75,15 @@ async function leadClaude(context: CommandContext, access: ProxyAccess, args: re
 }
 
 /** What Claude Code, started by itself or with the variables alone, would do; null: nothing leads it elsewhere. */
-export async function describeClaudeSettings(context: CommandContext, url: string): Promise<string | null> {
+export async function describeClaudeSettings(
+  context: CommandContext,
+  url: string,
+): Promise<{ readonly text: string; readonly canBeOverruled: boolean } | null> {
   const settings = await readClaudeSettings(context);
   const elsewhere = leadingElsewhere(settings, url);
   if (elsewhere.length === 0) return null;
-  return elsewhere.map((setting) => describe(setting, context)).join(', ');
+  const text = elsewhere.map((setting) => describe(setting, context)).join(', ');
+  return { text, canBeOverruled: elsewhere.every(({ kind }) => kind !== 'managed') };
 }
 
 function describe({ variable, value, from, kind }: ClaudeSetting, { cwd, environment }: CommandContext): string {

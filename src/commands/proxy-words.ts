@@ -40,3 +40,17 @@ export function foreignSettings({ proxy, loaded, ...reader }: CommandContext): s
 export function ownerOf({ envFile, folder }: ProxyRecord, { cwd, environment }: Pick<Reader, 'cwd' | 'environment'>): string {
   return shownPath(envFile ?? folder, { cwd, home: environment.HOME });
 }
+
+/** That the running proxy has other keys than those of the folder a command works on; null: it has these, or none runs. */
+export function describeOtherKeys({ proxy, config, ...reader }: CommandContext): string | null {
+  if (proxy == null || proxy.settings.authsDir === config.authsDir) return null;
+  if (proxy.settings.isSimulated === true)
+    return 'The running proxy is a simulation with made-up accounts and uses none of these keys.';
+  const folder = shownPath(proxy.settings.authsDir, { cwd: reader.cwd, home: reader.environment.HOME });
+  return `The running proxy has its keys from ${folder}, not from here; \`kmi proxy-restart\` makes it read this folder.`;
+}
+
+/** What a change of the key files means for the proxy. */
+export function sayFollowing(context: CommandContext, does = 'follows'): string {
+  return describeOtherKeys(context) ?? `A running proxy ${does} within a second.`;
+}

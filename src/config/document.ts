@@ -96,10 +96,11 @@ function schemeAndHost(url: string): string {
   return `${protocol}//${host}`;
 }
 
-function sourceText(name: SettingName, { config, sources }: LoadedConfig): string {
+function sourceText(name: SettingName, { config, sources, keysOf }: LoadedConfig): string {
   const source: Source = sources[name];
   switch (source.kind) {
     case 'default':
+      if (name === 'authsDir' && keysOf === 'here') return 'this folder';
       return name === 'noColor' && config.noColor ? 'environment (NO_COLOR)' : 'default';
     case 'environment':
       return 'environment';

@@ -33,6 +33,8 @@ export type LoadedConfig = {
   readonly settingsFile: string;
   /** A `.env` of the working folder that sets no variable of kmi's, so that another one counts; null: there is none. */
   readonly passedOver: string | null;
+  /** The env file lay in the working folder, and nobody named it. */
+  readonly isEnvFileOfFolder: boolean;
   readonly keysOf: KeysOf;
 };
 
@@ -85,6 +87,7 @@ export function loadConfig(
     envFile: envFile?.path ?? null,
     settingsFile: envFile?.path ?? newEnvFile(places),
     passedOver,
+    isEnvFileOfFolder: envFile?.isFound === true,
     keysOf,
   });
 }
