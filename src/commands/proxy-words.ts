@@ -19,7 +19,7 @@ export function describeDifferences(proxy: ProxyRecord, own: Reader): readonly s
   const more = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : '';
   const here = proxyUrl(own.config);
   const address = proxyUrl(proxy.settings) === here ? '' : ` These would serve ${here}.`;
-  const text = `: it has the settings of ${ownerOf(proxy, own)}. Those in force here differ in ${shown}${more}.${address} \`kmi proxy-restart\` applies them.`;
+  const text = `: the running proxy has the settings of ${ownerOf(proxy, own)}. Those in force here differ in ${shown}${more}.${address} \`kmi proxy-restart\` applies them.`;
   const [first = '', ...rest] = wrapToWidth(`Note${text}`, own.width);
   return [`${own.errStyle.warn('Note')}${first.slice('Note'.length)}`, ...rest];
 }

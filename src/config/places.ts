@@ -50,7 +50,8 @@ export function speaksToKmi(values: Readonly<Record<string, string | undefined>>
 /** `_auths` of the working folder or of `~/.kmi`, whichever first holds something; else `~/.kimi/_auths` when only that is there. */
 export function findAuthsDir({ home, cwd, here }: Places): { readonly path: string; readonly of: KeysOf } {
   const local = { path: resolve(cwd, '_auths'), of: 'here' } as const;
-  if (here || home === null) return local;
+  if (here) return local;
+  if (home === null) return { ...local, of: holdsKeys(local.path) ? 'here' : 'home' };
   const own = { path: join(home, '_auths'), of: 'home' } as const;
   const shared = { path: join(home, '..', '.kimi', '_auths'), of: 'shared' } as const;
   const found = [local, own].find(({ path }) => holdsKeys(path));
