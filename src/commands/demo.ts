@@ -41,7 +41,7 @@ export const run: Command<Record<string, never>> = async ({ environment, out, st
         ? style.good(`${CHATS} of ${CHATS} chats were answered. ben ran into his limit and the client saw nothing of it.`)
         : style.bad(`${failures} of ${CHATS} chats failed, ${rescued} went over to another key.`),
     );
-    out('Next: put your keys into _auths/ and run `kmi proxy`.');
+    out('Next: `kmi init` asks for your own key, `kmi proxy` serves it.');
     return failures === 0 && rescued > 0 ? 0 : 1;
   } finally {
     await serving.stop();

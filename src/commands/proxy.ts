@@ -52,7 +52,7 @@ async function serveHere(context: CommandContext, simulateWithoutKeys: boolean):
     return await serveUntilStopped(context, serving, simulated.app.config, [
       `${style.warn('Simulated upstream')}: there are no keys in ${config.authsDir}, so three made-up accounts answer.`,
       'To use your own, stop this and run `kmi init`; or put a file such as mine.env with the line KMI_API_KEY=sk-...',
-      'there, and KMI_DRY_RUN=0 into .env: without it the proxy only simulates (see `kmi config`).',
+      `there, and KMI_DRY_RUN=0 into ${context.loaded.settingsFile}: without it the proxy only simulates.`,
     ]);
   } finally {
     await simulated.close();
