@@ -5,8 +5,10 @@ import { watchConnections } from './connection-watch.ts';
 import type { KeyHealth } from './core/health.ts';
 import type { Key } from './core/key.ts';
 import { activeCooldown } from './core/key-state.ts';
+import { modeOf } from './core/proxy-mode.ts';
 import { SecretSet } from './core/secret-set.ts';
 import type { Candidate } from './core/standing.ts';
+import { rotationInForce } from './core/strategy.ts';
 import type { Clock } from './core/time.ts';
 import type { TraceEvent } from './core/trace-event.ts';
 import { loadDryRun } from './dry-run.ts';
@@ -61,7 +63,7 @@ export async function openApp(config: Config, overrides: AppOverrides = {}): Pro
   const secrets = new SecretSet([...registry.keys.map((key) => key.value), config.proxyToken]);
   let logFile: LogFile | null = null;
   const log = async (): Promise<LogFile> => {
-    logFile ??= await openLogFile(config, secrets);
+    logFile ??= (await import('./log.ts')).openLogOf(config, secrets);
     return logFile;
   };
   const warn = (message: string, details: Record<string, unknown> = {}) => {
@@ -91,17 +93,6 @@ export async function openApp(config: Config, overrides: AppOverrides = {}): Pro
 function describe(message: string, details: Record<string, unknown>): string {
   const parts = Object.entries(details).map(([name, value]) => `${name.replaceAll('_', ' ')}: ${String(value)}`);
   return parts.length === 0 ? message : `${message} (${parts.join(', ')})`;
-}
-
-async function openLogFile(config: Config, secrets: SecretSet): Promise<LogFile> {
-  const { openLog } = await import('./log.ts');
-  return openLog({
-    stateDir: config.stateDir,
-    maxMb: config.logMaxMb,
-    backups: config.logBackups,
-    timezone: config.timezone,
-    secrets,
-  });
 }
 
 /** The registry's keys with their state and, where given, their health: what choosing and the views look at. */
@@ -199,7 +190,8 @@ export async function serve(app: App): Promise<ServingApp> {
     onTrace?.(event);
   };
   const usage = new UsageLedger({ stateDir: config.stateDir, zone: config.timezone, clock, lock: withFileLock, log });
-  const proxy = await startProxy({ config, pool, ledger, trace: { record }, usage, log, clock, environment, dryRun });
+  const rotation = () => rotationInForce(store.state, config);
+  const proxy = await startProxy({ config, pool, ledger, trace: { record }, usage, log, clock, environment, rotation, dryRun });
 
   const monitor = startHealthMonitor({
     keys: () => keys,
@@ -272,7 +264,7 @@ export async function serve(app: App): Promise<ServingApp> {
 
   log.info('The proxy serves.', {
     url: proxy.baseUrl,
-    mode: config.dryRun ? 'dry-run' : 'live',
+    mode: modeOf(config),
     keys: keys.length,
     pid: process.pid,
   });

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import pino from 'pino';
+import type { Config } from './config/settings.ts';
 import type { SecretSet } from './core/secret-set.ts';
 import { zonedStamp } from './core/zoned-time.ts';
 import { RotatingFile } from './files/rotating-file.ts';
@@ -24,6 +25,11 @@ export type LogOptions = {
   readonly secrets: SecretSet;
   readonly level?: 'info' | 'warn';
 };
+
+/** The log these settings name. */
+export function openLogOf({ stateDir, logMaxMb, logBackups, timezone }: Config, secrets: SecretSet): LogFile {
+  return openLog({ stateDir, maxMb: logMaxMb, backups: logBackups, timezone, secrets });
+}
 
 /** The app's log: JSON lines `{level, ts, message, ...}` in `logs/kmi.log`, rotated, written off the request's path. */
 export function openLog(options: LogOptions): LogFile {

@@ -1,6 +1,6 @@
 import { COMMANDS } from './commands/catalogue.ts';
 import type { CommandRow } from './commands/command-row.ts';
-import type { Command, OutputFlags } from './commands/context.ts';
+import type { Command, CommandContext, OutputFlags } from './commands/context.ts';
 import { KmiError, reasonOf } from './errors.ts';
 
 /** Runs a command line and answers its exit code. Known errors become one line and a hint on standard error. */
@@ -37,7 +37,7 @@ async function execute(row: CommandRow, options: Record<string, unknown>, flags:
     import('./commands/state-folder.ts'),
     row.load(),
   ]);
-  const context = createContext(loadConfig(), flags);
+  const context = await contextOf(row, createContext(loadConfig(), flags));
   const { config, loaded } = context;
   if (config.enforceFilePerms && row.onlyLooks !== true) closeStateFolder(config.stateDir);
   if (context.cwdProblem !== null) {
@@ -51,6 +51,13 @@ async function execute(row: CommandRow, options: Record<string, unknown>, flags:
   } catch (error) {
     throw nameObstacle(error, config);
   }
+}
+
+/** A command that speaks of the proxy goes by the settings of the one that runs, wherever it is run itself. */
+async function contextOf({ settingsOf }: CommandRow, context: CommandContext): Promise<CommandContext> {
+  if (settingsOf === undefined) return context;
+  const { atKeys, ofRunningProxy } = await import('./commands/running-proxy.ts');
+  return settingsOf === 'keys' ? atKeys(context) : ofRunningProxy(context);
 }
 
 /** What cannot be done without the folder we were called in, such as following a relative path, when that is gone. */

@@ -16,6 +16,7 @@ export const CLIENT_COMMANDS: readonly CommandRow[] = [
       [127, 'there is no `kimi` on the PATH'],
     ],
     passesThrough: 'everything',
+    settingsOf: 'proxy',
     load: () => import('./kimi.ts'),
   },
   {
@@ -24,7 +25,7 @@ export const CLIENT_COMMANDS: readonly CommandRow[] = [
     args: '[command...]',
     summary: 'run any OpenAI- or Anthropic-speaking program through the proxy',
     details:
-      'Sets OPENAI_BASE_URL, OPENAI_API_KEY, ANTHROPIC_BASE_URL, ANTHROPIC_API_KEY, OPENCODE_CONFIG_CONTENT and the variables of the Kimi clients for that program alone. Its terminal, signals and exit code pass through.',
+      'Sets OPENAI_BASE_URL, OPENAI_API_KEY, ANTHROPIC_BASE_URL, ANTHROPIC_API_KEY, OPENCODE_CONFIG_CONTENT and the variables of the Kimi clients for that program alone. Its terminal, signals and exit code pass through.\n\nCodex gets -c flags, and Claude Code gets --settings when settings of its own would lead elsewhere. When no request came through the proxy, a line says so at the end.',
     examples: ['kmi run -- claude', 'kmi run -- opencode run "say hello"', 'kmi run -- python agent.py'],
     exitCodes: [
       [1, 'no proxy answers, or as the program ended'],
@@ -33,6 +34,7 @@ export const CLIENT_COMMANDS: readonly CommandRow[] = [
       [127, 'there is no such program on the PATH'],
     ],
     passesThrough: 'command',
+    settingsOf: 'proxy',
     load: () => import('./run.ts'),
   },
   {
@@ -46,6 +48,7 @@ export const CLIENT_COMMANDS: readonly CommandRow[] = [
       'kmi env --shell powershell | Out-String | Invoke-Expression',
     ],
     options: [{ flags: '--shell <bash|zsh|fish|powershell>', help: 'the syntax to print' }],
+    settingsOf: 'proxy',
     load: () => import('./env.ts'),
   },
 ];

@@ -1,10 +1,12 @@
-import { type CommandRow, JSON_OPTION, STRATEGY_OPTION, YES_OPTION } from './command-row.ts';
+import { type CommandRow, HERE_OPTION, JSON_OPTION, STRATEGY_OPTION, YES_OPTION } from './command-row.ts';
 
 export const INIT_COMMAND: CommandRow = {
   name: 'init',
   group: 'Set up',
   summary: 'set kmi up: folders, the first key, live or dry-run, rotation',
-  details: `Asks for what it needs. The key is not shown while you type or paste it, is tested with one call of /usages, and goes into an .env file that only you can read. Settings go into .env in this folder, or into the file KMI_ENV_PATH names; its other lines stay as they are. Running it again changes only what you ask for.
+  details: `Asks for what it needs. The key is not shown while you type or paste it, is tested with one call of /usages, and goes into an .env file that only you can read. Running it again changes only what you ask for.
+
+Keys go into \`~/.kmi/_auths\` and settings into \`~/.kmi/.env\`, which count in every folder. A folder that has an \`_auths\` with keys or a \`.env\` with KMI_ variables keeps its own: they count there, and --here makes them. KMI_AUTHS_DIR and KMI_ENV_PATH name other places.
 
 When auto-rotation is turned on, sticky is recommended for coding agents: the prompt cache belongs to the account, and a cached input token costs a tenth.
 
@@ -30,6 +32,7 @@ In a script, use flags and standard input: what no flag says stays as it is, and
     { flags: '--auto-rotate', help: 'turn auto-rotation on, and allow it: KMI_AUTO_ROTATE_ALLOWED=1' },
     { flags: '--no-auto-rotate', help: 'turn auto-rotation off' },
     STRATEGY_OPTION,
+    HERE_OPTION,
     { flags: '-y, --yes', help: 'ask nothing' },
   ],
   load: () => import('./init.ts'),
@@ -44,6 +47,7 @@ export const KEY_COMMANDS: readonly CommandRow[] = [
       'Each key is a file in the auths folder (KMI_AUTHS_DIR). A running proxy follows a change within a second. No command prints a key: lists show its first and last 4 characters, JSON the start of its hash.',
     examples: ['kmi keys', 'kmi keys add work', 'kmi keys test'],
     withoutToken: true,
+    settingsOf: 'keys',
     load: () => import('./keys-list.ts'),
   },
   {
@@ -53,6 +57,7 @@ export const KEY_COMMANDS: readonly CommandRow[] = [
     examples: ['kmi keys list', 'kmi keys list --json | jq -r ".keys[].label"'],
     options: [JSON_OPTION],
     withoutToken: true,
+    settingsOf: 'keys',
     load: () => import('./keys-list.ts'),
   },
   {
@@ -61,7 +66,7 @@ export const KEY_COMMANDS: readonly CommandRow[] = [
     summary: 'add a key, from a hidden prompt or standard input',
     details: `Never give the key as an argument: every program on the machine can see it there, and the shell keeps it.
 
-The key is tested with one call of /usages, also in dry-run, and refused when the upstream refuses it or when it is there already. It goes into <name>.env in the auths folder, readable by you alone.`,
+The key is tested with one call of /usages, also in dry-run, and refused when the upstream refuses it or when it is there already. It goes into <name>.env in the auths folder, readable by you alone: \`~/.kmi/_auths\`, or the \`_auths\` of this folder when that has keys.`,
     examples: ['kmi keys add', 'kmi keys add work --priority 10', 'pass show kimi | kmi keys add work'],
     exitCodes: [
       [0, 'added'],
@@ -74,9 +79,11 @@ The key is tested with one call of /usages, also in dry-run, and refused when th
       { flags: '--email <address>', help: 'the account, for display' },
       { flags: '--priority <number>', help: 'keys with a higher one come first; default 0' },
       { flags: '--no-test', help: 'add it without asking the upstream about it' },
+      HERE_OPTION,
       { flags: '--key <key>', help: 'refused, with advice', hidden: true },
     ],
     withoutToken: true,
+    settingsOf: 'keys',
     load: () => import('./keys-add.ts'),
   },
   {
@@ -93,6 +100,7 @@ The key is tested with one call of /usages, also in dry-run, and refused when th
     ],
     options: [YES_OPTION, { flags: '--purge', help: 'delete the file for good' }],
     withoutToken: true,
+    settingsOf: 'keys',
     load: () => import('./keys-remove.ts'),
   },
   {
@@ -103,6 +111,7 @@ The key is tested with one call of /usages, also in dry-run, and refused when th
       'Sets KMI_KEY_DISABLED=1 in the .env file of the key; that line changes and no other. A key from a .toml or .json file cannot be switched off, since those formats have no place for it: move it into an .env file.',
     examples: ['kmi keys disable work'],
     withoutToken: true,
+    settingsOf: 'keys',
     load: () => import('./keys-disable.ts'),
   },
   {
@@ -112,6 +121,7 @@ The key is tested with one call of /usages, also in dry-run, and refused when th
     details: 'Sets KMI_KEY_DISABLED=0 in the .env file of the key; that line changes and no other.',
     examples: ['kmi keys enable work', 'kmi keys enable work spare'],
     withoutToken: true,
+    settingsOf: 'keys',
     load: () => import('./keys-enable.ts'),
   },
   {
@@ -122,6 +132,7 @@ The key is tested with one call of /usages, also in dry-run, and refused when th
       'Sets KMI_KEY_LABEL in the .env file of the key, whose name stays. Counters, cooldown, block and being the active key go along. Older lines of trace and log keep the old label.',
     examples: ['kmi keys rename key-2 work'],
     withoutToken: true,
+    settingsOf: 'keys',
     load: () => import('./keys-rename.ts'),
   },
   {
@@ -138,6 +149,7 @@ The key is tested with one call of /usages, also in dry-run, and refused when th
     ],
     options: [JSON_OPTION],
     withoutToken: true,
+    settingsOf: 'keys',
     load: () => import('./keys-test.ts'),
   },
 ];

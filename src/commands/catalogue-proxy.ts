@@ -10,13 +10,16 @@ export const PROXY_COMMANDS: readonly CommandRow[] = [
     name: 'proxy',
     group: 'The proxy',
     summary: 'serve the proxy that clients are pointed at',
-    details: `Runs in the background, as a process of its own; the command ends once the proxy answers, and prints its address, pid, log and the line that points a client at it. A proxy that runs already is left as it is.
+    details: `Runs in the background, as a process of its own; the command ends once the proxy answers, and prints its address, pid, log and the line that points a client at it. A proxy of this state folder that runs already is left as it is; when its settings are others than those in force here, that is said.
 
 It follows the auth files and the state: keys that come and go, \`kmi rotate\` and cleared blocks take effect within a second. Settings take effect at its next start.`,
     examples: ['kmi proxy', 'kmi proxy --foreground'],
     exitCodes: [
       [0, 'it runs; with --foreground, it was stopped'],
-      [1, 'it did not start (its log is shown), there are no keys, or a stranger holds the port'],
+      [
+        1,
+        'it did not start (its log is shown), there are no keys, a stranger holds the port, or it runs already at another address',
+      ],
       [2, 'wrong usage or unusable settings'],
     ],
     options: [
@@ -33,7 +36,7 @@ It follows the auth files and the state: keys that come and go, \`kmi rotate\` a
     group: 'The proxy',
     summary: 'stop the proxy; open requests finish first',
     details:
-      'Asks first. Only a process that both proxy.pid and its own /healthz show to be this proxy is signalled; whatever else holds the port is named and left alone.',
+      'Asks first. Finds the proxy of the state folder, also after a change of KMI_PROXY_LISTEN. Only a process that both the state folder and its own /healthz show to be this proxy is signalled; whatever else holds the port is named and left alone.',
     examples: ['kmi proxy-stop', 'kmi proxy-stop -y', 'kmi proxy-stop -y -f'],
     exitCodes: [
       [0, 'no proxy of ours runs any more'],

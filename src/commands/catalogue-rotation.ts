@@ -16,6 +16,7 @@ The subcommands \`rotate auto\` and \`rotate off\` turn auto-rotation on and off
     ],
     rootFlag: '--rotate',
     withoutToken: true,
+    settingsOf: 'proxy',
     load: () => import('./rotate.ts'),
   },
   {
@@ -48,6 +49,7 @@ The strategy chosen here holds until another is chosen, and goes before KMI_ROTA
     ],
     rootFlag: '--auto_rotate',
     rootFlagAlias: '--auto-rotate',
+    settingsOf: 'proxy',
     load: () => import('./rotate-auto.ts'),
   },
   {
@@ -56,6 +58,7 @@ The strategy chosen here holds until another is chosen, and goes before KMI_ROTA
     details: 'A running proxy follows within a second. `kmi rotate` picks another active key.',
     examples: ['kmi rotate off'],
     withoutToken: true,
+    settingsOf: 'proxy',
     load: () => import('./rotate-off.ts'),
   },
   {
@@ -81,6 +84,7 @@ The strategy chosen here holds until another is chosen, and goes before KMI_ROTA
       { flags: '--scheme <http|https>', help: 'default: https when the proxy has its own certificate' },
       JSON_OPTION,
     ],
+    settingsOf: 'proxy',
     load: () => import('./e2e.ts'),
   },
 ];

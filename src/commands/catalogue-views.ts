@@ -17,6 +17,7 @@ export const VIEW_COMMANDS: readonly CommandRow[] = [
     options: [JSON_OPTION],
     rootFlag: '--status',
     withoutToken: true,
+    settingsOf: 'proxy',
     load: () => import('./status.ts'),
   },
   {
@@ -31,6 +32,7 @@ export const VIEW_COMMANDS: readonly CommandRow[] = [
     rootFlag: '--health',
     rootFlagAlias: '--all',
     withoutToken: true,
+    settingsOf: 'proxy',
     load: () => import('./health.ts'),
   },
   {
@@ -45,6 +47,7 @@ export const VIEW_COMMANDS: readonly CommandRow[] = [
     ],
     options: [JSON_OPTION],
     rootFlag: '--current',
+    settingsOf: 'proxy',
     load: () => import('./current.ts'),
   },
   {
@@ -64,6 +67,7 @@ Confidence is 100 less the largest deviation of a key from the even share, in pe
     ],
     rootFlag: '--trace',
     withoutToken: true,
+    settingsOf: 'proxy',
     load: () => import('./trace.ts'),
   },
   {
@@ -80,6 +84,7 @@ Tokens are kept by day, for the last 100 days with any, and saved within a secon
       { flags: '--since <time>', help: 'a span such as 12h or 30d, or a date; from the start of that day (default 7d)' },
     ],
     withoutToken: true,
+    settingsOf: 'proxy',
     load: () => import('./usage.ts'),
   },
   {
@@ -97,6 +102,7 @@ Tokens are kept by day, for the last 100 days with any, and saved within a secon
     ],
     options: [JSON_OPTION],
     withoutToken: true,
+    settingsOf: 'proxy',
     load: () => import('./why.ts'),
   },
   {
@@ -117,6 +123,7 @@ Tokens are kept by day, for the last 100 days with any, and saved within a secon
     ],
     onlyLooks: true,
     withoutToken: true,
+    settingsOf: 'proxy',
     load: () => import('./doctor.ts'),
   },
 ];

@@ -36,6 +36,8 @@ export type CommandRow = {
   readonly withoutToken?: true;
   /** It reports how files lie on the disk and leaves them so. */
   readonly onlyLooks?: true;
+  /** Whose settings it goes by: the running proxy's, or those of the key files in question. Without it, this folder's. */
+  readonly settingsOf?: 'proxy' | 'keys';
   readonly load: () => Promise<{ readonly run: Command<never> }>;
 };
 
@@ -43,6 +45,8 @@ export const JSON_OPTION: OptionRow = {
   flags: '--json',
   help: 'data for scripts: one JSON value on standard output, nothing else',
 };
+
+export const HERE_OPTION: OptionRow = { flags: '--here', help: 'write into this folder, `.env` and `_auths`, not into `~/.kmi`' };
 
 export const YES_OPTION: OptionRow = { flags: '-y, --yes', help: 'do not ask' };
 

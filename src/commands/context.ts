@@ -1,6 +1,7 @@
 import type { LoadedConfig } from '../config/load.ts';
 import type { Config } from '../config/settings.ts';
 import { workingFolder } from '../config/working-folder.ts';
+import type { ProxyRecord } from '../daemon/record.ts';
 import { createStyle, type Style, wantsColor } from '../terminal/style.ts';
 
 /** The flags every command takes. */
@@ -10,6 +11,8 @@ export type OutputFlags = { readonly plain?: boolean; readonly color?: boolean }
 export type CommandContext = {
   readonly loaded: LoadedConfig;
   readonly config: Config;
+  /** The running proxy whose settings `config` has (`running-proxy.ts`); null and undefined: it has this folder's. */
+  readonly proxy?: ProxyRecord | null;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   /** Why `cwd` is not the folder kmi was called in; null when it is. */

@@ -1,5 +1,6 @@
 import { type App, openApp } from '../app.ts';
 import { newKeyState } from '../core/key-state.ts';
+import { modeOf } from '../core/proxy-mode.ts';
 import type { Candidate } from '../core/standing.ts';
 import { proxyOrigin } from '../daemon/probe.ts';
 import { type CurrentAccount, readCurrentAccount } from '../keys/current-account.ts';
@@ -22,13 +23,7 @@ export const run: Command<Options> = async ({ config, environment, out, err, sty
     }
     const now = app.clock();
     if (json) {
-      out(
-        JSON.stringify(
-          { mode: config.dryRun ? 'dry-run' : 'live', accounts: entries.map((entry) => toJson(entry, now)) },
-          null,
-          2,
-        ),
-      );
+      out(JSON.stringify({ mode: modeOf(config), accounts: entries.map((entry) => toJson(entry, now)) }, null, 2));
     } else {
       for (const line of renderCurrent(entries, { config, now, paths }, { columns: width, style })) out(line);
     }

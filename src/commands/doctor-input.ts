@@ -16,6 +16,7 @@ import { readCurrentAccount } from '../keys/current-account.ts';
 import { readDefaultModel } from '../keys/default-model.ts';
 import { kimiConfigPaths } from '../keys/kimi-config.ts';
 import { findKimi } from '../launch/find-kimi.ts';
+import { isOnPath } from '../launch/path-search.ts';
 import { statePath } from '../state/store.ts';
 import { explainState } from '../terminal/daemon-view.ts';
 import { whyOut } from '../terminal/key-words.ts';
@@ -23,6 +24,9 @@ import { notUsedTexts } from '../terminal/not-used-words.ts';
 import { shortPath } from '../terminal/shown-path.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext } from './context.ts';
+import { describeClaudeSettings } from './lead-client.ts';
+import { ownerOf } from './proxy-words.ts';
+import { differences } from './running-proxy.ts';
 import { addressOf } from './start-proxy.ts';
 
 type Learned = Pick<DoctorInput, 'network' | 'rechecked'> & { readonly accounts: ReadonlyMap<string, string> };
@@ -35,7 +39,7 @@ export async function gatherInput(context: CommandContext, app: App, learned: Le
   const [{ logPath }, { tracePath }, daemon, found, configs] = await Promise.all([
     import('../log.ts'),
     import('../trace/writer.ts'),
-    examineDaemon(config),
+    examineDaemon({ ...config, stateDir: loaded.config.stateDir }),
     findKimi({ environment }),
     readConfigs(context),
   ]);
@@ -70,9 +74,27 @@ export async function gatherInput(context: CommandContext, app: App, learned: Le
       pid: pidPath(config.stateDir),
     },
     clients: { found, configs },
+    agents: await agentFacts(context),
+    otherSettings: otherSettings(context),
     network: learned.network,
     rechecked: learned.rechecked,
   };
+}
+
+function otherSettings({ proxy, loaded, ...reader }: CommandContext): DoctorInput['otherSettings'] {
+  if (proxy == null) return null;
+  const isSimulated = proxy.settings.isSimulated === true;
+  return { from: ownerOf(proxy, reader), variables: differences(proxy, loaded.config), isSimulated };
+}
+
+async function agentFacts(context: CommandContext): Promise<DoctorInput['agents']> {
+  const { environment, config } = context;
+  const [claude, hasCodex, hasOpenCode] = await Promise.all([
+    describeClaudeSettings(context, proxyUrl(config)),
+    isOnPath('codex', { environment }),
+    isOnPath('opencode', { environment }),
+  ]);
+  return { claude, hasCodex, hasOpenCode };
 }
 
 /** What the state knows of accounts, and over it what was asked just now. */

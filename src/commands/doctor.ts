@@ -1,4 +1,5 @@
 import { type App, openApp } from '../app.ts';
+import { modeOf } from '../core/proxy-mode.ts';
 import { removePidFile } from '../daemon/pid-file.ts';
 import { summarize } from '../doctor/finding.ts';
 import { describeRepair, type Repair } from '../doctor/repairs.ts';
@@ -93,7 +94,7 @@ async function mend({ config, store, clock }: App, repair: Repair): Promise<stri
 function toJson({ config }: CommandContext, { version, findings, summary, actions }: DoctorReport) {
   return {
     version,
-    mode: config.dryRun ? 'dry-run' : 'live',
+    mode: modeOf(config),
     summary,
     actions,
     checks: findings.map(({ section, check, level, text, details, fix }) => ({

@@ -9,11 +9,18 @@ type Options = { readonly shell?: string };
 
 /** Prints what points a shell's programs at the proxy, for `eval`; it need not run yet. */
 export const run: Command<Options> = async (context, { shell }) => {
-  const { environment, out } = context;
+  const { environment, out, err } = context;
   const syntax = shell === undefined ? detectShell(environment.SHELL, process.platform) : parseShell(shell);
   const { question } = await inspectKimi(context, []);
-  const changes = programVariables(await proxyAccess(context), pickModel(question), environment);
+  const access = await proxyAccess(context);
+  const changes = programVariables(access, pickModel(question), environment);
   for (const line of renderExports(changes, syntax)) out(line);
+  const { describeClaudeSettings } = await import('./lead-client.ts');
+  const elsewhere = await describeClaudeSettings(context, access.url);
+  if (elsewhere !== null) {
+    const remedy = elsewhere.canBeOverruled ? ' `kmi run -- claude` overrules it.' : '';
+    err(`kmi: ${elsewhere.text}, which Claude Code puts before these variables.${remedy}`);
+  }
   return 0;
 };
 

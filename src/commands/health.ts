@@ -1,5 +1,6 @@
 import { openApp } from '../app.ts';
 import { accountedKeys, siblingsByLabel } from '../core/key-accounts.ts';
+import { modeOf } from '../core/proxy-mode.ts';
 import { isEligible } from '../core/standing.ts';
 import { KmiError } from '../errors.ts';
 import { renderHealth } from '../terminal/health-view.ts';
@@ -30,7 +31,7 @@ export const run: Command<Options> = async ({ config, environment, out, err, sty
         tokens_today: tokensToJson(today.get(candidate.key.label)),
       }));
       const files = skipped.map(({ file, reason, detail }) => ({ file, reason, detail }));
-      const mode = config.dryRun ? 'dry-run' : 'live';
+      const mode = modeOf(config);
       out(JSON.stringify({ mode, accounts: accountsToJson(candidates), keys, skipped_auth_files: files }, null, 2));
     } else {
       for (const line of renderHealth({ config, now, candidates, active, today, skipped }, { columns: width, style })) out(line);

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { setEnvVariable } from '../config/env-text.ts';
 import { SETTINGS, type SettingName } from '../config/settings.ts';
 import { KmiError, reasonOf } from '../errors.ts';
@@ -45,15 +44,10 @@ export async function chooseMode(
   return { isLive, changed: isLive !== wasLive };
 }
 
-/** The env file settings go to: the one that was read, else `.env` in this folder. */
-export function settingsFile({ loaded, cwd }: CommandContext): string {
-  return loaded.envFile ?? join(cwd, '.env');
-}
-
 export async function writeSetting(context: CommandContext, name: SettingName, value: string): Promise<void> {
   const { loaded, cwd, environment, out, err, style, errStyle } = context;
   const { variable } = SETTINGS[name];
-  const path = settingsFile(context);
+  const path = loaded.settingsFile;
   const shown = shownPath(path, { cwd, home: environment.HOME });
   const outcome = await editPrivateFile(path, (text) => setEnvVariable(text, variable, value)).catch((error: unknown) => {
     throw new KmiError('bad_settings', `${shown} cannot be written (${reasonOf(error)}).`, {

@@ -7,6 +7,7 @@ import type { Prompter } from '../terminal/prompt.ts';
 import { shownPath } from '../terminal/shown-path.ts';
 import { wrapToWidth } from '../terminal/width.ts';
 import type { Command, CommandContext } from './context.ts';
+import { workHere } from './here.ts';
 import { renderNext } from './init-next.ts';
 import { chooseRotation } from './init-rotation.ts';
 import { chooseMode, type InitAnswer } from './init-settings.ts';
@@ -21,6 +22,7 @@ export type InitOptions = {
   readonly baseUrl?: string;
   readonly live?: boolean;
   readonly dryRun?: boolean;
+  readonly here?: boolean;
   readonly autoRotate?: boolean;
   readonly strategy?: string;
   /** False with `--no-test`. */
@@ -32,7 +34,8 @@ export type InitOptions = {
  * `kmi init`: folders, the first key, live or dry-run, auto-rotation, and the next command to type. What is there already stays; a
  * second run changes only what it is asked to. Exit 1 when there is no key in the end.
  */
-export const run: Command<InitOptions> = async (context, options) => {
+export const run: Command<InitOptions> = async (given, options) => {
+  const context = options.here === true ? workHere(given) : given;
   if (options.live === true && options.dryRun === true) {
     throw new KmiError('bad_usage', '--live and --dry-run exclude each other.');
   }

@@ -2,9 +2,11 @@ import { openApp } from '../app.ts';
 import { KmiError } from '../errors.ts';
 import type { Command } from './context.ts';
 import { offerLive } from './go-live.ts';
+import { sayLeftBehind, workHere } from './here.ts';
 import { refuseKeyAsArgument } from './key-selection.ts';
 import { addNewKey } from './new-key.ts';
 import { withPrompter } from './prompting.ts';
+import { sayFollowing } from './proxy-words.ts';
 
 type Options = {
   readonly args: readonly (string | undefined)[];
@@ -12,12 +14,14 @@ type Options = {
   readonly email?: string;
   readonly priority?: string;
   readonly key?: string;
+  readonly here?: boolean;
   /** False with `--no-test`. */
   readonly test?: boolean;
 };
 
 /** `kmi keys add`: a key from a hidden prompt or standard input, tested, into an `.env` file of its own. */
-export const run: Command<Options> = async (context, { args, baseUrl, email, priority, key, test = true }) => {
+export const run: Command<Options> = async (given, { args, baseUrl, email, priority, key, test = true, here = false }) => {
+  const context = here ? workHere(given) : given;
   const { config, environment, out, err, style } = context;
   const [label] = args;
   refuseKeyAsArgument(label);
@@ -37,7 +41,8 @@ export const run: Command<Options> = async (context, { args, baseUrl, email, pri
         err('No key was added.');
         return 1;
       }
-      out(`${style.good('Added')} ${style.strong(outcome.label)} (${outcome.file}). A running proxy uses it within a second.`);
+      out(`${style.good('Added')} ${style.strong(outcome.label)} (${outcome.file}). ${sayFollowing(context, 'uses it')}`);
+      if (here) await sayLeftBehind(context, given);
       if (outcome.works && config.dryRun) await offerLive(context, prompter);
       return 0;
     } finally {

@@ -5,14 +5,17 @@ import { renderTime } from '../state/schema.ts';
 import { keyWord } from '../terminal/key-words.ts';
 import { type KeysReport, renderKeys } from '../terminal/keys-view.ts';
 import { shownPath } from '../terminal/shown-path.ts';
+import { wrapToWidth } from '../terminal/width.ts';
 import { accountsToJson } from './accounts-json.ts';
 import { activeIndexOf } from './active-key.ts';
 import type { Command } from './context.ts';
+import { describeOtherKeys } from './proxy-words.ts';
 
 type Options = { readonly json?: boolean };
 
 /** `kmi keys list`: every key and every file that gives none. Asks nobody; exit 0 also when there are none. */
-export const run: Command<Options> = async ({ config, environment, cwd, out, err, style, width }, { json = false }) => {
+export const run: Command<Options> = async (context, { json = false }) => {
+  const { config, environment, cwd, out, err, style, width } = context;
   const app = await openApp(config, { environment, looksOn: true, warn: (message) => err(`kmi: ${message}`) });
   try {
     const report: KeysReport = {
@@ -26,6 +29,8 @@ export const run: Command<Options> = async ({ config, environment, cwd, out, err
     };
     const lines = json ? [JSON.stringify(toJson(report), null, 2)] : renderKeys(report, { columns: width, style });
     for (const line of lines) out(line);
+    const others = json ? null : describeOtherKeys(context);
+    if (others !== null) for (const line of wrapToWidth(others, width)) err(line);
     return 0;
   } finally {
     await app.close();

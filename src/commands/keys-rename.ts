@@ -4,12 +4,14 @@ import type { Command } from './context.ts';
 import { editKeyFile } from './edit-auth-file.ts';
 import { findKeys, refuseKeyAsArgument } from './key-selection.ts';
 import { checkLabel } from './new-key.ts';
+import { sayFollowing } from './proxy-words.ts';
 import { followAuthFiles, sayMoved } from './relabel.ts';
 
 type Options = { readonly args: readonly [string, string] };
 
 /** `kmi keys rename`: a new label in the auth file; counters, cooldown, block and being the active key go along. */
-export const run: Command<Options> = async ({ config, environment, out, err, style }, { args: [from, to] }) => {
+export const run: Command<Options> = async (context, { args: [from, to] }) => {
+  const { config, environment, out, err, style } = context;
   refuseKeyAsArgument(to);
   checkLabel(to);
   const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
@@ -29,9 +31,7 @@ export const run: Command<Options> = async ({ config, environment, out, err, sty
     await editKeyFile(key, 'KMI_KEY_LABEL', to, 'be renamed');
     const { registry: after, moved } = await followAuthFiles(app);
     const now = after.keys.find(({ hash }) => hash === key.hash)?.label ?? to;
-    out(
-      `${style.good('Renamed')} ${key.label} to ${style.strong(now)}. Its counters go along; a running proxy follows within a second.`,
-    );
+    out(`${style.good('Renamed')} ${key.label} to ${style.strong(now)}. Its counters go along. ${sayFollowing(context)}`);
     sayMoved(moved, key.label, err);
     return 0;
   } finally {

@@ -2,7 +2,8 @@ import { kimiVariables } from '../core/client-environment.ts';
 import { describeBypass, pickModel } from '../core/kimi-model.ts';
 import type { Command } from './context.ts';
 import { inspectKimi, proxyAccess } from './kimi-client.ts';
-import { announceMode, requireProxy, runClient } from './proxied-client.ts';
+import { announceMode, type RunningProbe, requireProxy, runClient } from './proxied-client.ts';
+import { withWitness } from './request-witness.ts';
 
 type Options = { readonly args: readonly string[] };
 
@@ -20,12 +21,13 @@ export const run: Command<Options> = async (context, { args }) => {
     err('     Install Kimi Code: npm install -g @moonshot-ai/kimi-code (Node 22.19 or newer), or see https://code.kimi.com');
     return NOT_FOUND;
   }
+  let probe: RunningProbe | null = null;
   if (!NEEDS_NO_PROXY.has(args[0] ?? '')) {
-    await requireProxy(context);
-    announceMode(context);
+    probe = await requireProxy(context);
+    announceMode(context, probe);
     const bypass = describeBypass(question);
     if (bypass !== null) err(`kmi: this session may go around the proxy. ${bypass}`);
   }
   const changes = kimiVariables(await proxyAccess(context), pickModel(question), environment);
-  return runClient(context, { program: found.path, args, changes });
+  return withWitness(context, probe, { program: 'kimi', args }, () => runClient(context, { program: found.path, args, changes }));
 };

@@ -1,5 +1,7 @@
 import type { Changes } from '../core/client-environment.ts';
 import { changeEnvironment } from '../core/client-environment.ts';
+import { modeOf } from '../core/proxy-mode.ts';
+import type { ProxyProbe } from '../daemon/probe.ts';
 import { KmiError, reasonOf } from '../errors.ts';
 import type { CommandContext } from './context.ts';
 
@@ -9,11 +11,13 @@ const NOT_FOUND = 127;
 /** A busy machine must not keep a client from a proxy that runs. */
 const PROBE_TIMEOUT_MS = 3000;
 
+export type RunningProbe = Extract<ProxyProbe, { kind: 'running' }>;
+
 /** Throws `proxy_unreachable` unless the proxy answers at its address: a client would only show a connection error. */
-export async function requireProxy({ config }: CommandContext): Promise<void> {
+export async function requireProxy({ config }: CommandContext): Promise<RunningProbe> {
   const { probeProxy, proxyUrl } = await import('../daemon/probe.ts');
   const probe = await probeProxy(config, PROBE_TIMEOUT_MS);
-  if (probe.kind === 'running') return;
+  if (probe.kind === 'running') return probe;
   const url = proxyUrl(config);
   if (probe.kind === 'nothing') throw new KmiError('proxy_unreachable', `No proxy runs at ${url}.`);
   if (probe.kind === 'unreachable') throw new KmiError('proxy_unreachable', `No proxy answers at ${url}: ${probe.reason}.`);
@@ -23,12 +27,21 @@ export async function requireProxy({ config }: CommandContext): Promise<void> {
 }
 
 /**
- * Says on standard error which mode the client will meet. A script's output stays as it is without kmi, except that
- * dry-run is always said: there the answers are made up.
+ * Says on standard error which mode the client will meet, by the word of the proxy itself. A script's output stays as it is
+ * without kmi, except that made-up answers are always called so.
  */
-export function announceMode({ config, err, errStyle: style }: CommandContext): void {
-  if (config.dryRun) err(`kmi: ${style.warn('dry-run')}: answers are simulated. Set KMI_DRY_RUN=0 for live traffic.`);
-  else if (process.stderr.isTTY) err(style.dim('kmi: live, through the proxy.'));
+export function announceMode({ config, proxy, loaded, err, errStyle: style }: CommandContext, { about }: RunningProbe): void {
+  const mode = about?.mode ?? modeOf(config);
+  if (mode === 'simulated') err(`kmi: ${style.warn('simulated')}: the proxy has no keys, and made-up accounts answer.`);
+  if (mode === 'dry-run') {
+    const isLiveHere = !loaded.config.dryRun;
+    const remedy = isLiveHere ? '`kmi proxy-restart` applies KMI_DRY_RUN=0.' : 'Set KMI_DRY_RUN=0 for live traffic.';
+    err(`kmi: ${style.warn('dry-run')}: answers are simulated. ${remedy}`);
+  }
+  if (mode === 'live' && process.stderr.isTTY) err(style.dim('kmi: live, through the proxy.'));
+  if (proxy?.asksToken === true && config.proxyToken === '') {
+    err(`kmi: ${style.warn('the proxy asks for a token')}, and no setting here holds it. Set KMI_PROXY_TOKEN.`);
+  }
 }
 
 /** Runs the program with the variables changed and answers its exit code; 126 and 127 when it cannot be run, as in a shell. */

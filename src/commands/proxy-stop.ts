@@ -7,6 +7,7 @@ import { explainState } from '../terminal/daemon-view.ts';
 import { durationText } from '../terminal/duration.ts';
 import { askYesNo } from './ask.ts';
 import type { Command, CommandContext } from './context.ts';
+import { atRunningProxy } from './running-proxy.ts';
 import { addressOf } from './start-proxy.ts';
 
 export type StopCommandOptions = { readonly yes?: boolean; readonly force?: boolean };
@@ -19,10 +20,12 @@ export const run: Command<StopCommandOptions> = async (context, options) => {
 
 /** Stops the proxy after asking. Throws `not_our_proxy` for whatever may not be signalled, `bad_usage` when it cannot ask. */
 export async function stopProxy(
-  context: CommandContext,
+  given: CommandContext,
   { yes = false, force = false }: StopCommandOptions,
   verb: 'Stop' | 'Restart',
 ): Promise<'stopped' | 'not_running' | 'declined'> {
+  // It may have been started with another address than the settings name now.
+  const context = await atRunningProxy(given);
   const { config, out, err, errStyle } = context;
   const state = await examineDaemon(config);
   if (state.kind !== 'ours' && state.kind !== 'draining') return settleWithoutSignal(context, state);

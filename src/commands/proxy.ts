@@ -1,12 +1,17 @@
 import { openApp, type ServingApp, serve } from '../app.ts';
 import { isLoopbackHost } from '../config/kinds.ts';
+import type { Config } from '../config/settings.ts';
 import { examineDaemon } from '../daemon/examine.ts';
+import { findProxy } from '../daemon/find.ts';
 import { claimPidFile, removePidFile } from '../daemon/pid-file.ts';
+import { proxyUrl } from '../daemon/probe.ts';
+import { removeRecord, writeRecord } from '../daemon/record.ts';
 import { KmiError } from '../errors.ts';
 import { prepareHeap } from '../proxy/prepare-heap.ts';
 import { counted } from '../terminal/key-words.ts';
 import { renderMode } from '../terminal/mode-line.ts';
 import { unusedSettingText } from '../terminal/not-used-words.ts';
+import { VERSION } from '../version.ts';
 import type { Command, CommandContext } from './context.ts';
 import { forgetSecretVariables, redactCrashes } from './crash.ts';
 import { noKeys } from './no-keys.ts';
@@ -57,16 +62,16 @@ async function serveHere(context: CommandContext, simulateWithoutKeys: boolean):
   redactCrashes(app.secrets);
   if (app.registry.keys.length > 0) {
     const serving = await serve(app).catch((error: unknown) => explainTakenPort(context, error));
-    return serveUntilStopped(context, serving, describeKeys(context, app.registry));
+    return serveUntilStopped(context, serving, config, describeKeys(context, app.registry));
   }
   if (!simulateWithoutKeys) throw noKeys(config, app.registry);
   const simulated = await openSimulatedApp(config, { environment });
   try {
     const serving = await serve(simulated.app).catch((error: unknown) => explainTakenPort(context, error));
-    return await serveUntilStopped(context, serving, [
+    return await serveUntilStopped(context, serving, simulated.app.config, [
       `${style.warn('Simulated upstream')}: there are no keys in ${config.authsDir}, so three made-up accounts answer.`,
       'To use your own, stop this and run `kmi init`; or put a file such as mine.env with the line KMI_API_KEY=sk-...',
-      'there, and KMI_DRY_RUN=0 into .env: without it the proxy only simulates (see `kmi config`).',
+      `there, and KMI_DRY_RUN=0 into ${context.loaded.settingsFile}: without it the proxy only simulates.`,
     ]);
   } finally {
     await simulated.close();
@@ -93,27 +98,39 @@ function describeKeys(
 }
 
 async function serveUntilStopped(
-  { config, err, errStyle: style }: CommandContext,
+  context: CommandContext,
   serving: ServingApp,
+  settings: Config,
   lines: readonly string[],
 ): Promise<number> {
+  const { config, cwd, loaded, err, errStyle: style } = context;
   const { proxy } = serving;
   prepareHeap();
   const signals = stopSignals();
-  // The command that stops it finds it by this file, whoever started it.
-  const claimed = await claimPidFile(config.stateDir, process.pid).then(
+  const other = await findProxy(config);
+  // Commands find it by these files, whoever started it and wherever they are run.
+  const proxyListen = { host: config.proxyListen.host, port: proxy.port };
+  const record = { version: VERSION, startedAt: Date.now(), folder: cwd, envFile: loaded.envFile };
+  const claimed = await Promise.all([
+    claimPidFile(config.stateDir, process.pid),
+    writeRecord(config.stateDir, { ...record, settings: { ...settings, proxyListen } }),
+  ]).then(
     () => true,
     () => false,
   );
-  if (!claimed) err(style.warn('proxy.pid cannot be written: `kmi proxy-stop` will not find this proxy.'));
+  if (!claimed) err(style.warn(`${config.stateDir} cannot be written to: other kmi commands will not find this proxy.`));
   err(`${style.strong('kmi proxy')} serves ${style.accent(proxy.baseUrl)}`);
   for (const line of lines) err(line);
   if (!isLoopbackHost(config.proxyListen.host)) err(style.warn('Other machines can reach this address.'));
+  if (other !== null) {
+    err(style.warn(`Another proxy of this state folder (pid ${other.pid}) serves ${proxyUrl(other.settings)}.`));
+  }
   err('Point a client at it: kmi kimi, kmi run -- <command>, or eval "$(kmi env)"   Stop: Ctrl+C, or kmi proxy-stop');
   await signals.first;
   err('Stopping: open requests finish first. Ctrl+C again ends them.');
   await Promise.race([serving.stop(), signals.second.then(() => serving.kill())]);
   await removePidFile(config.stateDir, process.pid).catch(() => undefined);
+  await removeRecord(config.stateDir, process.pid).catch(() => undefined);
   err('Stopped.');
   return 0;
 }

@@ -19,6 +19,15 @@ type Options = { readonly strategy?: string };
 export const run: Command<Options> = async (context, options) => {
   const { config, environment, out, err, style, width } = context;
   const wanted = options.strategy === AS_SET ? AS_SET : parseStrategy(options.strategy, [...STRATEGIES, AS_SET]);
+  if (!config.autoRotateAllowed && context.loaded.config.autoRotateAllowed) {
+    throw new KmiError(
+      'rotation_not_allowed',
+      'The running proxy does not allow auto-rotation: it was started without KMI_AUTO_ROTATE_ALLOWED=1.',
+      {
+        hint: 'Apply the setting with `kmi proxy-restart`, then run this again.',
+      },
+    );
+  }
   if (!config.autoRotateAllowed) {
     throw new KmiError('rotation_not_allowed', 'Auto-rotation is not allowed here: KMI_AUTO_ROTATE_ALLOWED is 0.');
   }

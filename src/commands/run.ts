@@ -3,7 +3,9 @@ import { pickModel } from '../core/kimi-model.ts';
 import { KmiError } from '../errors.ts';
 import type { Command } from './context.ts';
 import { inspectKimi, proxyAccess } from './kimi-client.ts';
+import { leadClient } from './lead-client.ts';
 import { announceMode, requireProxy, runClient } from './proxied-client.ts';
+import { withWitness } from './request-witness.ts';
 
 type Options = { readonly args: readonly string[] };
 
@@ -12,10 +14,14 @@ export const run: Command<Options> = async (context, { args: [name, ...args] }) 
   if (name === undefined)
     throw new KmiError('bad_usage', 'There is no command to run.', { hint: 'For example: kmi run -- claude' });
   const { question } = await inspectKimi(context, []);
-  await requireProxy(context);
-  announceMode(context);
-  const changes = programVariables(await proxyAccess(context), pickModel(question), context.environment);
-  return runClient(context, { program: await locate(name, context.environment), args, changes });
+  const probe = await requireProxy(context);
+  announceMode(context, probe);
+  const access = await proxyAccess(context);
+  const lead = await leadClient(context, access, question, { program: name, args });
+  for (const note of lead.notes) context.err(`kmi: ${note}`);
+  const changes = new Map([...programVariables(access, pickModel(question), context.environment), ...lead.changes]);
+  const program = await locate(name, context.environment);
+  return withWitness(context, probe, { program: name, args }, () => runClient(context, { program, args: lead.args, changes }));
 };
 
 /** Windows does not look for batch files by itself, and most clients are one there. */

@@ -31,6 +31,7 @@ export async function openSimulatedApp(
     upstreamAllowlist: [],
     dryRun: false,
     autoRotateAllowed: true,
+    isSimulated: true,
     ...settings,
   });
   const { makePrivateFolder } = await import('../files/private.ts');

@@ -14,6 +14,8 @@ import { renderMode } from '../terminal/mode-line.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext } from './context.ts';
 import { noKeys } from './no-keys.ts';
+import { describeDifferences } from './proxy-words.ts';
+import { atRunningProxy } from './running-proxy.ts';
 
 /** Lines of the log that tell why a start failed. */
 const SHOWN_LINES = 20;
@@ -24,13 +26,18 @@ const SHOWN_LINES = 20;
  */
 export async function startInBackground(context: CommandContext, { simulateWithoutKeys = false } = {}): Promise<number> {
   const { config } = context;
+  const running = await atRunningProxy(context);
+  if (running.proxy != null) {
+    const found = await examineDaemon(running.config);
+    if (found.kind === 'ours') return sayAlreadyRunning(running, found, context);
+  }
   if (config.proxyListen.port === 0) {
     throw new KmiError('bad_usage', 'In the background the proxy needs a fixed port, and KMI_PROXY_LISTEN names port 0.', {
       hint: 'Name a port, or run `kmi proxy --foreground`.',
     });
   }
   const state = await examineDaemon(config);
-  if (state.kind === 'ours' || state.kind === 'unproven') return sayAlreadyRunning(context, state);
+  if (state.kind === 'ours' || state.kind === 'unproven') return sayAlreadyRunning(context, state, context);
   const address = addressOf(context);
   if (state.kind === 'stranger' || state.kind === 'silent') {
     const { text, hint } = explainState(state, address);
@@ -45,7 +52,12 @@ export function addressOf({ config }: Pick<CommandContext, 'config'>): string {
   return new URL(proxyOrigin(config)).host;
 }
 
-function sayAlreadyRunning(context: CommandContext, state: Extract<DaemonState, { kind: 'ours' | 'unproven' }>): number {
+/** Exit code 1 when it is not where `wanted` says: whoever goes on with that address would meet nobody. */
+function sayAlreadyRunning(
+  context: CommandContext,
+  state: Extract<DaemonState, { kind: 'ours' | 'unproven' }>,
+  wanted: CommandContext,
+): number {
   const { config, out, err, style, errStyle, width } = context;
   out(`${style.strong('kmi proxy')} is already running.`);
   const facts = { url: proxyUrl(config), pid: state.pid, log: daemonOutputPath(config.stateDir), keys: null };
@@ -54,7 +66,8 @@ function sayAlreadyRunning(context: CommandContext, state: Extract<DaemonState, 
   if (state.version !== VERSION) {
     err(`${errStyle.warn('Note')}: it is version ${state.version}; this is ${VERSION}. \`kmi proxy-restart\` renews it.`);
   }
-  return 0;
+  if (context.proxy != null) for (const line of describeDifferences(context.proxy, wanted)) err(line);
+  return proxyUrl(config) === proxyUrl(wanted.config) ? 0 : 1;
 }
 
 async function start(context: CommandContext, simulateWithoutKeys: boolean): Promise<number> {

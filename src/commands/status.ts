@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { candidatesOf, openApp } from '../app.ts';
 import { activeBlock, activeCooldown } from '../core/key-state.ts';
+import { modeOf } from '../core/proxy-mode.ts';
 import { isEligible } from '../core/standing.ts';
 import { strategyInForce } from '../core/strategy.ts';
 import { probeProxy, proxyUrl } from '../daemon/probe.ts';
@@ -10,20 +11,26 @@ import { renderStatus, type StatusReport } from '../terminal/status-view.ts';
 import { accountsToJson } from './accounts-json.ts';
 import { activeIndexOf } from './active-key.ts';
 import type { Command } from './context.ts';
+import { asTold, foreignSettings } from './proxy-words.ts';
 
 type Options = { readonly json?: boolean };
 
 /** `kmi status`: asks nobody but the local proxy. Exit 1 when no key can serve. */
-export const run: Command<Options> = async ({ loaded, config, environment, out, err, style, width }, { json = false }) => {
+export const run: Command<Options> = async (context, { json = false }) => {
+  const { config, environment, loaded, proxy, out, err, style, width } = context;
   const probing = probeProxy(config);
   const app = await openApp(config, { environment, looksOn: true, warn: (message) => err(`kmi: ${message}`) });
   try {
+    const probe = await probing;
+    const stranger = proxy == null && probe.kind === 'running' ? (probe.about ?? null) : null;
     const report: StatusReport = {
-      config,
+      config: stranger === null ? config : asTold(config, stranger),
       now: app.clock(),
-      probe: await probing,
+      probe,
+      isElsewhere: stranger !== null,
       url: proxyUrl(config),
-      daemonLog: join(config.stateDir, 'logs', 'proxy.out'),
+      foreign: foreignSettings(context),
+      daemonLog: join(loaded.config.stateDir, 'logs', 'proxy.out'),
       candidates: candidatesOf(app),
       activeIndex: activeIndexOf(app),
       state: app.store.state,
@@ -33,7 +40,8 @@ export const run: Command<Options> = async ({ loaded, config, environment, out, 
     };
     const lines = json ? [JSON.stringify(toJson(report), null, 2)] : renderStatus(report, { columns: width, style });
     for (const line of lines) out(line);
-    return report.candidates.some((candidate) => isEligible(candidate, report.now)) ? 0 : 1;
+    const hasKey = report.candidates.some((candidate) => isEligible(candidate, report.now));
+    return hasKey || (stranger !== null && probe.kind === 'running' && probe.keys.ready > 0) ? 0 : 1;
   } finally {
     await app.close();
   }
@@ -49,7 +57,7 @@ function toJson({ config, now, probe, url, daemonLog, candidates, activeIndex, s
     (candidate) => activeBlock(candidate.state, now) === null && activeCooldown(candidate.state, now) !== null,
   );
   return {
-    mode: config.dryRun ? 'dry-run' : 'live',
+    mode: modeOf(config),
     proxy: {
       running: probe.kind === 'running',
       host: config.proxyListen.host,

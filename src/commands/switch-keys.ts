@@ -2,6 +2,7 @@ import { openApp } from '../app.ts';
 import type { CommandContext } from './context.ts';
 import { editKeyFile } from './edit-auth-file.ts';
 import { findKeys } from './key-selection.ts';
+import { sayFollowing } from './proxy-words.ts';
 
 /** Switches keys off or on in their auth files. Throws `unknown_key`, and `auth_file_unchanged` for a file that cannot say so. */
 export async function switchKeys(context: CommandContext, labels: readonly string[], disabled: boolean): Promise<number> {
@@ -16,7 +17,7 @@ export async function switchKeys(context: CommandContext, labels: readonly strin
         continue;
       }
       await editKeyFile(key, 'KMI_KEY_DISABLED', disabled ? '1' : '0', `be ${word.toLowerCase()}`);
-      out(`${style.good(word)} ${style.strong(key.label)}. A running proxy follows within a second.`);
+      out(`${style.good(word)} ${style.strong(key.label)}. ${sayFollowing(context)}`);
     }
     const left = app.registry.keys.some((key) => (keys.includes(key) ? !disabled : !key.disabled));
     if (!left) err(`${errStyle.warn('No key is switched on now')}, so nothing can be served.`);

@@ -23,8 +23,9 @@ const NAMES = Object.keys(SETTINGS) as SettingName[];
 /** The text of `.env.example`: every setting commented out with its default. */
 export function renderEnvExample(): string {
   const head = [
-    '# Settings of kmi, each with its default. Copy this file to `.env` and take the `#` off the lines you change.',
-    '# Variables of the environment go before `.env`; a file named by KMI_ENV_PATH goes before both.',
+    '# Settings of kmi, each with its default. Copy this file to `~/.kmi/.env` and take the `#` off the lines you change.',
+    '# A `.env` of the working folder that sets KMI_ variables counts in its place, there only. Variables of the environment',
+    '# go before both; a file named by KMI_ENV_PATH goes before everything.',
     '# `kmi config` shows every value and where it came from. Made by `npm run docs`.',
   ];
   const groups = grouped().map(({ title, names }) => [`## ${title}`, ...names.map(envLines)].join('\n\n'));
@@ -96,10 +97,11 @@ function schemeAndHost(text: string): string {
   return 'problem' in proxy ? '(set)' : `${proxy.protocol}://${shownProxy(proxy)}`;
 }
 
-function sourceText(name: SettingName, { config, sources }: LoadedConfig): string {
+function sourceText(name: SettingName, { config, sources, keysOf }: LoadedConfig): string {
   const source: Source = sources[name];
   switch (source.kind) {
     case 'default':
+      if (name === 'authsDir' && keysOf === 'here') return 'this folder';
       return name === 'noColor' && config.noColor ? 'environment (NO_COLOR)' : 'default';
     case 'environment':
       return 'environment';

@@ -137,7 +137,7 @@ export function upstreamUrl(variable: string, fallback: string, help: string): S
   );
 }
 
-function toUrl(value: string): URL | null {
+function _toUrl(value: string): URL | null {
   try {
     return new URL(value);
   } catch {

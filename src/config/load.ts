@@ -1,13 +1,21 @@
-import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname } from 'node:path';
 import { KmiError, reasonOf } from '../errors.ts';
 import { explainDenied } from '../files/access.ts';
 import { NOT_TEXT } from '../files/text-bytes.ts';
 import { mentionsUs, readEnvText } from './env-file.ts';
 import { expandPath } from './expand-path.ts';
-import { homeFolder } from './home-folder.ts';
 import { BadValue, isAllowedHost, PATH_WORDS, type Setting } from './kinds.ts';
 import { readProxyToken, readSettingsFile, tokenPath } from './own-files.ts';
+import {
+  envFiles,
+  findAuthsDir,
+  type KeysOf,
+  newEnvFile,
+  type Places,
+  placesOf,
+  sendsKeysAstray,
+  speaksToKmi,
+} from './places.ts';
 import { type Config, SETTINGS, type SettingName } from './settings.ts';
 import { findUnusedLines, findUnusedVariables, type Unused } from './unused.ts';
 import { workingFolder } from './working-folder.ts';
@@ -29,16 +37,28 @@ export type LoadedConfig = {
   readonly unused: readonly Unused[];
   /** Why the installation's client token cannot be used; `config` is then without one. */
   readonly tokenProblem: KmiError | null;
+  /** Where a setting is written: the env file that was read, else the one to make. */
+  readonly settingsFile: string;
+  /** A `.env` of the working folder that sets no variable of kmi's, so that another one counts; null: there is none. */
+  readonly passedOver: string | null;
+  /** The env file lay in the working folder, and nobody named it. */
+  readonly isEnvFileOfFolder: boolean;
+  readonly keysOf: KeysOf;
 };
 
 type Problem = { readonly variable: string; readonly value: string; readonly accepts: string };
 
 /**
- * Reads the settings: a file named by `KMI_ENV_PATH` goes before the environment, a `.env` found in `cwd` after it.
- * Throws `bad_settings` naming every unacceptable value at once.
+ * Reads the settings: a file named by `KMI_ENV_PATH` goes before the environment; a `.env` found in `cwd`, else in `~/.kmi`,
+ * after it. With `here` the home is left out. Throws `bad_settings` naming every unacceptable value at once.
  */
-export function loadConfig(environment: Environment = process.env, cwd: string = workingFolder().path): LoadedConfig {
-  const envFile = readEnvFile(environment, cwd);
+export function loadConfig(
+  environment: Environment = process.env,
+  cwd: string = workingFolder().path,
+  options: { readonly here?: boolean } = {},
+): LoadedConfig {
+  const places = placesOf(cwd, options);
+  const { file: envFile, passedOver } = readEnvFile(environment, places);
   const problems: Problem[] = [];
   const values: Record<string, unknown> = {};
   const sources: Record<string, Source> = {};
@@ -55,7 +75,8 @@ export function loadConfig(environment: Environment = process.env, cwd: string =
     }
   }
 
-  if (values.authsDir === '') values.authsDir = defaultAuthsDir(cwd);
+  let keysOf: KeysOf = 'stated';
+  if (values.authsDir === '') ({ path: values.authsDir, of: keysOf } = findAuthsDir(places));
   let tokenProblem: KmiError | null = null;
   if (values.proxyToken === '') {
     const token = readProxyToken(String(values.stateDir), { enforcePerms: values.enforceFilePerms === true });
@@ -68,6 +89,8 @@ export function loadConfig(environment: Environment = process.env, cwd: string =
   if ((environment.NO_COLOR ?? '') !== '') values.noColor = true;
   if (problems.length === 0) problems.push(...crossCheck(values as Config));
   if (problems.length > 0) throw badSettings(problems, envFile?.path ?? null);
+  if (envFile?.isFound === true && sources.upstreamBaseUrl?.kind === 'file')
+    refuseStrayUpstream(values as Config, envFile.path, places);
 
   return Object.freeze({
     config: Object.freeze(values) as Config,
@@ -75,6 +98,10 @@ export function loadConfig(environment: Environment = process.env, cwd: string =
     envFile: envFile?.path ?? null,
     unused: Object.freeze([...(envFile?.unused ?? []), ...findUnusedVariables(environment)]),
     tokenProblem,
+    settingsFile: envFile?.path ?? newEnvFile(places),
+    passedOver,
+    isEnvFileOfFolder: envFile?.isFound === true,
+    keysOf,
   });
 }
 
@@ -83,26 +110,52 @@ type EnvFile = {
   readonly values: Environment;
   readonly beatsEnvironment: boolean;
   readonly unused: readonly Unused[];
+  /** It lay in the working folder, and nobody named it. */
+  readonly isFound: boolean;
 };
 
-function readEnvFile(environment: Environment, cwd: string): EnvFile | null {
+/** The one env file that counts, and the `.env` of the working folder when that is not kmi's. */
+function readEnvFile(
+  environment: Environment,
+  places: Places,
+): { readonly file: EnvFile | null; readonly passedOver: string | null } {
   const named = environment.KMI_ENV_PATH?.trim() ?? '';
-  const path = named === '' ? join(cwd, '.env') : expandPath(named, environment);
-  if (path === null) throw badSettings([{ variable: 'KMI_ENV_PATH', value: named, accepts: PATH_WORDS }], null);
+  if (named !== '') {
+    const path = expandPath(named, environment);
+    if (path === null) throw badSettings([{ variable: 'KMI_ENV_PATH', value: named, accepts: PATH_WORDS }], null);
+    const read = readVariables(path, true);
+    return { file: read === null ? null : { path, ...read, beatsEnvironment: true, isFound: false }, passedOver: null };
+  }
+  let passedOver: string | null = null;
+  for (const path of envFiles(places)) {
+    const read = readVariables(path, false);
+    if (read === null) continue;
+    const isFound = dirname(path) !== places.home;
+    if (speaksToKmi(read.values)) return { file: { path, ...read, beatsEnvironment: false, isFound }, passedOver };
+    if (isFound) passedOver = path;
+  }
+  return { file: null, passedOver };
+}
+
+type Variables = Pick<EnvFile, 'values' | 'unused'>;
+
+/** What an env file says; null for one that is not there, unless it was named. */
+function readVariables(path: string, isNamed: boolean): Variables | null {
   try {
     const file = readSettingsFile(path);
     const env = readEnvText(file.bytes);
-    if (named === '' && file.isForeign) return refuseForeignSettings(path, env.values);
-    if (!env.certain && (named !== '' || mentionsUs(env))) throw unclearText(path);
-    return { path, values: env.values, beatsEnvironment: named !== '', unused: findUnusedLines(path, env, named !== '') };
+    if (!isNamed && file.isForeign) return refuseForeignSettings(path, env.values);
+    if (!env.certain && (isNamed || mentionsUs(env))) throw unclearText(path);
+    return { values: env.values, unused: findUnusedLines(path, env, isNamed) };
   } catch (error) {
     if (error instanceof KmiError) throw error;
     const reason = reasonOf(error);
     const denied = explainDenied(error, [path]);
     if (denied !== null) throw new KmiError('bad_settings', denied.text, { hint: denied.fix, cause: error });
-    if (named === '' && (reason === 'ENOENT' || reason === 'ENOTDIR')) return null;
+    // A folder of that name is a Python environment.
+    if (!isNamed && (reason === 'ENOENT' || reason === 'ENOTDIR' || reason === 'EISDIR')) return null;
     throw new KmiError('bad_settings', `The env file ${path} cannot be read (${reason}).`, {
-      hint: named === '' ? 'Make it readable or remove it.' : 'Correct KMI_ENV_PATH or make the file readable.',
+      hint: isNamed ? 'Correct KMI_ENV_PATH or make the file readable.' : 'Make it readable or remove it.',
       cause: error,
     });
   }
@@ -137,11 +190,12 @@ function findText(row: Setting<unknown>, environment: Environment, envFile: EnvF
   return { text: row.defaultText, source: { kind: 'default' } };
 }
 
-function defaultAuthsDir(cwd: string): string {
-  const local = resolve(cwd, '_auths');
-  if (existsSync(local)) return local;
-  const shared = join(homeFolder(), '.kimi', '_auths');
-  return existsSync(shared) ? shared : local;
+function refuseStrayUpstream({ upstreamBaseUrl, authsDir }: Config, envFile: string, { cwd }: Places): void {
+  if (!sendsKeysAstray(upstreamBaseUrl, authsDir, cwd)) return;
+  const { host } = new URL(upstreamBaseUrl);
+  throw new KmiError('bad_settings', `The env file ${envFile} would send the keys in ${authsDir} to ${host}.`, {
+    hint: 'A file that lies in a project may not do that. If it is meant, set KMI_UPSTREAM_BASE_URL in ~/.kmi/.env or in the environment, or name the file with KMI_ENV_PATH.',
+  });
 }
 
 /** Rules between settings. */

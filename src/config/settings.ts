@@ -19,7 +19,7 @@ import {
  * README table and a line of `kmi config`. Facts: kmi-manager.md section 2 and design section 8.
  */
 export const SETTINGS = {
-  authsDir: path('KMI_AUTHS_DIR', '', 'folder with the auth files; `_auths`, or `~/.kimi/_auths` when only that exists'),
+  authsDir: path('KMI_AUTHS_DIR', '', 'folder with the auth files; `_auths` here, else `~/.kmi/_auths`, else `~/.kimi/_auths`'),
   stateDir: path('KMI_STATE_DIR', '~/.kmi', 'folder for state, logs, trace and pid'),
 
   upstreamBaseUrl: upstreamUrl('KMI_UPSTREAM_BASE_URL', 'https://api.kimi.com/coding/v1', 'upstream of keys that name none'),
@@ -144,7 +144,10 @@ export const SETTINGS = {
 export type SettingName = keyof typeof SETTINGS;
 
 /** The frozen settings of one run. Durations carry their unit in the name, as the variables do. */
-export type Config = { readonly [Name in SettingName]: ReturnType<(typeof SETTINGS)[Name]['parse']> };
+export type Config = { readonly [Name in SettingName]: ReturnType<(typeof SETTINGS)[Name]['parse']> } & {
+  /** No setting: the upstream is made up, and so are the keys. */
+  readonly isSimulated?: true;
+};
 
 /** Every setting at its default, whatever environment and files say. */
 export function defaultConfig(): Config {

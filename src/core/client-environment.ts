@@ -1,3 +1,4 @@
+import { anthropicUrl, CLAUDE_DETOURS } from './client-flags.ts';
 import type { KimiModel } from './kimi-model.ts';
 
 /** What a client is told of the proxy. */
@@ -42,12 +43,12 @@ export function programVariables(access: ProxyAccess, model: KimiModel | null, e
   return new Map<string, string | null>([
     ['OPENAI_BASE_URL', access.url],
     ['OPENAI_API_KEY', key],
-    // Anthropic's SDK and Claude Code add /v1/messages themselves.
-    ['ANTHROPIC_BASE_URL', access.url.replace(/\/v1$/, '')],
+    ['ANTHROPIC_BASE_URL', anthropicUrl(access.url)],
     ['ANTHROPIC_API_KEY', key],
     // Claude Code warns when both are set, and would send this one.
     ['ANTHROPIC_AUTH_TOKEN', null],
-    ...openCodeVariables(access.url, key, environment),
+    ...CLAUDE_DETOURS.filter((name) => isSet(environment, name)).map((name): [string, null] => [name, null]),
+    ...openCodeVariables(access.url, key, model, environment),
     ...kimiVariables(access, model, environment),
   ]);
 }
@@ -73,12 +74,28 @@ function modelVariables(model: KimiModel | null, environment: Variables): [strin
   return variables.filter(([variable, value]) => value !== '' && !isSet(environment, variable));
 }
 
-/** OpenCode reads neither family; a config in a variable is its highest layer, so nothing needs to be written. */
-function openCodeVariables(url: string, key: string, environment: Variables): [string, string][] {
+/**
+ * OpenCode reads neither family; a config in a variable is its highest layer, so nothing needs to be written. Its own list of
+ * providers changes, and settings for an id it does not know make it fail: this provider is complete in itself.
+ */
+function openCodeVariables(url: string, key: string, model: KimiModel | null, environment: Variables): [string, string][] {
   if (isSet(environment, 'OPENCODE_CONFIG_CONTENT')) return [];
+  const name = modelName(model, environment);
+  const limit = { context: model?.maxContextSize ?? 262_144, output: 32_768 };
   // Its Anthropic package adds /messages only, so the base keeps its /v1.
-  const provider = { 'kimi-for-coding': { options: { baseURL: url, apiKey: key } } };
-  return [['OPENCODE_CONFIG_CONTENT', JSON.stringify({ provider })]];
+  const kmi = {
+    npm: '@ai-sdk/anthropic',
+    name: 'kmi',
+    options: { baseURL: url, apiKey: key },
+    models: { [name]: { name, limit } },
+  };
+  const config = { provider: { kmi }, model: `kmi/${name}`, small_model: `kmi/${name}` };
+  return [['OPENCODE_CONFIG_CONTENT', JSON.stringify(config)]];
+}
+
+/** The model to name to clients that know none of Kimi's. */
+export function modelName(model: KimiModel | null, environment: Variables): string {
+  return environment.KIMI_MODEL_NAME?.trim() || (model?.name ?? 'kimi-for-coding');
 }
 
 /** A program behind a company proxy must not send its loopback calls there. Both spellings are in use. */

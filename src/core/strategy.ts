@@ -20,3 +20,11 @@ export const AS_SET = 'setting';
 export function strategyInForce(chosen: Strategy | null, setting: Strategy): StrategyInForce {
   return chosen === null ? { strategy: setting, source: 'setting' } : { strategy: chosen, source: 'chosen' };
 }
+
+/** The strategy by which keys take turns now; null while requests stay with the active key. */
+export function rotationInForce(
+  { autoRotate, strategy }: { readonly autoRotate: boolean; readonly strategy: Strategy | null },
+  { autoRotateAllowed, rotateStrategy }: { readonly autoRotateAllowed: boolean; readonly rotateStrategy: Strategy },
+): Strategy | null {
+  return autoRotate && autoRotateAllowed ? strategyInForce(strategy, rotateStrategy).strategy : null;
+}

@@ -1,7 +1,7 @@
 import type { Config } from '../config/settings.ts';
+import { pidAt } from './find.ts';
 import { type DaemonState, judgeDaemon, type Recorded } from './judge.ts';
 import { listensOn } from './listener.ts';
-import { readPidFile } from './pid-file.ts';
 import { probeProxy } from './probe.ts';
 import { alivenessOf, commandLineOf } from './processes.ts';
 import { wasToldToStop } from './stop-mark.ts';
@@ -9,12 +9,12 @@ import { wasToldToStop } from './stop-mark.ts';
 /** A busy proxy may need longer for an answer than a status line can wait. */
 const TIMEOUT_MS = 2_000;
 
-/** Looks at the pid file and at `/healthz` and says where the proxy stands. */
+/** Looks at what the proxy wrote into the state folder and at `/healthz`, and says where the proxy of this address stands. */
 export async function examineDaemon(
   config: Pick<Config, 'stateDir' | 'proxyListen' | 'proxyTlsCert'>,
   { timeoutMs = TIMEOUT_MS } = {},
 ): Promise<DaemonState> {
-  const [probe, pid] = await Promise.all([probeProxy(config, timeoutMs), readPidFile(config.stateDir)]);
+  const [probe, pid] = await Promise.all([probeProxy(config, timeoutMs), pidAt(config)]);
   return judgeDaemon(probe, pid === null ? null : await lookUp(pid, config));
 }
 

@@ -1,7 +1,20 @@
 import type { Config } from '../config/settings.ts';
+import { oneLine } from '../core/one-line.ts';
+import { isMode, type ProxyMode } from '../core/proxy-mode.ts';
 
 /** The keys as the running proxy counts them: `ready` serve, `resting` cool down, `out` are disabled, blocked or empty. */
 export type ProxyKeyCounts = { readonly total: number; readonly ready: number; readonly resting: number; readonly out: number };
+
+/** What a proxy tells whoever asks it, as far as its version does. */
+export type ProxyAbout = {
+  readonly mode: ProxyMode;
+  /** Under its base path, since it started; refused ones included. */
+  readonly requests: number;
+  /** Null: manual. */
+  readonly rotation: string | null;
+  /** Null where other machines can ask. */
+  readonly upstream: string | null;
+};
 
 /** What answers at the address the settings name. */
 export type ProxyProbe =
@@ -11,6 +24,7 @@ export type ProxyProbe =
       readonly version: string;
       readonly uptimeSeconds: number;
       readonly keys: ProxyKeyCounts;
+      readonly about?: ProxyAbout;
     }
   /** Nobody listens there. */
   | { readonly kind: 'nothing' }
@@ -111,14 +125,23 @@ class TimedOut extends Error {}
 /** The answer of our own proxy, or null. */
 function readHealthz(body: string): ProxyProbe | null {
   try {
-    const { name, pid, version, uptime_seconds: uptimeSeconds, keys } = JSON.parse(body) as Record<string, unknown>;
+    const answer = JSON.parse(body) as Record<string, unknown>;
+    const { name, pid, version, uptime_seconds: uptimeSeconds, keys } = answer;
     if (name !== 'kmi' || !isCount(pid) || typeof version !== 'string' || !isCount(uptimeSeconds)) return null;
     const { total, ready, resting, out } = (keys ?? {}) as Record<string, unknown>;
     if (!isCount(total) || !isCount(ready) || !isCount(resting) || !isCount(out)) return null;
-    return { kind: 'running', pid, version, uptimeSeconds, keys: { total, ready, resting, out } };
+    return { kind: 'running', pid, version, uptimeSeconds, keys: { total, ready, resting, out }, ...readAbout(answer) };
   } catch {
     return null;
   }
+}
+
+const ABOUT_MAX_CHARS = 200;
+
+function readAbout({ mode, requests, rotation, upstream }: Record<string, unknown>): { readonly about?: ProxyAbout } {
+  if (!isMode(mode) || !isCount(requests)) return {};
+  const textOrNull = (value: unknown) => (typeof value === 'string' ? oneLine(value, ABOUT_MAX_CHARS) : null);
+  return { about: { mode, requests, rotation: textOrNull(rotation), upstream: textOrNull(upstream) } };
 }
 
 function isCount(value: unknown): value is number {

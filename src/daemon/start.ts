@@ -7,6 +7,7 @@ import { daemonEnvironment } from './environment.ts';
 import { openDaemonOutput, readDaemonOutput } from './output-file.ts';
 import { writePidFile } from './pid-file.ts';
 import { type ProxyKeyCounts, probeProxy } from './probe.ts';
+import { isRecorded } from './record.ts';
 import { removeStopMark } from './stop-mark.ts';
 
 export type StartOptions = {
@@ -54,6 +55,7 @@ export async function startDaemon(
   const outcome = await waitForAnswer(config, child, options);
   if (outcome.kind === 'answers') {
     await writePidFile(config.stateDir, child.pid as number);
+    await untilRecorded(config.stateDir, child.pid as number);
     await removeStopMark(config.stateDir);
     child.unref();
     return { kind: 'started', pid: child.pid as number, keys: outcome.keys };
@@ -80,6 +82,14 @@ async function spawnProxy({ args, cwd, environment, program }: StartOptions, out
   });
   await once(child, 'spawn');
   return child;
+}
+
+/** It answers a moment before it has written down what it is; where it cannot write, it has said so in its log. */
+const RECORD_WAIT_MS = 5_000;
+
+async function untilRecorded(stateDir: string, pid: number): Promise<void> {
+  const until = performance.now() + RECORD_WAIT_MS;
+  while (!(await isRecorded(stateDir, pid)) && performance.now() < until) await sleep(POLL_MS / 5);
 }
 
 type Outcome =

@@ -5,6 +5,7 @@ import { examineDaemon } from './examine.ts';
 import type { DaemonState } from './judge.ts';
 import { removePidFile } from './pid-file.ts';
 import { alivenessOf } from './processes.ts';
+import { removeRecord } from './record.ts';
 import { markStopping, removeStopMark } from './stop-mark.ts';
 
 export type StopOptions = {
@@ -35,7 +36,7 @@ export async function stopDaemon(
   // A second SIGTERM would cut off what the first lets finish.
   if (force || state.kind === 'ours') signal(pid, force ? 'SIGKILL' : 'SIGTERM');
   await waitUntilGone(pid, onWaiting);
-  await Promise.all([removePidFile(stateDir, pid), removeStopMark(stateDir)]);
+  await Promise.all([removePidFile(stateDir, pid), removeRecord(stateDir, pid), removeStopMark(stateDir)]);
   return { kind: 'stopped', pid };
 }
 

@@ -5,9 +5,11 @@ import { type OutgoingProxy, shownProxy } from '../core/outgoing-proxy.ts';
 import type { Strategy } from '../core/strategy.ts';
 import type { Obstacle } from '../files/access.ts';
 import { readCertificate } from './certificate.ts';
+import { type AgentFacts, checkAgents } from './checks-agents.ts';
 import { type ClientFacts, checkClients } from './checks-clients.ts';
 import { checkFiles, type FilesFacts } from './checks-files.ts';
 import { checkKeys, type KeyFacts } from './checks-keys.ts';
+import { checkOtherSettings, type OtherSettings } from './checks-other-settings.ts';
 import { checkProxy, type ListenerFact } from './checks-proxy.ts';
 import { checkRecheck, type RecheckFact } from './checks-recheck.ts';
 import { checkSetup } from './checks-setup.ts';
@@ -45,6 +47,8 @@ export type DoctorInput = {
   readonly listener: ListenerFact;
   readonly paths: { readonly [File in 'state' | 'trace' | 'log' | 'daemonOutput' | 'pid']: string };
   readonly clients: Pick<ClientFacts, 'found' | 'configs'>;
+  readonly agents: AgentFacts;
+  readonly otherSettings: OtherSettings | null;
   /** How the upstream is asked; null: it is not. */
   readonly network: Network | null;
   /** What a recheck of the keys gave, by label; null when none was asked for. */
@@ -79,10 +83,12 @@ export async function examine(input: DoctorInput): Promise<Examination> {
       outgoingProxies: proxies,
       now,
     }),
+    ...checkOtherSettings(input.otherSettings),
     ...checkFiles(files),
     ...checkOutgoingProxies(proxies),
     ...checkUpstreams(calls),
     ...checkClients({ ...input.clients, environment, url, token: config.proxyToken }),
+    ...checkAgents(input.agents),
   ];
   const order = (finding: Finding) => SECTIONS.indexOf(finding.section);
   return {

@@ -24,6 +24,11 @@ export async function* findOnPath(
   }
 }
 
+export async function isOnPath(name: string, options: PathOptions): Promise<boolean> {
+  for await (const _ of findOnPath(name, options)) return true;
+  return false;
+}
+
 function endingsOf(environment: PathOptions['environment']): string[] {
   return (environment.PATHEXT ?? '.COM;.EXE;.BAT;.CMD')
     .toLowerCase()

@@ -5,10 +5,8 @@ import type { AddressInfo } from 'node:net';
 import fastify, { type FastifyInstance } from 'fastify';
 import { isLoopbackHost } from '../config/kinds.ts';
 import type { Config } from '../config/settings.ts';
-import { standingOf } from '../core/standing.ts';
 import type { Clock } from '../core/time.ts';
 import { KmiError, reasonOf } from '../errors.ts';
-import { VERSION } from '../version.ts';
 import { framingGuard, type Guard, hostGuard, tokenGuard } from './access.ts';
 import { affordableConnections, superviseConnections } from './connections.ts';
 import { CrossOrigin } from './cross-origin.ts';
@@ -16,6 +14,7 @@ import { crossSiteGuard } from './cross-site.ts';
 import { FailedTokens, slowGuesses } from './failed-tokens.ts';
 import { createForwarding } from './forwarding.ts';
 import { readHead } from './headers.ts';
+import { addHealthz, type HealthzParts } from './healthz.ts';
 import type { KeyPool } from './key-pool.ts';
 import { LoopGuard, refuseOwnAddress } from './loop-guard.ts';
 import { sendError } from './own-answers.ts';
@@ -39,6 +38,8 @@ export type ProxyParts = {
   readonly environment: ProxyEnvironment;
   /** Null when requests are sent. */
   readonly dryRun: DryRunPort | null;
+  /** The strategy of auto-rotation now; null: manual. */
+  readonly rotation: () => string | null;
 };
 
 export type RunningProxy = {
@@ -75,6 +76,7 @@ export async function startProxy(parts: ProxyParts): Promise<RunningProxy> {
   const crossOrigin = CrossOrigin.of(config);
   const routes = new Routes(config.proxyBasePath);
   let stopping = false;
+  let requests = 0;
 
   const onRequest =
     (app: (request: IncomingMessage, response: ServerResponse) => void) =>
@@ -91,6 +93,7 @@ export async function startProxy(parts: ProxyParts): Promise<RunningProxy> {
           return;
         }
         if (head.wantsWebSocket) throw new KmiError('upgrade_refused', 'The proxy speaks no WebSocket.');
+        requests += 1;
         admit.client(head, request);
         if (head.via !== null) loops.check(head.via);
         forwarding.forward(request, response, head, route);
@@ -122,7 +125,7 @@ export async function startProxy(parts: ProxyParts): Promise<RunningProxy> {
       return server;
     },
   });
-  addRoutes(app, parts);
+  addRoutes(app, config, { ...parts, requests: () => requests });
   await listen(app, config);
 
   const close = async (): Promise<void> => {
@@ -247,18 +250,8 @@ async function listen(app: FastifyInstance, { proxyListen: { host, port } }: Con
   }
 }
 
-function addRoutes(app: FastifyInstance, { config, pool, clock }: ProxyParts): void {
-  const startedAt = performance.now();
-  app.get('/healthz', (_request, reply) => {
-    reply.send({
-      status: 'ok',
-      name: 'kmi',
-      version: VERSION,
-      pid: process.pid,
-      uptime_seconds: Math.floor((performance.now() - startedAt) / 1000),
-      keys: countKeys(pool, clock()),
-    });
-  });
+function addRoutes(app: FastifyInstance, config: Config, parts: HealthzParts): void {
+  addHealthz(app, parts);
   // Bodies sent to paths that take none are not looked at.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
@@ -267,17 +260,6 @@ function addRoutes(app: FastifyInstance, { config, pool, clock }: ProxyParts): v
     const error = new KmiError('not_found', 'There is nothing at this path.', { hint: rightAddress(config, request) });
     sendError(reply.raw, error, { anthropic: asksAnthropic(request.url ?? '') });
   });
-}
-
-function countKeys(pool: KeyPool, now: number): { total: number; ready: number; resting: number; out: number } {
-  const counts = { total: pool.entries.length, ready: 0, resting: 0, out: 0 };
-  for (const entry of pool.entries) {
-    const standing = standingOf(entry, now);
-    if (standing.is === 'ready') counts.ready += 1;
-    else if (entry.state.cooldown !== null && standing.reason === entry.state.cooldown.reason) counts.resting += 1;
-    else counts.out += 1;
-  }
-  return counts;
 }
 
 function urlHost(host: string): string {

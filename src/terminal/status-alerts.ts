@@ -5,6 +5,7 @@ import { isEligible, standingOf } from '../core/standing.ts';
 import { VERSION } from '../version.ts';
 import { listLabels, SHARED_FIX, sharedText } from './account-words.ts';
 import { untilWithClock } from './duration.ts';
+import { counted } from './key-words.ts';
 import { NOT_USED } from './not-used-words.ts';
 import { shortPath } from './shown-path.ts';
 import type { StatusReport } from './status-view.ts';
@@ -22,6 +23,7 @@ const MAX_DETAILS = 5;
 /** What is wrong and what to do about it, the worst first. */
 export function findAlerts(report: StatusReport): Alert[] {
   return [
+    ...elsewhereAlerts(report),
     ...keyAlerts(report),
     ...blockAlerts(report),
     ...baseUrlAlerts(report),
@@ -33,7 +35,16 @@ export function findAlerts(report: StatusReport): Alert[] {
   ];
 }
 
-function keyAlerts({ candidates, config, folderExists, now }: StatusReport): Alert[] {
+/** The proxy that answers was started with another state folder: its keys are not to be denied. */
+function elsewhereAlerts({ probe, isElsewhere, config }: StatusReport): Alert[] {
+  if (isElsewhere !== true || probe.kind !== 'running') return [];
+  const { total, ready } = probe.keys;
+  const text = `The proxy that answers (pid ${probe.pid}) keeps its state in another folder than ${config.stateDir}. It has ${counted(total, 'key')}, ${ready} ready; keys and rotation shown here are not its own.`;
+  return [{ level: 'warn', text, fix: 'Run kmi with the KMI_STATE_DIR that proxy was started with.' }];
+}
+
+function keyAlerts({ candidates, config, folderExists, now, isElsewhere }: StatusReport): Alert[] {
+  if (isElsewhere === true && candidates.length === 0) return [];
   if (candidates.length === 0) {
     const text = folderExists
       ? `There are no keys in ${config.authsDir}.`

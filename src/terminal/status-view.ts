@@ -23,6 +23,10 @@ export type StatusReport = {
   readonly probe: ProxyProbe;
   /** What a client is pointed at. */
   readonly url: string;
+  /** Where the running proxy, and with it this report, has its settings from, when that is not this folder. */
+  readonly foreign?: string | null;
+  /** The proxy that answers keeps its state in another folder, so that keys and rotation shown here are not its own. */
+  readonly isElsewhere?: boolean;
   readonly daemonLog: string;
   /** In the registry's order; without health, because nobody is asked. */
   readonly candidates: readonly Candidate[];
@@ -77,11 +81,12 @@ function hang(first: string, lines: readonly string[], paint: (line: string) => 
   return lines.map((line, n) => `${n === 0 ? first : '  '}${paint(line)}`);
 }
 
-function proxyFields({ probe, url, daemonLog, config }: StatusReport, style: Style): Field[] {
+function proxyFields({ probe, url, foreign, daemonLog, config }: StatusReport, style: Style): Field[] {
   return [
     { name: 'state', value: proxyState(probe, style) },
     { name: 'address', value: { text: url, paint: probe.kind === 'running' ? style.accent : (text) => text } },
     { name: 'upstream', value: config.upstreamBaseUrl },
+    ...(foreign == null ? [] : [{ name: 'settings', value: foreign }]),
     { name: 'log', value: daemonLog },
   ];
 }

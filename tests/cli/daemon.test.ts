@@ -339,15 +339,27 @@ test('a port held by a stranger is explained at the start, in both modes', async
   expect(foreground.stderr).toContain('taken by another program');
 });
 
-test('a proxy whose pid file was deleted is named, with the way to end it by hand', async () => {
+test('a proxy whose files were deleted is named, with the way to end it by hand', async () => {
   const home = await daemonHome();
   await home.addKey({ label: 'ada' });
   const pid = await home.start();
   await rm(join(home.stateDir, 'proxy.pid'));
+  await rm(join(home.stateDir, 'proxies'), { recursive: true });
   const stop = await home.kmi(['proxy-stop', '-y']);
   expect(stop.code).toBe(1);
   expect(stop.stderr).toContain(`\`kill ${pid}\``);
   expect((await home.kmi(['proxy'])).stderr).toContain('no proxy.pid says');
+});
+
+test('a proxy whose pid file was deleted, or names another program, is still known by its record', async () => {
+  const home = await daemonHome();
+  await home.addKey({ label: 'ada' });
+  const pid = await home.start();
+  await writeFile(join(home.stateDir, 'proxy.pid'), `${await bystander()}\n`);
+  expect((await home.kmi(['proxy-stop', '-y'])).stdout).toBe(`The proxy (pid ${pid}) was stopped.\n`);
+  const next = await home.start();
+  await rm(join(home.stateDir, 'proxy.pid'));
+  expect((await home.kmi(['proxy-stop', '-y'])).stdout).toBe(`The proxy (pid ${next}) was stopped.\n`);
 });
 
 test('`proxy-restart` replaces the process, and starts one when none runs', async () => {

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -93,7 +93,7 @@ it('a live proxy that runs already is asked, with its token, and the requests re
   expect(wrong.stdout).toContain('No request reached the choice of a key.');
 });
 
-it('a proxy in another mode than the settings here say is told', async () => {
+it('the mode is that of the proxy that runs, whatever the settings here say', async () => {
   const proxy = await startBinaryProxy({ accounts: ['a'] });
   const { stderr } = await runKmi([...QUICK, '-n', '1'], { env: { ...proxy.home.env, KMI_DRY_RUN: '1' } });
   expect(stderr.match(/^(?:Live|Dry-run|Simulated):.*$/gm)).toEqual(['Live: requests go to the upstream.']);
@@ -152,7 +152,8 @@ it('a key that is put away on the way is named, and the others are judged withou
 it('a key that could serve and gets nothing ends it with 1', async () => {
   const settings = { KMI_AUTO_ROTATE_ALLOWED: '1' };
   const proxy = await startBinaryProxy({ accounts: ['a', 'b'], autoRotate: true, settings });
-  // Here a third key is known that the proxy that runs does not have.
+  // Here a third key is known that the proxy that runs does not have, and it has not written down which it has.
+  await rm(join(proxy.home.stateDir, 'proxies'), { recursive: true });
   const other = await homeWithKeys(['a', 'b', 'idle'], true);
   const env = { ...proxy.home.env, ...settings, KMI_DRY_RUN: '0', KMI_AUTHS_DIR: other.authsDir };
   const { code, stdout } = await runKmi([...QUICK, '-n', '12'], { env });

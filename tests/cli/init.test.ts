@@ -38,16 +38,17 @@ const isRotating = async () => JSON.parse(await text('.kmi/state.json')).auto_ro
 
 describe('in a script', () => {
   it('sets everything up from flags and standard input', async () => {
-    await chmod(home.authsDir, 0o755);
+    await mkdir(join(home.root, '.kmi', '_auths'), { recursive: true });
+    await chmod(join(home.root, '.kmi', '_auths'), 0o755);
     const { code, stdout, stderr } = await init(
       ['--key-stdin', '--label', 'work', '--live', '--auto-rotate', '--yes'],
       `${KEY}\n`,
     );
     expect(code).toBe(0);
-    expect(await text('_auths/work.env')).toBe(`KMI_API_KEY=${KEY}\nKMI_KEY_LABEL=work\n`);
-    expect(await text('.env')).toBe('KMI_DRY_RUN=0\nKMI_AUTO_ROTATE_ALLOWED=1\n');
+    expect(await text('.kmi/_auths/work.env')).toBe(`KMI_API_KEY=${KEY}\nKMI_KEY_LABEL=work\n`);
+    expect(await text('.kmi/.env')).toBe('KMI_DRY_RUN=0\nKMI_AUTO_ROTATE_ALLOWED=1\n');
     expect(await isRotating()).toBe(true);
-    expect([await mode('_auths'), await mode('.kmi'), await mode('_auths/work.env'), await mode('.env')]).toEqual([
+    expect([await mode('.kmi/_auths'), await mode('.kmi'), await mode('.kmi/_auths/work.env'), await mode('.kmi/.env')]).toEqual([
       0o700, 0o700, 0o600, 0o600,
     ]);
     expect(stdout).toMatch(/Next\n {2}start +kmi proxy\n/);
@@ -61,14 +62,14 @@ describe('in a script', () => {
   it('a second run changes nothing', async () => {
     const args = ['--key-stdin', '--label', 'work', '--live', '--auto-rotate', '--yes'];
     await init(args, KEY);
-    const before = await Promise.all(['.env', '_auths/work.env', '.kmi/state.json'].map(text));
+    const before = await Promise.all(['.kmi/.env', '.kmi/_auths/work.env', '.kmi/state.json'].map(text));
     const again = await init(args, KEY);
     expect(again).toMatchObject({ code: 0, stderr: '' });
     expect(again.stdout).toContain('This key is here already: work.');
     expect(again.stdout).not.toContain('Wrote');
     expect(await init(['--yes'])).toMatchObject({ code: 0, stderr: '' });
-    expect(await Promise.all(['.env', '_auths/work.env', '.kmi/state.json'].map(text))).toEqual(before);
-    expect(await readdir(home.authsDir)).toEqual(['work.env']);
+    expect(await Promise.all(['.kmi/.env', '.kmi/_auths/work.env', '.kmi/state.json'].map(text))).toEqual(before);
+    expect(await readdir(join(home.root, '.kmi', '_auths'))).toEqual(['work.env']);
   });
 
   it('what no flag says stays as it is, and what a flag says changes one line', async () => {
@@ -146,7 +147,7 @@ describe('in a script', () => {
     env.KMI_DRY_RUN = '1';
     const { code, stderr } = await init(['--key-stdin', '--live'], KEY);
     expect(code).toBe(0);
-    expect(stderr).toContain('KMI_DRY_RUN is also set in the environment, which goes before .env. Unset it there.');
+    expect(stderr).toContain('KMI_DRY_RUN is also set in the environment, which goes before .kmi/.env. Unset it there.');
   });
 
   it('a file named by KMI_ENV_PATH gets the settings', async () => {
@@ -164,6 +165,49 @@ describe('in a script', () => {
     expect((await init(['--yes'])).stdout).toContain('runs already, and has the keys');
     expect((await init(['--live'])).stdout).toMatch(/start +kmi proxy-restart\n +proxy +runs, still in the old mode/);
     await proxy.stop();
+  });
+});
+
+describe('whose folder', () => {
+  it('with --here the folder gets keys and settings of its own, and that is said', async () => {
+    await init(['--key-stdin', '--label', 'work', '--live', '--yes'], KEY);
+    const project = join(home.root, 'project');
+    await mkdir(project);
+    const run = (args: readonly string[], stdin = '') => runKmi(args, { env, cwd: project, stdin });
+    const { code, stdout } = await run(
+      ['init', '--here', '--key-stdin', '--label', 'mine', '--dry-run', '--auto-rotate', '--yes'],
+      OTHER_KEY,
+    );
+    expect(code).toBe(0);
+    expect(stdout).toContain('These settings count in this folder only, so start kmi here.');
+    expect(await readFile(join(project, '.env'), 'utf8')).toBe('KMI_AUTO_ROTATE_ALLOWED=1\n');
+    expect(await readdir(join(project, '_auths'))).toEqual(['mine.env']);
+    expect(await text('.kmi/.env')).toBe('KMI_DRY_RUN=0\n');
+    const config = await run(['config']);
+    expect(config.stdout).toContain('from this folder');
+    expect(config.stderr.replace(/\s+/g, ' ')).toContain(
+      'The env file is that of this folder: here it counts in place of ~/.kmi/.env. The keys are those of this folder',
+    );
+    expect(JSON.parse((await run(['status', '--json'])).stdout)).toMatchObject({ mode: 'dry-run', active_key: 'mine' });
+    const elsewhere = await runKmi(['status', '--json'], { env, cwd: join(home.root, '.kmi') });
+    expect(JSON.parse(elsewhere.stdout)).toMatchObject({ mode: 'live', active_key: 'work' });
+  });
+
+  it('`keys add --here` says what the folder loses by it; KMI_AUTHS_DIR excludes it', async () => {
+    await init(['--key-stdin', '--label', 'work', '--live', '--yes'], KEY);
+    const cwd = join(home.root, 'project');
+    await mkdir(cwd);
+    const there = await runKmi(['keys', 'add', 'second', '--no-test'], { env, cwd, stdin: 'sk-kimi-second-0123456789' });
+    expect(there.stdout).toMatch(/Added second \(~?.*\.kmi\/_auths\/second\.env\)/);
+    const here = await runKmi(['keys', 'add', 'mine', '--here'], { env, cwd, stdin: OTHER_KEY });
+    expect(here.stdout).toContain('Added mine (_auths/mine.env)');
+    expect(here.stderr).toContain('in this folder kmi now uses the keys of _auths only, not those of');
+    const refused = await runKmi(['keys', 'add', 'x', '--here'], {
+      env: { ...env, KMI_AUTHS_DIR: home.authsDir },
+      cwd,
+      stdin: KEY,
+    });
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('KMI_AUTHS_DIR names')]);
   });
 });
 
@@ -190,11 +234,11 @@ describe('in a terminal', () => {
     await terminal.type('bad label');
     await see(/A label is made of(.|\n)*Label for it \[main\]: *$/m);
     await terminal.press('w', 'o', 'r', 'x', 'BSpace', 'k', 'Enter');
-    await see(/Label for it \[main\]: work\n+Wrote work to _auths\/work\.env\.(.|\n)*Go live: .*\[Y\/n\]/);
+    await see(/Label for it \[main\]: work\n+Wrote work to \.kmi\/_auths\/work\.env\.(.|\n)*Go live: .*\[Y\/n\]/);
     await terminal.type('q');
     await see(/Please answer y or n\./);
     await terminal.press('Enter');
-    await see(/Wrote KMI_DRY_RUN=0 to \.env\.(.|\n)*no resale(.|\n)*Turn auto-rotation on\? \[y\/N\]/);
+    await see(/Wrote KMI_DRY_RUN=0 to \.kmi\/\.env\.(.|\n)*no resale(.|\n)*Turn auto-rotation on\? \[y\/N\]/);
     await terminal.type('y');
     await see(
       /sticky is best: the prompt cache(.|\n)*a\s+cached input token costs a tenth(.|\n)* sticky +a session stays(.|\n)*Strategy \[sticky\]: *$/m,
@@ -207,8 +251,8 @@ describe('in a terminal', () => {
       expect(screen).not.toContain('0123456789');
       expect(Math.max(...screen.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
     }
-    expect(await text('_auths/work.env')).toContain(`KMI_API_KEY=${KEY}\n`);
-    expect(await text('.env')).toBe('KMI_DRY_RUN=0\nKMI_AUTO_ROTATE_ALLOWED=1\n');
+    expect(await text('.kmi/_auths/work.env')).toContain(`KMI_API_KEY=${KEY}\n`);
+    expect(await text('.kmi/.env')).toBe('KMI_DRY_RUN=0\nKMI_AUTO_ROTATE_ALLOWED=1\n');
     expect(JSON.parse(await text('.kmi/state.json'))).toMatchObject({ auto_rotate: true, rotation_strategy: 'sticky' });
     await terminal.type('clear; stty -a');
     expect(await terminal.waitFor(/echo/)).toMatch(/ echo /);

@@ -17,14 +17,16 @@ let env: Record<string, string>;
 beforeAll(async () => {
   home = await temporaryHome();
   await home.addKey({ label: 'a' });
-  const proxy = await startKmi(['proxy', '--foreground'], { env: home.env, cwd: home.root });
-  await proxy.waitForOutput(/serves/);
+  // Live, so that nothing is said about the mode; nobody asks the upstream anything.
+  const live = { ...home.env, KMI_DRY_RUN: '0', KMI_UPSTREAM_BASE_URL: 'http://127.0.0.1:9/v1' };
+  const proxy = await startKmi(['proxy', '--foreground'], { env: live, cwd: home.root });
+  await proxy.waitForOutput(/Point a client/);
 });
 
 beforeEach(async () => {
   bin = await mkdtemp(join(home.root, 'bin-'));
   // A home of each test's own: its Kimi configs decide which model is named.
-  env = { ...home.env, HOME: bin, KMI_DRY_RUN: '0', PATH: pathOf(bin) };
+  env = { ...home.env, HOME: bin, PATH: pathOf(bin) };
 });
 
 const kimi = () => join(bin, 'kimi');
@@ -214,7 +216,7 @@ describe('which kimi', () => {
 describe('which proxy', () => {
   it('without one the client is not started, but still asked for its version', async () => {
     const standIn = await writeStandIn(kimi(), { does: `console.log('2.1.0');` });
-    const without = { ...env, KMI_PROXY_LISTEN: `127.0.0.1:${await freePort()}` };
+    const without = { ...env, KMI_STATE_DIR: join(bin, 'state'), KMI_PROXY_LISTEN: `127.0.0.1:${await freePort()}` };
     const { code, stdout, stderr } = await runKmi(['kimi', '-p', 'x'], { env: without });
     expect([code, stdout]).toEqual([1, '']);
     expect(stderr).toMatch(
@@ -224,9 +226,23 @@ describe('which proxy', () => {
     expect(await runKmi(['kimi', '--version'], { env: without })).toMatchObject({ code: 0, stdout: '2.1.0\n', stderr: '' });
   });
 
-  it('in dry-run one line on standard error says so', async () => {
+  it('one in dry-run is called so, whatever this shell says', async () => {
+    const dry = await temporaryHome();
+    await dry.addKey({ label: 'a' });
+    const proxy = await startKmi(['proxy', '--foreground'], { env: dry.env, cwd: dry.root });
+    await proxy.waitForOutput(/Point a client/);
     await writeStandIn(kimi(), { does: `console.log('answer');` });
-    const { stdout, stderr } = await runKmi(['kimi', '-p', 'x'], { env: { ...env, KMI_DRY_RUN: '1' } });
+    const { stdout, stderr } = await runKmi(['kimi', '-p', 'x'], { env: { ...env, ...dry.env } });
     expect([stdout, stderr]).toEqual(['answer\n', 'kmi: dry-run: answers are simulated. Set KMI_DRY_RUN=0 for live traffic.\n']);
+    const wantsLive = await runKmi(['kimi', '-p', 'x'], { env: { ...env, ...dry.env, KMI_DRY_RUN: '0' } });
+    expect(wantsLive.stderr).toBe('kmi: dry-run: answers are simulated. `kmi proxy-restart` applies KMI_DRY_RUN=0.\n');
+  });
+
+  it('a live one is not called simulated by a shell that is in dry-run', async () => {
+    await writeStandIn(kimi(), { does: `console.log('answer');` });
+    expect(await runKmi(['kimi', '-p', 'x'], { env: { ...env, KMI_DRY_RUN: '1' } })).toMatchObject({
+      stdout: 'answer\n',
+      stderr: '',
+    });
   });
 });

@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, expect, it } from 'vitest';
+import { startSimulator } from '../../src/simulator/simulator.ts';
 import { cleanUp } from '../support/cleanup.ts';
 import { type TemporaryHome, temporaryHome } from '../support/home.ts';
 import { runKmi, startKmi } from '../support/spawn.ts';
@@ -14,14 +15,18 @@ let env: Record<string, string>;
 
 beforeAll(async () => {
   home = await temporaryHome();
-  await home.addKey({ label: 'a' });
-  const proxy = await startKmi(['proxy', '--foreground'], { env: home.env, cwd: home.root });
-  await proxy.waitForOutput(/serves/);
+  const { key } = await home.addKey({ label: 'a' });
+  // Live, so that nothing is said about the mode.
+  const simulator = await startSimulator({ accounts: [{ name: 'a', keys: [key] }] });
+  cleanUp(() => simulator.close());
+  const live = { ...home.env, KMI_DRY_RUN: '0', KMI_UPSTREAM_BASE_URL: simulator.baseUrl };
+  const proxy = await startKmi(['proxy', '--foreground'], { env: live, cwd: home.root });
+  await proxy.waitForOutput(/Point a client/);
 });
 
 beforeEach(async () => {
   bin = await mkdtemp(join(home.root, 'bin-'));
-  env = { ...home.env, HOME: bin, KMI_DRY_RUN: '0', PATH: pathOf(bin) };
+  env = { ...home.env, HOME: bin, PATH: pathOf(bin) };
 });
 
 it('a program gets the variables of every protocol, and its options are its own', async () => {
@@ -106,6 +111,8 @@ it('a stranger at the address of the proxy is not taken for it', async () => {
   cleanUp(async () => void stranger.close());
   await new Promise((resolve) => stranger.once('listening', resolve));
   const listen = `127.0.0.1:${(stranger.address() as AddressInfo).port}`;
-  const finished = await runKmi(['run', 'true'], { env: { ...env, KMI_PROXY_LISTEN: listen } });
+  const finished = await runKmi(['run', 'true'], {
+    env: { ...env, KMI_STATE_DIR: join(bin, 'state'), KMI_PROXY_LISTEN: listen },
+  });
   expect(finished).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('Another program answers at') });
 });

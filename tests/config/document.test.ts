@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse as parseDotenv } from 'dotenv';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { describeConfig, renderEnvExample, renderSettingsTable } from '../../src/config/document.ts';
 import { type Environment, loadConfig } from '../../src/config/load.ts';
 import { SETTINGS } from '../../src/config/settings.ts';
@@ -48,8 +48,12 @@ describe('kmi config', () => {
   let folder: string;
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'kmi-document-'));
+    vi.stubEnv('HOME', join(folder, 'home'));
   });
-  afterEach(() => rmSync(folder, { recursive: true }));
+  afterEach(() => {
+    vi.unstubAllEnvs();
+    rmSync(folder, { recursive: true });
+  });
 
   function entries(environment: Environment = {}) {
     return new Map(describeConfig(loadConfig(environment, folder)).map((entry) => [entry.variable, entry]));
@@ -71,7 +75,7 @@ describe('kmi config', () => {
     expect(value('KMI_PROXY_LISTEN')).toBe('[::1]:80');
     expect(value('KMI_UPSTREAM_ALLOWLIST')).toBe('*.kimi.com,api.kimi.com');
     expect([value('KMI_DRY_RUN'), value('KMI_PLAIN'), value('KMI_PROXY_MAX_RPS')]).toEqual(['0', '1', '7']);
-    expect(value('KMI_AUTHS_DIR')).toBe(join(folder, '_auths'));
+    expect(value('KMI_AUTHS_DIR')).toBe(join(folder, 'home', '.kmi', '_auths'));
     expect(value('KMI_PROXY_TLS_CERT')).toBe('');
     expect(entries().get('KMI_PROXY_LISTEN')?.value).toBe('127.0.0.1:54123');
   });

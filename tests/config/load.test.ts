@@ -1,6 +1,6 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Environment, loadConfig } from '../../src/config/load.ts';
 import { SETTINGS } from '../../src/config/settings.ts';
@@ -10,6 +10,7 @@ let folder: string;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'kmi-config-'));
+  vi.stubEnv('HOME', join(folder, 'home'));
 });
 
 afterEach(() => {
@@ -143,11 +144,20 @@ describe('an env file that cannot be read', () => {
     expect(error.hint).toContain('KMI_ENV_PATH');
   });
 
-  it('stops with the reason when it is the .env of the working folder', () => {
+  it('stops with the reason when it is the .env of the working folder or of the home', () => {
+    for (const path of [join(folder, '.env'), join(folder, 'home', '.kmi', '.env')]) {
+      mkdirSync(dirname(path), { recursive: true });
+      symlinkSync(path, path);
+      const error = failure({});
+      expect(error.message).toBe(`The env file ${path} cannot be read (ELOOP).`);
+      expect(error.hint).not.toContain('KMI_ENV_PATH');
+      rmSync(path);
+    }
+  });
+
+  it('is none when a folder has its name, as that of a Python environment', () => {
     mkdirSync(join(folder, '.env'));
-    const error = failure({});
-    expect(error.message).toBe(`The env file ${join(folder, '.env')} cannot be read (EISDIR).`);
-    expect(error.hint).not.toContain('KMI_ENV_PATH');
+    expect(load().envFile).toBeNull();
   });
 });
 
@@ -176,29 +186,5 @@ describe('NO_COLOR', () => {
   });
   it('means nothing when empty', () => {
     expect(load({ NO_COLOR: '' }).config.noColor).toBe(false);
-  });
-});
-
-describe('the auths folder', () => {
-  const local = () => join(folder, '_auths');
-  const shared = () => join(folder, 'home', '.kimi', '_auths');
-  beforeEach(() => {
-    vi.stubEnv('HOME', join(folder, 'home'));
-    expect(homedir()).toBe(join(folder, 'home'));
-  });
-
-  it('is _auths in the working folder', () => {
-    expect(load().config.authsDir).toBe(local());
-  });
-
-  it('is ~/.kimi/_auths when only that exists', () => {
-    mkdirSync(shared(), { recursive: true });
-    expect(load().config.authsDir).toBe(shared());
-    mkdirSync(local());
-    expect(load().config.authsDir).toBe(local());
-  });
-
-  it('is what KMI_AUTHS_DIR says', () => {
-    expect(load({ KMI_AUTHS_DIR: '~/keys' }).config.authsDir).toBe(join(folder, 'home', 'keys'));
   });
 });

@@ -45,8 +45,18 @@ describe('the variables', () => {
 
   it('OpenCode is given a config in a variable, unless it has one', () => {
     const config = programVariables(ACCESS, null, {}).get('OPENCODE_CONFIG_CONTENT');
+    // Its Anthropic package adds /messages only, and an id of its own list may be gone tomorrow.
     expect(JSON.parse(config ?? '')).toEqual({
-      provider: { 'kimi-for-coding': { options: { baseURL: ACCESS.url, apiKey: 'kmi' } } },
+      provider: {
+        kmi: {
+          npm: '@ai-sdk/anthropic',
+          name: 'kmi',
+          options: { baseURL: ACCESS.url, apiKey: 'kmi' },
+          models: { 'kimi-for-coding': { name: 'kimi-for-coding', limit: { context: 262_144, output: 32_768 } } },
+        },
+      },
+      model: 'kmi/kimi-for-coding',
+      small_model: 'kmi/kimi-for-coding',
     });
     expect(programVariables(ACCESS, null, { OPENCODE_CONFIG_CONTENT: '{}' }).has('OPENCODE_CONFIG_CONTENT')).toBe(false);
   });

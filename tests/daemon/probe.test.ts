@@ -43,6 +43,17 @@ test('our proxy is known by its answer', async () => {
   expect(asked).toEqual(['/healthz', undefined]);
 });
 
+test('what it tells of itself is taken along, on one line; half of it counts as nothing', async () => {
+  const told = { mode: 'live', requests: 7, rotation: 'sticky', upstream: 'https://a.example/\nv1' };
+  const port = await answering((_request, response) => void response.end(JSON.stringify({ ...OURS, ...told })));
+  const about = { mode: 'live', requests: 7, rotation: 'sticky', upstream: 'https://a.example/ v1' };
+  expect(await probeProxy(target(port))).toMatchObject({ kind: 'running', about });
+  for (const wrong of [{ mode: 'fast' }, { requests: -1 }]) {
+    const other = await answering((_request, response) => void response.end(JSON.stringify({ ...OURS, ...told, ...wrong })));
+    expect(await probeProxy(target(other))).not.toHaveProperty('about');
+  }
+});
+
 test('a port nobody holds is nothing', async () => {
   expect(await probeProxy(target(await freePort()))).toEqual({ kind: 'nothing' });
 });

@@ -16,6 +16,10 @@ describe('/healthz', () => {
       version: VERSION,
       pid: proxy.kmi.child.pid,
       uptime_seconds: expect.any(Number),
+      mode: 'live',
+      rotation: null,
+      upstream: expect.stringMatching(/^http:\/\/127\.0\.0\.1:/),
+      requests: 0,
       keys: { total: 3, ready: 3, resting: 0, out: 0 },
     });
     for (const secret of ['the-token', keyOf('a'), 'sk-']) expect(answer.text).not.toContain(secret);
@@ -29,6 +33,22 @@ describe('/healthz', () => {
     proxy.simulator.account('c').fail('internal');
     expect((await proxy.chat()).status).toBe(200);
     expect(JSON.parse((await healthz(proxy)).text).keys).toEqual({ total: 4, ready: 1, resting: 2, out: 1 });
+  });
+
+  it('counts what came under the base path, refused requests too, and names the rotation', async () => {
+    const proxy = await startTestProxy({ accounts: ['a', 'b'], autoRotate: true, settings: { KMI_PROXY_TOKEN: 'the-token' } });
+    expect((await proxy.chat()).status).toBe(401);
+    expect((await proxy.chat({}, { headers: { 'x-api-key': 'the-token' } })).status).toBe(200);
+    await send(`http://127.0.0.1:${proxy.port}/elsewhere`, { method: 'GET' });
+    expect(JSON.parse((await healthz(proxy)).text)).toMatchObject({ requests: 2, rotation: 'round-robin' });
+  });
+
+  it.each([
+    ['other machines can ask', { KMI_PROXY_LISTEN: '0.0.0.0:0', KMI_PROXY_ALLOW_REMOTE: '1', KMI_PROXY_REQUIRE_TLS: '0' }],
+    ['a server in front brings others here', { KMI_PROXY_TLS_TERMINATED: '1' }],
+  ])('does not name the upstream where %s', async (_, settings) => {
+    const proxy = await startTestProxy({ settings: { KMI_PROXY_TOKEN: 'the-token', ...settings } });
+    expect(JSON.parse((await healthz(proxy)).text)).not.toHaveProperty('upstream');
   });
 
   it('answers HEAD, and nothing but GET and HEAD', async () => {

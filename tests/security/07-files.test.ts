@@ -71,7 +71,7 @@ describe('files and folders', () => {
       expect([
         await modeOf(home.authsDir),
         await modeOf(join(home.authsDir, 'main.env')),
-        await modeOf(join(home.root, '.env')),
+        await modeOf(join(home.stateDir, '.env')),
       ]).toEqual(['700', '600', '600']);
     },
   );
@@ -193,7 +193,9 @@ describe.skipIf(!canActAsOthers)('in a folder that users share', () => {
     await plant(join(shared, '.env'), victim);
     expect((await run(['proxy'], { KMI_STATE_DIR: state, KMI_PROXY_LISTEN: '127.0.0.1:1' })).code).toBe(1);
     await run(['rotate', 'auto'], { KMI_STATE_DIR: state, KMI_AUTO_ROTATE_ALLOWED: '1', KMI_AUTO_ROTATE_E2E: '0' });
-    expect(await run(['init', '--live', '--yes'], { KMI_STATE_DIR: state, PWD: shared })).toMatchObject({ code: 2 });
+    expect(
+      await run(['init', '--live', '--yes'], { KMI_STATE_DIR: state, KMI_ENV_PATH: join(shared, '.env'), PWD: shared }),
+    ).toMatchObject({ code: 2 });
     expect(await readFile(victim, 'utf8')).toBe(VICTIM);
     await rm(join(state, 'logs', 'kmi.log'));
     await writeFile(join(state, 'logs', 'kmi.log'), '', { mode: 0o666 });

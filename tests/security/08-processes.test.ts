@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -142,7 +142,8 @@ describe('only our own proxy is ever signalled', () => {
       cleanUp(async () => void (await stop(each, '-f')));
       pids.push(Number(await readFile(join(each.stateDir, 'proxy.pid'), 'utf8')));
     }
-    // The pid file of one, the port of the other.
+    // The pid file of one, the port of the other, and no record that tells better.
+    await rm(join(home.stateDir, 'proxies'), { recursive: true });
     await writeFile(join(home.stateDir, 'proxy.pid'), `${pids[1]}\n`);
     expect((await stop(home, '-f')).code).toBe(1);
     expect(await Promise.all(pids.map(alivenessOf))).toEqual(['alive', 'alive']);

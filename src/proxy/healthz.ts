@@ -1,0 +1,53 @@
+import type { FastifyInstance } from 'fastify';
+import { isLoopbackHost } from '../config/kinds.ts';
+import type { Config } from '../config/settings.ts';
+import { modeOf } from '../core/proxy-mode.ts';
+import { standingOf } from '../core/standing.ts';
+import type { Clock } from '../core/time.ts';
+import { VERSION } from '../version.ts';
+import type { KeyPool } from './key-pool.ts';
+
+export type HealthzParts = {
+  readonly config: Config;
+  readonly pool: KeyPool;
+  readonly clock: Clock;
+  /** The strategy of auto-rotation now; null: manual. */
+  readonly rotation: () => string | null;
+  /** Requests under the base path so far. */
+  readonly requests: () => number;
+};
+
+/**
+ * `GET /healthz`: how a command, a script or a monitor proves that the listener is a kmi proxy, and learns what it does. No
+ * token is asked for, so it holds no secret, no label and no path; and the upstream, which may be a host of somebody's own,
+ * only where no other machine can ask.
+ */
+export function addHealthz(app: FastifyInstance, { config, pool, clock, rotation, requests }: HealthzParts): void {
+  const startedAt = performance.now();
+  const isPrivate = isLoopbackHost(config.proxyListen.host) && !config.proxyTlsTerminated;
+  app.get('/healthz', (_request, reply) => {
+    reply.send({
+      status: 'ok',
+      name: 'kmi',
+      version: VERSION,
+      pid: process.pid,
+      uptime_seconds: Math.floor((performance.now() - startedAt) / 1000),
+      mode: modeOf(config),
+      rotation: rotation(),
+      ...(isPrivate ? { upstream: config.upstreamBaseUrl } : {}),
+      requests: requests(),
+      keys: countKeys(pool, clock()),
+    });
+  });
+}
+
+function countKeys(pool: KeyPool, now: number): { total: number; ready: number; resting: number; out: number } {
+  const counts = { total: pool.entries.length, ready: 0, resting: 0, out: 0 };
+  for (const entry of pool.entries) {
+    const standing = standingOf(entry, now);
+    if (standing.is === 'ready') counts.ready += 1;
+    else if (entry.state.cooldown !== null && standing.reason === entry.state.cooldown.reason) counts.resting += 1;
+    else counts.out += 1;
+  }
+  return counts;
+}
