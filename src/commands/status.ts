@@ -9,6 +9,7 @@ import { renderStatus, type StatusReport } from '../terminal/status-view.ts';
 import { accountsToJson } from './accounts-json.ts';
 import { activeIndexOf } from './active-key.ts';
 import type { Command } from './context.ts';
+import { labelOfNext } from './next-key.ts';
 
 type Options = { readonly json?: boolean };
 
@@ -17,10 +18,12 @@ export const run: Command<Options> = async ({ config, environment, out, err, sty
   const probing = probeProxy(config);
   const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
   try {
+    const probe = await probing;
     const report: StatusReport = {
       config,
       now: app.clock(),
-      probe: await probing,
+      probe,
+      next: await labelOfNext(app, probe),
       url: proxyUrl(config),
       daemonLog: join(config.stateDir, 'logs', 'proxy.out'),
       candidates: candidatesOf(app),
@@ -37,8 +40,8 @@ export const run: Command<Options> = async ({ config, environment, out, err, sty
   }
 };
 
-/** kmi-manager.md section 9, with the accounts, the strategy and the skipped auth files added. A key counts under one heading only. */
-function toJson({ config, now, probe, url, daemonLog, candidates, activeIndex, state, skipped }: StatusReport) {
+/** The port's fields, with the accounts, the strategy, the next key and the skipped auth files added. A key counts under one heading only. */
+function toJson({ config, now, probe, next, url, daemonLog, candidates, activeIndex, state, skipped }: StatusReport) {
   const disabled = candidates.filter(({ key }) => key.disabled);
   const { strategy, source } = strategyInForce(state.strategy, config.rotateStrategy);
   const enabled = candidates.filter(({ key }) => !key.disabled);
@@ -66,6 +69,7 @@ function toJson({ config, now, probe, url, daemonLog, candidates, activeIndex, s
       auto_rotate: state.autoRotate,
       strategy,
       strategy_source: source,
+      next,
       session_moves: state.sessionMoves.count,
       session_move_tokens: state.sessionMoves.tokens,
     },

@@ -11,6 +11,8 @@ export type ProxyProbe =
       readonly version: string;
       readonly uptimeSeconds: number;
       readonly keys: ProxyKeyCounts;
+      /** Hash of the key that serves next; null when none can. Absent: it is a proxy of an older version. */
+      readonly nextKeyHash?: string | null;
     }
   /** Nobody listens there. */
   | { readonly kind: 'nothing' }
@@ -111,11 +113,19 @@ class TimedOut extends Error {}
 /** The answer of our own proxy, or null. */
 function readHealthz(body: string): ProxyProbe | null {
   try {
-    const { name, pid, version, uptime_seconds: uptimeSeconds, keys } = JSON.parse(body) as Record<string, unknown>;
+    const {
+      name,
+      pid,
+      version,
+      uptime_seconds: uptimeSeconds,
+      keys,
+      next_key_hash: next,
+    } = JSON.parse(body) as Record<string, unknown>;
     if (name !== 'kmi' || !isCount(pid) || typeof version !== 'string' || !isCount(uptimeSeconds)) return null;
     const { total, ready, resting, out } = (keys ?? {}) as Record<string, unknown>;
     if (!isCount(total) || !isCount(ready) || !isCount(resting) || !isCount(out)) return null;
-    return { kind: 'running', pid, version, uptimeSeconds, keys: { total, ready, resting, out } };
+    const nextKeyHash = next === null || (typeof next === 'string' && /^[0-9a-f]{12}$/.test(next)) ? { nextKeyHash: next } : {};
+    return { kind: 'running', pid, version, uptimeSeconds, keys: { total, ready, resting, out }, ...nextKeyHash };
   } catch {
     return null;
   }

@@ -222,8 +222,8 @@ class Exchange implements FailoverRequest, Leftover {
           }),
     );
     if (entry === null) return;
-    const { ledger, log } = this.#line;
-    ledger.brokeOff(entry.key.label);
+    const { ledger, log, clock } = this.#line;
+    ledger.brokeOff(entry.key.label, clock());
     log.warn('An answer broke off in the middle.', {
       key_label: entry.key.label,
       reason: silent ? 'silence' : 'connection lost',

@@ -244,6 +244,8 @@ function addRoutes(app: FastifyInstance, { pool, clock }: ProxyParts): void {
       pid: process.pid,
       uptime_seconds: Math.floor((performance.now() - startedAt) / 1000),
       keys: countKeys(pool, clock()),
+      // Anybody may ask here, so no label.
+      next_key_hash: pool.next()?.hash ?? null,
     });
   });
   // Bodies sent to paths that take none are not looked at.
@@ -260,7 +262,7 @@ function countKeys(pool: KeyPool, now: number): { total: number; ready: number; 
   for (const entry of pool.entries) {
     const standing = standingOf(entry, now);
     if (standing.is === 'ready') counts.ready += 1;
-    else if (entry.state.cooldown !== null && standing.reason === entry.state.cooldown.reason) counts.resting += 1;
+    else if (standing.reason === 'probing' || standing.reason === entry.state.cooldown?.reason) counts.resting += 1;
     else counts.out += 1;
   }
   return counts;

@@ -17,6 +17,7 @@ describe('/healthz', () => {
       pid: proxy.kmi.child.pid,
       uptime_seconds: expect.any(Number),
       keys: { total: 3, ready: 3, resting: 0, out: 0 },
+      next_key_hash: expect.stringMatching(/^[0-9a-f]{12}$/),
     });
     for (const secret of ['the-token', keyOf('a'), 'sk-']) expect(answer.text).not.toContain(secret);
     expect(proxy.calls()).toHaveLength(0);
