@@ -255,7 +255,8 @@ export class KeyPool {
     const entry = this.#members.byLabel.get(label);
     if (entry === undefined) return;
     this.#members.setHealth(entry, health);
-    this.#putAway.endEarly(entry, health);
+    // In dry-run every reading is full, and made up.
+    if (!this.#options.config.dryRun) this.#putAway.endEarly(entry, health);
     this.changed();
   }
 
