@@ -82,7 +82,6 @@ export class SimPool {
   #pick(session: number, now: number, tried: ReadonlySet<SimCandidate>): Picked | null {
     const options: PickOptions<SimCandidate> = {
       now,
-      includeWarn: false,
       requireUsage: false,
       failOpen: true,
       tried,
@@ -112,7 +111,7 @@ export class SimPool {
     const penalty = penaltyFor('quota', {
       now,
       retryAfterMs: null,
-      quotaReturnsAt: quotaReturnsAt(usage),
+      quotaReturnsAt: quotaReturnsAt(candidate.health),
       strikes: 0,
       settings: PENALTIES,
     });

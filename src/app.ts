@@ -6,6 +6,7 @@ import type { KeyHealth } from './core/health.ts';
 import type { Key } from './core/key.ts';
 import { activeCooldown } from './core/key-state.ts';
 import { modeOf } from './core/proxy-mode.ts';
+import { quotaProven } from './core/quota-return.ts';
 import { SecretSet } from './core/secret-set.ts';
 import type { Candidate } from './core/standing.ts';
 import { rotationInForce } from './core/strategy.ts';
@@ -100,7 +101,7 @@ export function candidatesOf(app: App, health: ReadonlyMap<string, KeyHealth> = 
   return app.registry.keys.map((key) => ({ key, state: app.store.keyState(key.label), health: health.get(key.label) ?? null }));
 }
 
-/** Asks `/usages` of the keys, side by side; in dry-run everything is full and nothing is asked. */
+/** Asks `/usages` of the keys, side by side, and writes down who has quota; in dry-run everything is full and nobody is asked. */
 export async function fetchHealth(
   app: App,
   {
@@ -115,11 +116,13 @@ export async function fetchHealth(
   const { Upstreams } = await import('./proxy/upstreams.ts');
   const upstreams = new Upstreams(app.config, app.environment);
   try {
-    return await fetchAllHealth(keys, {
+    const health = await fetchAllHealth(keys, {
       fetch: (key) => fetchUsage(key, { now: app.clock, dispatcher: (origin) => upstreams.for(origin) }),
       now: app.clock,
       ...(onResult === undefined ? {} : { onResult }),
     });
+    app.ledger.quotaSeen(quotaProven(health, keys, app.registry.keys, app.store));
+    return health;
   } finally {
     await upstreams.destroy();
   }
@@ -184,10 +187,9 @@ export async function serve(app: App): Promise<ServingApp> {
   });
   await affinityFiles.sync();
   let keys = app.registry.keys;
-  const { onTrace } = app.overrides;
   const record = (event: TraceEvent) => {
     trace.record(event);
-    onTrace?.(event);
+    app.overrides.onTrace?.(event);
   };
   const usage = new UsageLedger({ stateDir: config.stateDir, zone: config.timezone, clock, lock: withFileLock, log });
   const rotation = () => rotationInForce(store.state, config);
@@ -210,8 +212,7 @@ export async function serve(app: App): Promise<ServingApp> {
       pool.setHealth(key.label, monitor.health.get(key.label) ?? health);
       if (health.error !== null) return;
       // While a key rests, a reading proves nothing: the upstream refused the key's work and answered this all the same.
-      const isResting = activeCooldown(store.keyState(key.label), clock()) !== null;
-      if (!config.dryRun && !isResting) ledger.usageAnswered(key.label);
+      if (!config.dryRun && activeCooldown(store.keyState(key.label), clock()) === null) ledger.usageAnswered(key.label);
       ledger.healthRefreshed(health.fetchedAt);
     },
     onRecheck(key, answered) {

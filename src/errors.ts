@@ -14,6 +14,16 @@ export const ERRORS = {
   key_not_added: { http: 400, exit: 1, hint: 'Nothing was written. See `kmi keys list` for what is there.' },
   auth_file_unchanged: { http: 500, exit: 1, hint: 'Change the file by hand; a running proxy follows within a second.' },
   no_eligible_key: { http: 503, exit: 1, hint: 'See `kmi status` for what each key waits for, `kmi doctor` for what to do.' },
+  key_refused: {
+    http: 403,
+    exit: 1,
+    hint: "The client's own key or login is not meant: see `kmi keys test` on the machine of the proxy.",
+  },
+  account_refused: {
+    http: 503,
+    exit: 1,
+    hint: "The client's own key or login is not meant: see `kmi keys test` on the machine of the proxy.",
+  },
   rotation_not_allowed: { http: 403, exit: 1, hint: "Read the provider's terms, then set KMI_AUTO_ROTATE_ALLOWED=1 in .env." },
   port_in_use: { http: 500, exit: 1, hint: 'Stop the program that holds the port, or set KMI_PROXY_LISTEN to a free one.' },
   unsafe_bind: { http: 500, exit: 1, hint: 'Bind to 127.0.0.1, or see "Remote use" in the README.' },

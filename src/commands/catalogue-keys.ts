@@ -139,7 +139,7 @@ The key is tested with one call of /usages, also in dry-run, and refused when th
     name: 'keys test',
     args: '[label...]',
     summary: 'ask the upstream about keys, one real call each',
-    details: `Calls /usages, also in dry-run and also for disabled keys, and says what came back. Nothing is changed: \`kmi doctor --recheck-keys\` also frees blocked keys that answer.
+    details: `Calls /usages, also in dry-run and also for disabled keys, and says what came back. A key that rests for a quota it has again is free; \`kmi doctor --recheck-keys\` also frees blocked keys that answer.
 
 /usages proves that the upstream knows the key. Whether a client may chat with it depends on the client too, and shows with its first request.`,
     examples: ['kmi keys test', 'kmi keys test work', 'kmi keys test --json'],

@@ -1,6 +1,7 @@
 import { fetchAccountId } from '../accounts/fetch-account.ts';
 import { type App, fetchHealth } from '../app.ts';
-import { activeBlock } from '../core/key-state.ts';
+import type { Key } from '../core/key.ts';
+import { activeBlock, activeCooldown } from '../core/key-state.ts';
 import type { RecheckFact } from '../doctor/checks-recheck.ts';
 import type { Get } from '../doctor/reach.ts';
 import { createGate } from '../health/gate.ts';
@@ -11,16 +12,21 @@ import { startProgress } from '../terminal/progress.ts';
 export type Recheck = {
   readonly rechecked: ReadonlyMap<string, RecheckFact>;
   readonly accounts: ReadonlyMap<string, string>;
-  /** Labels of keys that were blocked, answered, and are free now. */
+  /** Labels of keys that were blocked or used up, answered, and are free now. */
   readonly freed: readonly string[];
 };
 
-/** Asks `/usages` and `/me` of every key that is not disabled, in dry-run too, and frees the blocked ones that answer. */
+/**
+ * Asks `/usages` and `/me` of every key that is not disabled, in dry-run too. Frees the blocked ones that answer, and those that
+ * rest for a quota which they have again.
+ */
 export async function recheckKeys(app: App, get: Get): Promise<Recheck> {
   const keys = app.registry.keys.filter(({ disabled }) => !disabled);
   const progress = startProgress(process.stderr, (done) => `Asked ${done} of ${counted(keys.length, 'key')}...`);
   const gate = createGate(3);
   const accounts = new Map<string, string>();
+  const rests = ({ label }: Key) => activeCooldown(app.store.keyState(label), app.clock())?.reason === 'quota';
+  const usedUp = keys.filter(rests);
   try {
     const [health] = await Promise.all([
       fetchHealth(app, { keys, live: true, onResult: progress.step }),
@@ -43,10 +49,12 @@ export async function recheckKeys(app: App, get: Get): Promise<Recheck> {
         ];
       }),
     );
-    const freed = keys
-      .filter((key) => rechecked.get(key.label)?.is === 'answers' && canRecheck(key, app.store.keyState(key.label), app.clock()))
-      .map(({ label }) => label);
-    for (const label of freed) app.ledger.clearBlock(label);
+    const blocked = keys.filter(
+      (key) => rechecked.get(key.label)?.is === 'answers' && canRecheck(key, app.store.keyState(key.label), app.clock()),
+    );
+    for (const { label } of blocked) app.ledger.clearBlock(label);
+    const renewed = usedUp.filter((key) => !rests(key));
+    const freed = keys.filter((key) => blocked.includes(key) || renewed.includes(key)).map(({ label }) => label);
     return { rechecked, accounts, freed };
   } finally {
     progress.end();

@@ -47,7 +47,7 @@ async function treat(context: CommandContext, app: App, options: Options): Promi
   try {
     if (options.clearBlocklist === true) actions.push(sayFreed(clearBlocklist(app), 'No key was blocked.'));
     const recheck = isAsked && network !== null ? await recheckKeys(app, network.get) : null;
-    if (recheck !== null) actions.push(sayFreed(recheck.freed, 'No blocked key could be freed.'));
+    if (recheck !== null) actions.push(sayFreed(recheck.freed, 'No blocked or used-up key could be freed.'));
     const learned = { network, rechecked: recheck?.rechecked ?? null, accounts: recheck?.accounts ?? new Map<string, string>() };
     let { findings, repairs } = await examine(await gatherInput(context, app, learned));
     if (options.fix === true) {

@@ -12,7 +12,7 @@ import { findKeys } from './key-selection.ts';
 
 type Options = { readonly args: readonly [(readonly string[])?]; readonly json?: boolean };
 
-/** `kmi keys test`: one `/usages` call a key, also in dry-run. Changes nothing. Exit 1 when a key does not work. Throws `no_keys`. */
+/** `kmi keys test`: one `/usages` call a key, also in dry-run. A reading with quota ends a rest for quota. Exit 1 when a key does not work. Throws `no_keys`. */
 export const run: Command<Options> = async (context, { args: [labels = []], json = false }) => {
   const { config, environment, out, err, style, errStyle, width } = context;
   const app = await openApp(config, { environment, looksOn: true, warn: (message) => err(`kmi: ${message}`) });

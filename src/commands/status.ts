@@ -11,6 +11,7 @@ import { renderStatus, type StatusReport } from '../terminal/status-view.ts';
 import { accountsToJson } from './accounts-json.ts';
 import { activeIndexOf } from './active-key.ts';
 import type { Command } from './context.ts';
+import { labelOfNext } from './next-key.ts';
 import { asTold, foreignSettings } from './proxy-words.ts';
 
 type Options = { readonly json?: boolean };
@@ -27,6 +28,7 @@ export const run: Command<Options> = async (context, { json = false }) => {
       config: stranger === null ? config : asTold(config, stranger),
       now: app.clock(),
       probe,
+      next: await labelOfNext(app, probe),
       isElsewhere: stranger !== null,
       url: proxyUrl(config),
       foreign: foreignSettings(context),
@@ -48,7 +50,7 @@ export const run: Command<Options> = async (context, { json = false }) => {
 };
 
 /** What scripts read. A key counts under one heading only. */
-function toJson({ config, now, probe, url, daemonLog, candidates, activeIndex, state, skipped, notUsed }: StatusReport) {
+function toJson({ config, now, probe, next, url, daemonLog, candidates, activeIndex, state, skipped, notUsed }: StatusReport) {
   const disabled = candidates.filter(({ key }) => key.disabled);
   const { strategy, source } = strategyInForce(state.strategy, config.rotateStrategy);
   const enabled = candidates.filter(({ key }) => !key.disabled);
@@ -76,6 +78,7 @@ function toJson({ config, now, probe, url, daemonLog, candidates, activeIndex, s
       auto_rotate: state.autoRotate,
       strategy,
       strategy_source: source,
+      next,
       session_moves: state.sessionMoves.count,
       session_move_tokens: state.sessionMoves.tokens,
     },

@@ -112,7 +112,11 @@ export const SETTINGS = {
     { min: 1, max: 31_536_000 },
   ),
   rotateOnTie: boolean('KMI_ROTATE_ON_TIE', true, 'manual rotation moves on when keys tie'),
-  rotateIncludeWarn: boolean('KMI_ROTATE_INCLUDE_WARN', false, 'round-robin also uses `warn` keys'),
+  rotateIncludeWarn: boolean(
+    'KMI_ROTATE_INCLUDE_WARN',
+    false,
+    'accepted for older files, without effect: `warn` keys take their turns anyway',
+  ),
   writeConfig: boolean('KMI_WRITE_CONFIG', true, "manual rotation writes the key into the Kimi CLI's config"),
   paymentBlockSeconds: integer('KMI_PAYMENT_BLOCK_SECONDS', 3600, 'block after a payment error; 0 = until cleared by hand', {
     max: 31_536_000,

@@ -90,7 +90,6 @@ export function isAtLimit({ inFlight, parallelLimit }: AccountCandidate): boolea
 
 /** The reading says empty, but every window that was empty has been renewed since. */
 function isRenewed({ health }: Candidate, now: number): boolean {
-  const usage = health?.usage ?? null;
-  const returnsAt = usage === null ? null : quotaReturnsAt(usage);
+  const returnsAt = health === null ? null : quotaReturnsAt(health);
   return returnsAt !== null && returnsAt <= now;
 }

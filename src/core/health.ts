@@ -1,4 +1,4 @@
-import { activeBlock, activeCooldown, errorRate, type KeyState } from './key-state.ts';
+import { activeBlock, activeCooldown, type KeyState } from './key-state.ts';
 import type { Usage } from './quota.ts';
 
 /** What is known of a key from its `GET /usages`. */
@@ -9,39 +9,49 @@ export type KeyHealth = {
   readonly error: string | null;
   /** Epoch ms of the answer that `usage` is from; of the failed call when there is none. */
   readonly fetchedAt: number;
+  /** Epoch ms at which the call for it began: what the upstream did after that it may not know of. Absent: as `fetchedAt`. */
+  readonly askedAt?: number;
 };
 
 export type KeyStatus = 'healthy' | 'warn' | 'exhausted' | 'blocked';
 
 const LOW_SHARE = 0.2;
-const HIGH_ERROR_RATE = 0.05;
 
 /**
- * The status of a key, first match wins (kmi-manager.md section 5): blocked, cooling down, nothing left, then the
- * reasons to be careful: a 403, no usage, under 20 % left, any 429 or 5xx, an error rate of 5 % or more.
- * An empty window with money in the wallet is a warning, not a block (kimi-api.md 3.4).
+ * The status of a key, first match wins: blocked, cooling down, nothing left, then the reasons to be careful: no usage, or
+ * under 20 % left. Errors of the past are none of them: a cooldown is the whole punishment. An empty window with money in
+ * the wallet is a warning, not a block.
  */
 export function scoreKey(state: KeyState, usage: Usage | null, now: number): KeyStatus {
   if (activeBlock(state, now) !== null) return 'blocked';
   if (activeCooldown(state, now) !== null) return 'exhausted';
   const share = usage?.remainingShare ?? null;
   if (share !== null && share <= 0 && !hasWallet(usage)) return 'blocked';
-  if (state.errors403 > 0 || share === null || share < LOW_SHARE) return 'warn';
-  if (state.errors429 > 0 || state.errors5xx > 0 || errorRate(state) >= HIGH_ERROR_RATE) return 'warn';
-  return 'healthy';
+  return share === null || share < LOW_SHARE ? 'warn' : 'healthy';
 }
 
 export function hasWallet(usage: Usage | null): boolean {
   return (usage?.walletCents ?? 0) > 0;
 }
 
-/** Epoch ms at which the account's empty windows are all full again; null when nothing is empty or nobody knows. */
-export function quotaReturnsAt(usage: Usage): number | null {
+/**
+ * Epoch ms at which the account's empty windows are all full again; null when nothing is empty or nobody knows. A window is
+ * full again a window's length after the reading at the latest, whatever reset it states.
+ */
+export function quotaReturnsAt({ usage, fetchedAt }: Pick<KeyHealth, 'usage' | 'fetchedAt'>): number | null {
   let latest: number | null = null;
-  for (const window of usage.windows) {
-    if (window.remainingShare === null || window.remainingShare > 0) continue;
-    if (window.resetsAt === null) return null;
-    latest = Math.max(latest ?? 0, window.resetsAt);
+  for (const { remainingShare, resetsAt, durationMs } of usage?.windows ?? []) {
+    if (remainingShare === null || remainingShare > 0) continue;
+    if (resetsAt === null) return null;
+    latest = Math.max(latest ?? 0, Math.min(resetsAt, fetchedAt + (durationMs ?? LONGEST_WINDOW_MS)));
   }
   return latest;
+}
+
+/** A month. */
+export const LONGEST_WINDOW_MS = 32 * 86_400_000;
+
+/** Whether the reading says that the account can serve: from its plan, or from its wallet. */
+export function hasQuota(usage: Usage | null): boolean {
+  return usage !== null && ((usage.remainingShare !== null && usage.remainingShare > 0) || hasWallet(usage));
 }

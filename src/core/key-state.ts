@@ -8,7 +8,15 @@ export type Cooldown = {
   /** Epoch ms. */
   readonly until: number;
   readonly reason: CooldownReason;
+  /** Absent: the upstream stated it. */
+  readonly end?: CooldownEnd;
 };
+
+/**
+ * What is known of a rest's end when the upstream did not state it: `guessed`, nothing; `doubted`, neither can `/usages` be
+ * asked, for it says that there is quota while the upstream refuses for want of it. After either, one request goes first.
+ */
+export type CooldownEnd = 'guessed' | 'doubted';
 
 export type Block = {
   /** Epoch ms; null until a recheck or a person clears it. */
@@ -41,6 +49,10 @@ export type KeyState = {
   block: Block | null;
   /** null until `GET /me` answered. */
   account: KnownAccount | null;
+  /** When an error was last held against the key; epoch ms. */
+  failedAt: number | null;
+  /** When a `/usages` reading that said "quota left" was last asked for by a command; epoch ms. */
+  quotaSeenAt: number | null;
 };
 
 export function newKeyState(): KeyState {
@@ -54,6 +66,8 @@ export function newKeyState(): KeyState {
     cooldown: null,
     block: null,
     account: null,
+    failedAt: null,
+    quotaSeenAt: null,
   };
 }
 
@@ -71,7 +85,17 @@ export function activeCooldown(state: KeyState, now: number): Cooldown | null {
   return state.cooldown !== null && state.cooldown.until > now ? state.cooldown : null;
 }
 
-/** (403 + 429 + 5xx) / requests, 0 to 1 and more; 0 for an unused key. */
-export function errorRate(state: KeyState): number {
-  return (state.errors403 + state.errors429 + state.errors5xx) / Math.max(state.requests, 1);
+/** The errors of a key count half as much after each of these. */
+const ERRORS_HALVE_MS = 60_000;
+
+/**
+ * (403 + 429 + 5xx) / requests, 0 to 1 and more, halved with every minute since the last of them and rounded to whole
+ * percents, so that errors of long ago decide nothing. A state that does not say when had them when it was last used.
+ */
+export function recentErrorRate(state: KeyState, now: number): number {
+  const errors = state.errors403 + state.errors429 + state.errors5xx;
+  const at = state.failedAt ?? state.lastUsed;
+  if (errors === 0 || at === null) return 0;
+  const rate = errors / Math.max(state.requests, 1);
+  return Math.round(100 * rate * 2 ** (-Math.abs(now - at) / ERRORS_HALVE_MS)) / 100;
 }

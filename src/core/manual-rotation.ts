@@ -1,5 +1,5 @@
 import type { KeyStatus } from './health.ts';
-import { errorRate } from './key-state.ts';
+import { recentErrorRate } from './key-state.ts';
 import type { Skip } from './rotation.ts';
 import { type Candidate, standingOf, statusOf } from './standing.ts';
 
@@ -35,8 +35,8 @@ type Ranked<C> = {
 };
 
 /**
- * The most resourceful eligible key (kmi-manager.md section 6): by status, then share left (unknown last), then error
- * rate. Among equals the current key stays, or with `rotateOnTie` the next of them after it takes over.
+ * The most resourceful eligible key (kmi-manager.md section 6): by status, then share left (unknown last), then the
+ * errors of the last minutes. Among equals the current key stays, or with `rotateOnTie` the next of them after it takes over.
  */
 export function pickManual<C extends Candidate>(
   candidates: readonly C[],
@@ -82,7 +82,7 @@ function rank<C extends Candidate>(candidate: C, index: number, now: number): Ra
     index,
     status: statusOf(candidate, now),
     share: candidate.health?.usage?.remainingShare ?? null,
-    rate: errorRate(candidate.state),
+    rate: recentErrorRate(candidate.state, now),
   };
 }
 

@@ -8,7 +8,7 @@ const LONGEST_MS = 366 * 86_400_000;
 /** `Retry-After` in ms, at least 1 s: whole seconds or an HTTP date (RFC 9110 section 10.2.3); null when it is neither. */
 export function parseRetryAfter(value: string | undefined, now: number): number | null {
   const text = value?.trim().slice(0, 64) ?? '';
-  if (/^\d{1,10}(?:\.\d{1,9})?$/.test(text)) return clamp(Number(text) * 1000);
+  if (/^\d+(?:\.\d*)?$/.test(text)) return clamp(Number(text) * 1000);
   // Date.parse takes many shapes; an HTTP date starts with the name of a day.
   if (!/^[A-Za-z]{3,9},? /.test(text)) return null;
   // The oldest of the three forms names no zone; all of them are UTC.

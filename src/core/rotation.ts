@@ -1,4 +1,4 @@
-import { type Candidate, type SkipReason, standingOf, statusOf } from './standing.ts';
+import { type Candidate, type SkipReason, standingOf } from './standing.ts';
 
 export type Skip = {
   readonly label: string;
@@ -7,7 +7,7 @@ export type Skip = {
 };
 
 /**
- * `fail_open`: nobody had an acceptable status; `reserve`: nobody was ready, so a resting key gets a try; `lone_key`: the
+ * `fail_open`: nobody's quota is known, though it should be; `reserve`: nobody was ready, so a resting key gets a try; `lone_key`: the
  * only key there is, which is asked whatever is known of it, so that the client sees the upstream's own error.
  */
 export type ChoiceReason = 'round_robin' | 'active' | 'next_after_active' | 'fail_open' | 'reserve' | 'lone_key';
@@ -23,8 +23,6 @@ export type Choice<C extends Candidate> =
 
 export type PickOptions<C extends Candidate> = {
   readonly now: number;
-  /** `warn` keys count as acceptable for round-robin. */
-  readonly includeWarn: boolean;
   /** Only keys with a good cached `/usages`. */
   readonly requireUsage: boolean;
   /** When nobody qualifies, drop the conditions that rest on health readings. */
@@ -38,15 +36,15 @@ export type PickOptions<C extends Candidate> = {
 };
 
 /**
- * Round-robin (kmi-manager.md section 6): from `position`, the first key that is eligible and `healthy` (or `warn` when
- * included). A key whose health is not known yet is taken as acceptable. One step in the usual case.
+ * Round-robin: from `position`, the first key that is eligible. Low quota and errors of the past pass nobody over: a key that
+ * can serve takes its turn. One step in the usual case.
  */
 export function pickRoundRobin<C extends Candidate>(
   candidates: readonly C[],
   position: number,
   options: PickOptions<C>,
 ): Choice<C> {
-  return pick(candidates, position, 'round_robin', true, options);
+  return pick(candidates, position, 'round_robin', options);
 }
 
 /** The one enabled key of a pool of one, unless it was tried or its own rate limit holds it; else no choice. */
@@ -63,7 +61,7 @@ export function pickActive<C extends Candidate>(
   activeIndex: number,
   options: PickOptions<C>,
 ): Choice<C> {
-  return pick(candidates, activeIndex, 'active', false, options);
+  return pick(candidates, activeIndex, 'active', options);
 }
 
 type Stage = 'strict' | 'fail_open' | 'reserve';
@@ -72,20 +70,19 @@ function pick<C extends Candidate>(
   candidates: readonly C[],
   from: number,
   usual: 'round_robin' | 'active',
-  byStatus: boolean,
   options: PickOptions<C>,
 ): Choice<C> {
-  const strict = walk(candidates, from, 'strict', byStatus, options);
+  const strict = walk(candidates, from, 'strict', options);
   if (strict.found !== -1) {
     const why = usual === 'active' && strict.found !== wrap(from, candidates.length) ? 'next_after_active' : usual;
     return chosen(candidates, strict, why);
   }
   // Each further stage relaxes one condition; they are reached only when nobody qualified, so a second walk is rare.
-  if (options.failOpen) {
-    const open = walk(candidates, from, 'fail_open', byStatus, options);
+  if (options.failOpen && options.requireUsage) {
+    const open = walk(candidates, from, 'fail_open', options);
     if (open.found !== -1) return chosen(candidates, open, 'fail_open');
   }
-  const reserve = walk(candidates, from, 'reserve', byStatus, options);
+  const reserve = walk(candidates, from, 'reserve', options);
   if (reserve.found !== -1) return chosen(candidates, reserve, 'reserve');
   return { candidate: null, skipped: strict.skipped, returnsAt: earliest(strict.skipped) };
 }
@@ -94,20 +91,14 @@ type Walk = { readonly found: number; readonly skipped: readonly Skip[] };
 
 const NO_SKIPS: readonly Skip[] = Object.freeze([]);
 
-function walk<C extends Candidate>(
-  candidates: readonly C[],
-  from: number,
-  stage: Stage,
-  byStatus: boolean,
-  options: PickOptions<C>,
-): Walk {
+function walk<C extends Candidate>(candidates: readonly C[], from: number, stage: Stage, options: PickOptions<C>): Walk {
   let skipped: Skip[] | null = null;
   const start = wrap(from, candidates.length);
   const usageMatters = options.requireUsage && !(stage !== 'strict' && options.failOpen && !anyUsage(candidates));
   for (let step = 0; step < candidates.length; step++) {
     const index = start + step < candidates.length ? start + step : start + step - candidates.length;
     const candidate = candidates[index] as C;
-    const skip = whyNot(candidate, stage, byStatus, usageMatters, options);
+    const skip = whyNot(candidate, stage, usageMatters, options);
     if (skip === null) return { found: index, skipped: skipped ?? NO_SKIPS };
     skipped ??= [];
     skipped.push(skip);
@@ -115,13 +106,7 @@ function walk<C extends Candidate>(
   return { found: -1, skipped: skipped ?? NO_SKIPS };
 }
 
-function whyNot<C extends Candidate>(
-  candidate: C,
-  stage: Stage,
-  byStatus: boolean,
-  usageMatters: boolean,
-  options: PickOptions<C>,
-): Skip | null {
+function whyNot<C extends Candidate>(candidate: C, stage: Stage, usageMatters: boolean, options: PickOptions<C>): Skip | null {
   const { label } = candidate.key;
   const standing = standingOf(candidate, options.now);
   if (options.tried.has(candidate)) return { label, reason: 'tried', until: null };
@@ -134,17 +119,6 @@ function whyNot<C extends Candidate>(
   const limitWaitMs = options.limitWaitMs(candidate);
   if (limitWaitMs > 0) return { label, reason: 'key_rate_limit', until: options.now + limitWaitMs };
   if (usageMatters && (candidate.health?.usage ?? null) === null) return { label, reason: 'no_usage', until: null };
-  // Only fail-open drops this condition: the last stage is for resting keys, not for those in a worse status.
-  if (
-    byStatus &&
-    standing.is === 'ready' &&
-    (stage === 'strict' || !options.failOpen) &&
-    !options.includeWarn &&
-    candidate.health !== null &&
-    statusOf(candidate, options.now) !== 'healthy'
-  ) {
-    return { label, reason: 'status', until: null };
-  }
   return null;
 }
 

@@ -7,7 +7,15 @@ export type Candidate = {
   readonly key: Key;
   readonly state: KeyState;
   readonly health: KeyHealth | null;
+  /** When a request was last sent to find out whether a rest of the account is over; epoch ms. Absent or null: never. */
+  readonly probedAt?: number | null;
 };
+
+/**
+ * How long others wait for the answer of such a request. Refusals come faster, and a request that has waited for longer was
+ * accepted.
+ */
+const PROBE_MS = 5_000;
 
 /** Why a candidate was passed over. */
 export type SkipReason =
@@ -19,8 +27,8 @@ export type SkipReason =
   | 'quota'
   | 'rate'
   | 'upstream'
+  | 'probing'
   | 'empty'
-  | 'status'
   | 'no_usage'
   | 'key_rate_limit'
   | 'busy'
@@ -49,6 +57,10 @@ export function standingOf(candidate: Candidate, now: number): Standing {
   const cooldown = activeCooldown(state, now);
   if (cooldown !== null)
     return { is: cooldown.reason === 'upstream' ? 'reserve' : 'out', reason: cooldown.reason, until: cooldown.until };
+  if (state.cooldown !== null && isProbed(candidate, now)) {
+    const until = (candidate.probedAt ?? now) + PROBE_MS;
+    return { is: state.cooldown.reason === 'upstream' ? 'reserve' : 'out', reason: 'probing', until };
+  }
   if (isEmpty(candidate)) return { is: 'reserve', reason: 'empty', until: null };
   return READY;
 }
@@ -57,9 +69,17 @@ function blockReason(reason: string): SkipReason {
   return reason === 'auth' || reason === 'payment_required' || reason === 'banned' ? reason : 'blocked';
 }
 
-function isEmpty({ health }: Candidate): boolean {
+/** A rest without a stated end is over, and a request is under way that finds out whether the key serves again. */
+function isProbed({ state, probedAt = null }: Candidate, now: number): boolean {
+  if (state.cooldown?.end === undefined || probedAt === null || probedAt < state.cooldown.until) return false;
+  return now >= probedAt && now < probedAt + PROBE_MS;
+}
+
+/** Whether the last reading says that nothing is left, and no command has read better since. */
+function isEmpty({ health, state }: Candidate): boolean {
   const share = health?.usage?.remainingShare ?? null;
-  return share !== null && share <= 0 && !hasWallet(health?.usage ?? null);
+  if (health === null || share === null || share > 0 || hasWallet(health.usage)) return false;
+  return state.quotaSeenAt === null || state.quotaSeenAt <= health.fetchedAt;
 }
 
 /** Eligible in the sense of the port reference: nothing keeps the key from serving, its quota reading included. */

@@ -112,7 +112,7 @@ function pick<C extends AccountCandidate>(
 }
 
 /** What passes by itself within moments: not worth a move. */
-const MOMENTARY: ReadonlySet<AccountSkip['reason']> = new Set(['busy', 'key_rate_limit', 'no_usage'] as const);
+const MOMENTARY: ReadonlySet<AccountSkip['reason']> = new Set(['busy', 'probing', 'key_rate_limit', 'no_usage'] as const);
 
 function reasonAt(level: Level, usual: AffinityReason): AffinityReason {
   return level === 'fail_open' || level === 'reserve' ? level : usual;

@@ -1,9 +1,14 @@
-import { isRecord } from './json-value.ts';
+import type { Answer } from './error-answer.ts';
 
-/** What an upstream answer says about the key that got it. One class, one consequence. */
+/**
+ * What an upstream answer says about the key that got it. One class, one consequence. `foreign`: it is not the API's but a
+ * network's or a proxy's on the way, which no key can change; `edge`: likewise, but a failure that may pass.
+ */
 export type VerdictClass =
   | 'served'
   | 'caller'
+  | 'foreign'
+  | 'edge'
   | 'bad-key'
   | 'no-model'
   | 'unpaid'
@@ -20,7 +25,7 @@ export type VerdictClass =
 export type Next = 'relay' | 'next-key' | 'same-key';
 
 /**
- * What follows from each class (design section 4). `blame` says who is put away: nobody, the key, its account, or the
+ * What follows from each class. `blame` says who is put away: nobody, the key, its account, or the
  * key only if another key serves the same request (`if-others-work`), so that an outage never puts every key away.
  */
 export const CONSEQUENCES: Readonly<
@@ -28,6 +33,8 @@ export const CONSEQUENCES: Readonly<
 > = {
   served: { next: 'relay', blame: 'nobody' },
   caller: { next: 'relay', blame: 'nobody' },
+  foreign: { next: 'relay', blame: 'nobody' },
+  edge: { next: 'same-key', blame: 'nobody' },
   'bad-key': { next: 'next-key', blame: 'key' },
   'no-model': { next: 'next-key', blame: 'nobody' },
   unpaid: { next: 'next-key', blame: 'account' },
@@ -40,14 +47,13 @@ export const CONSEQUENCES: Readonly<
   'dead-end': { next: 'next-key', blame: 'if-others-work' },
 };
 
-/** What is known of an upstream answer when it is judged. */
-export type Answer = {
-  readonly status: number;
-  /** `error.type` or `error.code`, lower case; empty when there is none. */
-  readonly type: string;
-  /** `error.message`, or the whole body when it is no error envelope; lower case. */
-  readonly message: string;
-};
+/**
+ * Who is blamed for an answer. One that does not name its reason blocks a key only when another one serves the same request: a
+ * network may answer so for all of them.
+ */
+export function blameFor({ verdict, namesReason }: { readonly verdict: VerdictClass; readonly namesReason: boolean }) {
+  return !namesReason && (verdict === 'bad-key' || verdict === 'unpaid') ? 'if-others-work' : CONSEQUENCES[verdict].blame;
+}
 
 type Rule = {
   readonly class: VerdictClass;
@@ -56,10 +62,12 @@ type Rule = {
   /** The row matches when the type is one of these, or the message matches; with neither, the status is enough. */
   readonly types?: readonly string[];
   readonly message?: RegExp;
+  /** Only in this form does the message mean it; absent: in any but a page. */
+  readonly form?: 'envelope' | 'plain';
 };
 
 /**
- * Most specific first; the first row that matches decides. The texts are those of kimi-api.md section 3.3: the upstream
+ * Most specific first; the first row that matches decides. The upstream
  * gives one status many meanings, so the message decides and the status is the fallback at the end.
  */
 export const RULES: readonly Rule[] = [
@@ -121,10 +129,19 @@ export const RULES: readonly Rule[] = [
   {
     class: 'unpaid',
     statuses: [400, 403],
+    form: 'envelope',
     message: /billing|recharge|top[ -]?up|\b(?:balance|credits?|subscriptions?|plans?|payment)\b|充值|订阅|套餐/,
   },
 
-  // By status alone.
+  // Text about a key, which no network says. In an envelope the status is enough.
+  {
+    class: 'bad-key',
+    statuses: [401],
+    form: 'plain',
+    message: /api[ _-]?key|invalid (?:authentication|token)|access token|token (?:has |is )?expired/,
+  },
+
+  // By status alone: for the API's envelope, and for answers that say no more than their status.
   { class: 'bad-key', statuses: [401] },
   { class: 'unpaid', statuses: [402] },
   { class: 'refused', statuses: [403] },
@@ -132,52 +149,34 @@ export const RULES: readonly Rule[] = [
   { class: 'broken', statuses: [408, 499] },
 ];
 
-/** The class of an upstream answer. Statuses under 400 are served, other 4xx the caller's, 5xx the upstream's. */
+/**
+ * The class of an upstream answer. Statuses under 400 are served, other 4xx the caller's, 5xx the upstream's; what is not the
+ * API's own answer says nothing about anybody.
+ */
 export function judge(answer: Answer): VerdictClass {
   if (answer.status < 400) return 'served';
-  for (const rule of RULES) {
-    if (matches(rule, answer)) return rule.class;
+  if (answer.form !== 'page') {
+    for (const rule of RULES) {
+      if (matches(rule, answer)) return isApis(rule, answer) ? rule.class : foreign(answer);
+    }
+    if (answer.status < 500) return 'caller';
+    if (answer.form === 'envelope' || answer.form === 'bare') return 'broken';
   }
-  return answer.status >= 500 ? 'broken' : 'caller';
+  return foreign(answer);
+}
+
+/** A row that goes by the status alone speaks of answers of the API only. */
+function isApis(rule: Rule, { form }: Answer): boolean {
+  return rule.types !== undefined || rule.message !== undefined || form === 'envelope' || form === 'bare';
+}
+
+function foreign({ status }: Answer): 'foreign' | 'edge' {
+  return (status >= 500 && status !== 511) || status === 408 || status === 499 ? 'edge' : 'foreign';
 }
 
 function matches(rule: Rule, answer: Answer): boolean {
   if (rule.statuses !== null && !rule.statuses.includes(answer.status)) return false;
+  if (rule.form !== undefined && rule.form !== answer.form) return false;
   if (rule.types === undefined && rule.message === undefined) return true;
   return (rule.types?.includes(answer.type) ?? false) || (rule.message?.test(answer.message) ?? false);
-}
-
-/**
- * The type and message of an error body, in OpenAI's `{"error":{"message","type","code"}}` or Anthropic's
- * `{"type":"error","error":{"type","message"}}` envelope, lower case; any other text stands as the message.
- */
-export function parseErrorBody(status: number, text: string): Answer {
-  const parsed = parseJson(text);
-  const error = isRecord(parsed) ? (isRecord(parsed.error) ? parsed.error : parsed) : null;
-  const message =
-    error === null
-      ? text
-      : [error.message, parsed !== error && isRecord(parsed) ? parsed.message : undefined].filter(isString).join(' ');
-  const type =
-    error === null ? '' : ([error.type, error.code].find((value) => isString(value) && value !== '' && value !== 'error') ?? '');
-  return {
-    status,
-    type: String(type).slice(0, TYPE_MAX).toLowerCase(),
-    message: (message === '' ? text : message).slice(0, MESSAGE_MAX).toLowerCase(),
-  };
-}
-
-const MESSAGE_MAX = 4096;
-const TYPE_MAX = 128;
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
-
-function isString(value: unknown): value is string {
-  return typeof value === 'string';
 }

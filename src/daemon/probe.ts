@@ -25,6 +25,8 @@ export type ProxyProbe =
       readonly uptimeSeconds: number;
       readonly keys: ProxyKeyCounts;
       readonly about?: ProxyAbout;
+      /** Hash of the key that serves next; null when none can. Absent: it is a proxy of an older version. */
+      readonly nextKeyHash?: string | null;
     }
   /** Nobody listens there. */
   | { readonly kind: 'nothing' }
@@ -126,11 +128,13 @@ class TimedOut extends Error {}
 function readHealthz(body: string): ProxyProbe | null {
   try {
     const answer = JSON.parse(body) as Record<string, unknown>;
-    const { name, pid, version, uptime_seconds: uptimeSeconds, keys } = answer;
+    const { name, pid, version, uptime_seconds: uptimeSeconds, keys, next_key_hash: next } = answer;
     if (name !== 'kmi' || !isCount(pid) || typeof version !== 'string' || !isCount(uptimeSeconds)) return null;
     const { total, ready, resting, out } = (keys ?? {}) as Record<string, unknown>;
     if (!isCount(total) || !isCount(ready) || !isCount(resting) || !isCount(out)) return null;
-    return { kind: 'running', pid, version, uptimeSeconds, keys: { total, ready, resting, out }, ...readAbout(answer) };
+    const nextKeyHash = next === null || (typeof next === 'string' && /^[0-9a-f]{12}$/.test(next)) ? { nextKeyHash: next } : {};
+    const counts = { total, ready, resting, out };
+    return { kind: 'running', pid, version, uptimeSeconds, keys: counts, ...nextKeyHash, ...readAbout(answer) };
   } catch {
     return null;
   }

@@ -23,7 +23,7 @@ export function checkRecheck(rechecked: ReadonlyMap<string, RecheckFact> | null)
       : [
           warn(
             `${counted(failures.length, 'key')} did not:`,
-            'A 401 means a wrong key, 402 an unpaid account.',
+            'A 401 in the words of Kimi means a wrong key, 402 an unpaid account; a page of the network says nothing of the keys.',
             shorten(failures),
           ),
         ]),

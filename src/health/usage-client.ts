@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici';
+import { type AnswerHead, parseErrorBody } from '../core/error-answer.ts';
 import type { KeyHealth } from '../core/health.ts';
 import type { Key } from '../core/key.ts';
 import { parseUsage } from '../core/parse-usage.ts';
@@ -6,10 +7,18 @@ import type { Usage } from '../core/quota.ts';
 import { redact } from '../core/redact.ts';
 import { parseRetryAfter } from '../core/retry.ts';
 import type { Clock } from '../core/time.ts';
-import { describeAnswer, describeFailure, notFoundHint, secondsText } from './usage-error.ts';
+import { judge, type VerdictClass } from '../core/verdict.ts';
+import { describeAnswer, describeFailure, foreignText, notFoundHint, secondsText } from './usage-error.ts';
 
-/** One call's outcome. `status` is absent when no answer came. */
-export type FetchedHealth = KeyHealth & { readonly status?: number; readonly retryAfterMs?: number };
+/**
+ * One call's outcome. `status` is absent when no answer came; `isForeign`: an answer came, but from the network or a proxy on
+ * the way (a sign-in page), so it says nothing about the key.
+ */
+export type FetchedHealth = KeyHealth & {
+  readonly status?: number;
+  readonly retryAfterMs?: number;
+  readonly isForeign?: boolean;
+};
 
 export type FetchUsageOptions = {
   readonly now: Clock;
@@ -69,6 +78,7 @@ export function dryRunHealth(now: number): KeyHealth {
 }
 
 async function call(key: Key, { now, dispatcher }: FetchUsageOptions, signal: AbortSignal): Promise<FetchedHealth> {
+  const askedAt = now();
   const url = new URL(`${key.baseUrl}/usages`);
   const { request } = await import('undici');
   const response = await request(url, {
@@ -83,12 +93,36 @@ async function call(key: Key, { now, dispatcher }: FetchUsageOptions, signal: Ab
   const status = response.statusCode;
   const body = await readBounded(response.body);
   const at = now();
-  const retryAfter = response.headers['retry-after'];
-  const retryAfterMs = status < 400 ? null : parseRetryAfter(Array.isArray(retryAfter) ? retryAfter[0] : retryAfter, at);
+  const header = (name: string): string | undefined => {
+    const value = response.headers[name];
+    return Array.isArray(value) ? value[0] : value;
+  };
+  const head = { contentType: header('content-type'), challenge: header('www-authenticate') };
+  if (isPage(status, body.text, head)) {
+    return { usage: null, error: foreignText(status), fetchedAt: at, askedAt, status, isForeign: true };
+  }
+  const retryAfterMs = status < 400 ? null : parseRetryAfter(header('retry-after'), at);
+  const isForeign = status >= 400 && FOREIGN.includes(judge(parseErrorBody(status, body.text, head)));
   const answer = readAnswer(status, body, key.value, at);
-  if (status === 404) answer.error = `${answer.error} (${notFoundHint(url)})`;
-  return { ...answer, fetchedAt: at, status, ...(retryAfterMs === null ? {} : { retryAfterMs }) };
+  if (status === 404 && !isForeign) answer.error = `${answer.error} (${notFoundHint(url)})`;
+  return {
+    ...answer,
+    fetchedAt: at,
+    askedAt,
+    status,
+    ...(retryAfterMs === null ? {} : { retryAfterMs }),
+    ...(isForeign ? { isForeign } : {}),
+  };
 }
+
+/** `/usages` redirects nowhere and has no pages: whoever answers so stands in between. */
+function isPage(status: number, text: string, head: AnswerHead): boolean {
+  if (status >= 300 && status < 400) return true;
+  const { form, message } = parseErrorBody(status, text, head);
+  return form === 'page' && (status >= 400 || message.startsWith('<'));
+}
+
+const FOREIGN: readonly VerdictClass[] = ['foreign', 'edge'];
 
 type Body = { readonly text: string; readonly complete: boolean };
 

@@ -12,7 +12,6 @@ const MAX_ADVICE_CHARS = 400;
 
 /** The words for an answer that is no success: "HTTP 401: <the upstream's message>", less the secret. */
 export function describeAnswer(status: number, body: string, secret: string): string {
-  if (status >= 300 && status < 400) return `HTTP ${status}: redirects are not followed`;
   const message = clean(messageOf(body), secret);
   return message === '' ? `HTTP ${status}` : `HTTP ${status}: ${message}`;
 }
@@ -21,6 +20,12 @@ export function describeAnswer(status: number, body: string, secret: string): st
 export function notFoundHint({ hostname, origin, pathname }: URL): string {
   if (kimiProductAt(hostname) === 'platform') return 'the Open Platform has no /usages';
   return `is its base URL right? ${origin}${pathname.replace(/\/usages$/, '')}`;
+}
+
+/** The words for an answer that is not the upstream's own. */
+export function foreignText(status: number): string {
+  const what = status >= 300 && status < 400 ? 'a redirect' : 'a page';
+  return `HTTP ${status}: ${what} of the network or of a proxy on the way, not Kimi's answer`;
 }
 
 /** The words for a call that got no answer. */
@@ -43,7 +48,6 @@ function clean(text: string, secret: string): string {
 
 function messageOf(body: string): string {
   const text = body.trimStart();
-  if (text.startsWith('<')) return 'an HTML page';
   try {
     const payload: unknown = JSON.parse(text);
     return messageIn(recordOf(payload)) ?? text;

@@ -1,7 +1,8 @@
 import { ConnectFailure } from '../core/connect-failure.ts';
+import { namedWindowMs, parseErrorBody } from '../core/error-answer.ts';
 import { describeNetworkCode, networkCode } from '../core/network-words.ts';
 import { parseRetryAfter } from '../core/retry.ts';
-import { judge, parseErrorBody } from '../core/verdict.ts';
+import { judge } from '../core/verdict.ts';
 import { KmiError } from '../errors.ts';
 import type { AttemptResult } from './attempt.ts';
 import { errorText } from './error-text.ts';
@@ -13,16 +14,31 @@ import type { AttemptOutcome } from './key-pool.ts';
 export function judgeResult(result: Exclude<AttemptResult, { kind: 'served' }>, startedAt: number, now: number): AttemptOutcome {
   if (result.kind === 'failed') {
     const isUnsent = result.error instanceof ConnectFailure;
-    return { verdict: 'broken', status: 503, retryAfterMs: null, startedAt, isUnsent };
+    return { verdict: 'broken', status: 503, retryAfterMs: null, windowMs: null, namesReason: true, startedAt, isUnsent };
   }
   const text = errorText(result.body, headerOf(result.headers, 'content-encoding'));
+  const answer = parseErrorBody(result.status, text, {
+    contentType: headerOf(result.headers, 'content-type'),
+    challenge: headerOf(result.headers, 'www-authenticate'),
+  });
+  const verdict = judge(answer);
   return {
-    verdict: judge(parseErrorBody(result.status, text)),
+    // What broke off in the middle is no page of anybody's.
+    verdict: verdict === 'edge' && !result.isWhole ? 'broken' : verdict,
     status: result.status,
+    windowMs: namedWindowMs(answer.message),
+    namesReason: answer.form !== 'bare',
     retryAfterMs: parseRetryAfter(headerOf(result.headers, 'retry-after'), now),
     startedAt,
     isUnsent: false,
   };
+}
+
+/** An answer under 400 that is a page or a redirect, as sign-in pages come: it proves nothing of the key. */
+export function isOfNetwork(status: number, headers: readonly string[]): boolean {
+  if (status >= 300 && status !== 304) return true;
+  const contentType = headerOf(headers, 'content-type');
+  return contentType !== undefined && isHtml(contentType);
 }
 
 /** The error for a client whose request got no answer from the upstream at `origin`. Names no address, which a client need not see. */
@@ -46,4 +62,12 @@ const SOCKET_DEATH = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET', 'ETIMEDOU
 
 export function isSocketDeath(error: Error): boolean {
   return SOCKET_DEATH.has(networkCode(error) ?? '');
+}
+
+/** The upstream sends the same content type with nearly every answer. */
+let lastType = { contentType: '', isHtml: false };
+
+function isHtml(contentType: string): boolean {
+  if (contentType !== lastType.contentType) lastType = { contentType, isHtml: /^\s*text\/html\b/i.test(contentType) };
+  return lastType.isHtml;
 }

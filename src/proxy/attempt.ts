@@ -48,7 +48,7 @@ export type AttemptResult =
 /** Who runs an attempt. */
 export type AttemptOwner = {
   /** An answer under 400 has begun; its head is with the sink. */
-  answering(): void;
+  answering(status: number, headers: readonly string[]): void;
   /** Called once. */
   attemptEnded(result: AttemptResult): void;
 };
@@ -146,7 +146,7 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiting, DepartureLi
     if (status < 400) {
       this.ticksLeft = ticksOf(this.#idleMs);
       this.#sink.head(status, reason, this.#headers);
-      this.#owner.answering();
+      this.#owner.answering(status, this.#headers);
     } else {
       this.#collected = [];
       this.ticksLeft = ticksOf(ERROR_BODY_MAX_MS);

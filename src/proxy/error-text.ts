@@ -1,33 +1,21 @@
-import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
+import { unpack } from './unpack.ts';
 
 const TEXT_MAX_BYTES = 256 * 1024;
+/** Of an unpacked body, which only its beginning is read of. */
+const UNPACKED_MAX_BYTES = 8 * 1024 * 1024;
 
 /**
  * The text of an error body, unpacked if need be; as much as judging needs. A body that cannot be unpacked is empty
  * text: the status then decides.
  */
 export function errorText(body: Buffer, contentEncoding: string | undefined): string {
-  return unpack(body, contentEncoding?.trim().toLowerCase() ?? 'identity').toString('utf8', 0, TEXT_MAX_BYTES);
+  const bytes = (unpack(body, contentEncoding, UNPACKED_MAX_BYTES) ?? NO_BYTES).subarray(0, TEXT_MAX_BYTES);
+  if (bytes[0] === 0xff && bytes[1] === 0xfe) return bytes.toString('utf16le');
+  if (bytes[0] === 0xfe && bytes[1] === 0xff)
+    return Buffer.from(bytes.subarray(0, bytes.length & ~1))
+      .swap16()
+      .toString('utf16le');
+  return bytes.toString('utf8');
 }
 
-function unpack(body: Buffer, encoding: string): Buffer {
-  const options = { maxOutputLength: TEXT_MAX_BYTES };
-  try {
-    switch (encoding) {
-      case 'gzip':
-      case 'x-gzip':
-        return gunzipSync(body, options);
-      case 'br':
-        return brotliDecompressSync(body, options);
-      case 'deflate':
-        return inflateSync(body, options);
-      case 'identity':
-      case '':
-        return body;
-      default:
-        return Buffer.alloc(0);
-    }
-  } catch {
-    return Buffer.alloc(0);
-  }
-}
+const NO_BYTES = Buffer.alloc(0);

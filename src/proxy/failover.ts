@@ -4,7 +4,7 @@ import { CONSEQUENCES, type VerdictClass } from '../core/verdict.ts';
 import { ERRORS, KmiError } from '../errors.ts';
 import type { Affinity } from './affinity.ts';
 import { type AnswerSink, Attempt, type AttemptOwner, type AttemptRequest, type AttemptResult } from './attempt.ts';
-import { isLasting, isSocketDeath, judgeResult, unreachable } from './attempt-outcome.ts';
+import { isLasting, isOfNetwork, isSocketDeath, judgeResult, unreachable } from './attempt-outcome.ts';
 import { keysAtDeadEnd } from './dead-end.ts';
 import type { Departure } from './departure.ts';
 import { ClientLeft } from './interruptions.ts';
@@ -48,7 +48,7 @@ export type FailoverResult = {
   readonly failures: readonly Failure[];
   readonly end:
     | { readonly kind: 'served'; readonly status: number; readonly brokenBy: Error | null }
-    | { readonly kind: 'relay'; readonly answer: Collected; readonly verdict: VerdictClass }
+    | { readonly kind: 'relay'; readonly answer: Collected; readonly verdict: VerdictClass; readonly upstreamStatus?: number }
     | { readonly kind: 'unreachable'; readonly error: KmiError }
     | { readonly kind: 'no-key'; readonly error: KmiError }
     | { readonly kind: 'left' };
@@ -154,8 +154,9 @@ export class Failover implements AttemptOwner {
     }
   }
 
-  answering(): void {
-    this.#parts.pool.served(this.#entry as PoolEntry, this.#failures ?? NO_FAILURES, this.#request.affinity);
+  answering(status: number, headers: readonly string[]): void {
+    if (isOfNetwork(status, headers)) this.#parts.pool.answered(this.#entry as PoolEntry);
+    else this.#parts.pool.served(this.#entry as PoolEntry, this.#failures ?? NO_FAILURES, this.#request.affinity);
   }
 
   attemptEnded(result: AttemptResult): void {

@@ -11,6 +11,7 @@ import { Afterwards, type Leftover } from './afterwards.ts';
 import type { AnswerSink, AttemptRequest } from './attempt.ts';
 import { Departure } from './departure.ts';
 import { answerDryRun } from './dry-run-answer.ts';
+import { errorAnswerFor } from './error-answer.ts';
 import { Failover, type FailoverRequest, type FailoverResult } from './failover.ts';
 import { noteUpload, UploadedIdSink } from './file-answers.ts';
 import { type RequestHead, withCredential } from './headers.ts';
@@ -187,6 +188,7 @@ class Exchange implements FailoverRequest, Leftover {
     const bytes = this.body.forAttempt();
     const headers = withCredential(this.#head, entry.credential, bytes === null ? null : this.body.lengthToSend);
     if (isStrange && this.#line.loops.mayLoop) headers.push('via', this.#line.loops.mark);
+    this.#relay.key = entry.credential.value;
     return {
       origin,
       path: this.#route.pathAt(this.#route.isAnthropic ? anthropicBasePath : basePath),
@@ -202,8 +204,9 @@ class Exchange implements FailoverRequest, Leftover {
     this.#line.refuse(this.#request, this.#response, error);
   }
 
-  ended(result: FailoverResult): void {
+  ended(attempted: FailoverResult): void {
     try {
+      const result = this.#forClient(attempted);
       this.#finish(result);
       this.body.drop();
       if (this.#uploaded !== null) noteUpload(this.#line.pool, result, this.#uploaded);
@@ -213,6 +216,14 @@ class Exchange implements FailoverRequest, Leftover {
     } catch (error) {
       this.crashed(error);
     }
+  }
+
+  /** An error of the upstream as the client gets it; every other end as it is. */
+  #forClient(result: FailoverResult): FailoverResult {
+    const { entry, end } = result;
+    if (end.kind !== 'relay' || entry === null) return result;
+    const context = { verdict: end.verdict, entry, head: this.#head, route: this.#route, now: this.#line.clock() };
+    return { ...result, end: { ...end, answer: errorAnswerFor(end.answer, context), upstreamStatus: end.answer.status } };
   }
 
   #finish({ entry, end }: FailoverResult): void {
@@ -249,8 +260,8 @@ class Exchange implements FailoverRequest, Leftover {
           }),
     );
     if (entry === null) return;
-    const { ledger, log } = this.#line;
-    ledger.brokeOff(entry.key.label);
+    const { ledger, log, clock } = this.#line;
+    ledger.brokeOff(entry.key.label, clock());
     log.warn('An answer broke off in the middle.', {
       key_label: entry.key.label,
       reason: silent ? 'silence' : 'connection lost',

@@ -37,6 +37,8 @@ export function addHealthz(app: FastifyInstance, { config, pool, clock, rotation
       ...(isPrivate ? { upstream: config.upstreamBaseUrl } : {}),
       requests: requests(),
       keys: countKeys(pool, clock()),
+      // Anybody may ask here, so no label.
+      next_key_hash: pool.next()?.hash ?? null,
     });
   });
 }
@@ -46,7 +48,7 @@ function countKeys(pool: KeyPool, now: number): { total: number; ready: number; 
   for (const entry of pool.entries) {
     const standing = standingOf(entry, now);
     if (standing.is === 'ready') counts.ready += 1;
-    else if (entry.state.cooldown !== null && standing.reason === entry.state.cooldown.reason) counts.resting += 1;
+    else if (standing.reason === 'probing' || standing.reason === entry.state.cooldown?.reason) counts.resting += 1;
     else counts.out += 1;
   }
   return counts;

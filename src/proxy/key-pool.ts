@@ -3,13 +3,12 @@ import { type AccountSkip, isAtLimit } from '../core/account-pool.ts';
 import type { KeyHealth } from '../core/health.ts';
 import type { Key } from '../core/key.ts';
 import type { KnownAccount } from '../core/key-state.ts';
-import { countedError } from '../core/penalty.ts';
 import { type Choice, type PickOptions, pickActive, pickLone, pickRoundRobin } from '../core/rotation.ts';
 import { type AffinityChoice, pickQuota, pickSticky } from '../core/strategies.ts';
 import type { Strategy } from '../core/strategy.ts';
 import type { Clock } from '../core/time.ts';
-import { CONSEQUENCES } from '../core/verdict.ts';
 import { type Affinity, NO_AFFINITY } from './affinity.ts';
+import { Blame } from './blame.ts';
 import { loadOf, type PoolEntry } from './pool-entry.ts';
 import { PoolMembers } from './pool-members.ts';
 import type { HealthPort, LedgerPort, LogPort } from './ports.ts';
@@ -35,6 +34,7 @@ const NOTHING_TRIED: ReadonlySet<PoolEntry> = new Set();
 export class KeyPool {
   readonly #options: KeyPoolOptions;
   readonly #putAway: PutAway;
+  readonly #blame: Blame;
   /** Sessions and files, and the accounts they are with. */
   readonly keeper: SessionKeeper;
   /** Whether it is known which account the session is with. A function of its own, to be handed on. */
@@ -47,6 +47,7 @@ export class KeyPool {
   constructor(options: KeyPoolOptions, keys: readonly Key[]) {
     this.#options = options;
     this.#putAway = new PutAway(options);
+    this.#blame = new Blame(options, this.#putAway);
     this.keeper = new SessionKeeper(options);
     this.#members = new PoolMembers(options, this.keeper);
     this.#members.replace(keys);
@@ -131,30 +132,42 @@ export class KeyPool {
     return account !== null && this.#members.pool.byId.has(account) ? account : null;
   }
 
+  /** The key that serves next, if nothing changes before: a request without a session and without files. Null when none can. */
+  next(): Key | null {
+    return this.#decide(NOTHING_TRIED, NO_AFFINITY, this.activeIndex()).candidate?.key ?? null;
+  }
+
   /** Chooses a key for a request that has tried `tried` already, and moves the rotation on. */
   choose(tried: ReadonlySet<PoolEntry> = NOTHING_TRIED, affinity: Affinity = NO_AFFINITY): PoolChoice {
-    const { config, ledger, clock } = this.#options;
+    const { ledger, clock } = this.#options;
+    const activeIndex = this.activeIndex();
+    const choice = this.#decide(tried, affinity, activeIndex);
+    if (choice.candidate === null) return choice;
+    choice.candidate.limit.take();
+    if (choice.candidate.state.cooldown !== null) beginProbe(choice.candidate, clock());
+    if ('binds' in choice) {
+      this.#dealPosition = choice.nextPosition;
+      if (choice.binds) this.keeper.chosen(affinity, choice, this.#members.labelsOf);
+    } else if (!this.isAutoRotating) this.#noteActive(choice, activeIndex);
+    else ledger.setRotationIndex((choice.index + 1) % this.entries.length);
+    return choice;
+  }
+
+  /** What `choose` answers, without moving anything on. */
+  #decide(tried: ReadonlySet<PoolEntry>, affinity: Affinity, activeIndex: number): PoolChoice {
+    const { config, clock } = this.#options;
     const options: PickOptions<PoolEntry> = {
       now: clock(),
-      includeWarn: config.rotateIncludeWarn,
       requireUsage: config.requireUsageBeforeRequest,
       failOpen: config.failOpenOnEmptyCache,
       tried,
       limitWaitMs,
       isBusy: !this.#members.anyLimited ? null : isAtLimit,
     };
-    const activeIndex = this.activeIndex();
     let choice = this.#pick(options, affinity, activeIndex);
     if (choice.candidate === null && (config.proxyWaitSeconds === 0 || tried.size > 0))
       choice = this.#pickBusy(choice.skipped, options, affinity, activeIndex) ?? choice;
     if (choice.candidate === null && config.proxyWaitSeconds === 0) choice = pickLone(this.entries, options) ?? choice;
-    if (choice.candidate === null) return choice;
-    choice.candidate.limit.take();
-    if ('binds' in choice) {
-      this.#dealPosition = choice.nextPosition;
-      if (choice.binds) this.keeper.chosen(affinity, choice, this.#members.labelsOf);
-    } else if (!this.isAutoRotating) this.#noteActive(choice, activeIndex);
-    else ledger.setRotationIndex((choice.index + 1) % this.entries.length);
     return choice;
   }
 
@@ -232,35 +245,20 @@ export class KeyPool {
   ): void {
     if (entry.strikes > 0) for (const other of entry.account.entries) other.strikes = 0;
     entry.strikes = 0;
+    if (entry.state.cooldown !== null && this.#blame.restIsOver(entry)) this.changed();
     this.#options.ledger.served(entry.key.label, this.#options.clock());
     if (affinity.session !== null) this.keeper.served(affinity, entry);
-    for (const { entry: other, outcome } of failed) {
-      if (CONSEQUENCES[outcome.verdict].blame !== 'if-others-work' || other === entry || isOfBurst(other, outcome)) continue;
-      if (outcome.isUnsent && haveOneOrigin(other, entry)) continue;
-      const counter = countedError(outcome.verdict, outcome.status);
-      if (counter !== null && this.#awaitsOthers(outcome)) this.#options.ledger.blamed(other.key.label, counter);
-      this.#putAway.apply(other, outcome);
-    }
+    if (failed.length > 0) this.#blame.othersServed(entry, failed);
+  }
+
+  /** An answer under 400 has begun that says nothing about the key. */
+  answered(entry: PoolEntry): void {
+    this.#options.ledger.answered(entry.key.label, this.#options.clock());
   }
 
   /** An attempt failed. Counts it and puts the key away when the verdict blames it; a burst counts once. */
   failed(entry: PoolEntry, outcome: AttemptOutcome): void {
-    const { ledger, clock } = this.#options;
-    const sameBurst = isOfBurst(entry, outcome);
-    const counter =
-      sameBurst || outcome.isUnsent || this.#awaitsOthers(outcome) ? null : countedError(outcome.verdict, outcome.status);
-    if (counter === null) ledger.answered(entry.key.label, clock());
-    else ledger.failed(entry.key.label, clock(), counter);
-    const { blame } = CONSEQUENCES[outcome.verdict];
-    if (!sameBurst && (blame === 'key' || blame === 'account')) this.#putAway.apply(entry, outcome);
-  }
-
-  /**
-   * Whether a failure is held against the key only once another key serves the same request. Counting an outage against
-   * every key would leave unequal counters behind, and round-robin passes over keys with errors on record.
-   */
-  #awaitsOthers({ verdict }: AttemptOutcome): boolean {
-    return CONSEQUENCES[verdict].blame === 'if-others-work' && this.entries.length > 1;
+    if (this.#blame.failed(entry, outcome, this.entries.length > 1)) this.changed();
   }
 
   /** A health reading of the key arrived; it counts for all keys of the account. */
@@ -268,7 +266,8 @@ export class KeyPool {
     const entry = this.#members.byLabel.get(label);
     if (entry === undefined) return;
     this.#members.setHealth(entry, health);
-    this.#putAway.endEarly(entry, health);
+    // In dry-run every reading is full, and made up.
+    if (!this.#options.config.dryRun) this.#putAway.endEarly(entry, health);
     this.changed();
   }
 
@@ -281,16 +280,17 @@ export class KeyPool {
 }
 
 /** Why an active key stays the active one although another served. */
-const HELPED_OUT: ReadonlySet<AccountSkip['reason']> = new Set(['tried', 'key_rate_limit', 'busy', 'upstream'] as const);
+const HELPED_OUT: ReadonlySet<AccountSkip['reason']> = new Set([
+  'tried',
+  'key_rate_limit',
+  'busy',
+  'probing',
+  'upstream',
+] as const);
 
-/** The attempt began before the key was last put away, so its failure is not news. */
-function isOfBurst(entry: PoolEntry, outcome: AttemptOutcome): boolean {
-  return outcome.startedAt <= entry.putAwayAt;
-}
-
-/** Where the one got through the other could have: that it did not was the way, and no fault of its key. */
-function haveOneOrigin({ key: one }: PoolEntry, { key: other }: PoolEntry): boolean {
-  return new URL(one.baseUrl).origin === new URL(other.baseUrl).origin;
+/** A request goes to a key whose rest is over, with no end that the upstream stated: it goes first. */
+function beginProbe({ state: { cooldown }, account }: PoolEntry, now: number): void {
+  if (cooldown?.end !== undefined && cooldown.until <= now) account.probedAt = now;
 }
 
 function limitWaitMs(entry: PoolEntry): number {

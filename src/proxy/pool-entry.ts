@@ -12,6 +12,8 @@ export type SharedAccount = {
   inFlight: number;
   /** By the freshest `/usages` reading of any of its keys; null when that does not say. */
   parallelLimit: number | null;
+  /** When a request was last sent to find out whether a rest is over; null when none is awaited. Epoch ms. */
+  probedAt: number | null;
 };
 
 /** The account of a key is not known: it counts as one of its own. */
@@ -44,7 +46,7 @@ export class PoolEntry implements AccountCandidate {
     this.state = state;
     this.limit = limit;
     this.accountId = ownAccountId(key.label);
-    this.account = { entries: [this], inFlight: 0, parallelLimit: null };
+    this.account = { entries: [this], inFlight: 0, parallelLimit: null, probedAt: null };
   }
 
   get key(): Key {
@@ -64,6 +66,10 @@ export class PoolEntry implements AccountCandidate {
     return this.account.inFlight;
   }
 
+  get probedAt(): number | null {
+    return this.account.probedAt;
+  }
+
   get parallelLimit(): number | null {
     return this.account.parallelLimit;
   }
@@ -75,7 +81,7 @@ function credentialOf({ value }: Key): Credential {
 
 /** Makes these the keys of one account, with their attempts under way. */
 export function joinEntries(entries: readonly PoolEntry[]): SharedAccount {
-  const account: SharedAccount = { entries, inFlight: 0, parallelLimit: null };
+  const account: SharedAccount = { entries, inFlight: 0, parallelLimit: null, probedAt: null };
   for (const entry of entries) {
     entry.account = account;
     account.inFlight += entry.attempts;

@@ -21,9 +21,9 @@ export type LedgerPort = {
   served(label: string, at: number): void;
   answered(label: string, at: number): void;
   failed(label: string, at: number, counter: ErrorCounter): void;
-  brokeOff(label: string): void;
-  blamed(label: string, counter: ErrorCounter): void;
-  putAway(label: string, penalty: Penalty): void;
+  brokeOff(label: string, at: number): void;
+  blamed(label: string, counter: ErrorCounter, at: number): void;
+  putAway(label: string, penalty: Penalty, at: number): void;
   clearBlock(label: string): void;
   clearCooldown(label: string): void;
   setActive(label: string, index: number): void;

@@ -1,6 +1,7 @@
 import type { Config } from '../config/settings.ts';
-import { type KeyHealth, quotaReturnsAt } from '../core/health.ts';
-import { activeBlock, activeCooldown } from '../core/key-state.ts';
+import { hasQuota, type KeyHealth, quotaReturnsAt } from '../core/health.ts';
+import type { Key } from '../core/key.ts';
+import { activeBlock, activeCooldown, type Cooldown } from '../core/key-state.ts';
 import { type Penalty, penaltyFor } from '../core/penalty.ts';
 import type { Clock } from '../core/time.ts';
 import { CONSEQUENCES, type VerdictClass } from '../core/verdict.ts';
@@ -19,6 +20,10 @@ export type AttemptOutcome = {
   readonly verdict: VerdictClass;
   readonly status: number;
   readonly retryAfterMs: number | null;
+  /** Length of the quota window that a refusal names; null when it names none. */
+  readonly windowMs: number | null;
+  /** False when the answer says no more than its status. */
+  readonly namesReason: boolean;
   /** Epoch ms. */
   readonly startedAt: number;
   /** No connection came about, so the upstream never saw the key. */
@@ -45,7 +50,8 @@ export class PutAway {
     const penalty = penaltyFor(outcome.verdict, {
       now,
       retryAfterMs: outcome.retryAfterMs,
-      quotaReturnsAt: entry.health?.usage == null ? null : quotaReturnsAt(entry.health.usage),
+      windowMs: outcome.windowMs,
+      quotaReturnsAt: entry.health === null ? null : quotaReturnsAt(entry.health),
       strikes: entry.strikes,
       settings: config,
     });
@@ -57,7 +63,7 @@ export class PutAway {
       if (key !== entry && !takes(key, penalty, now)) continue;
       key.putAwayAt = now;
       key.strikes = strikes;
-      ledger.putAway(key.key.label, penalty);
+      ledger.putAway(key.key.label, penalty, now);
       labels.push(key.key.label);
     }
     const until = penalty.kind === 'block' ? penalty.block.until : penalty.cooldown.until;
@@ -78,38 +84,41 @@ export class PutAway {
   #findReset(entry: PoolEntry, parkedAt: number): void {
     this.#health?.refreshNow(entry.key).then(
       (health) => {
-        const returnsAt = health.usage === null ? null : quotaReturnsAt(health.usage);
+        const returnsAt = quotaReturnsAt(health);
         if (returnsAt === null || returnsAt <= parkedAt) return;
         for (const { key, state, putAwayAt } of entry.account.entries) {
-          if (state.cooldown?.reason !== 'quota' || putAwayAt !== parkedAt) continue;
-          this.#options.ledger.putAway(key.label, { kind: 'cooldown', cooldown: { reason: 'quota', until: returnsAt } });
+          if (state.cooldown?.reason === 'quota' && putAwayAt === parkedAt) this.#restUntil(key, { until: returnsAt }, parkedAt);
         }
       },
       () => undefined,
     );
   }
 
+  #restUntil({ label }: Key, rest: Omit<Cooldown, 'reason'>, since: number): void {
+    this.#options.ledger.putAway(label, { kind: 'cooldown', cooldown: { reason: 'quota', ...rest } }, since);
+  }
+
   /**
-   * A health reading arrived. A long rest for quota, which only a window's stated reset gives, ends when the reading says
-   * that there is quota again: an early reset or a purchase. A short one is left to pass: right after a refusal the
-   * upstream's readings may still say that nothing was used (kimi-api.md 3.4). A reading of any key of the account will do,
-   * unless it is older than the refusal.
+   * A health reading arrived that says "quota left" of an account that was refused for its quota. After a reading that said
+   * when its empty windows return this is news: an early reset or a purchase, which ends the rest. After none it contradicts
+   * the refusal, and the fresh refusal is right: no reading ends this rest then, or the key would come and go with each. A
+   * reading of any key of the account will do, unless it was asked for before the refusal.
    */
   endEarly(entry: PoolEntry, health: KeyHealth): void {
-    const { config, ledger, clock, log } = this.#options;
-    const share = health.usage?.remainingShare ?? null;
-    const hasQuota = health.error === null && ((share !== null && share > 0) || (health.usage?.walletCents ?? 0) > 0);
-    if (!hasQuota) return;
-    const longFrom = clock() + config.rotationCooldownSeconds * 1000;
-    const resting = entry.account.entries.filter(
-      ({ state: { cooldown }, putAwayAt }) =>
-        cooldown?.reason === 'quota' && cooldown.until > longFrom && putAwayAt <= health.fetchedAt,
-    );
-    for (const { key } of resting) ledger.clearCooldown(key.label);
-    const [first] = resting;
-    if (first === undefined) return;
-    const account = resting.length > 1 ? { account_keys: resting.map(({ key }) => key.label) } : {};
-    log.info('A key has quota again before its window was due.', { key_label: first.key.label, ...account });
+    const { ledger, log } = this.#options;
+    if (health.error !== null || !hasQuota(health.usage)) return;
+    const freed: string[] = [];
+    for (const { key, state, putAwayAt } of entry.account.entries) {
+      const { cooldown } = state;
+      if (cooldown?.reason !== 'quota' || (health.askedAt ?? health.fetchedAt) < putAwayAt) continue;
+      if (cooldown.end === 'guessed') this.#restUntil(key, { ...cooldown, end: 'doubted' }, putAwayAt);
+      if (cooldown.end !== undefined) continue;
+      ledger.clearCooldown(key.label);
+      freed.push(key.label);
+    }
+    if (freed.length === 0) return;
+    const account = freed.length > 1 ? { account_keys: freed } : {};
+    log.info('A key has quota again before its window was due.', { key_label: freed[0], ...account });
   }
 
   /** A blocked key answered again. What blocked its account is over for the account's other keys too. */

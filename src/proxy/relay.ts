@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { KmiError } from '../errors.ts';
 import type { AnswerSink, AttemptResult } from './attempt.ts';
+import { EchoGuard, mayBeError, mayBePackedError, PackedAnswer } from './echo-guard.ts';
 import { headerOf } from './headers.ts';
 import { type Leaver, leaveTogether } from './leave-together.ts';
 import { renderStreamError } from './own-answers.ts';
@@ -27,6 +28,10 @@ export class Relay implements AnswerSink, Leaver {
   #hasEnded = false;
   /** An answer that came in one piece, until it leaves. */
   #whole: Buffer | null = null;
+  /** The key the answer's request went out with, which must not come back in an error. */
+  key = '';
+  /** Looks at the beginning of an answer that may be an error; null for nearly all answers. */
+  #guard: EchoGuard | PackedAnswer | null = null;
   /** Its socket is corked until the end of this turn. */
   #corked: Socket | null = null;
 
@@ -36,25 +41,63 @@ export class Relay implements AnswerSink, Leaver {
   }
 
   head(status: number, reason: string, headers: readonly string[]): void {
+    if (this.#response.destroyed) return;
+    const length = headerOf(headers, 'content-length');
+    const encoding = headerOf(headers, 'content-encoding');
+    if (encoding !== undefined && mayBePackedError(encoding, headerOf(headers, 'content-type'), Number(length ?? -1))) {
+      this.#guard = new PackedAnswer(this.key, { status, reason, headers }, encoding);
+    } else this.#sendHead(status, reason, headers, length, encoding);
+  }
+
+  #sendHead(
+    status: number,
+    reason: string,
+    headers: readonly string[],
+    length = headerOf(headers, 'content-length'),
+    encoding = headerOf(headers, 'content-encoding'),
+  ): void {
     const response = this.#response;
-    if (response.destroyed) return;
     // The upstream's own date passes, or none.
     response.sendDate = false;
     response.writeHead(status, reason, headers as string[]);
-    const length = headerOf(headers, 'content-length');
     if (length !== undefined) {
       // Nobody has use for the head alone of an answer with an announced end.
       this.#length = Number(length);
       return;
     }
-    this.#takesEvent =
-      headerOf(headers, 'content-type')?.startsWith('text/event-stream') === true &&
-      headerOf(headers, 'content-encoding') === undefined;
+    this.#takesEvent = encoding === undefined && headerOf(headers, 'content-type')?.startsWith('text/event-stream') === true;
     // The head goes out with the first chunk when that has arrived with it, else right away: an agent waits for it.
     process.nextTick(flushHead, this);
   }
 
   data(chunk: Buffer): boolean {
+    if (this.#guard === null && (this.#hasData || !mayBeError(chunk, this.#takesEvent))) return this.#pass(chunk);
+    this.#guard ??= new EchoGuard(this.key, this.#takesEvent);
+    if (this.#guard instanceof PackedAnswer) return this.#guard.take(chunk) || this.#begin(this.#guard.asItCame());
+    const passing = this.#guard.take(chunk);
+    if (this.#guard.isOver) this.#guard = null;
+    return passing === null || this.#pass(passing);
+  }
+
+  /** Head and beginning of an answer that was held back. */
+  #begin({ status, reason, headers, body }: ReturnType<PackedAnswer['asItCame']>): boolean {
+    this.#guard = null;
+    this.#sendHead(status, reason, headers);
+    return body.length === 0 || this.#pass(body);
+  }
+
+  /** Nothing more comes of what is held back. */
+  #letGo(isWhole: boolean): void {
+    const guard = this.#guard;
+    this.#guard = null;
+    if (guard instanceof PackedAnswer) this.#begin(guard.masked(isWhole));
+    else if (guard !== null) {
+      const rest = guard.end();
+      if (rest !== null) this.#pass(rest);
+    }
+  }
+
+  #pass(chunk: Buffer): boolean {
     if (chunk.length === this.#length && !this.#hasData) {
       // All of it at once, as small answers come: head, body and end leave together.
       this.#hasEnded = true;
@@ -73,6 +116,7 @@ export class Relay implements AnswerSink, Leaver {
   }
 
   end(): void {
+    if (this.#guard !== null) this.#letGo(true);
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.#hasData = true;
@@ -109,6 +153,7 @@ export class Relay implements AnswerSink, Leaver {
   breakOff(error: KmiError): void {
     const response = this.#response;
     if (response.destroyed) return;
+    if (this.#guard !== null) this.#letGo(false);
     if (!this.#takesEvent || this.#lastByte !== NEWLINE) {
       response.destroy();
       return;

@@ -92,7 +92,7 @@ function errorCodeOf(end: FailoverResult['end']): TraceEvent['error_code'] {
       if (end.brokenBy === null) return null;
       return end.brokenBy instanceof ClientLeft ? 'client_left' : 'stream_broken';
     case 'relay':
-      return end.verdict === 'unpaid' ? 'payment_required' : end.answer.status;
+      return end.verdict === 'unpaid' ? 'payment_required' : (end.upstreamStatus ?? end.answer.status);
     case 'no-key':
       return end.error.code;
     case 'unreachable':

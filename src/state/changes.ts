@@ -1,4 +1,4 @@
-import { type Block, type Cooldown, type Counter, type KnownAccount, newKeyState } from '../core/key-state.ts';
+import { type Block, type Cooldown, type Counter, type KeyState, type KnownAccount, newKeyState } from '../core/key-state.ts';
 import type { Strategy } from '../core/strategy.ts';
 import type { SessionMoves, State } from './schema.ts';
 
@@ -12,6 +12,10 @@ type Shift = { add: number; floor: number };
 export type KeyChange = {
   /** Epoch ms. */
   lastUsed?: number;
+  /** Epoch ms. */
+  failedAt?: number;
+  /** When a reading that said "quota left" was asked for: ends a rest for quota that is older. Epoch ms. */
+  quotaSeenAt?: number;
   cooldown?: Cooldown | null;
   block?: Block | null;
   account?: KnownAccount | null;
@@ -91,6 +95,8 @@ function copyOf(change: KeyChange): KeyChange {
 
 function foldKey(change: KeyChange, later: KeyChange): void {
   if (later.lastUsed !== undefined) change.lastUsed = Math.max(change.lastUsed ?? 0, later.lastUsed);
+  if (later.failedAt !== undefined) change.failedAt = Math.max(change.failedAt ?? 0, later.failedAt);
+  if (later.quotaSeenAt !== undefined) change.quotaSeenAt = Math.max(change.quotaSeenAt ?? 0, later.quotaSeenAt);
   if (later.cooldown !== undefined) change.cooldown = later.cooldown;
   if (later.block !== undefined) change.block = later.block;
   if (later.account !== undefined) change.account = later.account;
@@ -114,6 +120,12 @@ export function apply(state: State, changes: Changes): void {
   for (const [label, change] of changes.keys) applyToKey(state, label, change);
 }
 
+/** Of a refusal for quota and a reading that says "quota left" the later one is right, in whatever order they were written. */
+function endQuotaRest(key: KeyState): void {
+  const { cooldown, failedAt, quotaSeenAt } = key;
+  if (cooldown?.reason === 'quota' && quotaSeenAt !== null && (failedAt ?? 0) <= quotaSeenAt) key.cooldown = null;
+}
+
 function applyToKey(state: State, label: string, change: KeyChange): void {
   let key = state.keys.get(label);
   if (key === undefined) {
@@ -124,6 +136,9 @@ function applyToKey(state: State, label: string, change: KeyChange): void {
   if (change.cooldown !== undefined) key.cooldown = change.cooldown;
   if (change.block !== undefined) key.block = change.block;
   if (change.account !== undefined) key.account = change.account;
+  if (change.failedAt !== undefined) key.failedAt = Math.max(key.failedAt ?? 0, change.failedAt);
+  if (change.quotaSeenAt !== undefined) key.quotaSeenAt = Math.max(key.quotaSeenAt ?? 0, change.quotaSeenAt);
+  if (change.cooldown != null || change.quotaSeenAt !== undefined) endQuotaRest(key);
   for (const [counter, { add, floor }] of Object.entries(change.shifts ?? {}) as [Counter, Shift][]) {
     key[counter] = Math.max(key[counter] + add, floor);
   }

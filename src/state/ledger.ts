@@ -23,13 +23,13 @@ export class Ledger {
   /** An answer under 400: counts the request and takes one off each error counter (kmi-manager.md section 4). */
   served(label: string, at: number): void {
     const state = this.#store.countRequest(label, at);
-    if (hasNothingToForgive(state)) return;
+    if (hasNothingToForgive(state, at)) return;
     const change: KeyChange = {};
     for (const counter of FORGIVEN_BY_SUCCESS) if (state[counter] > 0) takeOneOff(change, counter);
     // Proof that the key works: a refusal on record and a rest for failing are over.
     if (state.errors401 > 0) clear(change, 'errors401');
     if (state.block?.reason === 'auth') change.block = null;
-    if (state.cooldown?.reason === 'upstream') change.cooldown = null;
+    if (isSoftOrOver(state, at)) change.cooldown = null;
     this.#store.changeKey(label, change, change.block === null);
   }
 
@@ -40,29 +40,41 @@ export class Ledger {
 
   failed(label: string, at: number, counter: Counter): void {
     const change = request(at);
+    change.failedAt = at;
     addTo(change, counter, 1);
     this.#store.changeKey(label, change);
   }
 
   /** An answer that was counted as served broke off in the middle. */
-  brokeOff(label: string): void {
-    this.blamed(label, 'errors5xx');
+  brokeOff(label: string, at: number): void {
+    this.blamed(label, 'errors5xx', at);
   }
 
   /** An error of a request that was counted already turned out to be the key's. */
-  blamed(label: string, counter: ErrorCounter): void {
-    const change: KeyChange = {};
+  blamed(label: string, counter: ErrorCounter, at: number): void {
+    const change: KeyChange = { failedAt: at };
     addTo(change, counter, 1);
     this.#store.changeKey(label, change);
   }
 
-  /** A soft rest never shortens a hard one that is in force for longer. */
-  putAway(label: string, penalty: Penalty): void {
-    if (penalty.kind === 'cooldown' && penalty.cooldown.reason === 'upstream') {
-      const { cooldown } = this.#store.keyState(label);
-      if (cooldown !== null && cooldown.reason !== 'upstream' && cooldown.until > penalty.cooldown.until) return;
+  /** `at`: when the upstream refused the key. A rest never shortens one of another kind. */
+  putAway(label: string, penalty: Penalty, at: number): void {
+    if (penalty.kind === 'block') {
+      this.#store.changeKey(label, { block: penalty.block, failedAt: at }, true);
+      return;
     }
-    this.#store.changeKey(label, penalty.kind === 'block' ? { block: penalty.block } : { cooldown: penalty.cooldown }, true);
+    const { cooldown } = this.#store.keyState(label);
+    const { reason, until } = penalty.cooldown;
+    const isShorter = cooldown !== null && cooldown.reason !== reason && cooldown.until > until;
+    this.#store.changeKey(label, isShorter ? { failedAt: at } : { cooldown: penalty.cooldown, failedAt: at }, true);
+  }
+
+  /**
+   * `/usages` readings that a command asked for at `at` said that keys have quota: a rest for quota is over, unless the upstream
+   * refused the key since. Whoever writes the file last knows that.
+   */
+  quotaSeen(proven: readonly { readonly label: string; readonly at: number }[]): void {
+    for (const { label, at } of proven) this.#store.changeKey(label, { quotaSeenAt: at });
   }
 
   /** Blocks and refusals on record are over: a recheck answered, or a person said so. */
@@ -109,8 +121,9 @@ export class Ledger {
       for (const counter of COUNTERS) addTo(change, counter, -state[counter]);
     }
     for (const [from, to] of labels) {
-      const { block, cooldown, lastUsed, account, ...state } = this.#store.keyState(from);
-      const change = Object.assign(changeOf(to), { block, cooldown, account }, lastUsed === null ? {} : { lastUsed });
+      const { block, cooldown, lastUsed, account, failedAt, ...state } = this.#store.keyState(from);
+      const times = { ...(lastUsed === null ? {} : { lastUsed }), ...(failedAt === null ? {} : { failedAt }) };
+      const change = Object.assign(changeOf(to), { block, cooldown, account }, times);
       for (const counter of COUNTERS) addTo(change, counter, state[counter]);
     }
     if (keys.size > 0) this.#store.change({ keys }, true);
@@ -150,15 +163,19 @@ export class Ledger {
   }
 }
 
-function hasNothingToForgive(state: KeyState): boolean {
+function hasNothingToForgive(state: KeyState, at: number): boolean {
   return (
     state.errors403 === 0 &&
     state.errors429 === 0 &&
     state.errors5xx === 0 &&
     state.errors401 === 0 &&
     state.block?.reason !== 'auth' &&
-    state.cooldown?.reason !== 'upstream'
+    !isSoftOrOver(state, at)
   );
+}
+
+function isSoftOrOver({ cooldown }: KeyState, at: number): boolean {
+  return cooldown !== null && (cooldown.reason === 'upstream' || cooldown.until <= at);
 }
 
 function request(at: number): KeyChange {

@@ -75,6 +75,9 @@ const KEY_FIELDS = new Set([
   'blocked_reason',
   'account_id',
   'account_checked_at',
+  'exhausted_end',
+  'last_failure',
+  'quota_seen_at',
 ]);
 
 /**
@@ -124,7 +127,12 @@ function parseKeyState(raw: Record<string, unknown>): KeyState {
   const exhaustedUntil = toTime(raw.exhausted_until);
   if (exhaustedUntil !== null) {
     const reason = raw.exhausted_reason;
-    state.cooldown = { until: exhaustedUntil, reason: reason === 'rate' || reason === 'upstream' ? reason : 'quota' };
+    const end = raw.exhausted_end;
+    state.cooldown = {
+      until: exhaustedUntil,
+      reason: reason === 'rate' || reason === 'upstream' ? reason : 'quota',
+      ...(end === 'guessed' || end === 'doubted' ? { end } : {}),
+    };
   }
   const blockedUntil = toTime(raw.blocked_until);
   // Shown in tables: whoever wrote the file must not be able to drive the terminal.
@@ -132,6 +140,8 @@ function parseKeyState(raw: Record<string, unknown>): KeyState {
   if (blockedUntil !== null || reason !== null) state.block = { until: blockedUntil, reason: reason ?? 'blocked' };
   const accountAt = toTime(raw.account_checked_at);
   if (isAccountId(raw.account_id) && accountAt !== null) state.account = { id: raw.account_id, at: accountAt };
+  state.failedAt = toTime(raw.last_failure);
+  state.quotaSeenAt = toTime(raw.quota_seen_at);
   return state;
 }
 
@@ -183,13 +193,21 @@ function renderKey(
   const { cooldown, block, account } = key;
   const used = `"last_used":${times.of(key.lastUsed)},"request_count":${key.requests}`;
   const errors = `"error_401":${key.errors401},"error_403":${key.errors403},"error_429":${key.errors429},"error_5xx":${key.errors5xx}`;
-  const why = cooldown === null ? '' : `,"exhausted_reason":"${cooldown.reason}"`;
+  const end = cooldown?.end === undefined ? '' : `,"exhausted_end":"${cooldown.end}"`;
+  const why = cooldown === null ? '' : `,"exhausted_reason":"${cooldown.reason}"${end}`;
   const exhausted = `"exhausted_until":${times.of(cooldown?.until ?? null)}${why}`;
   const blocked = `"blocked_until":${times.of(block?.until ?? null)},"blocked_reason":${JSON.stringify(block?.reason ?? null)}`;
   // The id is a hash, in hexadecimal digits.
   const owner = account === null ? '' : `,"account_id":"${account.id}","account_checked_at":${times.of(account.at)}`;
+  const failed = key.failedAt === null ? '' : `,"last_failure":${preciseTime(key.failedAt)}`;
+  const seen = key.quotaSeenAt === null ? '' : `,"quota_seen_at":${preciseTime(key.quotaSeenAt)}`;
   const others = unknowns === undefined ? '' : membersOf(unknowns).slice(1);
-  return `${JSON.stringify(label)}:{${used},${errors},${exhausted},${blocked}${owner}${others && `,${others}`}}`;
+  return `${JSON.stringify(label)}:{${used},${errors},${exhausted},${blocked}${owner}${failed}${seen}${others && `,${others}`}}`;
+}
+
+/** With milliseconds, because what came first of two decides; as JSON. */
+function preciseTime(epochMs: number): string {
+  return `"${new Date(Math.min(Math.max(Math.floor(epochMs), 0), LAST_TIME)).toISOString()}"`;
 }
 
 /** A record as JSON without its last brace. */

@@ -39,7 +39,7 @@ export const ENGLISH_KEYS: KeyWords = {
     rate: 'rate limited',
     upstream: 'failed while others worked',
     empty: 'no quota left',
-    status: 'status not good enough',
+    probing: 'being tried after its rest',
     no_usage: 'usage unknown',
     key_rate_limit: 'over its own rate limit',
     busy: 'as many requests at a time as it may have',
@@ -90,8 +90,7 @@ export function whyOut(candidate: Candidate, now: number, zone: Zone, words: Key
 }
 
 function refillAt({ health }: Candidate): number | null {
-  const usage = health?.usage ?? null;
-  return usage === null ? null : quotaReturnsAt(usage);
+  return health === null ? null : quotaReturnsAt(health);
 }
 
 /** "1 key", "3 keys". */

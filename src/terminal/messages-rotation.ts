@@ -56,7 +56,7 @@ const ENGLISH: RotationMessages = {
           ? `Its quota is known (${percentText(reason.share)} left), that of ${rival} is not.`
           : `It has more quota left: ${percentText(reason.share)}, against ${percentText(reason.other)} of ${rival}.`;
       case 'lower_error_rate':
-        return `Fewer of its requests failed: ${rateText(reason.rate)}, against ${rateText(reason.other)} of ${rival}.`;
+        return `It failed less in the last minutes: ${rateText(reason.rate)}, against ${rateText(reason.other)} of ${rival}.`;
     }
   },
   replaces: (active, why, eligible) =>
@@ -102,7 +102,7 @@ const RUSSIAN: RotationMessages = {
       rate: 'превышена частота запросов',
       upstream: 'не отвечал, когда другие работали',
       empty: 'квоты не осталось',
-      status: 'недостаточно хорошее состояние',
+      probing: 'проверяется после паузы',
       no_usage: 'расход неизвестен',
       key_rate_limit: 'превышен собственный предел частоты',
       busy: 'столько запросов сразу, сколько ему разрешено',
@@ -141,7 +141,7 @@ const RUSSIAN: RotationMessages = {
           ? `Его квота известна (осталось ${percentText(reason.share)}), а у ${rival} — нет.`
           : `У него осталось больше квоты: ${percentText(reason.share)} против ${percentText(reason.other)} у ${rival}.`;
       case 'lower_error_rate':
-        return `У него меньше ошибок: ${rateText(reason.rate)} против ${rateText(reason.other)} у ${rival}.`;
+        return `В последние минуты у него меньше ошибок: ${rateText(reason.rate)} против ${rateText(reason.other)} у ${rival}.`;
     }
   },
   replaces: (active, why, eligible) =>

@@ -1,6 +1,6 @@
 import type { Config } from '../config/settings.ts';
 import { accountedKeys, countAccounts } from '../core/key-accounts.ts';
-import { type Candidate, isEligible } from '../core/standing.ts';
+import type { Candidate } from '../core/standing.ts';
 import { type Strategy, strategyInForce } from '../core/strategy.ts';
 import type { ProxyProbe } from '../daemon/probe.ts';
 import type { SkippedFile } from '../keys/auth-entry.ts';
@@ -32,6 +32,8 @@ export type StatusReport = {
   readonly candidates: readonly Candidate[];
   /** Place of the active key; 0 when there are no keys. */
   readonly activeIndex: number;
+  /** Label of the key that serves the next request without a session; null when none can. */
+  readonly next: string | null;
   readonly state: {
     readonly activeKey: string | null;
     readonly rotationIndex: number;
@@ -176,9 +178,10 @@ function rotationFields(report: StatusReport): Field[] {
   const { config, candidates, activeIndex, state } = report;
   const active = candidates[activeIndex]?.key.label ?? 'none';
   const isOn = state.autoRotate && config.autoRotateAllowed;
+  const standIn = isOn || report.next === active ? '' : `; ${report.next ?? 'none'} serves in its place`;
   return [
     ...(isOn ? strategyFields(report) : [{ name: 'mode', value: 'manual: requests stay with the active key' }]),
-    { name: 'active key', value: active },
+    { name: 'active key', value: `${active}${standIn}` },
     {
       name: 'policy',
       value: config.autoRotateAllowed
@@ -202,7 +205,7 @@ function strategyFields(report: StatusReport): Field[] {
   const from = isOwnChoice ? ` (chosen with \`kmi rotate auto\`; KMI_ROTATE_STRATEGY says ${config.rotateStrategy})` : '';
   switch (strategy) {
     case 'round-robin':
-      return [{ name: 'mode', value: `${strategy}${from}, next: ${nextInTurn(report)}` }];
+      return [{ name: 'mode', value: `${strategy}${from}, next: ${report.next ?? 'none'}` }];
     case 'sticky':
     case 'quota':
       return [
@@ -211,17 +214,10 @@ function strategyFields(report: StatusReport): Field[] {
           name: 'sessions',
           value: `stay with their account; new ones ${strategy === 'sticky' ? 'are dealt by their hash' : 'go where quota would otherwise expire'}`,
         },
-        { name: 'no session', value: 'such requests take turns, account by account' },
+        { name: 'no session', value: `such requests take turns, account by account; next: ${report.next ?? 'none'}` },
         ...movesField(state.sessionMoves),
       ];
   }
-}
-
-/** The key whose turn it is in round-robin. */
-function nextInTurn({ candidates, state, now }: StatusReport): string {
-  const start = candidates.length === 0 ? 0 : state.rotationIndex % candidates.length;
-  const fromStart = [...candidates.slice(start), ...candidates.slice(0, start)];
-  return fromStart.find((candidate) => isEligible(candidate, now))?.key.label ?? 'none';
 }
 
 function checkFields({ config, state, now }: StatusReport): Field[] {

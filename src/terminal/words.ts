@@ -14,7 +14,7 @@ export const SKIP_WORDS: Readonly<Record<AccountSkipReason, string>> = {
   rate: 'it rests after too many requests',
   upstream: 'it rests: it failed while another key worked',
   empty: 'its last quota reading says that nothing is left',
-  status: 'its health was not good enough for round-robin',
+  probing: 'its rest was over, and another request was finding out whether it serves again',
   no_usage: 'its quota is not known, and only keys with a known one may serve',
   key_rate_limit: 'it was at its own rate limit (KMI_PROXY_MAX_*_PER_KEY)',
   tried: 'this request had tried it already',
@@ -26,6 +26,8 @@ export const SKIP_WORDS: Readonly<Record<AccountSkipReason, string>> = {
 export const VERDICT_WORDS: Readonly<Record<VerdictClass, string>> = {
   served: 'it answered',
   caller: 'the request itself was refused, which no other key can change',
+  foreign: "the answer was not the API's but came from the network or a proxy on the way",
+  edge: 'something on the way to the API failed, whatever the key',
   'bad-key': 'the key is wrong',
   'no-model': 'its plan does not include the model',
   unpaid: 'the account must be paid for',

@@ -163,7 +163,6 @@ test('--fix closes files, removes a stale pid and what has run out, and says so;
   const home = await daemonHome();
   const { file } = await home.addKey({ label: 'ada' });
   await writeState(home, {
-    // Shorter than KMI_ROTATION_COOLDOWN_SECONDS: a longer rest the proxy ends itself when a health reading says so.
     ada: { blocked_until: inTime(-60_000), blocked_reason: 'payment_required', exhausted_until: inTime(200_000) },
   });
   const pid = await home.start();

@@ -21,7 +21,13 @@ it.each<[string, QuotaWindow[], number | null]>([
   ['one empty without a time', [window(0, NOW + 9), window(0, null)], null],
   ['one that says nothing', [window(0, NOW + 9), window(null, null)], NOW + 9],
 ])('quota returns when all empty windows are full again: %s', (_, windows, expected) => {
-  expect(quotaReturnsAt({ ...aUsage(null), windows })).toBe(expected);
+  expect(quotaReturnsAt({ usage: { ...aUsage(null), windows }, fetchedAt: NOW })).toBe(expected);
+});
+
+it('quota returns a window later at the latest, whatever reset is stated, and a month later when the window has no length', () => {
+  const at = (durationMs: number | null) =>
+    quotaReturnsAt({ usage: { ...aUsage(0), windows: [{ ...window(0, NOW + 1e12), durationMs }] }, fetchedAt: NOW });
+  expect([at(18_000_000), at(null)]).toEqual([NOW + 18_000_000, NOW + 32 * 86_400_000]);
 });
 
 it('a wallet counts when there is money in it', () => {

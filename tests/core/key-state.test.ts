@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { maskKey } from '../../src/core/key.ts';
-import { activeBlock, activeCooldown, errorRate, newKeyState } from '../../src/core/key-state.ts';
+import { activeBlock, activeCooldown, newKeyState, recentErrorRate } from '../../src/core/key-state.ts';
 import { NOW } from './candidates.ts';
 
 describe('a block', () => {
@@ -24,10 +24,27 @@ it('a cooldown is in force until its time', () => {
   expect([at(NOW - 1), at(NOW), at(NOW + 1)?.until]).toEqual([null, null, NOW + 1]);
 });
 
-it('the error rate is 403, 429 and 5xx by requests, and defined for an unused key', () => {
-  expect(errorRate({ ...newKeyState(), requests: 60, errors401: 50, errors403: 1, errors429: 2, errors5xx: 3 })).toBe(0.1);
-  expect(errorRate(newKeyState())).toBe(0);
-  expect(errorRate({ ...newKeyState(), errors429: 2 })).toBe(2);
+describe('the rate of recent errors', () => {
+  const failing = { ...newKeyState(), requests: 60, errors401: 50, errors403: 1, errors429: 2, errors5xx: 3, failedAt: NOW };
+
+  it('is 403, 429 and 5xx by requests, and defined for an unused key', () => {
+    expect(recentErrorRate(failing, NOW)).toBe(0.1);
+    expect(recentErrorRate(newKeyState(), NOW)).toBe(0);
+    expect(recentErrorRate({ ...newKeyState(), errors429: 2, failedAt: NOW }, NOW)).toBe(2);
+  });
+
+  it('halves with each minute, and is nothing before long, on either side of a clock that jumps', () => {
+    const one = { ...newKeyState(), requests: 1, errors5xx: 1, failedAt: NOW };
+    expect([0, 1, 2, -1, 8, 1440].map((minutes) => recentErrorRate(one, NOW + minutes * 60_000))).toEqual([
+      1, 0.5, 0.25, 0.5, 0, 0,
+    ]);
+  });
+
+  it('of a state that does not say when is as old as the last request', () => {
+    const old = { ...failing, failedAt: null };
+    expect(recentErrorRate({ ...old, lastUsed: NOW - 60_000 }, NOW)).toBe(0.05);
+    expect(recentErrorRate({ ...old, lastUsed: null }, NOW)).toBe(0);
+  });
 });
 
 describe('a masked key', () => {

@@ -17,7 +17,10 @@ const half: CandidateOptions = { share: 0.5 };
 const low: CandidateOptions = { share: 0.1 };
 const unknown: CandidateOptions = {};
 const blocked: CandidateOptions = { share: 1, state: { block: { until: null, reason: 'auth' } } };
-const failing = (errors429: number, requests = 100): CandidateOptions => ({ share: 1, state: { errors429, requests } });
+const failing = (errors429: number, requests = 100): CandidateOptions => ({
+  share: 1,
+  state: { errors429, requests, failedAt: NOW },
+});
 
 describe('manual rotation', () => {
   it('moves to the better status', () => {
@@ -110,7 +113,12 @@ describe('manual rotation', () => {
     const anyKey = fc.record({
       share: fc.constantFrom(0, 0.1, 0.5, 1, null),
       disabled: fc.constantFrom(false, false, false, true),
-      state: fc.record({ errors429: fc.constantFrom(0, 1), requests: fc.constant(10), errors401: fc.constantFrom(0, 0, 0, 1) }),
+      state: fc.record({
+        errors429: fc.constantFrom(0, 1),
+        requests: fc.constant(10),
+        failedAt: fc.constant(NOW),
+        errors401: fc.constantFrom(0, 0, 0, 1),
+      }),
     });
     fc.assert(
       fc.property(fc.array(anyKey, { minLength: 1, maxLength: 6 }), fc.nat(5), (all, active) => {

@@ -26,12 +26,14 @@ describe('a penalty', () => {
     ['bad-key', { kind: 'block', block: { reason: 'auth', until: null } }],
     ['banned', { kind: 'block', block: { reason: 'banned', until: null } }],
     ['unpaid', { kind: 'block', block: { reason: 'payment_required', until: NOW + 3_600_000 } }],
-    ['quota', { kind: 'cooldown', cooldown: { reason: 'quota', until: NOW + 300_000 } }],
-    ['rate', { kind: 'cooldown', cooldown: { reason: 'rate', until: NOW + 5_000 } }],
-    ['broken', { kind: 'cooldown', cooldown: { reason: 'upstream', until: NOW + 60_000 } }],
-    ['refused', { kind: 'cooldown', cooldown: { reason: 'upstream', until: NOW + 60_000 } }],
+    ['quota', { kind: 'cooldown', cooldown: { reason: 'quota', until: NOW + 300_000, end: 'guessed' } }],
+    ['rate', { kind: 'cooldown', cooldown: { reason: 'rate', until: NOW + 5_000, end: 'guessed' } }],
+    ['broken', { kind: 'cooldown', cooldown: { reason: 'upstream', until: NOW + 60_000, end: 'guessed' } }],
+    ['refused', { kind: 'cooldown', cooldown: { reason: 'upstream', until: NOW + 60_000, end: 'guessed' } }],
     ['served', null],
     ['caller', null],
+    ['foreign', null],
+    ['edge', null],
     ['no-model', null],
     ['overloaded', null],
   ])('for %s', (verdict, expected) => {
@@ -62,10 +64,25 @@ describe('a penalty', () => {
     ]);
   });
 
-  it('never lasts longer than any quota window', () => {
-    expect(restMs('rate', { retryAfterMs: 366 * DAY })).toBe(32 * DAY);
-    expect(restMs('quota', { retryAfterMs: 366 * DAY })).toBe(32 * DAY);
-    expect(restMs('quota', { quotaReturnsAt: Number.MAX_SAFE_INTEGER })).toBe(32 * DAY);
+  it.each<[string, VerdictClass, Partial<PenaltyContext>, number, string | undefined]>([
+    ['a rate limit, as stated', 'rate', { retryAfterMs: 20 * 60_000 }, 20 * 60_000, undefined],
+    ['a rate limit that states more', 'rate', { retryAfterMs: 366 * DAY }, 20 * 60_000, 'guessed'],
+    ['a quota window, as stated', 'quota', { quotaReturnsAt: NOW + 20 * DAY }, 20 * DAY, undefined],
+    ['a quota window that states more than a month', 'quota', { quotaReturnsAt: NOW + 400 * DAY }, 32 * DAY, 'guessed'],
+    ['a quota without a window', 'quota', { retryAfterMs: 366 * DAY }, DAY, 'guessed'],
+    ['a quota whose refusal names 5 hours', 'quota', { retryAfterMs: 366 * DAY, windowMs: 18_000_000 }, 18_000_000, 'guessed'],
+    ['a quota whose refusal names a week', 'quota', { retryAfterMs: 3 * DAY, windowMs: 7 * DAY }, 3 * DAY, 'guessed'],
+  ])('has a ceiling of its own, and says when its end is a guess: %s', (_, verdict, context, ms, end) => {
+    const settings = { rotationCooldownSeconds: 1e9, paymentBlockSeconds: 0 };
+    expect([restMs(verdict, context), restMs(verdict, { ...context, settings })]).toEqual([ms, ms]);
+    const found = penalty(verdict, context);
+    expect(found?.kind === 'cooldown' ? found.cooldown.end : null).toBe(end);
+  });
+
+  it('has its ceiling whatever the setting is', () => {
+    const settings = { rotationCooldownSeconds: 1e9, paymentBlockSeconds: 0 };
+    const rests = (['rate', 'quota', 'broken', 'refused'] as const).map((verdict) => restMs(verdict, { settings, strikes: 99 }));
+    expect(rests).toEqual([20 * 60_000, DAY, 60_000, 60_000]);
   });
 
   it('for a broken answer is a minute at most, less when the setting or Retry-After say so', () => {
@@ -92,6 +109,8 @@ describe('an error counts', () => {
     // A 401 on record blocks, and this 401 is about the model.
     ['no-model', 401, null],
     ['caller', 403, null],
+    ['foreign', 401, null],
+    ['edge', 502, null],
     ['overloaded', 429, null],
     ['overloaded', 503, null],
     ['served', 200, null],

@@ -28,7 +28,8 @@ describe('Retry-After', () => {
     ['+5', null],
     ['1e9', null],
     ['0x10', null],
-    ['12345678901', null],
+    ['12345678901', YEAR],
+    ['99999999999999999999999999999999', YEAR],
     ['Infinity', null],
     ['5, 10', null],
     ['1994-11-06T08:49:37Z', null],
@@ -40,7 +41,7 @@ describe('Retry-After', () => {
   it('is a whole number between a second and a year, or nothing, for any text', () => {
     const near = fc.stringMatching(/^(?:Sun|Monday),? [\w :-]{0,30}(?:GMT)?$/);
     fc.assert(
-      fc.property(fc.oneof(fc.string(), near, fc.stringMatching(/^\d{1,12}\.?\d{0,12}$/)), (text) => {
+      fc.property(fc.oneof(fc.string(), near, fc.stringMatching(/^\d{1,40}\.?\d{0,12}$/)), (text) => {
         const ms = parseRetryAfter(text, NOW);
         if (ms === null) return;
         expect(Number.isInteger(ms)).toBe(true);
@@ -51,7 +52,7 @@ describe('Retry-After', () => {
   });
 
   it('does not read a megabyte', async () => {
-    expect(await cpuMs(() => expect(parseRetryAfter('9'.repeat(1_000_000), NOW)).toBeNull())).toBeLessThan(500);
+    expect(await cpuMs(() => expect(parseRetryAfter('9'.repeat(1_000_000), NOW)).toBe(YEAR))).toBeLessThan(500);
   });
 });
 

@@ -47,6 +47,34 @@ describe('the standing of a key', () => {
   });
 });
 
+describe('after a rest', () => {
+  const over = (end?: 'guessed' | 'doubted', reason: 'rate' | 'upstream' = 'rate') =>
+    aCandidate('k', { state: { cooldown: { until: NOW, reason, ...(end === undefined ? {} : { end }) } } });
+  const at = (candidate: ReturnType<typeof over>, probedAt: number | null, now: number) =>
+    standingOf({ ...candidate, probedAt }, now);
+
+  it('whose end was stated, everybody may use the key at once', () => {
+    expect(at(over(), NOW, NOW + 1)).toEqual({ is: 'ready' });
+  });
+
+  it.each(['guessed', 'doubted'] as const)('that was %s, one request goes first; the others wait, though not for long', (end) => {
+    expect(at(over(end), null, NOW)).toEqual({ is: 'ready' });
+    expect(at(over(end), NOW + 10, NOW + 11)).toEqual({ is: 'out', reason: 'probing', until: NOW + 5_010 });
+    expect(at(over(end, 'upstream'), NOW + 10, NOW + 11)).toEqual({ is: 'reserve', reason: 'probing', until: NOW + 5_010 });
+    expect(at(over(end), NOW + 10, NOW + 5_010)).toEqual({ is: 'ready' });
+    expect(at(over(end), NOW + 10, NOW + 9)).toEqual({ is: 'ready' });
+    // A try of an earlier rest.
+    expect(at(over(end), NOW - 10, NOW + 1)).toEqual({ is: 'ready' });
+  });
+});
+
+describe('an empty reading', () => {
+  it('counts no more once a command has seen quota later', () => {
+    const seen = (quotaSeenAt: number) => standingOf(aCandidate('k', { share: 0, state: { quotaSeenAt } }), NOW).is;
+    expect([seen(NOW - 1), seen(NOW), seen(NOW + 1)]).toEqual(['reserve', 'reserve', 'ready']);
+  });
+});
+
 describe('the status of a key', () => {
   it.each<[string, CandidateOptions, string]>([
     ['a good reading', { share: 1 }, 'healthy'],
@@ -54,9 +82,11 @@ describe('the status of a key', () => {
     ['under a fifth left', { share: 0.1999 }, 'warn'],
     ['no reading', {}, 'warn'],
     ['a reading that failed', { share: null }, 'warn'],
-    ['a 403', { share: 1, state: { errors403: 1, requests: 1000 } }, 'warn'],
-    ['a 429', { share: 1, state: { errors429: 1, requests: 1000 } }, 'warn'],
-    ['a 5xx', { share: 1, state: { errors5xx: 1, requests: 1000 } }, 'warn'],
+    [
+      'errors of the past',
+      { share: 1, state: { errors403: 1, errors429: 1, errors5xx: 1, requests: 1, failedAt: NOW } },
+      'healthy',
+    ],
     ['nothing left', { share: 0 }, 'blocked'],
     ['nothing left but money', { share: 0, walletCents: 7 }, 'warn'],
     ['a 401', { share: 1, state: { errors401: 1 } }, 'blocked'],

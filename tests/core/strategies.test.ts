@@ -72,7 +72,7 @@ function healthOf({ fiveHour, weekly, monthly, walletCents = 0 }: Given): KeyHea
 }
 
 function options(given: Partial<PickOptions<AccountCandidate>> = {}): PickOptions<AccountCandidate> {
-  return { now: NOW, includeWarn: false, requireUsage: false, failOpen: true, tried: new Set(), limitWaitMs: () => 0, ...given };
+  return { now: NOW, requireUsage: false, failOpen: true, tried: new Set(), limitWaitMs: () => 0, ...given };
 }
 
 const PICKS = { sticky: pickSticky, quota: pickQuota } as const;

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CONSEQUENCES, judge, parseErrorBody, RULES, type VerdictClass } from '../../src/core/verdict.ts';
+import { namedWindowMs, parseErrorBody } from '../../src/core/error-answer.ts';
+import { blameFor, CONSEQUENCES, judge, RULES, type VerdictClass } from '../../src/core/verdict.ts';
 import { ERRORS, type ErrorName, renderError } from '../../src/simulator/errors.ts';
 import { cpuMs } from '../support/cpu-time.ts';
 
@@ -116,29 +117,116 @@ const MEANINGS: Readonly<Record<ErrorName, VerdictClass>> = {
 };
 
 describe('the errors of the simulated upstream', () => {
-  it.each(Object.keys(ERRORS) as ErrorName[])('%s means the same in both envelopes and as bare text', (name) => {
+  it.each(Object.keys(ERRORS) as ErrorName[])('%s means the same in both envelopes', (name) => {
     const error = ERRORS[name];
-    const bodies = [renderError(error, 'openai'), renderError(error, 'anthropic'), error.message];
+    const bodies = [renderError(error, 'openai'), renderError(error, 'anthropic')];
     expect(bodies.map((body) => judge(parseErrorBody(error.status, body)))).toEqual(bodies.map(() => MEANINGS[name]));
+  });
+
+  it.each(Object.keys(ERRORS) as ErrorName[])('%s as plain text means the same where its words are known', (name) => {
+    const { status, message } = ERRORS[name];
+    const meaning = status >= 499 && MEANINGS[name] === 'broken' ? /^(?:broken|edge)$/ : new RegExp(`^${MEANINGS[name]}$`);
+    expect(judge(parseErrorBody(status, message))).toMatch(meaning);
   });
 });
 
-describe('by status alone', () => {
-  it.each<[VerdictClass, number[]]>([
-    ['served', [100, 200, 204, 301, 304, 399]],
-    ['caller', [400, 404, 405, 409, 410, 413, 415, 418, 422, 425, 451]],
-    ['bad-key', [401]],
-    ['unpaid', [402]],
-    ['refused', [403]],
-    ['rate', [429]],
-    ['broken', [408, 499, 500, 501, 502, 503, 504, 520, 529, 599]],
-  ])('%s: %j', (expected, statuses) => {
+const BY_STATUS: readonly [VerdictClass, number[]][] = [
+  ['served', [100, 200, 204, 301, 304, 399]],
+  ['caller', [400, 404, 405, 409, 410, 413, 415, 418, 422, 425, 451]],
+  ['bad-key', [401]],
+  ['unpaid', [402]],
+  ['refused', [403]],
+  ['rate', [429]],
+  ['broken', [408, 499, 500, 501, 502, 503, 504, 520, 529, 599]],
+];
+
+describe('by status alone, in words that are not known', () => {
+  const bodies = [
+    '{"error":{"message":"nothing known"}}',
+    '\uFEFF {"error":{"message":"nothing known"}}',
+    '{"type":"error","error":{"type":"x","message":"nothing known"}}',
+    '{"message":"nothing known","code":"x"}',
+    '{"detail":"nothing known"}',
+    '{"detail":[{"loc":["body"],"msg":"nothing known"}]}',
+    '',
+    ' \r\n',
+  ];
+  it.each(BY_STATUS)('%s: %j', (expected, statuses) => {
     for (const status of statuses) {
-      for (const body of ['', '{}', 'null', '[]', '<html>nothing known</html>', '{"error":{"message":"nothing known"}}']) {
-        expect([status, body, judge(parseErrorBody(status, body))]).toEqual([status, body, expected]);
-      }
+      for (const body of bodies) expect([status, body, judge(parseErrorBody(status, body))]).toEqual([status, body, expected]);
     }
   });
+
+  it.each([
+    [401, 'Unauthorized', 'bad-key'],
+    [401, '401 Unauthorized', 'bad-key'],
+    [402, 'Payment Required', 'unpaid'],
+    [403, 'Forbidden.', 'refused'],
+    [429, 'HTTP/1.1 429 Too Many Requests', 'rate'],
+    [502, '502 Bad Gateway', 'broken'],
+    [503, 'Service Temporarily Unavailable', 'broken'],
+  ])('%i "%s", which says the status once more', (status, body, expected) => {
+    expect([judge(parseErrorBody(status, body)), parseErrorBody(status, body).form]).toEqual([expected, 'bare']);
+  });
+});
+
+/** What networks, proxies and gateways on the way answer in the place of the API. */
+const FOREIGN: readonly [string, string, { contentType?: string; challenge?: string }?][] = [
+  ['a page', '<!DOCTYPE html><html><body>You must sign in to use this network.</body></html>', { contentType: 'text/html' }],
+  ['a page without its type', '<html><head><title>Sign in</title></head></html>'],
+  ['a page behind a byte order mark and spaces', '\uFEFF\r\n  <HTML>'],
+  ['a page that begins with a comment', '<!-- portal --><html></html>'],
+  ['a page that speaks of money', '<html>Your plan has no balance left, top up your subscription</html>'],
+  ['a page in the words of the API', '<html>The API key appears to be invalid or may have expired</html>'],
+  ['XML', '<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', { contentType: 'application/xml' }],
+  ['text that calls itself a page', 'Sign in', { contentType: 'Text/HTML; charset=utf-8' }],
+  ['a page that could not be unpacked', '', { contentType: 'text/html' }],
+  ['the text of a network', 'You must sign in to use this network.', { contentType: 'text/plain' }],
+  ['the text of a proxy', 'Access denied by the corporate proxy: category AI'],
+  ['text nobody knows', 'policy_denied'],
+  ['text that speaks of money', 'Buy a plan to go on, your balance is empty'],
+  ['a challenge for another login', 'nothing', { challenge: 'Basic realm="office"' }],
+  ['a challenge of the domain', '', { challenge: 'Negotiate' }],
+  ['the JSON of a gateway', '{"message":"Unauthorized"}', { contentType: 'application/json' }],
+  ['the JSON of another gateway', '{"message":"No API key found in request","request_id":"1"}'],
+  ['the JSON of a third', '{"statusCode":401,"message":"Access denied due to missing subscription key."}'],
+  ['the JSON of a framework', '{"timestamp":"x","status":401,"error":"Unauthorized","path":"/x"}'],
+  ['no object at all', '[]'],
+  ['an empty object', '{}'],
+  ['null', 'null'],
+  ['a string', '"no"'],
+];
+
+describe('what is not the answer of the API', () => {
+  it.each(FOREIGN)('blames nobody: %s', (_, body, head) => {
+    const classes = [401, 402, 403, 407, 429, 451, 500, 502, 503, 511].map((status) => judge(parseErrorBody(status, body, head)));
+    for (const one of classes) expect(CONSEQUENCES[one].blame).toBe('nobody');
+    expect(classes.slice(0, 5)).toEqual(['foreign', 'foreign', 'foreign', 'foreign', 'foreign']);
+    expect(classes.slice(6)).toEqual(['edge', 'edge', 'edge', 'foreign']);
+  });
+
+  it('is any answer with a status that only networks have', () => {
+    for (const status of [407, 511]) expect(judge(parseErrorBody(status, '{"error":{"message":"x"}}'))).toBe('foreign');
+  });
+});
+
+describe('an answer that does not name its reason', () => {
+  it('blocks a key only when another one serves the same request', () => {
+    const blame = (verdict: VerdictClass) => [true, false].map((namesReason) => blameFor({ verdict, namesReason }));
+    expect(blame('bad-key')).toEqual(['key', 'if-others-work']);
+    expect(blame('unpaid')).toEqual(['account', 'if-others-work']);
+    expect(blame('rate')).toEqual(['account', 'account']);
+    expect(blame('served')).toEqual(['nobody', 'nobody']);
+  });
+});
+
+it('the window that a refusal names is known', () => {
+  const day = 86_400_000;
+  expect(
+    ['5-hour usage limit', 'weekly (7-day) usage limit', 'monthly usage limit for this billing cycle', 'usage limit'].map(
+      namedWindowMs,
+    ),
+  ).toEqual([18_000_000, 7 * day, 31 * day, null]);
 });
 
 describe('payment', () => {
@@ -169,7 +257,6 @@ describe('payment', () => {
 
   it.each(words)('a 400 or 403 that speaks of "%s" is unpaid', (word) => {
     for (const status of [400, 403]) expect(judged(status, `Sorry: ${word}.`)).toBe('unpaid');
-    expect(judge(parseErrorBody(403, `Sorry: ${word}.`))).toBe('unpaid');
   });
 
   it.each(['insufficient balance', 'insufficient_quota', '账户余额不足', '请充值', '欠费'])(
@@ -203,7 +290,7 @@ describe('the tables', () => {
 
   it('put nobody away for what the caller, the model or the server did', () => {
     const blameless = Object.entries(CONSEQUENCES).filter(([, { blame }]) => blame === 'nobody');
-    expect(blameless.map(([name]) => name).sort()).toEqual(['caller', 'no-model', 'overloaded', 'served']);
+    expect(blameless.map(([name]) => name).sort()).toEqual(['caller', 'edge', 'foreign', 'no-model', 'overloaded', 'served']);
   });
 
   it('try another key except for the caller’s faults and overloads', () => {
@@ -211,6 +298,8 @@ describe('the tables', () => {
     expect(Object.fromEntries(stay.map(([name, { next }]) => [name, next]))).toEqual({
       served: 'relay',
       caller: 'relay',
+      foreign: 'relay',
+      edge: 'same-key',
       overloaded: 'same-key',
     });
   });
@@ -233,7 +322,7 @@ describe('parseErrorBody', () => {
     ['Hello', '', 'hello'],
     ['', '', ''],
   ])('%s', (text, type, message) => {
-    expect(parseErrorBody(400, text)).toEqual({ status: 400, type, message });
+    expect(parseErrorBody(400, text)).toMatchObject({ status: 400, type, message });
   });
 
   it('answers for any bytes, with a class for each', () => {

@@ -44,11 +44,11 @@ for (let n = 0; n < commands; n++) {
     const until = (4_000_000_000 + draw(100_000)) * 1000;
     cooldown = draw(2) === 0 ? null : { until, reason: 'quota' };
     if (cooldown === null) ledger.clearCooldown(own);
-    else ledger.putAway(own, { kind: 'cooldown', cooldown });
+    else ledger.putAway(own, { kind: 'cooldown', cooldown }, Date.now());
   } else if (what === 4) {
     block = draw(2) === 0 ? null : { until: null, reason: 'payment_required' };
     if (block === null) ledger.clearBlock(own);
-    else ledger.putAway(own, { kind: 'block', block });
+    else ledger.putAway(own, { kind: 'block', block }, Date.now());
   } else {
     ledger.setActive(shared[draw(shared.length)], 0);
   }

@@ -100,9 +100,19 @@ describe('a bad answer', () => {
     ['a bare message', 500, JSON.stringify({ code: 5, message: 'internal' }), 'HTTP 500: internal'],
     ['an error in words', 500, JSON.stringify({ error: 'internal' }), 'HTTP 500: internal'],
     ['plain text', 502, 'Bad gateway\r\n', 'HTTP 502: Bad gateway'],
-    ['HTML', 502, '<!doctype html><title>502</title>', 'HTTP 502: an HTML page'],
+    [
+      'HTML',
+      502,
+      '<!doctype html><title>502</title>',
+      "HTTP 502: a page of the network or of a proxy on the way, not Kimi's answer",
+    ],
     ['an empty body', 503, '', 'HTTP 503'],
-    ['HTML with status 200', 200, '<html>Log in</html>', 'not JSON'],
+    [
+      'HTML with status 200',
+      200,
+      '<html>Log in</html>',
+      "HTTP 200: a page of the network or of a proxy on the way, not Kimi's answer",
+    ],
     ['an empty body with status 200', 200, '', 'not JSON'],
     ['JSON that is no usage', 200, '{"object":"list","data":[]}', 'no usage in the answer'],
   ])('says so: %s', async (_, status, body, error) => {
@@ -125,7 +135,12 @@ describe('a bad answer', () => {
     const other = await upstream((_, response) => json(response, 200, USAGE));
     const { baseUrl } = await upstream((_, response) => response.writeHead(302, { location: `${other.baseUrl}/usages` }).end());
     const health = await fetchUsage(keyNamed('a', { baseUrl }), { now });
-    expect(health).toMatchObject({ status: 302, error: 'HTTP 302: redirects are not followed', usage: null });
+    expect(health).toMatchObject({
+      status: 302,
+      error: "HTTP 302: a redirect of the network or of a proxy on the way, not Kimi's answer",
+      isForeign: true,
+      usage: null,
+    });
     expect(other.requests).toHaveLength(0);
   });
 

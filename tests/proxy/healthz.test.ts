@@ -21,6 +21,7 @@ describe('/healthz', () => {
       upstream: expect.stringMatching(/^http:\/\/127\.0\.0\.1:/),
       requests: 0,
       keys: { total: 3, ready: 3, resting: 0, out: 0 },
+      next_key_hash: expect.stringMatching(/^[0-9a-f]{12}$/),
     });
     for (const secret of ['the-token', keyOf('a'), 'sk-']) expect(answer.text).not.toContain(secret);
     expect(proxy.calls()).toHaveLength(0);

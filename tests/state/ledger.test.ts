@@ -41,7 +41,7 @@ describe('an answer', () => {
     const { ledger, key } = await newLedger();
     ledger.failed('k', AT, 'errors429');
     ledger.answered('k', AT + 1);
-    ledger.brokeOff('k');
+    ledger.brokeOff('k', AT + 2);
     expect(key).toMatchObject({ requests: 2, errors429: 1, errors5xx: 1, lastUsed: AT + 1 });
   });
 
@@ -58,24 +58,24 @@ describe('putting a key away', () => {
     const { ledger, key } = await newLedger();
     const cooldown = { until: AT + 5, reason: 'rate' } as const;
     const block = { until: null, reason: 'banned' } as const;
-    ledger.putAway('k', { kind: 'cooldown', cooldown });
-    ledger.putAway('k', { kind: 'block', block });
+    ledger.putAway('k', { kind: 'cooldown', cooldown }, AT);
+    ledger.putAway('k', { kind: 'block', block }, AT);
     expect(key).toMatchObject({ cooldown, block });
   });
 
-  it('after a failure never shortens a longer rest for quota or rate', async () => {
+  it('never shortens a longer rest of another kind', async () => {
     const cooldown = { until: AT + 3_600_000, reason: 'quota' } as const;
     const { ledger, key } = await newLedger({ cooldown });
-    ledger.putAway('k', { kind: 'cooldown', cooldown: { until: AT + 60_000, reason: 'upstream' } });
+    ledger.putAway('k', { kind: 'cooldown', cooldown: { until: AT + 60_000, reason: 'upstream' } }, AT);
     expect(key.cooldown).toEqual(cooldown);
-    ledger.putAway('k', { kind: 'cooldown', cooldown: { until: AT + 3_600_001, reason: 'upstream' } });
+    ledger.putAway('k', { kind: 'cooldown', cooldown: { until: AT + 3_600_001, reason: 'upstream' } }, AT);
     expect(key.cooldown?.reason).toBe('upstream');
   });
 
   it('again with a later reset of the same kind takes the later one, and an earlier one, too', async () => {
     const { ledger, key } = await newLedger({ cooldown: { until: AT + 300_000, reason: 'quota' } });
     for (const until of [AT + 7_200_000, AT + 3_600_000]) {
-      ledger.putAway('k', { kind: 'cooldown', cooldown: { until, reason: 'quota' } });
+      ledger.putAway('k', { kind: 'cooldown', cooldown: { until, reason: 'quota' } }, AT);
       expect(key.cooldown?.until).toBe(until);
     }
   });

@@ -72,6 +72,8 @@ describe('a file of the Python tool', () => {
             cooldown: { until: Date.UTC(2026, 1, 2, 9, 5), reason: 'quota' },
             block: { until: Date.UTC(2026, 1, 2, 10), reason: 'payment_required' },
             account: null,
+            failedAt: null,
+            quotaSeenAt: null,
           },
         ],
         ['Дом', newKeyState()],

@@ -18,6 +18,7 @@ function report(change: Partial<StatusReport> = {}): StatusReport {
     daemonLog: '/home/kim/.kmi/logs/proxy.out',
     candidates: [candidate('ada'), candidate('ben')],
     activeIndex: 0,
+    next: 'ada',
     state: {
       activeKey: null,
       rotationIndex: 1,
@@ -158,10 +159,10 @@ test('several accounts with several keys are one alert', () => {
 });
 
 test.each([
-  ['round-robin', /mode round-robin, next: ben\n active key/],
+  ['round-robin', /mode round-robin, next: ada\n active key/],
   [
     'sticky',
-    /mode sticky\n sessions stay with their account; new ones are dealt by their hash\n no session such requests take turns, account by account\n/,
+    /mode sticky\n sessions stay with their account; new ones are dealt by their hash\n no session such requests take turns, account by account; next: ada\n/,
   ],
   ['quota', /mode quota\n sessions stay with their account; new ones go where quota would otherwise\s+expire\n/],
 ] as const)('with %s it says what becomes of the next request', (rotateStrategy, words) => {

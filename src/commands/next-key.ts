@@ -1,0 +1,15 @@
+import type { App } from '../app.ts';
+import type { ProxyProbe } from '../daemon/probe.ts';
+
+/**
+ * Label of the key that serves the next request without a session; null when none can. A running proxy knows best; without one
+ * it is what one that starts now would do.
+ */
+export async function labelOfNext({ config, ledger, registry, clock }: App, probe: ProxyProbe): Promise<string | null> {
+  if (probe.kind === 'running' && probe.nextKeyHash !== undefined) {
+    return registry.keys.find(({ hash }) => hash === probe.nextKeyHash)?.label ?? null;
+  }
+  const { KeyPool } = await import('../proxy/key-pool.ts');
+  const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+  return new KeyPool({ config, ledger, clock, log: silent }, registry.keys).next()?.label ?? null;
+}
