@@ -10,7 +10,7 @@ import { answeredChats, readBooks, sessionName, statedBooks } from '../support/s
 import { ACCOUNTS, BEHAVIOUR, mixedChat, planEndings, SESSIONS, sendMixed } from './mixed-chats.ts';
 
 /** The promise's number once; the strategies differ in where requests go, not in what is counted. */
-const REQUESTS = { 'round-robin': 5_000, sticky: 2_000, quota: 2_000 };
+const REQUESTS = { 'round-robin': 5_000, sticky: 600, quota: 600 };
 const AT_ONCE = 32;
 /** Label of a key, and the account it belongs to. */
 const KEYS = { ada: 'a', anna: 'a', ben: 'b', cem: 'c' };
