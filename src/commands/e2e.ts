@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { type App, candidatesOf, openApp, serve } from '../app.ts';
 import type { Config } from '../config/settings.ts';
 import { CONFIDENCE_WANTED } from '../core/evenness.ts';
-import { modeOf, type ProxyMode } from '../core/proxy-mode.ts';
+import { isMode, modeOf, type ProxyMode } from '../core/proxy-mode.ts';
 import { type CheckAnswer, hasPassed, judgeRotation, type RotationCheck } from '../core/rotation-check.ts';
 import { standingOf } from '../core/standing.ts';
 import type { TraceEvent } from '../core/trace-event.ts';
@@ -223,8 +223,8 @@ async function sendAndJudge(
 }
 
 /** What the proxy says of itself where it is asked how it is. */
-function modeSaidBy({ about }: { readonly kind: 'running'; readonly about?: { readonly mode: ProxyMode } }): ProxyMode | null {
-  return about?.mode ?? null;
+function modeSaidBy({ about }: { readonly kind: 'running'; readonly about?: { readonly mode: unknown } }): ProxyMode | null {
+  return isMode(about?.mode) ? about.mode : null;
 }
 
 /** One that does not say it shows it by its answers. */

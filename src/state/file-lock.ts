@@ -1,10 +1,10 @@
-import { readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { chmod, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import lockfile from 'proper-lockfile';
 import { KmiError, reasonOf } from '../errors.ts';
 import { keepOwnerOfFolder } from '../files/keep-owner.ts';
-import { PRIVATE_FILE } from '../files/private.ts';
+import { PRIVATE_FILE, PRIVATE_FOLDER } from '../files/private.ts';
 import { isDead, isThisProcess, newHolderNote, parseHolderNote } from './lock-holder.ts';
 
 /**
@@ -66,8 +66,6 @@ async function takeFree(path: string, lockPath: string): Promise<Release | null>
   let unlock: () => Promise<void>;
   try {
     unlock = await lockfile.lock(path, { ...lockOptions, lockfilePath: lockPath });
-    // Should this process be killed, the folder's owner must be able to take the lock over.
-    await keepOwnerOfFolder(lockPath);
   } catch (error) {
     if (reasonOf(error) === 'ELOCKED') return null;
     // The folder was there and is gone: another process took it for an orphan. Without a folder around it, it cannot be made.
@@ -85,6 +83,10 @@ async function takeFree(path: string, lockPath: string): Promise<Release | null>
     ownNotes.delete(name);
   };
   try {
+    // The umask may have closed the folder to its own maker.
+    if (process.platform !== 'win32') await chmod(lockPath, PRIVATE_FOLDER);
+    // Should this process be killed, the owner of the folder around it must be able to take the lock over.
+    await keepOwnerOfFolder(lockPath);
     await writeFile(note, '', { flag: 'wx', mode: PRIVATE_FILE });
     if ((await readdir(lockPath)).length === 1) return release;
   } catch (error) {

@@ -55,7 +55,8 @@ itSurvives(
     const closedAfter = calls
       .filter(({ aborted }) => aborted)
       .map(({ startedAt, endedAt, body }) => (endedAt as number) - Math.max(leftAt.get(callOf(body)) as number, startedAt));
-    expect(calls.length).toBeGreaterThan(CLIENTS * 0.3);
+    // How many leave before the proxy has called anybody is chance, and more on a busy machine.
+    expect(calls.length).toBeGreaterThan(CLIENTS * sized(0.1, 0.3));
     expect(new Set(calls.map(({ account }) => account)).size).toBe(3);
     expect(Math.max(...closedAfter)).toBeLessThan(soon(CLOSED_WITHIN_MS));
 

@@ -97,7 +97,8 @@ describe('the keys of one account', () => {
     await eventually(() => resting().length === 2 || undefined);
     const window = { label: '5h limit', remainingShare: 1, used: 0, limit: 100, resetsAt, resetHint: null, durationMs: 5 * HOUR };
     const usage = { windows: [window], remainingShare: 1, walletCents: null, parallelLimit: null, plan: null };
-    pool.setHealth('a2', { usage, error: null, fetchedAt: Date.now() });
+    // Later than the reading that put them away, which may be of this very millisecond.
+    pool.setHealth('a2', { usage, error: null, fetchedAt: Date.now() + 1 });
     expect(pool.entries.map(({ state }) => state.cooldown)).toEqual([null, null, null]);
     expect(pool.entries.map(({ health }) => health?.usage?.remainingShare ?? null)).toEqual([1, 1, null]);
   });

@@ -10,7 +10,7 @@ import { answeredChats, readBooks, sessionName, statedBooks } from '../support/s
 import { ACCOUNTS, BEHAVIOUR, mixedChat, planEndings, SESSIONS, sendMixed } from './mixed-chats.ts';
 
 /** The promise's number once; the strategies differ in where requests go, not in what is counted. */
-const REQUESTS = { 'round-robin': 5_000, sticky: 2_000, quota: 2_000 };
+const REQUESTS = { 'round-robin': 5_000, sticky: 1_200, quota: 1_200 };
 const AT_ONCE = 32;
 /** Label of a key, and the account it belongs to. */
 const KEYS = { ada: 'a', anna: 'a', ben: 'b', cem: 'c' };
@@ -64,8 +64,8 @@ it.each(STRATEGIES.map((strategy) => ({ strategy, requests: REQUESTS[strategy] }
     expect(share('bad-request', 400)).toBeGreaterThan(0.8);
     const chats = answeredChats(simulator.received);
     const seen = (holds: (request: ReceivedRequest) => boolean) => simulator.received.filter(holds).length;
-    expect(seen(({ status }) => status === 500)).toBeGreaterThan(5);
-    expect(seen(({ status }) => status === 429)).toBeGreaterThan(1);
+    expect(seen(({ status }) => status === 500)).toBeGreaterThan(requests / 1_000);
+    expect(seen(({ status }) => status === 429)).toBeGreaterThan(0);
     expect(seen(({ status }) => status === 403)).toBeGreaterThan(0);
     expect(seen(({ aborted, status, stated }) => aborted && status === 200 && stated === null)).toBeGreaterThan(requests / 200);
     expect(seen(({ aborted, stated }) => aborted && stated !== null)).toBeGreaterThan(requests / 30);

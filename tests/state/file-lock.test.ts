@@ -34,6 +34,16 @@ describe('a file lock', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
+  onUnix("can be written into under a umask that takes its maker's rights, too", async () => {
+    const { path, lock } = await newPath();
+    const umask = process.umask(0o277);
+    try {
+      expect(await withFileLock(path, async () => ((await stat(lock)).mode & 0o777).toString(8))).toBe('700');
+    } finally {
+      process.umask(umask);
+    }
+  });
+
   it('is free again after work that failed, whose error is passed on', async () => {
     const { folder, path } = await newPath();
     const failing = withFileLock(path, async () => {

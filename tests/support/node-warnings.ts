@@ -24,8 +24,10 @@ export function noteNodeWarnings(who: string, printed: string): void {
 }
 
 // The proxies of many tests run in this very process.
-process.on('warning', ({ name, message }) => noteNodeWarnings('This test file', `(node:${process.pid}) ${name}: ${message}`));
+const onWarning = ({ name, message }: Error) => noteNodeWarnings('This test file', `(node:${process.pid}) ${name}: ${message}`);
+process.on('warning', onWarning);
 
 afterAll(() => {
+  process.off('warning', onWarning);
   if (found.length > 0) throw new Error(found.join('\n'));
 });

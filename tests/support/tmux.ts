@@ -92,6 +92,8 @@ export async function openTerminal({ env = {}, cwd, columns = 80, rows = 24 }: T
   await type(`kmi() { '${process.execPath}' '${cli}' "$@"; echo "ended $?"; }; clear; echo ready`);
   await waitFor(/^ready$/m);
   await type('clear');
+  // What is typed before the prompt is there is shown and then cleared away, and the next output shares the prompt's line.
+  await waitFor(/^\s*[$#]\s*$/);
   return {
     type,
     screen,
