@@ -37,7 +37,7 @@ export type E2eOptions = {
   readonly json: boolean;
 };
 
-/** kmi-manager.md section 1. */
+/** As KMI Manager has them (docs/kmi-manager.md#end-to-end-check). */
 export const E2E_DEFAULTS: E2eOptions = {
   requests: 50,
   batch: 10,

@@ -37,7 +37,10 @@ export const run: Command<Options> = async ({ config, environment, out, err, sty
   }
 };
 
-/** kmi-manager.md section 9, with the accounts, the strategy and the skipped auth files added. A key counts under one heading only. */
+/**
+ * As docs/kmi-manager.md#status-as-json, with the accounts, the strategy and the skipped auth files added. A key counts
+ * under one heading only.
+ */
 function toJson({ config, now, probe, url, daemonLog, candidates, activeIndex, state, skipped }: StatusReport) {
   const disabled = candidates.filter(({ key }) => key.disabled);
   const { strategy, source } = strategyInForce(state.strategy, config.rotateStrategy);

@@ -33,7 +33,7 @@ function setting<Value>(
 
 const TRUE_WORDS = new Set(['1', 'true', 'yes', 'on']);
 
-/** `1 true yes on` in any case are true, anything else false (kmi-manager.md section 2). */
+/** `1 true yes on` in any case are true, anything else false (docs/kmi-manager.md#settings). */
 export function isTrue(value: string): boolean {
   return TRUE_WORDS.has(value.trim().toLowerCase());
 }
@@ -120,7 +120,7 @@ export function upstreamUrl(variable: string, fallback: string, help: string): S
   );
 }
 
-/** The normalised base URL, or null when it is not acceptable as an upstream (kmi-manager.md section 2). */
+/** The normalised base URL, or null when it is not acceptable as an upstream (docs/kmi-manager.md#base-urls). */
 export function parseBaseUrl(value: string): string | null {
   const url = toUrl(value.trim());
   if (url === null || url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') return null;

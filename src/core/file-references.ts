@@ -1,12 +1,12 @@
 const SCHEME = 'ms://';
 const FILES_MAX = 16;
 const ID_MAX = 128;
-/** The upstream takes 2 MiB of messages (kimi-api.md 3.8). */
+/** The upstream takes 2 MiB of messages (docs/kimi-api.md#limits). */
 const SEARCH_BYTES = 2 * 1024 * 1024 + 65_536;
 
 /**
- * Ids of uploaded files that a body names (`ms://<id>`, kimi-api.md 3.5), each once, the first 16. The search reads the
- * whole body: ask only while a file is known to have been uploaded.
+ * Ids of uploaded files that a body names (`ms://<id>`, docs/kimi-api.md#files), each once, the first 16. The search
+ * reads the whole body: ask only while a file is known to have been uploaded.
  */
 export function findFileReferences(chunks: readonly Buffer[]): readonly string[] {
   const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks as Buffer[]);

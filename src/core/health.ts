@@ -17,9 +17,9 @@ const LOW_SHARE = 0.2;
 const HIGH_ERROR_RATE = 0.05;
 
 /**
- * The status of a key, first match wins (kmi-manager.md section 5): blocked, cooling down, nothing left, then the
+ * The status of a key, first match wins (docs/kmi-manager.md#key-status): blocked, cooling down, nothing left, then the
  * reasons to be careful: a 403, no usage, under 20 % left, any 429 or 5xx, an error rate of 5 % or more.
- * An empty window with money in the wallet is a warning, not a block (kimi-api.md 3.4).
+ * An empty window with money in the wallet is a warning, not a block (docs/kimi-api.md#wallet).
  */
 export function scoreKey(state: KeyState, usage: Usage | null, now: number): KeyStatus {
   if (activeBlock(state, now) !== null) return 'blocked';

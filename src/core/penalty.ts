@@ -27,7 +27,7 @@ const BROKEN_MAX_MS = 60_000;
 /** A return this far away is a wrong reading, not a window (the longest is a month). */
 const LONGEST_REST_MS = 32 * 86_400_000;
 
-/** How long a key or account is put away for an answer of this class; null when nobody is. Design section 4. */
+/** How long a key or account is put away for an answer of this class; null when nobody is. */
 export function penaltyFor(verdict: VerdictClass, context: PenaltyContext): Penalty | null {
   const { now, retryAfterMs, settings } = context;
   const settingMs = settings.rotationCooldownSeconds * 1000;
@@ -72,8 +72,8 @@ function cooldown(reason: Cooldown['reason'], until: number): Penalty {
 }
 
 /**
- * Which counter an answer adds to (kmi-manager.md section 4: 401, 403, 429, 5xx); null for none. An answer that says
- * nothing about the key (the request, the model or the server was at fault) counts nothing, and only a refused
+ * Which counter an answer adds to (docs/kmi-manager.md#error-counters: 401, 403, 429, 5xx); null for none. An answer
+ * that says nothing about the key (the request, the model or the server was at fault) counts nothing, and only a refused
  * credential counts as a 401, because a 401 on record blocks.
  */
 export function countedError(verdict: VerdictClass, status: number): ErrorCounter | null {

@@ -38,8 +38,8 @@ export type PickOptions<C extends Candidate> = {
 };
 
 /**
- * Round-robin (kmi-manager.md section 6): from `position`, the first key that is eligible and `healthy` (or `warn` when
- * included). A key whose health is not known yet is taken as acceptable. One step in the usual case.
+ * Round-robin (docs/kmi-manager.md#round-robin): from `position`, the first key that is eligible and `healthy` (or
+ * `warn` when included). A key whose health is not known yet is taken as acceptable. One step in the usual case.
  */
 export function pickRoundRobin<C extends Candidate>(
   candidates: readonly C[],

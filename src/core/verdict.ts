@@ -18,7 +18,7 @@ export type VerdictClass =
 export type Next = 'relay' | 'next-key' | 'same-key';
 
 /**
- * What follows from each class (design section 4). `blame` says who is put away: nobody, the key, its account, or the
+ * What follows from each class. `blame` says who is put away: nobody, the key, its account, or the
  * key only if another key serves the same request (`if-others-work`), so that an outage never puts every key away.
  */
 export const CONSEQUENCES: Readonly<
@@ -56,7 +56,7 @@ type Rule = {
 };
 
 /**
- * Most specific first; the first row that matches decides. The texts are those of kimi-api.md section 3.3: the upstream
+ * Most specific first; the first row that matches decides. The texts are those of docs/kimi-api.md#errors: the upstream
  * gives one status many meanings, so the message decides and the status is the fallback at the end.
  */
 export const RULES: readonly Rule[] = [

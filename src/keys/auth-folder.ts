@@ -30,7 +30,7 @@ export type FolderListing = {
   readonly unreadable: readonly { readonly path: string; readonly code: string }[];
 };
 
-/** Lists what `_auths` offers (kmi-manager.md section 3). Never throws. */
+/** Lists what `_auths` offers (docs/kmi-manager.md#auth-files). Never throws. */
 export async function listAuthFolder(folder: string): Promise<FolderListing> {
   const top = await listFolder(folder);
   if ('code' in top) {

@@ -19,7 +19,7 @@ export type CurrentAccount =
   | { readonly kind: 'missing' }
   | { readonly kind: 'unusable'; readonly problem: string };
 
-/** The account a Kimi client uses by its own config (kmi-manager.md section 3, last line). Never throws. */
+/** The account a Kimi client uses by its own config (docs/kmi-manager.md#current-account). Never throws. */
 export async function readCurrentAccount(path: string, rules: UpstreamRules): Promise<CurrentAccount> {
   const read = await readBoundedFile(path);
   if ('problem' in read) {

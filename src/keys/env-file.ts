@@ -5,7 +5,7 @@ import { type Parsed, problem } from './auth-entry.ts';
 import { asEmail } from './display-text.ts';
 import { trimKey } from './key-text.ts';
 
-/** Reads a `.env` auth file (kmi-manager.md section 3). Never throws. */
+/** Reads a `.env` auth file (docs/kmi-manager.md#auth-files). Never throws. */
 export function parseEnvFile(text: string): Parsed {
   const values = parse(withoutBlankLines(text));
   const value = (name: string): string => (Object.hasOwn(values, name) ? (values[name] ?? '').trim() : '');

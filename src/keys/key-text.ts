@@ -21,7 +21,7 @@ export function isSendable(key: string): boolean {
   return key.length <= LONGEST_KEY && /^[\x21-\x7e]+$/.test(key);
 }
 
-/** First 12 hex digits of the SHA-256 of the key (kmi-manager.md section 3). */
+/** First 12 hex digits of the SHA-256 of the key (docs/kmi-manager.md#key-registry). */
 export function hashKey(key: string): string {
   return createHash('sha256').update(key).digest('hex').slice(0, 12);
 }

@@ -10,7 +10,7 @@ import type { CredentialField } from './kimi-credentials.ts';
 
 export type KimiConfigPath = { readonly client: 'kimi-cli' | 'kimi-code'; readonly path: string };
 
-/** Where the two Kimi clients keep their config, whether or not it exists (kimi-api.md part B). */
+/** Where the two Kimi clients keep their config, whether or not it exists (docs/kimi-api.md#config-files). */
 export function kimiConfigPaths(
   environment: Readonly<Record<string, string | undefined>> = process.env,
   home: string = homedir(),

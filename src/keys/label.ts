@@ -14,7 +14,7 @@ export function problemOfLabel(label: string): string | null {
   return null;
 }
 
-/** Would a person who typed this have meant a key? Kimi's begin with `sk-` (kimi-api.md 3.1). */
+/** Would a person who typed this have meant a key? Kimi's begin with `sk-` (docs/kimi-api.md#credentials). */
 export function looksLikeKey(text: string): boolean {
   return isSendable(text) && (/^sk-/i.test(text) || /^[A-Za-z0-9_-]{40,}$/.test(text));
 }

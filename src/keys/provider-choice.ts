@@ -6,9 +6,9 @@ const KIMI_DOMAINS = ['kimi.com', 'kimi.ai', 'moonshot.ai', 'moonshot.cn'];
 
 /**
  * The provider of a Kimi CLI config that holds the current account: that of the default model, else `managed:kimi-code`,
- * `kimi-for-coding`, `moonshot-ai`, else the first with an `api_key` (kmi-manager.md section 3). Providers of other companies are passed
- * over, also when the default model is theirs: their key is not ours to show or replace. `baseUrl`: an upstream in use, which counts as
- * Kimi's. Null when there is none.
+ * `kimi-for-coding`, `moonshot-ai`, else the first with an `api_key` (docs/kmi-manager.md#auth-files). Providers of
+ * other companies are passed over, also when the default model is theirs: their key is not ours to show or replace.
+ * `baseUrl`: an upstream in use, which counts as Kimi's. Null when there is none.
  */
 export function chooseProvider(config: Table, baseUrl: string): string | null {
   const providers = providersOf(config);
@@ -42,7 +42,7 @@ function providerOfDefaultModel(config: Table): string | null {
   return typeof provider === 'string' ? provider : null;
 }
 
-/** By its type, or by where it points: Kimi also speaks the protocols of other types (kimi-api.md 3.1). */
+/** By its type, or by where it points: Kimi also speaks the protocols of other types (docs/kimi-api.md#endpoints). */
 function mayBeKimi(provider: Table, baseUrl: string): boolean {
   if (isKimiType(provider)) return true;
   const url = own(provider, 'base_url');

@@ -7,7 +7,7 @@ import { sendJson } from './own-answers.ts';
 import type { Target } from './target.ts';
 import type { UpstreamTargets } from './upstream-targets.ts';
 
-/** Dry-run: a key is chosen, counted and traced as for a real request, and nothing is sent (kmi-manager.md section 7). */
+/** Dry-run: a key is chosen, counted and traced as for a real request, and nothing is sent (docs/kmi-manager.md#dry-run). */
 export function answerDryRun(
   { pool, targets }: { readonly pool: KeyPool; readonly targets: UpstreamTargets },
   request: IncomingMessage,

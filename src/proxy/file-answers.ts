@@ -9,7 +9,7 @@ const ANSWER_MAX_BYTES = 64 * 1024;
 const ID = /^[0-9A-Za-z._-]{1,128}$/;
 const FILE_PATH = /^\/files\/([0-9A-Za-z._-]{1,128})(?:\/|$)/;
 
-/** The file that a path such as `/files/<id>` or `/files/<id>/content` is about (kimi-api.md 3.5). */
+/** The file that a path such as `/files/<id>` or `/files/<id>/content` is about (docs/kimi-api.md#files). */
 export function fileIdIn(endpoint: string): string | null {
   return FILE_PATH.exec(endpoint)?.[1] ?? null;
 }

@@ -90,8 +90,8 @@ export class PutAway {
   /**
    * A health reading arrived. A long rest for quota, which only a window's stated reset gives, ends when the reading says
    * that there is quota again: an early reset or a purchase. A short one is left to pass: right after a refusal the
-   * upstream's readings may still say that nothing was used (kimi-api.md 3.4). A reading of any key of the account will do,
-   * unless it is older than the refusal.
+   * upstream's readings may still say that nothing was used (docs/kimi-api.md#contradicting-readings). A reading of any
+   * key of the account will do, unless it is older than the refusal.
    */
   endEarly(entry: PoolEntry, health: KeyHealth): void {
     const { config, ledger, clock, log } = this.#options;

@@ -190,7 +190,10 @@ const scenes = fc.record({
 });
 type Scene = typeof scenes extends fc.Arbitrary<infer T> ? T : never;
 
-/** Who may be chosen, and why, in the words of kmi-manager.md section 6 and design section 4: not the code under test. */
+/**
+ * Who may be chosen, and why, by docs/kmi-manager.md#choosing-a-key and these: a key that failed while others worked,
+ * or that reads empty, is a reserve. Not the code under test.
+ */
 function oracle({ all, from, ...settings }: Scene, byStatus: boolean) {
   const facts = all.map(({ state, share, walletCents, disabled, isTried, waitMs }) => {
     const isBlocked = state.block !== null && (state.block.until === null || state.block.until > NOW);
