@@ -1,11 +1,12 @@
 /**
  * Keeps generated text in step with the code. `--write` writes it; without the flag the script names the files that
- * differ and exits with 1. To generate more text, add a row to `generated`.
+ * differ, and every citation and link that leads nowhere, and exits with 1. To generate more text, add a row to `generated`.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { COMMANDS } from '../src/commands/catalogue.ts';
 import { renderEnvExample, renderSettingsTable } from '../src/config/document.ts';
+import { findDeadReferences } from './references.ts';
 
 type Generated = {
   readonly file: string;
@@ -33,6 +34,13 @@ const stale = [...new Set(generated.map(({ file }) => file))].filter((file) => {
 if (stale.length > 0 && !write) {
   console.error(`Not in step with the code: ${stale.join(', ')}. Run \`npm run docs\`.`);
   process.exitCode = 1;
+}
+
+if (!write) {
+  for (const { file, line, problem } of findDeadReferences(root)) {
+    console.error(`${file}:${line}: ${problem}`);
+    process.exitCode = 1;
+  }
 }
 
 function renderCommandsTable(): string {

@@ -11,7 +11,7 @@ export type Prices = {
   readonly request: number;
 };
 
-/** List prices: a cached token costs a tenth (kimi-api.md 3.6); output is taken as five times input. */
+/** List prices: a cached token costs a tenth (docs/kimi-api.md#prompt-cache); output is taken as five times input. */
 export const TOKEN_PRICES: Prices = { input: 1, cached: 0.1, output: 5, request: 0 };
 /** Quota counted in requests, whatever they hold. */
 export const REQUEST_PRICES: Prices = { input: 0, cached: 0, output: 0, request: 1 };

@@ -5,7 +5,7 @@ const SLEEP_MS = 5_000;
 const TICK_MS = 1_000;
 
 export type ConnectionWatchOptions = {
-  /** The machine slept, or is on another network: connections made before may be dead without a word (pitfall 32b). */
+  /** The machine slept, or is on another network: connections made before may be dead without a word. */
   readonly onDoubt: (why: 'slept' | 'network') => void;
   /** The machine's own addresses, as one text. */
   readonly addresses?: () => string;

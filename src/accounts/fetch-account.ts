@@ -11,7 +11,7 @@ export type AccountGet = (
 const TIMEOUT_MS = 10_000;
 
 /**
- * The account a key belongs to, by `GET /me` (kimi-api.md 3.5), as `hashAccountId` names it; null when that cannot be
+ * The account a key belongs to, by `GET /me` (docs/kimi-api.md#me), as `hashAccountId` names it; null when that cannot be
  * learned. Never throws.
  */
 export async function fetchAccountId(

@@ -31,7 +31,7 @@ const REFRESH_MS = 86_400_000;
 /** How often is looked whether a key is due. */
 const LOOK_MS = 60_000;
 const AT_A_TIME = 2;
-/** Longest random pause before a call, so that many keys do not ask in one burst (pitfall 55). */
+/** Longest random pause before a call, so that many keys do not ask in one burst (docs/kimi-api.md#polling). */
 const SPREAD_MS = 100;
 /** The more keys there are, the less does anybody wait for the answers, and the proxy has other work. */
 const SPREADS_OF_MORE: readonly (readonly [keys: number, spreadMs: number])[] = [

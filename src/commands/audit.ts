@@ -1,6 +1,6 @@
 import type { App } from '../app.ts';
 
-/** What a person did that others may have to answer for (kmi-manager.md section 10). */
+/** What a person did that others may have to answer for (docs/kmi-manager.md#logs-and-audit). */
 export type AuditEvent = 'auto_rotate_enabled' | 'auto_rotate_disabled' | 'config_written';
 
 /** Writes an audit event into the log, with the actor: `KMI_AUDIT_ACTOR`, else the user. Details never hold a key. */

@@ -18,8 +18,8 @@ export type Changes = ReadonlyMap<string, string | null>;
 const ANY_KEY = 'kmi';
 
 /**
- * What points kimi-cli and Kimi Code at the proxy (kimi-api.md part B). Each ignores the variables of the other, but for
- * `KIMI_MODEL_*`: `model` is what `pickModel` decided, null leaves them as they are.
+ * What points kimi-cli and Kimi Code at the proxy (docs/kimi-api.md#environment-variables). Each ignores the variables
+ * of the other, but for `KIMI_MODEL_*`: `model` is what `pickModel` decided, null leaves them as they are.
  */
 export function kimiVariables(access: ProxyAccess, model: KimiModel | null, environment: Variables): Changes {
   const key = access.token || ANY_KEY;

@@ -1,6 +1,6 @@
 import type { Distribution } from './trace-stats.ts';
 
-/** Confidence below which a distribution is remarked upon (kmi-manager.md section 8). */
+/** Confidence below which a distribution is remarked upon (docs/kmi-manager.md#confidence). */
 export const CONFIDENCE_WANTED = 95;
 
 /**

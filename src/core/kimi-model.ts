@@ -44,7 +44,8 @@ const MODEL_OF_VARIABLES = '__kimi_env_model__';
 /**
  * How a session started this way may go around the proxy, in a sentence or two; null when it does not. Kimi Code takes a
  * model named with `-m`, and that of a session that is continued, with the provider its config gives them, whatever the
- * variables say (measured with 2.1.0). kimi-cli's variables reach providers of type `kimi` only (kimi-api.md part B).
+ * variables say (measured with 2.1.0). kimi-cli's variables reach providers of type `kimi` only
+ * (docs/kimi-api.md#environment-variables).
  */
 export function describeBypass({ client, args, configured }: ModelQuestion): string | null {
   if (client === 'kimi-code') {

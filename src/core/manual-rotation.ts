@@ -35,8 +35,9 @@ type Ranked<C> = {
 };
 
 /**
- * The most resourceful eligible key (kmi-manager.md section 6): by status, then share left (unknown last), then the
- * errors of the last minutes. Among equals the current key stays, or with `rotateOnTie` the next of them after it takes over.
+ * The most resourceful eligible key (docs/kmi-manager.md#manual-rotation): by status, then share left (unknown last),
+ * then the errors of the last minutes. Among equals the current key stays, or with `rotateOnTie` the next of them after
+ * it takes over.
  */
 export function pickManual<C extends Candidate>(
   candidates: readonly C[],

@@ -10,12 +10,13 @@ type View = { readonly window: WindowKind; readonly reading: QuotaReading; reado
 
 const MAX_WINDOWS = 50;
 const PLAN_CHARS = 60;
-/** The wallet counts in 10⁻⁸ of its currency unit (kimi-api.md 3.4). */
+/** The wallet counts in 10⁻⁸ of its currency unit (docs/kimi-api.md#wallet). */
 const RAW_PER_CENT = 1e6;
 
 /**
- * Reads the answer of `GET /usages` in any of its shapes (kimi-api.md 3.4, kmi-manager.md 5), also inside `data`. Of
- * several views of one window the most used one wins. null when the value is no usage answer at all. Never throws.
+ * Reads the answer of `GET /usages` in any of its shapes (docs/kimi-api.md#usages, docs/kmi-manager.md#reading-quota),
+ * also inside `data`. Of several views of one window the most used one wins. null when the value is no usage answer at
+ * all. Never throws.
  */
 export function parseUsage(payload: unknown, now: number): Usage | null {
   const outer = recordOf(payload);
@@ -64,7 +65,7 @@ function viewsOfLimits(limits: unknown, usages: JsonRecord | null, now: number):
   return views;
 }
 
-/** The first of `limits[]` is the 5-hour window; `usages.limit_5h` borrows its reset time (kimi-api.md 3.4). */
+/** The first of `limits[]` is the 5-hour window; `usages.limit_5h` borrows its reset time (docs/kimi-api.md#usages). */
 function silentWindow(index: number, usages: JsonRecord | null): WindowKind {
   if (index === 0 && fieldOf(usages, 'limit_5h', 'limit5h') !== undefined) return FIVE_HOURS;
   return { kind: `limit ${index + 1}`, name: `limit ${index + 1}`, lengthLabel: null, durationMs: null };

@@ -9,13 +9,13 @@ export type QuotaReading = {
   readonly limit: number | null;
 };
 
-/** A stated percent may differ from the counted one by rounding: one point (kmi-manager.md 5). */
+/** A stated percent may differ from the counted one by rounding: one point (docs/kmi-manager.md#reading-quota). */
 const ROUNDING = 0.01 + 1e-9;
 const UNKNOWN: QuotaReading = { share: null, used: null, limit: null };
 
 /**
  * Reads `limit`/`total`, `used`, `remaining`, `remaining_percent` and `used_ratio`, numbers or decimal strings; of
- * `used` and `remaining` one may be missing (kimi-api.md 3.4). A limit of 0 makes the whole record unknown, a stated
+ * `used` and `remaining` one may be missing (docs/kimi-api.md#usages). A limit of 0 makes the whole record unknown, a stated
  * percent gives way to the counts when it is off, and of counts and ratio the one that says "more used" wins.
  */
 export function readQuota(record: JsonRecord): QuotaReading {

@@ -1,8 +1,9 @@
 export const MASK = '***';
 
 /**
- * Shapes of credentials and account ids in upstream texts (kimi-api.md 3.1 and 3.3, "Headers"). Each is linear in the
- * length of the text. A letter or digit before `sk-` makes it another word ("task-manager"), except before `sk-kimi-`.
+ * Shapes of credentials and account ids in upstream texts (docs/kimi-api.md#credentials,
+ * docs/kimi-api.md#error-headers). Each is linear in the length of the text. A letter or digit before `sk-` makes it
+ * another word ("task-manager"), except before `sk-kimi-`.
  */
 const SHAPES: readonly (readonly [RegExp, string])[] = [
   [/\b(Bearer\s+)[^\s"'`,;<>\\]+/gi, `$1${MASK}`],

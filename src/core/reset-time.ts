@@ -13,7 +13,10 @@ const SPAN_FIELDS = ['reset_in', 'resetIn', 'ttl', 'window'];
 const LATEST_MS = 8.64e15;
 const HINT_CHARS = 60;
 
-/** When a quota record resets: a point in time, else seconds from `now`, else the words it has (kmi-manager.md 5). */
+/**
+ * When a quota record resets: a point in time, else seconds from `now`, else the words it has
+ * (docs/kmi-manager.md#reading-quota).
+ */
 export function resetOf(record: JsonRecord, now: number): Reset {
   let words: string | null = null;
   for (const name of TIME_FIELDS) {

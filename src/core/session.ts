@@ -13,7 +13,7 @@ export type Session = { readonly id: number; readonly source: SessionSource };
 /** The value of a header by its lower-case name. */
 export type HeaderLookup = (name: string) => string | undefined;
 
-/** Claude Code, OpenCode, and what others send (kimi-api.md part B); the first that is there counts. */
+/** Claude Code, OpenCode, and what others send (docs/kimi-api.md#session-names); the first that is there counts. */
 const HEADERS = ['x-claude-code-session-id', 'x-session-affinity', 'session-id', 'x-session-id'] as const;
 const CACHE_KEY = { name: 'prompt_cache_key', opener: QUOTE };
 const METADATA = { name: 'metadata', opener: OPEN_BRACE };
@@ -96,7 +96,7 @@ const JSON_USER = /"session_id"\s*:\s*"([^"\\]{1,200})"/;
 
 /**
  * The session inside a `user_id`: `user_…_account_…_session_<uuid>` or a JSON text with `session_id`, as Claude Code
- * sends; else all of it, which kimi-code sets to its session id (kimi-api.md 3.6).
+ * sends; else all of it, which kimi-code sets to its session id (docs/kimi-api.md#session-names).
  */
 export function sessionOfUser(userId: string): string {
   return CLAUDE_CODE_USER.exec(userId)?.[1] ?? JSON_USER.exec(userId)?.[1] ?? userId;

@@ -48,7 +48,7 @@ export type Standing =
 
 const READY: Standing = Object.freeze({ is: 'ready' });
 
-/** The standing of a candidate at `now` (kmi-manager.md section 6, "Eligible"). */
+/** The standing of a candidate at `now` (docs/kmi-manager.md#eligible-keys). */
 export function standingOf(candidate: Candidate, now: number): Standing {
   const { key, state } = candidate;
   if (key.disabled) return { is: 'out', reason: 'disabled', until: null };

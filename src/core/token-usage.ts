@@ -37,8 +37,8 @@ export type UsageStatement = {
 
 /**
  * Reads a `usage` object; null when it is none. OpenAI: `prompt_tokens` (`input_tokens` on `/responses`), cached tokens at
- * the top level or in the details (kimi-api.md 3.5). Anthropic: `input_tokens` beside `cache_read_input_tokens` and
- * `cache_creation_input_tokens`.
+ * the top level or in the details (docs/kimi-api.md#token-counts). Anthropic: `input_tokens` beside
+ * `cache_read_input_tokens` and `cache_creation_input_tokens`.
  */
 export function parseUsageStatement(value: unknown, protocol: UsageProtocol): UsageStatement | null {
   const usage = recordOf(value);
@@ -86,7 +86,7 @@ function largest(one: number | null, other: number | null): number | null {
  * What two statements of one answer say together, the earlier first (Anthropic states the input in `message_start`, and
  * once more, corrected or not, with the output in `message_delta`). Of the input the later statement counts, unless it
  * says nothing but zeros; the output only grows, because a second `message_start` right before `message_stop` (seen,
- * kimi-api.md 3.5) states it as 0 again.
+ * docs/kimi-api.md#streams) states it as 0 again.
  */
 export function joinStatements(earlier: UsageStatement | null, later: UsageStatement): UsageStatement {
   if (earlier === null) return later;

@@ -2,7 +2,10 @@
 export type TriedKey = { readonly key_label: string; readonly status: number; readonly verdict: string };
 export type SkippedKey = { readonly key_label: string; readonly reason: string };
 
-/** One line of the trace: one request (kmi-manager.md section 8). What follows `prompt_head` are this project's additions. */
+/**
+ * One line of the trace: one request (docs/kmi-manager.md#trace). What follows `prompt_head` are this project's
+ * additions.
+ */
 export type TraceEvent = {
   readonly schema_version: 1;
   /** "2026-02-02 12:00:00 +0300" in KMI_TIMEZONE. */

@@ -10,7 +10,7 @@ export type Distribution = {
   readonly confidence: number;
 };
 
-/** Requests over which confidence is taken unless asked otherwise (kmi-manager.md section 8). */
+/** Requests over which confidence is taken unless asked otherwise (docs/kmi-manager.md#confidence). */
 export const DEFAULT_WINDOW = 200;
 
 /**

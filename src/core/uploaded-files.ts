@@ -1,8 +1,8 @@
 const FILES_MAX = 10_000;
 
 /**
- * Which account holds each uploaded file (kimi-api.md 3.5): the last 10,000, the one uploaded first forgotten first. A
- * deleted file stays known: only the account that held it can say that it is gone.
+ * Which account holds each uploaded file (docs/kimi-api.md#files): the last 10,000, the one uploaded first forgotten
+ * first. A deleted file stays known: only the account that held it can say that it is gone.
  */
 export class UploadedFiles {
   readonly #accounts = new Map<string, string>();

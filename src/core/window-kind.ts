@@ -32,7 +32,10 @@ export const WEEK = spanKind(7 * DAY_MS);
 /** Months differ in length, so this one has none of its own. */
 const MONTH: WindowKind = { kind: 'month', name: null, lengthLabel: 'month limit', durationMs: null };
 
-/** From `window` (or the fields beside it) and the name of an element of `limits[]` and its `detail` (kimi-api.md 3.4). */
+/**
+ * From `window` (or the fields beside it) and the name of an element of `limits[]` and its `detail`
+ * (docs/kimi-api.md#usages).
+ */
 export function kindOfLimit(item: JsonRecord, detail: JsonRecord): WindowKind {
   const name = nameOf(item) ?? nameOf(detail);
   const span = spanOf(recordOf(fieldOf(item, 'window')) ?? recordOf(fieldOf(detail, 'window')) ?? item);
@@ -44,7 +47,10 @@ const MONTH_FIELD = /^limit_?month(?:_?total)?$/i;
 const SPAN_FIELD = /^limit_?(\d{1,4})([mhd])$/i;
 const WORD_FIELD = /^limit_?(day|week)$/i;
 
-/** From a field name of `usages`; null for names that are no window of their own, as `limit_month_code` (kimi-api.md 3.4). */
+/**
+ * From a field name of `usages`; null for names that are no window of their own, as `limit_month_code`
+ * (docs/kimi-api.md#usages).
+ */
 export function kindOfField(field: string): WindowKind | null {
   if (MONTH_FIELD.test(field)) return MONTH;
   const word = WORD_FIELD.exec(field)?.[1];

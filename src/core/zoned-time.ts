@@ -23,7 +23,7 @@ function offsetOfNamedZone(epochMs: number, zone: string): number {
   return match === null ? 0 : (match[1] === '-' ? -1 : 1) * (Number(match[2]) * 60 + Number(match[3]));
 }
 
-/** "2026-02-02 12:00:00 +0300", the form of the trace (kmi-manager.md section 8). */
+/** "2026-02-02 12:00:00 +0300", the form of the trace (docs/kmi-manager.md#trace). */
 export function zonedStamp(epochMs: number, zone: Zone): string {
   const offset = offsetMinutes(epochMs, zone);
   const shifted = new Date(epochMs + offset * 60_000).toISOString();

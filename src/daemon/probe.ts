@@ -42,7 +42,7 @@ const TIMEOUT_MS = 500;
 /** `/healthz` is a few hundred bytes; a stranger's page need not be read. */
 const MAX_BODY_CHARS = 16 * 1024;
 
-/** Asks `GET /healthz` (design section 8) who listens. Sends no secret. Never throws. */
+/** Asks `GET /healthz` who listens: only kmi answers with its name and its pid. Sends no secret. Never throws. */
 export async function probeProxy(config: ProbeTarget, timeoutMs: number = TIMEOUT_MS): Promise<ProxyProbe> {
   try {
     // Most often nobody listens; finding that out needs no HTTP client, which takes longer to load than to ask.

@@ -23,7 +23,10 @@ export type ClientFacts = {
 const NAMES: Readonly<Record<KimiClient, string>> = { 'kimi-cli': 'kimi-cli', 'kimi-code': 'Kimi Code' };
 const FIX = '`kmi kimi` starts it through the proxy; `kmi env` prints the variables.';
 
-/** Would the installed clients reach the proxy, and would the upstream take them (kimi-api.md 3.2 and part B)? */
+/**
+ * Would the installed clients reach the proxy, and would the upstream take them (docs/kimi-api.md#user-agent-gate,
+ * docs/kimi-api.md#clients)?
+ */
 export function checkClients(facts: ClientFacts): readonly Finding[] {
   return [...checkKimi(facts), ...checkLoopbackDirect(facts), clientIdentity()];
 }
@@ -136,7 +139,7 @@ function checkIdentity(facts: ClientFacts): readonly Finding[] {
   ];
 }
 
-/** kimi-cli sends loopback calls to HTTP_PROXY too; Kimi Code never does (kimi-api.md part B). */
+/** kimi-cli sends loopback calls to HTTP_PROXY too; Kimi Code never does (docs/kimi-api.md#outgoing-proxies). */
 function checkLoopbackDirect({ found, environment, url }: ClientFacts): readonly Finding[] {
   if (found?.client !== 'kimi-cli' || !isLoopbackHost(new URL(url).hostname)) return [];
   const read = (name: string) => environment[name] ?? environment[name.toUpperCase()] ?? '';

@@ -84,7 +84,7 @@ function checkExpired({ keys }: KeyFacts): readonly Finding[] {
 }
 
 /**
- * Keys of one account share its quota (kimi-api.md, the facts at its top). `user_id` proves it; an email in the auth files only
+ * Keys of one account share its quota (docs/kimi-api.md#accounts). `user_id` proves it; an email in the auth files only
  * suggests it.
  */
 function checkSameAccount(facts: KeyFacts): readonly Finding[] {

@@ -47,7 +47,7 @@ export type HealthMonitor = {
 };
 
 const JITTER = 0.1;
-/** Longest random pause before a background call, so that many keys do not ask in one burst (pitfall 55). */
+/** Longest random pause before a background call, so that many keys do not ask in one burst (docs/kimi-api.md#polling). */
 const SPREAD_MS = 250;
 const CONCURRENCY = 3;
 /** Of more keys than this ten are asked a second: a pass may then take longer than the interval. */
@@ -57,7 +57,8 @@ const KEEP_WITHOUT_REFRESH_MS = 20 * 60_000;
 
 /**
  * Keeps the health of every key: a pass at start and every `refreshMs` (± 10 %), and a slower pass over blocked keys.
- * Keys that are cooling down are part of the normal pass, so that an early reset is noticed (pitfall 17).
+ * Keys that are cooling down are part of the normal pass, so that an early reset is noticed
+ * (docs/kimi-api.md#quota-windows).
  */
 export function startHealthMonitor(options: HealthMonitorOptions): HealthMonitor {
   const { clock, random, refreshMs, recheckMs } = options;

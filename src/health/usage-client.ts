@@ -34,7 +34,8 @@ const MAX_BODY_BYTES = 1024 * 1024;
 
 /**
  * Asks the upstream how much quota a key has left: `GET {baseUrl}/usages` with nothing but the credential and `Accept`
- * (kimi-api.md 3.4). Follows no redirect, reads at most 1 MiB. Never throws: what goes wrong is the `error` of the answer.
+ * (docs/kimi-api.md#usages). Follows no redirect, reads at most 1 MiB. Never throws: what goes wrong is the `error` of
+ * the answer.
  */
 export async function fetchUsage(key: Key, options: FetchUsageOptions): Promise<FetchedHealth> {
   const { now, timeoutMs = TIMEOUT_MS, signal } = options;
@@ -62,7 +63,7 @@ export async function fetchUsage(key: Key, options: FetchUsageOptions): Promise<
   }
 }
 
-/** The health of every key in dry-run, where nothing is called: all quota left (kmi-manager.md 5). */
+/** The health of every key in dry-run, where nothing is called: all quota left (docs/kmi-manager.md#reading-quota). */
 export function dryRunHealth(now: number): KeyHealth {
   const window = {
     label: 'dry-run',

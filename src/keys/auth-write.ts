@@ -16,7 +16,7 @@ export type NewAuthFile = {
   readonly priority: number;
 };
 
-/** The text of an `.env` auth file (kmi-manager.md section 3). */
+/** The text of an `.env` auth file (docs/kmi-manager.md#auth-files). */
 function renderAuthFile({ label, value, baseUrl, email, priority }: NewAuthFile): string {
   const lines = [
     `KMI_API_KEY=${quote(value) ?? value}`,

@@ -68,7 +68,7 @@ function isKeysOwn(verdict: VerdictClass): boolean {
 type Chosen = Extract<PoolChoice, { candidate: PoolEntry }>;
 
 /**
- * The whole life of one request towards the upstream (design section 4): a key is chosen and asked; when it fails, the
+ * The whole life of one request towards the upstream: a key is chosen and asked; when it fails, the
  * verdict says whether the same key is asked again, another one, or none. Driven by callbacks: in the usual case, one
  * attempt that is served, nothing has to be waited for.
  */

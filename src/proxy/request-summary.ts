@@ -1,6 +1,6 @@
 import { redact } from '../core/redact.ts';
 
-/** What the trace says of a prompt: never more than these few words (kmi-manager.md section 8). */
+/** What the trace says of a prompt: never more than these few words (docs/kmi-manager.md#trace). */
 export type PromptSummary = { readonly hint: string; readonly head: string };
 
 const NOTHING: PromptSummary = { hint: '', head: '' };

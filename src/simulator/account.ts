@@ -140,7 +140,7 @@ export class SimulatedAccount {
     return this;
   }
 
-  /** Takes an uploaded file; its id, which only this account knows (kimi-api.md 3.5). */
+  /** Takes an uploaded file; its id, which only this account knows (docs/kimi-api.md#files). */
   takeFile(): string {
     this.#files += 1;
     return `${this.#filePrefix}${this.#files}`;

@@ -1,4 +1,4 @@
-/** How `/usages` states the windows (kimi-api.md 3.4, kmi-manager.md section 5). */
+/** How `/usages` states the windows (docs/kimi-api.md#usages, docs/kmi-manager.md#reading-quota). */
 export type UsagesView =
   /** `usage` (weekly) and `limits[]` (5 hours). */
   | 'classic'
@@ -39,7 +39,7 @@ export type Behaviour = {
   resetAfterBytes: number | null;
   usagesView: UsagesView;
   usagesFault: UsagesFault | null;
-  /** OpenAI-protocol chat for coding agents only, told by `User-Agent` (kimi-api.md 3.2). */
+  /** OpenAI-protocol chat for coding agents only, told by `User-Agent` (docs/kimi-api.md#user-agent-gate). */
   enforceUserAgent: boolean;
   /** Refuse models the account's list lacks. */
   enforceModels: boolean;

@@ -27,7 +27,10 @@ const QUOTA_ERRORS: Record<WindowName, UpstreamError> = {
   monthly: ERRORS.quota_monthly,
 };
 
-/** Why the account refuses this chat at `now`, or null. A full window refuses unless the wallet can pay (kimi-api.md 3.4). */
+/**
+ * Why the account refuses this chat at `now`, or null. A full window refuses unless the wallet can pay
+ * (docs/kimi-api.md#wallet).
+ */
 export function refusalOf(account: SimulatedAccount, prompt: Prompt, bodyBytes: number, now: number): UpstreamError | null {
   const { behaviour, models, parallelLimit, wallet } = account;
   if (behaviour.messageLimitBytes !== null && bodyBytes > behaviour.messageLimitBytes) {

@@ -12,9 +12,9 @@ const QUOTA_403 = 'access_terminated_error';
 const UPGRADE = 'Upgrade your plan or wait for the next window: https://www.kimi.com/code/console';
 
 /**
- * Every error row of kimi-api.md 3.3, one entry for each text that was seen. What the source does not state (the `type`
- * of some rows, the words around the key phrase) is filled in plausibly, so nothing but the phrase may be relied on.
- * Plan refusals carry no Retry-After; only the Open Platform's tier limits do.
+ * Every error row of docs/kimi-api.md#errors, one entry for each text that was seen. What the source does not state
+ * (the `type` of some rows, the words around the key phrase) is filled in plausibly, so nothing but the phrase may be
+ * relied on. Plan refusals carry no Retry-After; only the Open Platform's tier limits do.
  */
 export const ERRORS = {
   invalid_key: {
@@ -141,7 +141,7 @@ export const ERRORS = {
     type: 'invalid_request_error',
     message: 'Invalid request: tool_call_id call_1 is not found',
   },
-  // No source tells what the upstream says to a file it does not know for this account (scope: kimi-api.md 3.5).
+  // No source tells what the upstream says to a file it does not know for this account (scope: docs/kimi-api.md#files).
   file_not_found: {
     status: 400,
     type: 'invalid_request_error',
@@ -187,7 +187,7 @@ export const ERRORS = {
 
 export type ErrorName = keyof typeof ERRORS;
 
-/** The JSON body of an error in the envelope of the protocol (kimi-api.md 3.3). */
+/** The JSON body of an error in the envelope of the protocol (docs/kimi-api.md#error-bodies). */
 export function renderError(error: UpstreamError, protocol: Protocol): string {
   if (protocol === 'openai') return JSON.stringify({ error: { message: error.message, type: error.type } });
   return JSON.stringify({ type: 'error', error: { type: anthropicType(error.status), message: error.message } });

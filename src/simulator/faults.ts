@@ -100,8 +100,8 @@ function faultOf(what: ErrorName | TransportFault | UpstreamError | RawAnswer, o
 
 /**
  * Where a fault strikes unless told: a refused key everywhere; what a key may not do (quota, rate, ban, request errors)
- * on the routes that do work, so that `/usages`, `/me` and `/models` answer on, as measured (kimi-api.md 3.2); an outage
- * (5xx, a broken connection) and raw answers on all but `/usages` and `/me`.
+ * on the routes that do work, so that `/usages`, `/me` and `/models` answer on, as measured
+ * (docs/kimi-api.md#user-agent-gate); an outage (5xx, a broken connection) and raw answers on all but `/usages` and `/me`.
  */
 function routesOf(fault: Fault): readonly Route[] {
   if (fault.kind !== 'error') return FORWARDED_ROUTES;

@@ -1,6 +1,6 @@
 const THINKING = { support: true, valid_efforts: ['low', 'medium', 'high'], default_effort: 'medium' };
 
-/** The models seen upstream (kimi-api.md 3.5) with the fields clients read. */
+/** The models seen upstream (docs/kimi-api.md#models) with the fields clients read. */
 const MODELS = [
   model('k3', 'Kimi K3', 1_048_576, 'both'),
   model('k3-256k', 'Kimi K3 256K', 262_144, 'both'),

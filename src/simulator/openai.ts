@@ -1,6 +1,9 @@
 import type { Chat } from './chat.ts';
 
-/** The usage block: Kimi states cached tokens at the top level and in `prompt_tokens_details` (kimi-api.md 3.5). */
+/**
+ * The usage block: Kimi states cached tokens at the top level and in `prompt_tokens_details`
+ * (docs/kimi-api.md#token-counts).
+ */
 function usageOf(chat: Chat) {
   const completionTokens = chat.content.length + chat.reasoning.length;
   return {

@@ -40,7 +40,7 @@ function answerUsages(account: SimulatedAccount, now: number): Answer {
   return wholeText(fault.body ?? renderError(error, 'openai'), status, contentType);
 }
 
-/** `GET /me`: `user_id` tells which keys are one account (kimi-api.md 3.5). */
+/** `GET /me`: `user_id` tells which keys are one account (docs/kimi-api.md#me). */
 function renderMe(account: SimulatedAccount): string {
   const { userId, nickname, email, plan } = account.profile;
   return JSON.stringify({ user_id: userId, nickname, email, user_level_name: plan, region: 'REGION_CN' });

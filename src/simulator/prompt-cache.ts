@@ -2,8 +2,8 @@ const MAX_SESSIONS = 10_000;
 
 /**
  * The upstream's prompt cache of one account, in its simplest useful form: a session (`prompt_cache_key`, or
- * `metadata.user_id` on the Anthropic path; kimi-api.md 3.6) finds as many tokens of its prompt cached as its longest
- * earlier prompt had. A session that is not heard of for `lifetimeMs` is forgotten.
+ * `metadata.user_id` on the Anthropic path; docs/kimi-api.md#prompt-cache) finds as many tokens of its prompt cached as
+ * its longest earlier prompt had. A session that is not heard of for `lifetimeMs` is forgotten.
  */
 export class PromptCache {
   lifetimeMs: number;

@@ -35,7 +35,7 @@ const ROUTES: ReadonlyMap<string, Route> = new Map([
   ['POST /fetch', 'fetch'],
 ]);
 
-/** The route of a request (kimi-api.md 3.1 and 3.5). `path` has no query; outside the base path everything is `other`. */
+/** The route of a request (docs/kimi-api.md#endpoints). `path` has no query; outside the base path everything is `other`. */
 export function findRoute(method: string, path: string, basePath: string): Route {
   if (!path.startsWith(basePath)) return 'other';
   return ROUTES.get(`${method} ${path.slice(basePath.length)}`) ?? 'other';
@@ -46,14 +46,20 @@ export function protocolOf(path: string): Protocol {
   return path.endsWith('/messages') || path.endsWith('/messages/count_tokens') ? 'anthropic' : 'openai';
 }
 
-/** The key a request names: a Bearer token anywhere, else `x-api-key` on the Anthropic paths (kimi-api.md 3.1). */
+/**
+ * The key a request names: a Bearer token anywhere, else `x-api-key` on the Anthropic paths
+ * (docs/kimi-api.md#credentials).
+ */
 export function readKey(authorization: string | undefined, xApiKey: string | undefined, protocol: Protocol): string | null {
   if (authorization !== undefined && authorization.slice(0, 7).toLowerCase() === 'bearer ') return authorization.slice(7).trim();
   if (protocol === 'anthropic' && xApiKey !== undefined) return xApiKey;
   return null;
 }
 
-/** Prefixes the OpenAI-protocol chat lets through (kimi-api.md 3.2, as measured; the last is Kimi Code's own product token). */
+/**
+ * Prefixes the OpenAI-protocol chat lets through (docs/kimi-api.md#user-agent-gate, as measured; the last is Kimi
+ * Code's own product token).
+ */
 const AGENT_PREFIXES = ['claude-cli/', 'claude-code/', 'KimiCLI/', 'kimi-code-cli/'];
 
 export function isCodingAgent(userAgent: string | undefined): boolean {

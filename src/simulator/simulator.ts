@@ -55,8 +55,8 @@ export type Simulator = {
 };
 
 /**
- * Starts a simulated Kimi API (kimi-api.md part A) in this process. Rejects with the listen error when the port cannot
- * be had.
+ * Starts a simulated Kimi API (docs/kimi-api.md#endpoints) in this process. Rejects with the listen error when the port
+ * cannot be had.
  */
 export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
   const { host = '127.0.0.1', port = 0, clock = Date.now, basePath = '/coding/v1' } = options;

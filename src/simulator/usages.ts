@@ -1,7 +1,7 @@
 import type { SimulatedAccount } from './account.ts';
 import type { QuotaWindow, WindowName } from './quota.ts';
 
-/** `amount` is in hundred-millionths of the currency unit, so a cent is 10⁶ (kimi-api.md 3.4). */
+/** `amount` is in hundred-millionths of the currency unit, so a cent is 10⁶ (docs/kimi-api.md#wallet). */
 const WALLET_PER_CENT = 1_000_000;
 
 /** The body of `GET /usages` in the account's view. Numbers are decimal strings, times ISO with micro- or nanoseconds. */

@@ -20,7 +20,7 @@ export class Ledger {
     return this.#store;
   }
 
-  /** An answer under 400: counts the request and takes one off each error counter (kmi-manager.md section 4). */
+  /** An answer under 400: counts the request and takes one off each error counter (docs/kmi-manager.md#error-counters). */
   served(label: string, at: number): void {
     const state = this.#store.countRequest(label, at);
     if (hasNothingToForgive(state, at)) return;

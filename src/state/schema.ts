@@ -4,7 +4,7 @@ import { oneLine } from '../core/one-line.ts';
 import { isStrategy, type Strategy } from '../core/strategy.ts';
 
 /**
- * What a proxy and the commands share. The file form is kmi-manager.md section 4 (schema 1) with additions that older
+ * What a proxy and the commands share. The file form is docs/kmi-manager.md#state-file (schema 1) with additions that older
  * readers ignore: `active_key`, `rotation_strategy`, `exhausted_reason`, `account_id`, `session_moves`
  * and whatever else stood in the file.
  */

@@ -20,7 +20,7 @@ function filledColumns(share: number, width: number): number {
   return Math.min(width - 1, Math.max(1, Math.round(share * width)));
 }
 
-/** Good from 20 % up, as the status of a key has it (kmi-manager.md section 5). */
+/** Good from 20 % up, as the status of a key has it (docs/kmi-manager.md#key-status). */
 export function paintShare(share: number | null, style: Style): (text: string) => string {
   if (share === null) return style.dim;
   if (share <= 0) return style.bad;

@@ -7,6 +7,6 @@ export const STRATEGY_WORDS: Readonly<Record<Strategy, string>> = {
   quota: 'a session stays with its account, and new ones go where quota would otherwise expire',
 };
 
-/** Why a coding agent should not change accounts (kimi-api.md 3.6). */
+/** Why a coding agent should not change accounts (docs/kimi-api.md#prompt-cache). */
 export const STICKY_ADVICE =
   'For coding agents sticky is best: the prompt cache belongs to the account, and a cached input token costs a tenth. An agent sends its whole conversation with each request, and a change of account pays for all of it again.';

@@ -1,7 +1,7 @@
 import type { TraceEvent } from '../core/trace-event.ts';
 import { cachedShareOf, DEFAULT_WINDOW, type Distribution, distributionOf, isBySession } from '../core/trace-stats.ts';
 
-/** Newest lines that are shown (kmi-manager.md section 8). */
+/** Newest lines that are shown (docs/kmi-manager.md#trace-window). */
 export const LINES_SHOWN = 20;
 /** Seen events kept, so that a filter still finds something to show. */
 const KEPT_MIN = 2000;

@@ -12,7 +12,7 @@ export type TraceWriterOptions = {
   readonly log: { warn(message: string, details?: Record<string, unknown>): void };
 };
 
-/** Events that wait for the disk; more than this are dropped and counted (kmi-manager.md section 8). */
+/** Events that wait for the disk; more than this are dropped and counted (docs/kmi-manager.md#trace). */
 const QUEUE_MAX = 1000;
 const FLUSH_MS = 100;
 const COMPLAIN_EVERY_MS = 60_000;

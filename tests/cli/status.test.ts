@@ -11,7 +11,7 @@ import { runKmi, startKmi } from '../support/spawn.ts';
 const Time = z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
 const Count = z.int().nonnegative();
 
-/** kmi-manager.md section 9, with what was added to it. */
+/** docs/kmi-manager.md#status-as-json, with what kmi adds. */
 const Status = z.strictObject({
   mode: z.enum(['dry-run', 'live']),
   proxy: z.strictObject({

@@ -14,7 +14,7 @@ let proxied: ProxiedSimulator;
 beforeAll(async () => {
   clients = await installClients();
   proxied = await startProxiedSimulator();
-  // As the upstream does: the OpenAI path is for coding agents, told by the User-Agent (kimi-api.md 3.2).
+  // As the upstream does: the OpenAI path is for coding agents, told by the User-Agent (docs/kimi-api.md#user-agent-gate).
   for (const name of ['ada', 'ben']) proxied.simulator.account(name).behave({ enforceUserAgent: true });
 });
 

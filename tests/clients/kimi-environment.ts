@@ -5,7 +5,7 @@ import type { InstalledClients } from './installed-clients.ts';
 export const ALONE = {
   KIMI_DISABLE_TELEMETRY: '1',
   KIMI_CODE_NO_AUTO_UPDATE: '1',
-  // Whatever else it would call fails at once; loopback is direct (kimi-api.md part B).
+  // Whatever else it would call fails at once; loopback is direct (docs/kimi-api.md#outgoing-proxies).
   HTTPS_PROXY: 'http://127.0.0.1:9',
   HTTP_PROXY: 'http://127.0.0.1:9',
 };

@@ -10,7 +10,7 @@ function judged(status: number, message: string, type?: string): VerdictClass {
   return judge(parseErrorBody(status, JSON.stringify({ error: { message, ...(type === undefined ? {} : { type }) } })));
 }
 
-describe('every text of kimi-api.md 3.3 by itself, without a type', () => {
+describe('every text of docs/kimi-api.md#errors by itself, without a type', () => {
   it.each<[number, string, VerdictClass]>([
     [401, 'The API key appears to be invalid or may have expired', 'bad-key'],
     [401, 'Invalid Authentication', 'bad-key'],
@@ -72,7 +72,7 @@ describe('every text of kimi-api.md 3.3 by itself, without a type', () => {
   });
 });
 
-/** What the simulator's texts mean, by design section 4. */
+/** What the simulator's texts mean (docs/kimi-api.md#errors). */
 const MEANINGS: Readonly<Record<ErrorName, VerdictClass>> = {
   invalid_key: 'bad-key',
   invalid_authentication: 'bad-key',

@@ -33,7 +33,7 @@ const CALLER: readonly ErrorName[] = [
   'method_not_found',
 ];
 
-/** Rows of design section 4: what is put away, for how many seconds (null: until a recheck or a person says so). */
+/** Per error: what is put away, for how many seconds (null: until a recheck or a person says so). */
 type Sentence =
   | { readonly blocked: string; readonly seconds: number | null }
   | { readonly resting: string; readonly seconds: number }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ERRORS, type ErrorName } from '../../src/simulator/simulator.ts';
 import { type StoredKey, startBinaryProxy, startTestProxy, type TestProxy } from '../support/proxy.ts';
 
-/** What a refusal of key a leaves behind, and whose answers the client gets. Design section 4. */
+/** What a refusal of key a leaves behind, and whose answers the client gets. */
 type Consequence = {
   readonly upstream: string;
   readonly client: number;

@@ -3,7 +3,7 @@ import { renderError } from '../../src/simulator/errors.ts';
 import { ERRORS, type ErrorName } from '../../src/simulator/simulator.ts';
 import { chat, get, json, openSimulator, post } from './client.ts';
 
-/** The rows of kimi-api.md 3.3: what has to be found in the message, in lower case. */
+/** The rows of docs/kimi-api.md#errors: what has to be found in the message, in lower case. */
 const ROWS: [ErrorName, number, string[]][] = [
   ['invalid_key', 401, ['api key appears to be invalid or may have expired']],
   ['invalid_authentication', 401, ['invalid authentication']],

@@ -16,7 +16,7 @@ const saved = (raw: unknown) => {
   return JSON.parse(renderState(state, unknowns));
 };
 
-/** As the Python tool writes it (kmi-manager.md section 4). */
+/** As the Python tool writes it (docs/kmi-manager.md#state-file). */
 const PYTHON = {
   schema_version: 1,
   active_index: 2,

@@ -57,7 +57,7 @@ export async function temporaryHome(): Promise<TemporaryHome> {
   };
 }
 
-/** kmi-manager.md section 3, `.env`. */
+/** The text of an `.env` auth file (docs/kmi-manager.md#auth-files). */
 function authFile({ label, key, baseUrl, priority, disabled, email }: KeyOptions): string {
   const lines = [`KMI_API_KEY=${key}`, `KMI_KEY_LABEL=${label}`];
   if (baseUrl !== undefined) lines.push(`KMI_UPSTREAM_BASE_URL=${baseUrl}`);
