@@ -29,10 +29,7 @@ export class Blame {
     if (counter === null) ledger.answered(entry.key.label, clock());
     else ledger.failed(entry.key.label, clock(), counter);
     if (!sameBurst && (blame === 'key' || blame === 'account')) this.#putAway.apply(entry, outcome);
-    const { probedAt } = entry.account;
-    if (probedAt === null || outcome.startedAt < probedAt) return false;
-    entry.account.probedAt = null;
-    return ACCEPTED.has(outcome.verdict) && this.restIsOver(entry);
+    return entry.state.cooldown !== null && ACCEPTED.has(outcome.verdict) && this.restIsOver(entry);
   }
 
   /** Another key serves the request that these failed: now it is known to be their fault. */

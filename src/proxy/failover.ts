@@ -149,7 +149,7 @@ export class Failover implements AttemptOwner {
       const upstream = this.#request.requestFor(entry);
       return { upstream, dispatcher: body.canReplay ? upstreams.for(upstream.origin) : upstreams.forOne(upstream.origin) };
     } catch (error) {
-      pool.ended(entry);
+      pool.ended(entry, this.#startedAt);
       throw error;
     }
   }
@@ -160,7 +160,7 @@ export class Failover implements AttemptOwner {
   }
 
   attemptEnded(result: AttemptResult): void {
-    this.#parts.pool.ended(this.#entry as PoolEntry);
+    this.#parts.pool.ended(this.#entry as PoolEntry, this.#startedAt);
     this.#request.client.notify(null);
     const error = result.kind === 'failed' ? result.error : result.kind === 'served' ? result.brokenBy : null;
     if (error !== null && !(error instanceof ClientLeft) && !(error instanceof KmiError)) {

@@ -229,12 +229,16 @@ export class KeyPool {
     entry.account.inFlight += 1;
   }
 
-  ended(entry: PoolEntry): void {
+  /** `startedAt`: when it began, in epoch ms. */
+  ended(entry: PoolEntry, startedAt: number): void {
     const { account } = entry;
     const wasFull = isAtLimit(entry);
     entry.attempts -= 1;
     account.inFlight -= 1;
-    if (wasFull) this.changed();
+    // An attempt that found nothing out, as when its client left, must not keep the others waiting for it.
+    const wasProbe = account.probedAt !== null && startedAt >= account.probedAt;
+    if (wasProbe) account.probedAt = null;
+    if (wasFull || wasProbe) this.changed();
   }
 
   /** An answer under 400 has begun. `failed` are the keys that failed the same request before: now it is known to be their fault. */

@@ -130,7 +130,7 @@ describe.each(['round-robin', 'sticky', 'quota', 'off'] as const)('with %s', (st
             const other = pool.entries.find((one) => one !== entry && mayServe(one, time.now));
             if (step.thenServed && other !== undefined) pool.served(other, [{ entry, outcome }]);
           }
-          pool.ended(entry);
+          pool.ended(entry, time.now);
         }
         await store.close();
       }),
