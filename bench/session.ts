@@ -1,6 +1,6 @@
-import { findFileAccount } from '../src/core/file-references.ts';
-import { findSession, headersIn } from '../src/core/session.ts';
-import { KnownPlaces } from '../src/core/top-level-member.ts';
+import { KnownPlaces } from '../src/core/json/top-level-member.ts';
+import { findFileAccount } from '../src/core/sessions/file-references.ts';
+import { findSession, headersIn } from '../src/core/sessions/session.ts';
 import { median } from './statistics.ts';
 
 /**

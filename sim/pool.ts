@@ -1,13 +1,13 @@
-import { type AccountCandidate, groupAccounts } from '../src/core/account-pool.ts';
-import type { KeyHealth } from '../src/core/health.ts';
-import { quotaReturnsAt } from '../src/core/health.ts';
-import type { Key } from '../src/core/key.ts';
-import { type KeyState, newKeyState } from '../src/core/key-state.ts';
-import { countedError, penaltyFor } from '../src/core/penalty.ts';
-import { type PickOptions, pickRoundRobin } from '../src/core/rotation.ts';
-import { hashText } from '../src/core/session-hash.ts';
-import { Sessions } from '../src/core/session-table.ts';
-import { pickQuota, pickSticky } from '../src/core/strategies.ts';
+import { type AccountCandidate, groupAccounts } from '../src/core/choosing/account-pool.ts';
+import { type PickOptions, pickRoundRobin } from '../src/core/choosing/rotation.ts';
+import { pickQuota, pickSticky } from '../src/core/choosing/strategies.ts';
+import type { Key } from '../src/core/keys/key.ts';
+import { type KeyState, newKeyState } from '../src/core/keys/key-state.ts';
+import type { KeyHealth } from '../src/core/quota/health.ts';
+import { quotaReturnsAt } from '../src/core/quota/health.ts';
+import { hashText } from '../src/core/sessions/session-hash.ts';
+import { Sessions } from '../src/core/sessions/session-table.ts';
+import { countedError, penaltyFor } from '../src/core/verdicts/penalty.ts';
 import type { SimRequest } from './demand.ts';
 import type { SimAccount } from './upstream.ts';
 

@@ -1,4 +1,4 @@
-import type { QuotaWindow as StatedWindow, Usage } from '../src/core/quota.ts';
+import type { QuotaWindow as StatedWindow, Usage } from '../src/core/quota/quota.ts';
 import { PromptCache } from '../src/simulator/prompt-cache.ts';
 import { Quota, type QuotaWindow, type WindowName } from '../src/simulator/quota.ts';
 import type { SimRequest } from './demand.ts';

@@ -1,5 +1,5 @@
 import type { Config } from './config/settings.ts';
-import type { Clock } from './core/time.ts';
+import type { Clock } from './core/text/time.ts';
 import type { DryRunPort } from './proxy/ports.ts';
 
 /** What answers in dry-run; null when requests are sent. A live proxy never loads the simulator. */

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import pino from 'pino';
 import type { Config } from './config/settings.ts';
-import type { SecretSet } from './core/secret-set.ts';
-import { zonedStamp } from './core/zoned-time.ts';
+import type { SecretSet } from './core/text/secret-set.ts';
+import { zonedStamp } from './core/text/zoned-time.ts';
 import { RotatingFile } from './files/rotating-file.ts';
 
 type Details = Record<string, unknown>;

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { SecretSet } from '../src/core/secret-set.ts';
+import { SecretSet } from '../src/core/text/secret-set.ts';
 import { type LogOptions, logPath, openLog } from '../src/log.ts';
 import { cleanUp } from './support/cleanup.ts';
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import autocannon from 'autocannon';
-import { STRATEGIES, type Strategy } from '../../src/core/strategy.ts';
+import { STRATEGIES, type Strategy } from '../../src/core/choosing/strategy.ts';
 import type { Run } from '../run.ts';
 import { type Row, rssOf } from '../sampling.ts';
 import { KMI, type Subject, startSubject } from '../subjects/start.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { STRATEGIES, type Strategy } from '../../src/core/strategy.ts';
+import { STRATEGIES, type Strategy } from '../../src/core/choosing/strategy.ts';
 import { agentBody, NAMINGS } from '../agent-body.ts';
 import type { Run } from '../run.ts';
 import { loadOnce, type Row, rotate, round, type Sample } from '../sampling.ts';

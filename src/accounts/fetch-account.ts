@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { fieldOf, recordOf } from '../core/json-value.ts';
-import type { Key } from '../core/key.ts';
+import { fieldOf, recordOf } from '../core/json/json-value.ts';
+import type { Key } from '../core/keys/key.ts';
 
 /** Sends a GET the way the proxy sends its requests. Rejects when no answer comes. */
 export type AccountGet = (

@@ -1,6 +1,6 @@
-import type { Key } from '../core/key.ts';
-import type { KnownAccount } from '../core/key-state.ts';
-import type { Clock } from '../core/time.ts';
+import type { Key } from '../core/keys/key.ts';
+import type { KnownAccount } from '../core/keys/key-state.ts';
+import type { Clock } from '../core/text/time.ts';
 
 export type AccountWatchOptions = {
   readonly keys: () => readonly Key[];

@@ -1,4 +1,4 @@
-import { AS_SET, STRATEGIES } from '../core/strategy.ts';
+import { AS_SET, STRATEGIES } from '../core/choosing/strategy.ts';
 import { type CommandRow, JSON_OPTION, STRATEGY_OPTION } from './command-row.ts';
 
 export const ROTATION_COMMANDS: readonly CommandRow[] = [

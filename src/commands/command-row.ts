@@ -1,4 +1,4 @@
-import { STRATEGIES } from '../core/strategy.ts';
+import { STRATEGIES } from '../core/choosing/strategy.ts';
 import type { Command } from './context.ts';
 
 export type OptionRow = {

@@ -1,4 +1,4 @@
-import { detectShell } from '../core/shell-exports.ts';
+import { detectShell } from '../core/clients/shell-exports.ts';
 import { KmiError } from '../errors.ts';
 import { loadRegistry } from '../keys/registry.ts';
 import type { CompletionShell } from '../terminal/completion.ts';

@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { SETTINGS } from '../config/settings.ts';
-import type { SecretSet } from '../core/secret-set.ts';
+import type { SecretSet } from '../core/text/secret-set.ts';
 
 /**
  * A fault nobody caught ends the process as usual, but what is printed of it goes through the filter first: an error may

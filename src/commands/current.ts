@@ -1,7 +1,7 @@
 import { type App, openApp } from '../app.ts';
-import { newKeyState } from '../core/key-state.ts';
-import { modeOf } from '../core/proxy-mode.ts';
-import type { Candidate } from '../core/standing.ts';
+import type { Candidate } from '../core/choosing/standing.ts';
+import { modeOf } from '../core/clients/proxy-mode.ts';
+import { newKeyState } from '../core/keys/key-state.ts';
 import { proxyOrigin } from '../daemon/probe.ts';
 import { type CurrentAccount, readCurrentAccount } from '../keys/current-account.ts';
 import { type KimiConfigPath, kimiConfigPaths } from '../keys/kimi-config.ts';

@@ -1,8 +1,8 @@
 import { type App, candidatesOf } from '../app.ts';
-import { activeBlock } from '../core/key-state.ts';
-import type { KimiClient } from '../core/kimi-model.ts';
-import { type Candidate, standingOf } from '../core/standing.ts';
-import { strategyInForce } from '../core/strategy.ts';
+import { type Candidate, standingOf } from '../core/choosing/standing.ts';
+import { strategyInForce } from '../core/choosing/strategy.ts';
+import type { KimiClient } from '../core/clients/kimi-model.ts';
+import { activeBlock } from '../core/keys/key-state.ts';
 import { examineDaemon } from '../daemon/examine.ts';
 import type { DaemonState } from '../daemon/judge.ts';
 import { daemonOutputPath } from '../daemon/output-file.ts';

@@ -1,7 +1,7 @@
 import { fetchAccountId } from '../accounts/fetch-account.ts';
 import { type App, fetchHealth } from '../app.ts';
-import type { Key } from '../core/key.ts';
-import { activeBlock, activeCooldown } from '../core/key-state.ts';
+import type { Key } from '../core/keys/key.ts';
+import { activeBlock, activeCooldown } from '../core/keys/key-state.ts';
 import type { RecheckFact } from '../doctor/checks-recheck.ts';
 import type { Get } from '../doctor/reach.ts';
 import { createGate } from '../health/gate.ts';

@@ -1,5 +1,5 @@
 import { type App, openApp } from '../app.ts';
-import { modeOf } from '../core/proxy-mode.ts';
+import { modeOf } from '../core/clients/proxy-mode.ts';
 import { removePidFile } from '../daemon/pid-file.ts';
 import { summarize } from '../doctor/finding.ts';
 import { describeRepair, type Repair } from '../doctor/repairs.ts';

@@ -4,7 +4,7 @@ import type { ClientRequest } from 'node:http';
 import type { RequestOptions } from 'node:https';
 import { rootCertificates } from 'node:tls';
 import type { Config } from '../config/settings.ts';
-import type { CheckAnswer } from '../core/rotation-check.ts';
+import type { CheckAnswer } from '../core/trace/rotation-check.ts';
 import { reasonOf } from '../errors.ts';
 import { VERSION } from '../version.ts';
 

@@ -1,11 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { type App, candidatesOf, openApp, serve } from '../app.ts';
 import type { Config } from '../config/settings.ts';
-import { CONFIDENCE_WANTED } from '../core/evenness.ts';
-import { isMode, modeOf, type ProxyMode } from '../core/proxy-mode.ts';
-import { type CheckAnswer, hasPassed, judgeRotation, type RotationCheck } from '../core/rotation-check.ts';
-import { standingOf } from '../core/standing.ts';
-import type { TraceEvent } from '../core/trace-event.ts';
+import { standingOf } from '../core/choosing/standing.ts';
+import { isMode, modeOf, type ProxyMode } from '../core/clients/proxy-mode.ts';
+import { CONFIDENCE_WANTED } from '../core/trace/evenness.ts';
+import { type CheckAnswer, hasPassed, judgeRotation, type RotationCheck } from '../core/trace/rotation-check.ts';
+import type { TraceEvent } from '../core/trace/trace-event.ts';
 import { probeProxy, proxyOrigin } from '../daemon/probe.ts';
 import { KmiError } from '../errors.ts';
 import { parseTarget } from '../proxy/target.ts';

@@ -1,5 +1,5 @@
 import { extname } from 'node:path';
-import type { Key } from '../core/key.ts';
+import type { Key } from '../core/keys/key.ts';
 import { KmiError, reasonOf } from '../errors.ts';
 import { type AuthEditOutcome, setInAuthFile } from '../keys/auth-write.ts';
 

@@ -1,6 +1,6 @@
-import { programVariables } from '../core/client-environment.ts';
-import { pickModel } from '../core/kimi-model.ts';
-import { detectShell, renderExports, SHELLS, type Shell } from '../core/shell-exports.ts';
+import { programVariables } from '../core/clients/client-environment.ts';
+import { pickModel } from '../core/clients/kimi-model.ts';
+import { detectShell, renderExports, SHELLS, type Shell } from '../core/clients/shell-exports.ts';
 import { KmiError } from '../errors.ts';
 import type { Command } from './context.ts';
 import { inspectKimi, proxyAccess } from './kimi-client.ts';

@@ -1,7 +1,7 @@
 import { openApp } from '../app.ts';
-import { accountedKeys, siblingsByLabel } from '../core/key-accounts.ts';
-import { modeOf } from '../core/proxy-mode.ts';
-import { isEligible } from '../core/standing.ts';
+import { accountedKeys, siblingsByLabel } from '../core/choosing/key-accounts.ts';
+import { isEligible } from '../core/choosing/standing.ts';
+import { modeOf } from '../core/clients/proxy-mode.ts';
 import { KmiError } from '../errors.ts';
 import { renderHealth } from '../terminal/health-view.ts';
 import { accountsToJson } from './accounts-json.ts';

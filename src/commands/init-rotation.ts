@@ -1,5 +1,5 @@
 import type { App } from '../app.ts';
-import { isStrategy, STRATEGIES, type Strategy, strategyInForce } from '../core/strategy.ts';
+import { isStrategy, STRATEGIES, type Strategy, strategyInForce } from '../core/choosing/strategy.ts';
 import { renderFields } from '../terminal/panel.ts';
 import { STICKY_ADVICE, STRATEGY_WORDS } from '../terminal/strategy-words.ts';
 import { wrapToWidth } from '../terminal/width.ts';

@@ -1,5 +1,5 @@
 import { type App, openApp } from '../app.ts';
-import type { Strategy } from '../core/strategy.ts';
+import type { Strategy } from '../core/choosing/strategy.ts';
 import { KmiError } from '../errors.ts';
 import { hardenPermissions, makePrivateFolder } from '../files/private.ts';
 import { counted } from '../terminal/key-words.ts';

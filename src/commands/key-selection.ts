@@ -1,4 +1,4 @@
-import type { Key } from '../core/key.ts';
+import type { Key } from '../core/keys/key.ts';
 import { KmiError } from '../errors.ts';
 import { looksLikeKey } from '../keys/key-text.ts';
 import type { Registry } from '../keys/registry.ts';

@@ -1,6 +1,6 @@
 import { candidatesOf, openApp } from '../app.ts';
-import { activeBlock, activeCooldown } from '../core/key-state.ts';
-import { standingOf } from '../core/standing.ts';
+import { standingOf } from '../core/choosing/standing.ts';
+import { activeBlock, activeCooldown } from '../core/keys/key-state.ts';
 import { renderTime } from '../state/schema.ts';
 import { keyWord } from '../terminal/key-words.ts';
 import { type KeysReport, renderKeys } from '../terminal/keys-view.ts';

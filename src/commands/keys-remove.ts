@@ -1,5 +1,5 @@
 import { openApp } from '../app.ts';
-import type { Key } from '../core/key.ts';
+import type { Key } from '../core/keys/key.ts';
 import { KmiError, reasonOf } from '../errors.ts';
 import { setAsideAuthFile } from '../keys/auth-write.ts';
 import { shownPath } from '../terminal/shown-path.ts';

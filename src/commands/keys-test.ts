@@ -1,6 +1,6 @@
 import { type App, fetchHealth, openApp } from '../app.ts';
-import type { Key } from '../core/key.ts';
-import { activeBlock } from '../core/key-state.ts';
+import type { Key } from '../core/keys/key.ts';
+import { activeBlock } from '../core/keys/key-state.ts';
 import { KmiError } from '../errors.ts';
 import type { FetchedHealth } from '../health/usage-client.ts';
 import { judgeTest } from '../terminal/key-test-words.ts';

@@ -1,5 +1,5 @@
-import type { ProxyAccess } from '../core/client-environment.ts';
-import type { ConfiguredModel, KimiClient, ModelQuestion } from '../core/kimi-model.ts';
+import type { ProxyAccess } from '../core/clients/client-environment.ts';
+import type { ConfiguredModel, KimiClient, ModelQuestion } from '../core/clients/kimi-model.ts';
 import type { FoundKimi } from '../launch/find-kimi.ts';
 import type { CommandContext } from './context.ts';
 

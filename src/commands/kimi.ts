@@ -1,5 +1,5 @@
-import { kimiVariables } from '../core/client-environment.ts';
-import { describeBypass, pickModel } from '../core/kimi-model.ts';
+import { kimiVariables } from '../core/clients/client-environment.ts';
+import { describeBypass, pickModel } from '../core/clients/kimi-model.ts';
 import type { Command } from './context.ts';
 import { inspectKimi, proxyAccess } from './kimi-client.ts';
 import { announceMode, type RunningProbe, requireProxy, runClient } from './proxied-client.ts';

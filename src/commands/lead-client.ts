@@ -1,8 +1,8 @@
-import type { Changes, ProxyAccess } from '../core/client-environment.ts';
-import { modelName } from '../core/client-environment.ts';
-import { CLAUDE_DETOURS, claudeFlags, codexFlags } from '../core/client-flags.ts';
-import { describeBypass, type ModelQuestion, pickModel } from '../core/kimi-model.ts';
-import { recognizeClient } from '../core/known-clients.ts';
+import type { Changes, ProxyAccess } from '../core/clients/client-environment.ts';
+import { modelName } from '../core/clients/client-environment.ts';
+import { CLAUDE_DETOURS, claudeFlags, codexFlags } from '../core/clients/client-flags.ts';
+import { describeBypass, type ModelQuestion, pickModel } from '../core/clients/kimi-model.ts';
+import { recognizeClient } from '../core/clients/known-clients.ts';
 import { hasCredentials, hostIn, leadingElsewhere } from '../launch/claude-route.ts';
 import { type ClaudeSetting, flagValue, readClaudeSettings } from '../launch/claude-settings.ts';
 import { shownPath } from '../terminal/shown-path.ts';

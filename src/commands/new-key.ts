@@ -1,6 +1,6 @@
 import { type App, fetchHealth } from '../app.ts';
 import { isAllowedHost, parseBaseUrl } from '../config/kinds.ts';
-import { type Key, maskKey } from '../core/key.ts';
+import { type Key, maskKey } from '../core/keys/key.ts';
 import { KmiError, reasonOf } from '../errors.ts';
 import { addAuthFile, type NewAuthFile } from '../keys/auth-write.ts';
 import { asEmail } from '../keys/display-text.ts';

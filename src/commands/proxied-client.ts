@@ -1,6 +1,6 @@
-import type { Changes } from '../core/client-environment.ts';
-import { changeEnvironment } from '../core/client-environment.ts';
-import { modeOf } from '../core/proxy-mode.ts';
+import type { Changes } from '../core/clients/client-environment.ts';
+import { changeEnvironment } from '../core/clients/client-environment.ts';
+import { modeOf } from '../core/clients/proxy-mode.ts';
 import type { ProxyProbe } from '../daemon/probe.ts';
 import { KmiError, reasonOf } from '../errors.ts';
 import type { CommandContext } from './context.ts';

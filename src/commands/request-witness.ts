@@ -1,4 +1,4 @@
-import { isForChats, recognizeClient } from '../core/known-clients.ts';
+import { isForChats, recognizeClient } from '../core/clients/known-clients.ts';
 import type { CommandContext } from './context.ts';
 import type { RunningProbe } from './proxied-client.ts';
 

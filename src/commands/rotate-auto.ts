@@ -1,6 +1,6 @@
 import { candidatesOf, openApp } from '../app.ts';
-import { accountedKeys, countAccounts } from '../core/key-accounts.ts';
-import { AS_SET, isStrategy, STRATEGIES, type Strategy, strategyInForce } from '../core/strategy.ts';
+import { accountedKeys, countAccounts } from '../core/choosing/key-accounts.ts';
+import { AS_SET, isStrategy, STRATEGIES, type Strategy, strategyInForce } from '../core/choosing/strategy.ts';
 import { KmiError } from '../errors.ts';
 import { renderMode } from '../terminal/mode-line.ts';
 import { viewWidth } from '../terminal/panel.ts';

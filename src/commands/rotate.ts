@@ -1,7 +1,7 @@
 import { type App, openApp } from '../app.ts';
-import type { Key } from '../core/key.ts';
-import { pickManual } from '../core/manual-rotation.ts';
-import { strategyInForce } from '../core/strategy.ts';
+import { pickManual } from '../core/choosing/manual-rotation.ts';
+import { strategyInForce } from '../core/choosing/strategy.ts';
+import type { Key } from '../core/keys/key.ts';
 import { proxyUrl } from '../daemon/probe.ts';
 import { KmiError } from '../errors.ts';
 import { type ConfigNote, type RotateReport, renderRemedy, renderRotate } from '../terminal/rotate-view.ts';

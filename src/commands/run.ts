@@ -1,5 +1,5 @@
-import { programVariables } from '../core/client-environment.ts';
-import { pickModel } from '../core/kimi-model.ts';
+import { programVariables } from '../core/clients/client-environment.ts';
+import { pickModel } from '../core/clients/kimi-model.ts';
 import { KmiError } from '../errors.ts';
 import type { Command } from './context.ts';
 import { inspectKimi, proxyAccess } from './kimi-client.ts';

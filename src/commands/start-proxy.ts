@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { sayUnreadableKeys } from '../app-folders.ts';
-import { zonedStamp } from '../core/zoned-time.ts';
+import { zonedStamp } from '../core/text/zoned-time.ts';
 import { examineDaemon } from '../daemon/examine.ts';
 import type { DaemonState } from '../daemon/judge.ts';
 import { daemonOutputPath } from '../daemon/output-file.ts';

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { candidatesOf, openApp } from '../app.ts';
-import { activeBlock, activeCooldown } from '../core/key-state.ts';
-import { modeOf } from '../core/proxy-mode.ts';
-import { isEligible } from '../core/standing.ts';
-import { strategyInForce } from '../core/strategy.ts';
+import { isEligible } from '../core/choosing/standing.ts';
+import { strategyInForce } from '../core/choosing/strategy.ts';
+import { modeOf } from '../core/clients/proxy-mode.ts';
+import { activeBlock, activeCooldown } from '../core/keys/key-state.ts';
 import { probeProxy, proxyUrl } from '../daemon/probe.ts';
 import { renderTime } from '../state/schema.ts';
 import { notUsedTexts } from '../terminal/not-used-words.ts';

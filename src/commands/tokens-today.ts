@@ -1,7 +1,7 @@
 import type { App } from '../app.ts';
-import { NO_TOKENS } from '../core/token-usage.ts';
-import { type Counted, groupUsage } from '../core/usage-row.ts';
-import { zonedStamp } from '../core/zoned-time.ts';
+import { zonedStamp } from '../core/text/zoned-time.ts';
+import { NO_TOKENS } from '../core/tokens/token-usage.ts';
+import { type Counted, groupUsage } from '../core/tokens/usage-row.ts';
 import { reasonOf } from '../errors.ts';
 
 /** What the proxy has counted since midnight in `KMI_TIMEZONE`, by key label. What cannot be read is warned of and empty. */

@@ -1,6 +1,6 @@
 import type { ReadStream, WriteStream } from 'node:tty';
-import type { TraceEvent } from '../core/trace-event.ts';
-import { DEFAULT_WINDOW } from '../core/trace-stats.ts';
+import type { TraceEvent } from '../core/trace/trace-event.ts';
+import { DEFAULT_WINDOW } from '../core/trace/trace-stats.ts';
 import { KmiError, reasonOf } from '../errors.ts';
 import { openLive } from '../terminal/live.ts';
 import { layoutTrace, renderTraceLine } from '../terminal/trace-line.ts';

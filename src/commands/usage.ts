@@ -1,5 +1,5 @@
-import { groupUsage, keysByAccount, totalUsage, USAGE_GROUPS, type UsageGrouping } from '../core/usage-row.ts';
-import { zonedStamp } from '../core/zoned-time.ts';
+import { zonedStamp } from '../core/text/zoned-time.ts';
+import { groupUsage, keysByAccount, totalUsage, USAGE_GROUPS, type UsageGrouping } from '../core/tokens/usage-row.ts';
 import { parseSince, SINCE_ACCEPTS } from '../daemon/since.ts';
 import { KmiError } from '../errors.ts';
 import { renderUsage, type UsageReport } from '../terminal/usage-view.ts';

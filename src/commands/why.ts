@@ -1,7 +1,7 @@
-import { explainRequest } from '../core/explain.ts';
-import { oneLine } from '../core/one-line.ts';
-import { redact } from '../core/redact.ts';
-import { type TraceEvent, tokensOf } from '../core/trace-event.ts';
+import { oneLine } from '../core/text/one-line.ts';
+import { redact } from '../core/text/redact.ts';
+import { explainRequest } from '../core/trace/explain.ts';
+import { type TraceEvent, tokensOf } from '../core/trace/trace-event.ts';
 import { KmiError, reasonOf } from '../errors.ts';
 import { ID_SHOWN } from '../terminal/trace-text.ts';
 import { renderWhy, storyText } from '../terminal/why-view.ts';

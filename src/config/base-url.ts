@@ -1,5 +1,5 @@
-import { kimiProductAt } from '../core/kimi-hosts.ts';
-import { isReference } from '../core/placeholder.ts';
+import { isReference } from '../core/keys/placeholder.ts';
+import { kimiProductAt } from '../core/network/kimi-hosts.ts';
 import { isLoopbackHost } from './loopback.ts';
 
 /**

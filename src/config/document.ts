@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { parseProxy, shownProxy } from '../core/outgoing-proxy.ts';
+import { parseProxy, shownProxy } from '../core/network/outgoing-proxy.ts';
 import type { LoadedConfig, Source } from './load.ts';
 import { type Config, SETTINGS, type SettingName } from './settings.ts';
 

@@ -1,5 +1,5 @@
-import { PROXY_FORMS, parseProxy } from '../core/outgoing-proxy.ts';
-import { isExample, isReference } from '../core/placeholder.ts';
+import { isExample, isReference } from '../core/keys/placeholder.ts';
+import { PROXY_FORMS, parseProxy } from '../core/network/outgoing-proxy.ts';
 import { parseBaseUrl, withoutTrailingSlashes } from './base-url.ts';
 import { BOOLEAN_WORDS, parseBoolean } from './boolean-words.ts';
 import { expandPath } from './expand-path.ts';

@@ -1,4 +1,4 @@
-import { slipsBetween } from '../core/slips.ts';
+import { slipsBetween } from '../core/text/slips.ts';
 import { SETTINGS } from './settings.ts';
 
 /** Read from the environment only: in an env file they come too late. */

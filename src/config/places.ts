@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { isAbsolute, join, relative, resolve } from 'node:path';
-import { isKimiHost } from '../core/kimi-hosts.ts';
+import { isKimiHost } from '../core/network/kimi-hosts.ts';
 import { reasonOf } from '../errors.ts';
 import { isForeign } from '../files/owner.ts';
 import { knownHome } from './home-folder.ts';

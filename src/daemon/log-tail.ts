@@ -1,5 +1,5 @@
 import { open, stat } from 'node:fs/promises';
-import type { Zone } from '../core/zoned-time.ts';
+import type { Zone } from '../core/text/zoned-time.ts';
 import { reasonOf } from '../errors.ts';
 import { splitLines } from '../files/line-follower.ts';
 import { sinceFilter, timeOfLine } from './since.ts';

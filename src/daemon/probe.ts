@@ -1,6 +1,6 @@
 import type { Config } from '../config/settings.ts';
-import { oneLine } from '../core/one-line.ts';
-import { isMode, type ProxyMode } from '../core/proxy-mode.ts';
+import { isMode, type ProxyMode } from '../core/clients/proxy-mode.ts';
+import { oneLine } from '../core/text/one-line.ts';
 
 /** The keys as the running proxy counts them: `ready` serve, `resting` cool down, `out` are disabled, blocked or empty. */
 export type ProxyKeyCounts = { readonly total: number; readonly ready: number; readonly resting: number; readonly out: number };

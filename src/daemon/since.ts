@@ -1,4 +1,4 @@
-import { offsetMinutes, type Zone } from '../core/zoned-time.ts';
+import { offsetMinutes, type Zone } from '../core/text/zoned-time.ts';
 
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 

@@ -1,5 +1,5 @@
 import { isLoopbackHost } from '../config/kinds.ts';
-import type { KimiClient } from '../core/kimi-model.ts';
+import type { KimiClient } from '../core/clients/kimi-model.ts';
 import { answersOf, type Finding } from './finding.ts';
 
 /** What the config file of a Kimi client says of the account it uses. */

@@ -1,4 +1,4 @@
-import { countAccounts } from '../core/key-accounts.ts';
+import { countAccounts } from '../core/choosing/key-accounts.ts';
 import { answersOf, type Finding, shorten } from './finding.ts';
 
 export type KeyFact = {

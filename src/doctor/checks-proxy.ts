@@ -1,7 +1,7 @@
 import { isLoopbackHost } from '../config/kinds.ts';
 import { isOwnAddress, isOwnPlace } from '../config/own-address.ts';
 import type { Config } from '../config/settings.ts';
-import type { OutgoingProxy } from '../core/outgoing-proxy.ts';
+import type { OutgoingProxy } from '../core/network/outgoing-proxy.ts';
 import { answersOf, type Finding } from './finding.ts';
 
 /** Who listens at the proxy's address, as the daemon's side has found out. */

@@ -1,5 +1,5 @@
 import type { Config } from '../config/settings.ts';
-import type { Strategy } from '../core/strategy.ts';
+import type { Strategy } from '../core/choosing/strategy.ts';
 import { answersOf, type Finding, shorten } from './finding.ts';
 
 export type SetupFacts = {

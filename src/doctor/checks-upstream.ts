@@ -1,5 +1,5 @@
-import { proxyUnusable } from '../core/connect-failure.ts';
-import type { OutgoingProxy } from '../core/outgoing-proxy.ts';
+import { proxyUnusable } from '../core/network/connect-failure.ts';
+import type { OutgoingProxy } from '../core/network/outgoing-proxy.ts';
 import { answersOf, type Finding, shorten } from './finding.ts';
 
 /** How far a call to an upstream came. */

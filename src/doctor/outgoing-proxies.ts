@@ -1,5 +1,5 @@
 import type { Config } from '../config/settings.ts';
-import { type OutgoingProxy, parseProxy, readVariable, type Variables } from '../core/outgoing-proxy.ts';
+import { type OutgoingProxy, parseProxy, readVariable, type Variables } from '../core/network/outgoing-proxy.ts';
 
 const NAMES = ['https_proxy', 'http_proxy', 'all_proxy'];
 

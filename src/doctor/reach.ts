@@ -1,8 +1,8 @@
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { connect as connectTcp, isIP } from 'node:net';
-import { ConnectFailure } from '../core/connect-failure.ts';
-import { describeNetworkCode, networkCode } from '../core/network-words.ts';
+import { ConnectFailure } from '../core/network/connect-failure.ts';
+import { describeNetworkCode, networkCode } from '../core/network/network-words.ts';
 import { reasonOf } from '../errors.ts';
 import type { UpstreamFact } from './checks-upstream.ts';
 

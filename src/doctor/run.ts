@@ -1,8 +1,8 @@
 import { dirname, join } from 'node:path';
 import { tokenPath } from '../config/own-files.ts';
 import type { Config } from '../config/settings.ts';
-import { type OutgoingProxy, shownProxy } from '../core/outgoing-proxy.ts';
-import type { Strategy } from '../core/strategy.ts';
+import type { Strategy } from '../core/choosing/strategy.ts';
+import { type OutgoingProxy, shownProxy } from '../core/network/outgoing-proxy.ts';
 import type { Obstacle } from '../files/access.ts';
 import { readCertificate } from './certificate.ts';
 import { type AgentFacts, checkAgents } from './checks-agents.ts';

@@ -1,7 +1,7 @@
 import { accessSync, constants, readFileSync, type Stats, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { basename, dirname, relative } from 'node:path';
-import { shellWord } from '../core/shell-quote.ts';
+import { shellWord } from '../core/clients/shell-quote.ts';
 import { reasonOf } from '../errors.ts';
 
 /** What keeps this process from a path, and what to do about it; both are sentences. */

@@ -1,6 +1,6 @@
-import type { KeyHealth } from '../core/health.ts';
-import type { Key } from '../core/key.ts';
-import type { Clock } from '../core/time.ts';
+import type { Key } from '../core/keys/key.ts';
+import type { KeyHealth } from '../core/quota/health.ts';
+import type { Clock } from '../core/text/time.ts';
 import { isStale, mergeHealth } from './merge.ts';
 import type { FetchedHealth } from './usage-client.ts';
 

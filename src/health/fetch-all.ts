@@ -1,5 +1,5 @@
-import type { Key } from '../core/key.ts';
-import type { Clock } from '../core/time.ts';
+import type { Key } from '../core/keys/key.ts';
+import type { Clock } from '../core/text/time.ts';
 import { createGate } from './gate.ts';
 import type { FetchedHealth } from './usage-client.ts';
 import { describeFailure } from './usage-error.ts';

@@ -1,4 +1,4 @@
-import type { Key } from '../core/key.ts';
+import type { Key } from '../core/keys/key.ts';
 import { identityOf } from './book.ts';
 import type { FetchedHealth } from './usage-client.ts';
 

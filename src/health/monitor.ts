@@ -1,7 +1,7 @@
-import type { KeyHealth } from '../core/health.ts';
-import type { Key } from '../core/key.ts';
-import { activeBlock, type KeyState } from '../core/key-state.ts';
-import type { Clock } from '../core/time.ts';
+import type { Key } from '../core/keys/key.ts';
+import { activeBlock, type KeyState } from '../core/keys/key-state.ts';
+import type { KeyHealth } from '../core/quota/health.ts';
+import type { Clock } from '../core/text/time.ts';
 import { createHealthBook, identityOf } from './book.ts';
 import { settle } from './fetch-all.ts';
 import { createFlights } from './flights.ts';

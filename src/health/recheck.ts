@@ -1,5 +1,5 @@
-import type { Key } from '../core/key.ts';
-import { activeBlock, type KeyState } from '../core/key-state.ts';
+import type { Key } from '../core/keys/key.ts';
+import { activeBlock, type KeyState } from '../core/keys/key-state.ts';
 
 /** A closed account does not come back, and asking for it again is what a ban is about. */
 const FINAL_REASON = 'banned';

@@ -1,13 +1,13 @@
 import type { Dispatcher } from 'undici';
-import { type AnswerHead, parseErrorBody } from '../core/error-answer.ts';
-import type { KeyHealth } from '../core/health.ts';
-import type { Key } from '../core/key.ts';
-import { parseUsage } from '../core/parse-usage.ts';
-import type { Usage } from '../core/quota.ts';
-import { redact } from '../core/redact.ts';
-import { parseRetryAfter } from '../core/retry.ts';
-import type { Clock } from '../core/time.ts';
-import { judge, type VerdictClass } from '../core/verdict.ts';
+import type { Key } from '../core/keys/key.ts';
+import type { KeyHealth } from '../core/quota/health.ts';
+import { parseUsage } from '../core/quota/parse-usage.ts';
+import type { Usage } from '../core/quota/quota.ts';
+import { redact } from '../core/text/redact.ts';
+import type { Clock } from '../core/text/time.ts';
+import { type AnswerHead, parseErrorBody } from '../core/verdicts/error-answer.ts';
+import { parseRetryAfter } from '../core/verdicts/retry.ts';
+import { judge, type VerdictClass } from '../core/verdicts/verdict.ts';
 import { describeAnswer, describeFailure, foreignText, notFoundHint, secondsText } from './usage-error.ts';
 
 /**

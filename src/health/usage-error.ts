@@ -1,9 +1,9 @@
-import { ConnectFailure } from '../core/connect-failure.ts';
-import { fieldOf, type JsonRecord, recordOf } from '../core/json-value.ts';
-import { kimiProductAt } from '../core/kimi-hosts.ts';
-import { describeNetworkCode, networkCode } from '../core/network-words.ts';
-import { oneLine } from '../core/one-line.ts';
-import { redact } from '../core/redact.ts';
+import { fieldOf, type JsonRecord, recordOf } from '../core/json/json-value.ts';
+import { ConnectFailure } from '../core/network/connect-failure.ts';
+import { kimiProductAt } from '../core/network/kimi-hosts.ts';
+import { describeNetworkCode, networkCode } from '../core/network/network-words.ts';
+import { oneLine } from '../core/text/one-line.ts';
+import { redact } from '../core/text/redact.ts';
 
 /** As much of the upstream's words as a line of `kmi health` can hold. */
 const MAX_CHARS = 200;

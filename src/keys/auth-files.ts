@@ -1,6 +1,6 @@
 import { isAllowedHost, type Listen, parseBaseUrl } from '../config/kinds.ts';
 import { isOwnAddress } from '../config/own-address.ts';
-import type { Key } from '../core/key.ts';
+import type { Key } from '../core/keys/key.ts';
 import { NOT_TEXT, textOf } from '../files/text-bytes.ts';
 import { type AuthEntry, type AuthProblem, type FileRemark, type Parsed, problem, type SkippedFile } from './auth-entry.ts';
 import type { AuthFile, AuthFormat } from './auth-folder.ts';

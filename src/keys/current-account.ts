@@ -1,5 +1,5 @@
 import { isAllowedHost, isLoopbackHost, parseBaseUrl } from '../config/kinds.ts';
-import type { Key } from '../core/key.ts';
+import type { Key } from '../core/keys/key.ts';
 import { textOf as decode, NOT_TEXT } from '../files/text-bytes.ts';
 import { findEmail } from './account-email.ts';
 import type { UpstreamRules } from './auth-files.ts';

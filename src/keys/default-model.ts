@@ -1,4 +1,4 @@
-import type { ConfiguredModel } from '../core/kimi-model.ts';
+import type { ConfiguredModel } from '../core/clients/kimi-model.ts';
 import { textOf } from '../files/text-bytes.ts';
 import { readBoundedFile } from './bounded-file.ts';
 import { isKimiType, providersOf } from './provider-choice.ts';

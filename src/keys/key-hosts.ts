@@ -1,5 +1,5 @@
 import { parseBaseUrl } from '../config/kinds.ts';
-import { isKimiHost, isWithin } from '../core/kimi-hosts.ts';
+import { isKimiHost, isWithin } from '../core/network/kimi-hosts.ts';
 
 /** Companies that serve their own models there, and none of Kimi's. */
 const OTHER_DOMAINS: readonly string[] = [

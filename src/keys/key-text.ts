@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { isExample, isReference } from '../core/placeholder.ts';
+import { isExample, isReference } from '../core/keys/placeholder.ts';
 import { type AuthProblem, problem } from './auth-entry.ts';
 import { isKimiUrl } from './key-hosts.ts';
 

@@ -3,7 +3,7 @@ import { chmod, chown, link, open, realpath, rename, rm } from 'node:fs/promises
 import { dirname, isAbsolute, join } from 'node:path';
 import { knownHome } from '../config/home-folder.ts';
 import { isLoopbackHost, parseBaseUrl } from '../config/kinds.ts';
-import type { Key } from '../core/key.ts';
+import type { Key } from '../core/keys/key.ts';
 import { keepOwner } from '../files/keep-owner.ts';
 import { exists, PRIVATE_FILE, replaceFile } from '../files/private.ts';
 import { decodeText, encodeText, NOT_TEXT } from '../files/text-bytes.ts';

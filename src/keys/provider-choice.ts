@@ -1,5 +1,5 @@
 import { isLoopbackHost } from '../config/kinds.ts';
-import { isKimiHost } from '../core/kimi-hosts.ts';
+import { isKimiHost } from '../core/network/kimi-hosts.ts';
 import { fitsKey, hostOf, isOtherCompany } from './key-hosts.ts';
 import { trimKey } from './key-text.ts';
 import { isTable, own, type Table } from './table.ts';

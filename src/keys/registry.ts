@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import type { Key } from '../core/key.ts';
+import type { Key } from '../core/keys/key.ts';
 import type { FileRemark, SkippedFile } from './auth-entry.ts';
 import { isKey, readAuthFile, type UpstreamRules } from './auth-files.ts';
 import { listAuthFolder, signFolder } from './auth-folder.ts';

@@ -1,4 +1,4 @@
-import { anthropicUrl, CLAUDE_DETOURS } from '../core/client-flags.ts';
+import { anthropicUrl, CLAUDE_DETOURS } from '../core/clients/client-flags.ts';
 import type { ClaudeSetting } from './claude-settings.ts';
 
 /** The settings by which Claude Code would pass the proxy by: another base URL, another provider altogether. */

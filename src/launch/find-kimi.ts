@@ -1,6 +1,6 @@
 import { open, readFile, realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import type { KimiClient } from '../core/kimi-model.ts';
+import type { KimiClient } from '../core/clients/kimi-model.ts';
 import { findOnPath, type PathOptions } from './path-search.ts';
 
 export type FoundKimi = {

@@ -1,4 +1,4 @@
-import type { Session } from '../core/session.ts';
+import type { Session } from '../core/sessions/session.ts';
 
 /** A session's way from one account to another. */
 export type Move = {

@@ -1,8 +1,8 @@
-import { ConnectFailure } from '../core/connect-failure.ts';
-import { namedWindowMs, parseErrorBody } from '../core/error-answer.ts';
-import { describeNetworkCode, networkCode } from '../core/network-words.ts';
-import { parseRetryAfter } from '../core/retry.ts';
-import { judge } from '../core/verdict.ts';
+import { ConnectFailure } from '../core/network/connect-failure.ts';
+import { describeNetworkCode, networkCode } from '../core/network/network-words.ts';
+import { namedWindowMs, parseErrorBody } from '../core/verdicts/error-answer.ts';
+import { parseRetryAfter } from '../core/verdicts/retry.ts';
+import { judge } from '../core/verdicts/verdict.ts';
 import { KmiError } from '../errors.ts';
 import type { AttemptResult } from './attempt.ts';
 import { errorText } from './error-text.ts';

@@ -1,5 +1,5 @@
-import { countedError } from '../core/penalty.ts';
-import { blameFor } from '../core/verdict.ts';
+import { countedError } from '../core/verdicts/penalty.ts';
+import { blameFor } from '../core/verdicts/verdict.ts';
 import type { PoolEntry } from './pool-entry.ts';
 import type { AttemptOutcome, PutAway, PutAwayOptions } from './put-away.ts';
 

@@ -1,4 +1,4 @@
-import { parseErrorBody } from '../core/error-answer.ts';
+import { parseErrorBody } from '../core/verdicts/error-answer.ts';
 import type { AttemptResult } from './attempt.ts';
 import { errorText } from './error-text.ts';
 import { headerOf } from './headers.ts';

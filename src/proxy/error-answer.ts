@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
-import { restCeilingMs } from '../core/penalty.ts';
-import { parseRetryAfter } from '../core/retry.ts';
-import type { VerdictClass } from '../core/verdict.ts';
+import { restCeilingMs } from '../core/verdicts/penalty.ts';
+import { parseRetryAfter } from '../core/verdicts/retry.ts';
+import type { VerdictClass } from '../core/verdicts/verdict.ts';
 import { KmiError } from '../errors.ts';
 import type { AttemptResult } from './attempt.ts';
 import { errorText } from './error-text.ts';

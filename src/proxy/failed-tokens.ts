@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { Clock } from '../core/time.ts';
+import type { Clock } from '../core/text/time.ts';
 import { KmiError } from '../errors.ts';
 import type { Guard } from './access.ts';
 import type { RequestHead } from './headers.ts';

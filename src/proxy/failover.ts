@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici';
-import { backoffMs } from '../core/retry.ts';
-import { CONSEQUENCES, type VerdictClass } from '../core/verdict.ts';
+import { backoffMs } from '../core/verdicts/retry.ts';
+import { CONSEQUENCES, type VerdictClass } from '../core/verdicts/verdict.ts';
 import { ERRORS, KmiError } from '../errors.ts';
 import type { Affinity } from './affinity.ts';
 import { type AnswerSink, Attempt, type AttemptOwner, type AttemptRequest, type AttemptResult } from './attempt.ts';

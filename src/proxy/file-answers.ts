@@ -1,4 +1,4 @@
-import { isRecord } from '../core/json-value.ts';
+import { isRecord } from '../core/json/json-value.ts';
 import type { AnswerSink } from './attempt.ts';
 import { errorText } from './error-text.ts';
 import type { FailoverResult } from './failover.ts';

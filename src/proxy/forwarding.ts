@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Config } from '../config/settings.ts';
-import { findNamedSession, formatSession, headersIn } from '../core/session.ts';
-import type { Clock } from '../core/time.ts';
-import type { TokenUsage } from '../core/token-usage.ts';
-import { KnownPlaces } from '../core/top-level-member.ts';
-import { stampPerSecond } from '../core/zoned-time.ts';
+import { KnownPlaces } from '../core/json/top-level-member.ts';
+import { findNamedSession, formatSession, headersIn } from '../core/sessions/session.ts';
+import type { Clock } from '../core/text/time.ts';
+import { stampPerSecond } from '../core/text/zoned-time.ts';
+import type { TokenUsage } from '../core/tokens/token-usage.ts';
 import { KmiError, reasonOf } from '../errors.ts';
 import { type Affinity, NO_AFFINITY } from './affinity.ts';
 import { Afterwards, type Leftover } from './afterwards.ts';

@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 import { isLoopbackHost } from '../config/kinds.ts';
 import type { Config } from '../config/settings.ts';
-import { modeOf } from '../core/proxy-mode.ts';
-import { standingOf } from '../core/standing.ts';
-import type { Clock } from '../core/time.ts';
+import { standingOf } from '../core/choosing/standing.ts';
+import { modeOf } from '../core/clients/proxy-mode.ts';
+import type { Clock } from '../core/text/time.ts';
 import { VERSION } from '../version.ts';
 import type { KeyPool } from './key-pool.ts';
 

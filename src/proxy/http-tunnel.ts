@@ -1,8 +1,8 @@
 import { request as httpRequest } from 'node:http';
 import type { Socket } from 'node:net';
-import { proxyGaveUp, proxySpeaksOtherwise, tunnelRefused } from '../core/connect-failure.ts';
-import { networkCode } from '../core/network-words.ts';
-import type { OutgoingProxy, ProxyAddress } from '../core/outgoing-proxy.ts';
+import { proxyGaveUp, proxySpeaksOtherwise, tunnelRefused } from '../core/network/connect-failure.ts';
+import { networkCode } from '../core/network/network-words.ts';
+import type { OutgoingProxy, ProxyAddress } from '../core/network/outgoing-proxy.ts';
 
 /** Has an HTTP proxy (CONNECT, RFC 9110 section 9.3.6) lead an open connection to `hostname:port`. Throws `ConnectFailure`. */
 export function openHttpTunnel(

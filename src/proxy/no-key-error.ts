@@ -1,5 +1,5 @@
-import type { AccountSkip } from '../core/account-pool.ts';
-import type { Clock } from '../core/time.ts';
+import type { AccountSkip } from '../core/choosing/account-pool.ts';
+import type { Clock } from '../core/text/time.ts';
 import { KmiError } from '../errors.ts';
 import type { KeyPool, PoolChoice } from './key-pool.ts';
 

@@ -1,8 +1,8 @@
-import type { AccountCandidate } from '../core/account-pool.ts';
-import type { KeyHealth } from '../core/health.ts';
-import type { Key } from '../core/key.ts';
-import type { KeyState } from '../core/key-state.ts';
-import type { RateLimit } from '../core/rate-limit.ts';
+import type { AccountCandidate } from '../core/choosing/account-pool.ts';
+import type { RateLimit } from '../core/choosing/rate-limit.ts';
+import type { Key } from '../core/keys/key.ts';
+import type { KeyState } from '../core/keys/key-state.ts';
+import type { KeyHealth } from '../core/quota/health.ts';
 import type { Credential } from './headers.ts';
 
 /** What the keys of one account share. Made anew when keys or accounts change. */

@@ -1,9 +1,9 @@
 import type { Config } from '../config/settings.ts';
-import { type AccountPool, groupAccounts } from '../core/account-pool.ts';
-import type { KeyHealth } from '../core/health.ts';
-import type { Key } from '../core/key.ts';
-import { RateLimit } from '../core/rate-limit.ts';
-import type { Clock } from '../core/time.ts';
+import { type AccountPool, groupAccounts } from '../core/choosing/account-pool.ts';
+import { RateLimit } from '../core/choosing/rate-limit.ts';
+import type { Key } from '../core/keys/key.ts';
+import type { KeyHealth } from '../core/quota/health.ts';
+import type { Clock } from '../core/text/time.ts';
 import { joinEntries, ownAccountId, PoolEntry, shareHealth } from './pool-entry.ts';
 import type { LedgerPort } from './ports.ts';
 import type { SessionKeeper } from './session-keeper.ts';

@@ -1,10 +1,10 @@
-import type { KeyHealth } from '../core/health.ts';
-import type { Key } from '../core/key.ts';
-import type { ErrorCounter, KeyState, KnownAccount } from '../core/key-state.ts';
-import type { Penalty } from '../core/penalty.ts';
-import type { Strategy } from '../core/strategy.ts';
-import type { TokenUsage } from '../core/token-usage.ts';
-import type { TraceEvent } from '../core/trace-event.ts';
+import type { Strategy } from '../core/choosing/strategy.ts';
+import type { Key } from '../core/keys/key.ts';
+import type { ErrorCounter, KeyState, KnownAccount } from '../core/keys/key-state.ts';
+import type { KeyHealth } from '../core/quota/health.ts';
+import type { TokenUsage } from '../core/tokens/token-usage.ts';
+import type { TraceEvent } from '../core/trace/trace-event.ts';
+import type { Penalty } from '../core/verdicts/penalty.ts';
 
 /** What the proxy needs of the shared state. None of it waits for the disk. */
 export type LedgerPort = {

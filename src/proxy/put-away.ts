@@ -1,10 +1,10 @@
 import type { Config } from '../config/settings.ts';
-import { hasQuota, type KeyHealth, quotaReturnsAt } from '../core/health.ts';
-import type { Key } from '../core/key.ts';
-import { activeBlock, activeCooldown, type Cooldown } from '../core/key-state.ts';
-import { type Penalty, penaltyFor } from '../core/penalty.ts';
-import type { Clock } from '../core/time.ts';
-import { CONSEQUENCES, type VerdictClass } from '../core/verdict.ts';
+import type { Key } from '../core/keys/key.ts';
+import { activeBlock, activeCooldown, type Cooldown } from '../core/keys/key-state.ts';
+import { hasQuota, type KeyHealth, quotaReturnsAt } from '../core/quota/health.ts';
+import type { Clock } from '../core/text/time.ts';
+import { type Penalty, penaltyFor } from '../core/verdicts/penalty.ts';
+import { CONSEQUENCES, type VerdictClass } from '../core/verdicts/verdict.ts';
 import type { PoolEntry } from './pool-entry.ts';
 import type { HealthPort, LedgerPort, LogPort } from './ports.ts';
 

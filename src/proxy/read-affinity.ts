@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import { fileAccountInTarget, findFileAccount } from '../core/file-references.ts';
-import { findSession, headersIn } from '../core/session.ts';
-import type { KnownPlaces } from '../core/top-level-member.ts';
+import type { KnownPlaces } from '../core/json/top-level-member.ts';
+import { fileAccountInTarget, findFileAccount } from '../core/sessions/file-references.ts';
+import { findSession, headersIn } from '../core/sessions/session.ts';
 import { Affinity } from './affinity.ts';
 import type { KeyPool } from './key-pool.ts';
 import type { BodyText } from './packed-text.ts';

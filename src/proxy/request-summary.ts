@@ -1,4 +1,4 @@
-import { redact } from '../core/redact.ts';
+import { redact } from '../core/text/redact.ts';
 
 /** What the trace says of a prompt: never more than these few words (docs/kmi-manager.md#trace). */
 export type PromptSummary = { readonly hint: string; readonly head: string };

@@ -1,5 +1,5 @@
-import type { TokenUsage } from '../core/token-usage.ts';
-import type { TraceEvent, TriedKey } from '../core/trace-event.ts';
+import type { TokenUsage } from '../core/tokens/token-usage.ts';
+import type { TraceEvent, TriedKey } from '../core/trace/trace-event.ts';
 import type { FailoverResult, Failure } from './failover.ts';
 import { ClientLeft } from './interruptions.ts';
 import type { PromptSummary } from './request-summary.ts';

@@ -1,5 +1,5 @@
-import { redact } from '../core/redact.ts';
-import type { UsageProtocol } from '../core/token-usage.ts';
+import { redact } from '../core/text/redact.ts';
+import type { UsageProtocol } from '../core/tokens/token-usage.ts';
 import { readMisspelt } from './misspelt-target.ts';
 import { isAnthropic, parseTarget, type Target } from './target.ts';
 import { usageProtocolOf } from './usage-tap.ts';

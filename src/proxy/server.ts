@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import fastify, { type FastifyInstance } from 'fastify';
 import { isLoopbackHost } from '../config/kinds.ts';
 import type { Config } from '../config/settings.ts';
-import type { Clock } from '../core/time.ts';
+import type { Clock } from '../core/text/time.ts';
 import { KmiError, reasonOf } from '../errors.ts';
 import { framingGuard, type Guard, hostGuard, tokenGuard } from './access.ts';
 import { affordableConnections, superviseConnections } from './connections.ts';

@@ -1,8 +1,8 @@
-import { formatSession } from '../core/session.ts';
-import { Sessions } from '../core/session-table.ts';
-import type { AffinityChoice } from '../core/strategies.ts';
-import type { Clock } from '../core/time.ts';
-import { UploadedFiles } from '../core/uploaded-files.ts';
+import type { AffinityChoice } from '../core/choosing/strategies.ts';
+import { formatSession } from '../core/sessions/session.ts';
+import { Sessions } from '../core/sessions/session-table.ts';
+import { UploadedFiles } from '../core/sessions/uploaded-files.ts';
+import type { Clock } from '../core/text/time.ts';
 import type { Affinity } from './affinity.ts';
 import type { PoolEntry } from './pool-entry.ts';
 import type { LedgerPort, LogPort } from './ports.ts';

@@ -1,6 +1,6 @@
 import { isIP, type Socket } from 'node:net';
-import { credentialsRefused, proxyGaveUp, proxySpeaksOtherwise, socksRefused } from '../core/connect-failure.ts';
-import type { OutgoingProxy, ProxyAddress } from '../core/outgoing-proxy.ts';
+import { credentialsRefused, proxyGaveUp, proxySpeaksOtherwise, socksRefused } from '../core/network/connect-failure.ts';
+import type { OutgoingProxy, ProxyAddress } from '../core/network/outgoing-proxy.ts';
 
 const VERSION = 5;
 const NO_CREDENTIALS = 0;

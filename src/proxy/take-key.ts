@@ -1,5 +1,5 @@
 import type { Config } from '../config/settings.ts';
-import type { Clock } from '../core/time.ts';
+import type { Clock } from '../core/text/time.ts';
 import type { Affinity } from './affinity.ts';
 import type { Departure } from './departure.ts';
 import type { KeyPool, PoolChoice, PoolEntry } from './key-pool.ts';

@@ -1,4 +1,4 @@
-import type { UsageProtocol } from '../core/token-usage.ts';
+import type { UsageProtocol } from '../core/tokens/token-usage.ts';
 import type { AnswerSink } from './attempt.ts';
 import { headerOf } from './headers.ts';
 import { type AnswerUsage, createUsageTap, type UsageTap } from './usage-tap.ts';

@@ -1,6 +1,6 @@
 import type { Config } from '../config/settings.ts';
-import { RateLimit } from '../core/rate-limit.ts';
-import type { Clock } from '../core/time.ts';
+import { RateLimit } from '../core/choosing/rate-limit.ts';
+import type { Clock } from '../core/text/time.ts';
 import { KmiError } from '../errors.ts';
 
 /** The whole-proxy rate limit: lets a request pass or throws `rate_limited`. Null when no limit is set. */

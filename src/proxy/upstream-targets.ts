@@ -1,4 +1,4 @@
-import { kimiProductAt } from '../core/kimi-hosts.ts';
+import { kimiProductAt } from '../core/network/kimi-hosts.ts';
 
 /** Where a base URL leads. */
 export type UpstreamTarget = {

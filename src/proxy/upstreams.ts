@@ -1,7 +1,7 @@
 import { type Dispatcher, Pool } from 'undici';
 import { isLoopbackHost } from '../config/kinds.ts';
 import type { Config } from '../config/settings.ts';
-import { type OutgoingProxy, pickProxy, type Variables } from '../core/outgoing-proxy.ts';
+import { type OutgoingProxy, pickProxy, type Variables } from '../core/network/outgoing-proxy.ts';
 import { createConnector } from './connector.ts';
 
 /** Environment variables that name a proxy, as curl and others read them. */

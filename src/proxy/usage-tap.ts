@@ -1,7 +1,8 @@
-import { BodyBytes } from '../core/body-bytes.ts';
-import { OPEN_BRACE, QUOTE } from '../core/json-bytes.ts';
-import { fieldOf, recordOf } from '../core/json-value.ts';
-import { MemberScanner } from '../core/member-scanner.ts';
+import { BodyBytes } from '../core/json/body-bytes.ts';
+import { OPEN_BRACE, QUOTE } from '../core/json/json-bytes.ts';
+import { fieldOf, recordOf } from '../core/json/json-value.ts';
+import { MemberScanner } from '../core/json/member-scanner.ts';
+import { findNear, findNearEnd, KnownPlaces } from '../core/json/top-level-member.ts';
 import {
   joinStatements,
   parseUsageStatement,
@@ -9,9 +10,8 @@ import {
   tokensOf,
   type UsageProtocol,
   type UsageStatement,
-} from '../core/token-usage.ts';
-import { findNear, findNearEnd, KnownPlaces } from '../core/top-level-member.ts';
-import { usageInAnswer } from '../core/usage-in-answer.ts';
+} from '../core/tokens/token-usage.ts';
+import { usageInAnswer } from '../core/tokens/usage-in-answer.ts';
 import { createInflater, isInflatable } from './inflate-aside.ts';
 
 /** What an answer said of itself; null where it said nothing. */

@@ -1,4 +1,4 @@
-import type { Clock } from '../core/time.ts';
+import type { Clock } from '../core/text/time.ts';
 import { type Behaviour, DEFAULT_BEHAVIOUR } from './behaviour.ts';
 import type { ErrorName, UpstreamError } from './errors.ts';
 import { type FaultOptions, FaultPlan, type RawAnswer, type TransportFault } from './faults.ts';

@@ -1,4 +1,4 @@
-import type { Clock } from '../core/time.ts';
+import type { Clock } from '../core/text/time.ts';
 import { SimulatedAccount } from './account.ts';
 import { type Answer, answerError, type Question, wholeText } from './answer.ts';
 import type { Chat } from './chat.ts';

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import type { Clock } from '../core/time.ts';
+import type { Clock } from '../core/text/time.ts';
 import { type AccountSpec, SimulatedAccount } from './account.ts';
 import type { Behaviour } from './behaviour.ts';
 import type { Exchange } from './exchange.ts';

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Clock } from '../core/time.ts';
+import type { Clock } from '../core/text/time.ts';
 import type { SimulatedAccount } from './account.ts';
 import type { Chat } from './chat.ts';
 import type { Protocol } from './errors.ts';

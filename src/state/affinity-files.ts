@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { isRecord } from '../core/json-value.ts';
-import { unpackSessions } from '../core/session-dump.ts';
-import type { Sessions } from '../core/session-table.ts';
-import type { UploadedFiles } from '../core/uploaded-files.ts';
+import { isRecord } from '../core/json/json-value.ts';
+import { unpackSessions } from '../core/sessions/session-dump.ts';
+import type { Sessions } from '../core/sessions/session-table.ts';
+import type { UploadedFiles } from '../core/sessions/uploaded-files.ts';
 import { reasonOf } from '../errors.ts';
 import { SharedFile, type SharedFileOptions } from './shared-file.ts';
 

@@ -1,5 +1,12 @@
-import { type Block, type Cooldown, type Counter, type KeyState, type KnownAccount, newKeyState } from '../core/key-state.ts';
-import type { Strategy } from '../core/strategy.ts';
+import type { Strategy } from '../core/choosing/strategy.ts';
+import {
+  type Block,
+  type Cooldown,
+  type Counter,
+  type KeyState,
+  type KnownAccount,
+  newKeyState,
+} from '../core/keys/key-state.ts';
 import type { SessionMoves, State } from './schema.ts';
 
 /**

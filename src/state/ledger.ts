@@ -1,6 +1,6 @@
-import type { Counter, ErrorCounter, KeyState, KnownAccount } from '../core/key-state.ts';
-import type { Penalty } from '../core/penalty.ts';
-import { AS_SET, type Strategy } from '../core/strategy.ts';
+import { AS_SET, type Strategy } from '../core/choosing/strategy.ts';
+import type { Counter, ErrorCounter, KeyState, KnownAccount } from '../core/keys/key-state.ts';
+import type { Penalty } from '../core/verdicts/penalty.ts';
 import { addTo, clear, type KeyChange, takeOneOff } from './changes.ts';
 import type { StateStore } from './store.ts';
 

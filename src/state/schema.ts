@@ -1,7 +1,7 @@
-import { isRecord } from '../core/json-value.ts';
-import { type KeyState, newKeyState } from '../core/key-state.ts';
-import { oneLine } from '../core/one-line.ts';
-import { isStrategy, type Strategy } from '../core/strategy.ts';
+import { isStrategy, type Strategy } from '../core/choosing/strategy.ts';
+import { isRecord } from '../core/json/json-value.ts';
+import { type KeyState, newKeyState } from '../core/keys/key-state.ts';
+import { oneLine } from '../core/text/one-line.ts';
 
 /**
  * What a proxy and the commands share. The file form is docs/kmi-manager.md#state-file (schema 1) with additions that older

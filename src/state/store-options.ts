@@ -1,4 +1,4 @@
-import type { Clock } from '../core/time.ts';
+import type { Clock } from '../core/text/time.ts';
 
 export type StateStoreOptions = {
   readonly path: string;

@@ -1,6 +1,6 @@
 import { readFile, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type KeyState, newKeyState } from '../core/key-state.ts';
+import { type KeyState, newKeyState } from '../core/keys/key-state.ts';
 import { KmiError, reasonOf } from '../errors.ts';
 import { refuseForeign } from '../files/owner.ts';
 import { makePrivateFolder, removeLeftovers, replaceFile } from '../files/private.ts';

@@ -1,4 +1,4 @@
-import type { KeyAccounts, SharedAccount } from '../core/key-accounts.ts';
+import type { KeyAccounts, SharedAccount } from '../core/choosing/key-accounts.ts';
 import { counted } from './key-words.ts';
 
 /** "3 keys, 2 accounts"; with keys not asked yet "3 keys, at most 2 accounts"; the keys alone when nothing is known. */

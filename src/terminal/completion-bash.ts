@@ -1,4 +1,4 @@
-import { shellQuote } from '../core/shell-quote.ts';
+import { shellQuote } from '../core/clients/shell-quote.ts';
 import type { Completed, CompletedCommand } from './completion-model.ts';
 
 /** Works with bash 3.2, which macOS ships: no `compopt` needed, no associative arrays, no bash-completion package. */

@@ -1,4 +1,4 @@
-import { shellQuote } from '../core/shell-quote.ts';
+import { shellQuote } from '../core/clients/shell-quote.ts';
 import type { Completed, CompletedCommand } from './completion-model.ts';
 
 export function renderZsh(commands: readonly CompletedCommand[]): string {

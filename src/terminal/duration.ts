@@ -1,4 +1,4 @@
-import { type Zone, zonedStamp } from '../core/zoned-time.ts';
+import { type Zone, zonedStamp } from '../core/text/zoned-time.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;

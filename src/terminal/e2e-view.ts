@@ -1,8 +1,8 @@
-import type { AccountSkipReason } from '../core/account-pool.ts';
-import { CONFIDENCE_WANTED } from '../core/evenness.ts';
-import type { ProxyMode } from '../core/proxy-mode.ts';
-import { hasPassed, type RotationCheck } from '../core/rotation-check.ts';
-import type { VerdictClass } from '../core/verdict.ts';
+import type { AccountSkipReason } from '../core/choosing/account-pool.ts';
+import type { ProxyMode } from '../core/clients/proxy-mode.ts';
+import { CONFIDENCE_WANTED } from '../core/trace/evenness.ts';
+import { hasPassed, type RotationCheck } from '../core/trace/rotation-check.ts';
+import type { VerdictClass } from '../core/verdicts/verdict.ts';
 import { renderBar } from './bar.ts';
 import type { Style } from './style.ts';
 import { renderTable } from './table.ts';

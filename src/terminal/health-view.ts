@@ -1,8 +1,8 @@
 import type { Config } from '../config/settings.ts';
-import { accountedKeys, countAccounts, siblingsByLabel } from '../core/key-accounts.ts';
-import type { QuotaWindow } from '../core/quota.ts';
-import type { Candidate } from '../core/standing.ts';
-import type { Counted } from '../core/usage-row.ts';
+import { accountedKeys, countAccounts, siblingsByLabel } from '../core/choosing/key-accounts.ts';
+import type { Candidate } from '../core/choosing/standing.ts';
+import type { QuotaWindow } from '../core/quota/quota.ts';
+import type { Counted } from '../core/tokens/usage-row.ts';
 import type { SkippedFile } from '../keys/auth-entry.ts';
 import { accountsText, listLabels, SHARED_FIX, sharedText, unknownAccountsText } from './account-words.ts';
 import { paintShare, percentText, renderBar } from './bar.ts';

@@ -1,5 +1,5 @@
-import type { Candidate } from '../core/standing.ts';
-import type { Zone } from '../core/zoned-time.ts';
+import type { Candidate } from '../core/choosing/standing.ts';
+import type { Zone } from '../core/text/zoned-time.ts';
 import { paintShare, percentText, renderBar } from './bar.ts';
 import { untilWithClock } from './duration.ts';
 import { keyWord, paintWord, whyOut } from './key-words.ts';

@@ -1,8 +1,8 @@
-import { type KeyStatus, quotaReturnsAt } from '../core/health.ts';
-import { activeBlock } from '../core/key-state.ts';
-import { oneLine } from '../core/one-line.ts';
-import { type Candidate, type SkipReason, standingOf, statusOf } from '../core/standing.ts';
-import type { Zone } from '../core/zoned-time.ts';
+import { type Candidate, type SkipReason, standingOf, statusOf } from '../core/choosing/standing.ts';
+import { activeBlock } from '../core/keys/key-state.ts';
+import { type KeyStatus, quotaReturnsAt } from '../core/quota/health.ts';
+import { oneLine } from '../core/text/one-line.ts';
+import type { Zone } from '../core/text/zoned-time.ts';
 import { ENGLISH, type TimeWords, untilWithClock } from './duration.ts';
 import type { Style } from './style.ts';
 

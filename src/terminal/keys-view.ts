@@ -1,7 +1,7 @@
 import type { Config } from '../config/settings.ts';
-import { maskKey } from '../core/key.ts';
-import { accountedKeys, countAccounts } from '../core/key-accounts.ts';
-import type { Candidate } from '../core/standing.ts';
+import { accountedKeys, countAccounts } from '../core/choosing/key-accounts.ts';
+import type { Candidate } from '../core/choosing/standing.ts';
+import { maskKey } from '../core/keys/key.ts';
 import type { FileRemark, SkippedFile } from '../keys/auth-entry.ts';
 import { accountsText, SHARED_FIX, sharedText } from './account-words.ts';
 import type { TestResult } from './key-test-words.ts';

@@ -1,6 +1,6 @@
 import type { Config } from '../config/settings.ts';
-import type { ManualReason } from '../core/manual-rotation.ts';
-import type { Strategy } from '../core/strategy.ts';
+import type { ManualReason } from '../core/choosing/manual-rotation.ts';
+import type { Strategy } from '../core/choosing/strategy.ts';
 import { percentText } from './bar.ts';
 import { ENGLISH_KEYS, type KeyWords } from './key-words.ts';
 

@@ -1,5 +1,5 @@
 import type { Config } from '../config/settings.ts';
-import { modeOf } from '../core/proxy-mode.ts';
+import { modeOf } from '../core/clients/proxy-mode.ts';
 import type { Style } from './style.ts';
 
 /** What a command that can send or simulate traffic says first. */

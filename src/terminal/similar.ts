@@ -1,4 +1,4 @@
-import { slipsBetween } from '../core/slips.ts';
+import { slipsBetween } from '../core/text/slips.ts';
 
 /** The word a person may have meant: it begins like that, or is at most two slips away; null when none does. */
 export function similarWord(typed: string, words: readonly string[]): string | null {

@@ -1,7 +1,7 @@
-import { accountedKeys, countAccounts } from '../core/key-accounts.ts';
-import { activeCooldown } from '../core/key-state.ts';
-import { kimiProductAt } from '../core/kimi-hosts.ts';
-import { isEligible, standingOf } from '../core/standing.ts';
+import { accountedKeys, countAccounts } from '../core/choosing/key-accounts.ts';
+import { isEligible, standingOf } from '../core/choosing/standing.ts';
+import { activeCooldown } from '../core/keys/key-state.ts';
+import { kimiProductAt } from '../core/network/kimi-hosts.ts';
 import { VERSION } from '../version.ts';
 import { listLabels, SHARED_FIX, sharedText } from './account-words.ts';
 import { untilWithClock } from './duration.ts';

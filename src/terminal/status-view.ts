@@ -1,7 +1,7 @@
 import type { Config } from '../config/settings.ts';
-import { accountedKeys, countAccounts } from '../core/key-accounts.ts';
-import type { Candidate } from '../core/standing.ts';
-import { type Strategy, strategyInForce } from '../core/strategy.ts';
+import { accountedKeys, countAccounts } from '../core/choosing/key-accounts.ts';
+import type { Candidate } from '../core/choosing/standing.ts';
+import { type Strategy, strategyInForce } from '../core/choosing/strategy.ts';
 import type { ProxyProbe } from '../daemon/probe.ts';
 import type { SkippedFile } from '../keys/auth-entry.ts';
 import { accountsText, unknownAccountsText } from './account-words.ts';

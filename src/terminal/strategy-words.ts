@@ -1,4 +1,4 @@
-import type { Strategy } from '../core/strategy.ts';
+import type { Strategy } from '../core/choosing/strategy.ts';
 
 /** What a strategy does with a request. */
 export const STRATEGY_WORDS: Readonly<Record<Strategy, string>> = {

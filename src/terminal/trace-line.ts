@@ -1,4 +1,4 @@
-import { type TraceEvent, tokensOf } from '../core/trace-event.ts';
+import { type TraceEvent, tokensOf } from '../core/trace/trace-event.ts';
 import type { Style } from './style.ts';
 import { ID_SHOWN, inputOf, keyOf, latencyOf, noteOf, outputOf, paintStatus, shortIdOf, timeOf } from './trace-text.ts';
 import { cutToWidth, displayWidth, padToWidth } from './width.ts';

@@ -1,5 +1,5 @@
-import { oneLine } from '../core/one-line.ts';
-import { type TraceEvent, tokensOf } from '../core/trace-event.ts';
+import { oneLine } from '../core/text/one-line.ts';
+import { type TraceEvent, tokensOf } from '../core/trace/trace-event.ts';
 import type { Style } from './style.ts';
 import { shortTokenText } from './token-text.ts';
 

@@ -1,5 +1,5 @@
-import { CONFIDENCE_WANTED, isAsEvenAsCanBe } from '../core/evenness.ts';
-import type { Distribution } from '../core/trace-stats.ts';
+import { CONFIDENCE_WANTED, isAsEvenAsCanBe } from '../core/trace/evenness.ts';
+import type { Distribution } from '../core/trace/trace-stats.ts';
 import { percentText } from './bar.ts';
 import type { Style } from './style.ts';
 import { layoutTrace, renderTraceLine, renderTraceTitles } from './trace-line.ts';

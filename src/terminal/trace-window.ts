@@ -1,5 +1,5 @@
-import type { TraceEvent } from '../core/trace-event.ts';
-import { cachedShareOf, DEFAULT_WINDOW, type Distribution, distributionOf, isBySession } from '../core/trace-stats.ts';
+import type { TraceEvent } from '../core/trace/trace-event.ts';
+import { cachedShareOf, DEFAULT_WINDOW, type Distribution, distributionOf, isBySession } from '../core/trace/trace-stats.ts';
 
 /** Newest lines that are shown (docs/kmi-manager.md#trace-window). */
 export const LINES_SHOWN = 20;

@@ -1,4 +1,11 @@
-import { groupUsage, keysByAccount, totalUsage, type UsageGroup, type UsageGrouping, type UsageRow } from '../core/usage-row.ts';
+import {
+  groupUsage,
+  keysByAccount,
+  totalUsage,
+  type UsageGroup,
+  type UsageGrouping,
+  type UsageRow,
+} from '../core/tokens/usage-row.ts';
 import { listLabels } from './account-words.ts';
 import { percentText } from './bar.ts';
 import { counted } from './key-words.ts';

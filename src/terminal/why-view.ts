@@ -1,5 +1,5 @@
-import { type CandidateStory, explainRequest } from '../core/explain.ts';
-import { type TraceEvent, tokensOf } from '../core/trace-event.ts';
+import { type CandidateStory, explainRequest } from '../core/trace/explain.ts';
+import { type TraceEvent, tokensOf } from '../core/trace/trace-event.ts';
 import type { Style } from './style.ts';
 import { tokensInWords } from './token-text.ts';
 import { keyOf, latencyOf, paintStatus } from './trace-text.ts';

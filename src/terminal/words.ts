@@ -1,7 +1,7 @@
-import type { AccountSkipReason } from '../core/account-pool.ts';
-import type { ChoiceReason } from '../core/rotation.ts';
-import type { AffinityReason } from '../core/strategies.ts';
-import type { VerdictClass } from '../core/verdict.ts';
+import type { AccountSkipReason } from '../core/choosing/account-pool.ts';
+import type { ChoiceReason } from '../core/choosing/rotation.ts';
+import type { AffinityReason } from '../core/choosing/strategies.ts';
+import type { VerdictClass } from '../core/verdicts/verdict.ts';
 
 /** Why a key was passed over: completes "skipped: ...". */
 export const SKIP_WORDS: Readonly<Record<AccountSkipReason, string>> = {

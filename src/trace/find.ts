@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
-import type { TraceEvent } from '../core/trace-event.ts';
+import type { TraceEvent } from '../core/trace/trace-event.ts';
 import { reasonOf } from '../errors.ts';
 import { parseTraceLine } from './reader.ts';
 

@@ -1,4 +1,4 @@
-import type { TraceEvent } from '../core/trace-event.ts';
+import type { TraceEvent } from '../core/trace/trace-event.ts';
 import { LineFollower } from '../files/line-follower.ts';
 import { parseTraceLine } from './reader.ts';
 

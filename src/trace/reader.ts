@@ -1,5 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import type { TraceEvent } from '../core/trace-event.ts';
+import type { TraceEvent } from '../core/trace/trace-event.ts';
 import { reasonOf } from '../errors.ts';
 
 const BLOCK_BYTES = 64 * 1024;

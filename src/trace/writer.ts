@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { TraceEvent } from '../core/trace-event.ts';
+import type { TraceEvent } from '../core/trace/trace-event.ts';
 import { reasonOf } from '../errors.ts';
 import { RotatingFile } from '../files/rotating-file.ts';
 import { LineBuffer } from './line-buffer.ts';

@@ -1,5 +1,5 @@
-import type { TokenUsage } from '../core/token-usage.ts';
-import { OTHER, type RowNames, type UsageBounds, type UsageRow } from '../core/usage-row.ts';
+import type { TokenUsage } from '../core/tokens/token-usage.ts';
+import { OTHER, type RowNames, type UsageBounds, type UsageRow } from '../core/tokens/usage-row.ts';
 import { RowIndex } from './row-index.ts';
 import { Sum } from './sum.ts';
 import { renderCounts, renderNames } from './usage-line.ts';

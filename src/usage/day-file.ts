@@ -1,7 +1,7 @@
 import { open, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { foldUsage, type UsageBounds, type UsageRow } from '../core/usage-row.ts';
+import { foldUsage, type UsageBounds, type UsageRow } from '../core/tokens/usage-row.ts';
 import { reasonOf } from '../errors.ts';
 import { openToAppend } from '../files/owner.ts';
 import { removeLeftovers, replaceFile } from '../files/private.ts';

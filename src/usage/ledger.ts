@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import type { Clock } from '../core/time.ts';
-import { NO_TOKENS, type TokenUsage } from '../core/token-usage.ts';
-import { foldUsage, OTHER, type RowNames } from '../core/usage-row.ts';
-import { stampPerSecond, type Zone } from '../core/zoned-time.ts';
+import type { Clock } from '../core/text/time.ts';
+import { stampPerSecond, type Zone } from '../core/text/zoned-time.ts';
+import { NO_TOKENS, type TokenUsage } from '../core/tokens/token-usage.ts';
+import { foldUsage, OTHER, type RowNames } from '../core/tokens/usage-row.ts';
 import { reasonOf } from '../errors.ts';
 import { makePrivateFolder } from '../files/private.ts';
 import { DayBook } from './day-book.ts';

@@ -1,4 +1,4 @@
-import type { UsageRow } from '../core/usage-row.ts';
+import type { UsageRow } from '../core/tokens/usage-row.ts';
 import { KmiError, reasonOf } from '../errors.ts';
 import { listDays, readDay, usageFolder } from './day-file.ts';
 

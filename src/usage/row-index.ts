@@ -1,4 +1,4 @@
-import type { RowNames } from '../core/usage-row.ts';
+import type { RowNames } from '../core/tokens/usage-row.ts';
 
 /** Rows of one day, found by their names without putting these together. */
 export class RowIndex<Row extends { readonly names: RowNames }> {

@@ -1,5 +1,5 @@
-import type { TokenUsage } from '../core/token-usage.ts';
-import type { Counted } from '../core/usage-row.ts';
+import type { TokenUsage } from '../core/tokens/token-usage.ts';
+import type { Counted } from '../core/tokens/usage-row.ts';
 
 /** Requests and tokens, added up in place. */
 export class Sum {

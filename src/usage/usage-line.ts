@@ -1,6 +1,6 @@
-import { fieldOf, numberOf, recordOf } from '../core/json-value.ts';
-import type { TokenUsage } from '../core/token-usage.ts';
-import type { RowNames, UsageRow } from '../core/usage-row.ts';
+import { fieldOf, numberOf, recordOf } from '../core/json/json-value.ts';
+import type { TokenUsage } from '../core/tokens/token-usage.ts';
+import type { RowNames, UsageRow } from '../core/tokens/usage-row.ts';
 
 /** A row, or an increment of one, as a line of its day's file; the day is the file's name. */
 export function renderUsageLine({ requests, tokens, ...names }: UsageRow): string {

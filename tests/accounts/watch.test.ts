@@ -1,7 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type AccountWatchOptions, startAccountWatch } from '../../src/accounts/watch.ts';
-import type { Key } from '../../src/core/key.ts';
-import type { KnownAccount } from '../../src/core/key-state.ts';
+import type { Key } from '../../src/core/keys/key.ts';
+import type { KnownAccount } from '../../src/core/keys/key-state.ts';
 import { eventually } from '../support/eventually.ts';
 
 const DAY = 86_400_000;

@@ -1,7 +1,7 @@
 import { appendFile, mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { zonedStamp } from '../../src/core/zoned-time.ts';
+import { zonedStamp } from '../../src/core/text/zoned-time.ts';
 import { startKmi } from '../support/spawn.ts';
 import { openTerminal } from '../support/tmux.ts';
 import { type DaemonHome, daemonHome } from './daemon-home.ts';

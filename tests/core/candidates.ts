@@ -1,8 +1,8 @@
-import type { KeyHealth } from '../../src/core/health.ts';
-import type { Key } from '../../src/core/key.ts';
-import { type KeyState, newKeyState } from '../../src/core/key-state.ts';
-import type { Usage } from '../../src/core/quota.ts';
-import type { Candidate } from '../../src/core/standing.ts';
+import type { Candidate } from '../../src/core/choosing/standing.ts';
+import type { Key } from '../../src/core/keys/key.ts';
+import { type KeyState, newKeyState } from '../../src/core/keys/key-state.ts';
+import type { KeyHealth } from '../../src/core/quota/health.ts';
+import type { Usage } from '../../src/core/quota/quota.ts';
 
 export const NOW = Date.UTC(2026, 10, 20, 12);
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { zonedStamp } from '../../src/core/zoned-time.ts';
+import { zonedStamp } from '../../src/core/text/zoned-time.ts';
 import { readTail } from '../../src/daemon/log-tail.ts';
 import { cleanUp } from '../support/cleanup.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { zonedStamp } from '../../src/core/zoned-time.ts';
+import { zonedStamp } from '../../src/core/text/zoned-time.ts';
 import { parseSince, parseTime, sinceFilter } from '../../src/daemon/since.ts';
 
 const NOW = Date.UTC(2026, 10, 20, 12);

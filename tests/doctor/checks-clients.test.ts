@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { KimiClient } from '../../src/core/kimi-model.ts';
+import type { KimiClient } from '../../src/core/clients/kimi-model.ts';
 import { type ClientConfigFact, type ClientFacts, checkClients } from '../../src/doctor/checks-clients.ts';
 
 const URL = 'http://127.0.0.1:54123/kmi-rotor/v1';

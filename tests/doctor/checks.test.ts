@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/settings.ts';
-import { parseProxy, shownProxy } from '../../src/core/outgoing-proxy.ts';
+import { parseProxy, shownProxy } from '../../src/core/network/outgoing-proxy.ts';
 import { checkFiles, type FileFact, type FilesFacts } from '../../src/doctor/checks-files.ts';
 import { checkKeys, type KeyFact, type KeyFacts } from '../../src/doctor/checks-keys.ts';
 import { checkProxy, type ProxyFacts } from '../../src/doctor/checks-proxy.ts';

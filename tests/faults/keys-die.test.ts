@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'vitest';
-import { parseErrorBody } from '../../src/core/error-answer.ts';
-import { judge } from '../../src/core/verdict.ts';
+import { parseErrorBody } from '../../src/core/verdicts/error-answer.ts';
+import { judge } from '../../src/core/verdicts/verdict.ts';
 import { renderError, type UpstreamError } from '../../src/simulator/errors.ts';
 import { ERRORS, type ErrorName } from '../../src/simulator/simulator.ts';
 import { Ledger } from '../../src/state/ledger.ts';

@@ -1,6 +1,6 @@
-import type { KeyHealth } from '../../src/core/health.ts';
-import type { Key } from '../../src/core/key.ts';
-import type { Usage } from '../../src/core/quota.ts';
+import type { Key } from '../../src/core/keys/key.ts';
+import type { KeyHealth } from '../../src/core/quota/health.ts';
+import type { Usage } from '../../src/core/quota/quota.ts';
 
 export function keyNamed(label: string, changes: Partial<Key> = {}): Key {
   return {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Key } from '../../src/core/key.ts';
-import { type KeyState, newKeyState } from '../../src/core/key-state.ts';
+import type { Key } from '../../src/core/keys/key.ts';
+import { type KeyState, newKeyState } from '../../src/core/keys/key-state.ts';
 import { type HealthMonitor, type HealthMonitorOptions, startHealthMonitor } from '../../src/health/monitor.ts';
 import type { FetchedHealth } from '../../src/health/usage-client.ts';
 import { bad, good, keyNamed } from './keys.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Key } from '../../src/core/key.ts';
+import type { Key } from '../../src/core/keys/key.ts';
 import { signFolder } from '../../src/keys/auth-folder.ts';
 import { withUniqueLabels } from '../../src/keys/registry.ts';
 import { load, loadFiles, put, temporaryFolder } from './auth-folder-fixture.ts';

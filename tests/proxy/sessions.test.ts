@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { Sessions } from '../../src/core/session-table.ts';
+import { Sessions } from '../../src/core/sessions/session-table.ts';
 import { sessionsPath } from '../../src/state/affinity-files.ts';
 import { accountsAsked, startAccountProxy, startSecondProxy } from '../support/accounts.ts';
 import type { InProcessProxy } from '../support/proxy.ts';

@@ -1,8 +1,8 @@
 import { Agent } from 'node:http';
 import { expect, it, onTestFinished } from 'vitest';
-import { findSession, formatSession, headersIn } from '../../src/core/session.ts';
-import { STRATEGIES } from '../../src/core/strategy.ts';
-import { KnownPlaces } from '../../src/core/top-level-member.ts';
+import { STRATEGIES } from '../../src/core/choosing/strategy.ts';
+import { KnownPlaces } from '../../src/core/json/top-level-member.ts';
+import { findSession, formatSession, headersIn } from '../../src/core/sessions/session.ts';
 import type { ReceivedRequest } from '../../src/simulator/simulator.ts';
 import { inParallel } from '../faults/traffic.ts';
 import { keyOf, startBinaryProxy } from '../support/proxy.ts';

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
-import type { Key } from '../../src/core/key.ts';
-import type { Strategy } from '../../src/core/strategy.ts';
-import type { VerdictClass } from '../../src/core/verdict.ts';
+import type { Strategy } from '../../src/core/choosing/strategy.ts';
+import type { Key } from '../../src/core/keys/key.ts';
+import type { VerdictClass } from '../../src/core/verdicts/verdict.ts';
 import { KeyPool, type PoolEntry } from '../../src/proxy/key-pool.ts';
 import { Ledger } from '../../src/state/ledger.ts';
 import { StateStore } from '../../src/state/store.ts';

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { Agent as UndiciAgent } from 'undici';
 import { expect, it, onTestFinished } from 'vitest';
-import { addTokens, NO_TOKENS, type TokenUsage, type UsageProtocol } from '../../src/core/token-usage.ts';
+import { addTokens, NO_TOKENS, type TokenUsage, type UsageProtocol } from '../../src/core/tokens/token-usage.ts';
 import { Attempt, type AttemptResult } from '../../src/proxy/attempt.ts';
 import { TappedSink } from '../../src/proxy/tapped-sink.ts';
 import { type AnswerUsage, createUsageTap, usageProtocolOf } from '../../src/proxy/usage-tap.ts';

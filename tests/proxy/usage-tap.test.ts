@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { UsageProtocol } from '../../src/core/token-usage.ts';
+import type { UsageProtocol } from '../../src/core/tokens/token-usage.ts';
 import { TappedSink } from '../../src/proxy/tapped-sink.ts';
 import { type AnswerUsage, createUsageTap, usageProtocolOf } from '../../src/proxy/usage-tap.ts';
 import { cpuMs } from '../support/cpu-time.ts';

@@ -2,9 +2,9 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { unpackSessions } from '../../src/core/session-dump.ts';
-import { Sessions } from '../../src/core/session-table.ts';
-import { UploadedFiles } from '../../src/core/uploaded-files.ts';
+import { unpackSessions } from '../../src/core/sessions/session-dump.ts';
+import { Sessions } from '../../src/core/sessions/session-table.ts';
+import { UploadedFiles } from '../../src/core/sessions/uploaded-files.ts';
 import { AffinityFiles, sessionsPath, uploadsPath } from '../../src/state/affinity-files.ts';
 
 async function folder(): Promise<string> {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Counter } from '../../src/core/key-state.ts';
+import type { Counter } from '../../src/core/keys/key-state.ts';
 import {
   addTo,
   apply,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { KeyState } from '../../src/core/key-state.ts';
+import type { KeyState } from '../../src/core/keys/key-state.ts';
 import { Ledger } from '../../src/state/ledger.ts';
 import { StateStore, statePath } from '../../src/state/store.ts';
 import { cleanUp } from '../support/cleanup.ts';

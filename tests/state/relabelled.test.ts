@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { newKeyState } from '../../src/core/key-state.ts';
+import { newKeyState } from '../../src/core/keys/key-state.ts';
 import { Ledger } from '../../src/state/ledger.ts';
 import { StateStore, statePath } from '../../src/state/store.ts';
 import { cleanUp } from '../support/cleanup.ts';

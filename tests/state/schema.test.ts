@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type KeyState, newKeyState } from '../../src/core/key-state.ts';
+import { type KeyState, newKeyState } from '../../src/core/keys/key-state.ts';
 import { NO_UNKNOWNS, newState, parseState, renderState, renderTime } from '../../src/state/schema.ts';
 
 function parsed(raw: unknown) {

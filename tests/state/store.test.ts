@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { newKeyState } from '../../src/core/key-state.ts';
+import { newKeyState } from '../../src/core/keys/key-state.ts';
 import { addTo, type KeyChange, takeOneOff } from '../../src/state/changes.ts';
 import { StateStore, statePath } from '../../src/state/store.ts';
 import { cleanUp } from '../support/cleanup.ts';

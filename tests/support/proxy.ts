@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type AppOverrides, openApp, type ServingApp, serve } from '../../src/app.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/settings.ts';
-import type { TraceEvent } from '../../src/core/trace-event.ts';
+import type { TraceEvent } from '../../src/core/trace/trace-event.ts';
 import type { AccountSpec, ReceivedRequest, Simulator } from '../../src/simulator/simulator.ts';
 import { type SimulatorOptions, startSimulator } from '../../src/simulator/simulator.ts';
 import { cleanUp } from './cleanup.ts';

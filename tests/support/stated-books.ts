@@ -1,5 +1,5 @@
-import { formatSession } from '../../src/core/session.ts';
-import { hashText } from '../../src/core/session-hash.ts';
+import { formatSession } from '../../src/core/sessions/session.ts';
+import { hashText } from '../../src/core/sessions/session-hash.ts';
 import type { ReceivedRequest } from '../../src/simulator/simulator.ts';
 import { runKmi } from './spawn.ts';
 

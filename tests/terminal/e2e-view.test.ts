@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { RotationCheck } from '../../src/core/rotation-check.ts';
+import type { RotationCheck } from '../../src/core/trace/rotation-check.ts';
 import { renderE2e } from '../../src/terminal/e2e-view.ts';
 import { createStyle } from '../../src/terminal/style.ts';
 import { VARIANTS } from './view-variants.ts';

@@ -1,9 +1,9 @@
 import { loadConfig } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/settings.ts';
-import type { KeyHealth } from '../../src/core/health.ts';
-import { type KeyState, newKeyState } from '../../src/core/key-state.ts';
-import type { QuotaWindow, Usage } from '../../src/core/quota.ts';
-import type { Candidate } from '../../src/core/standing.ts';
+import type { Candidate } from '../../src/core/choosing/standing.ts';
+import { type KeyState, newKeyState } from '../../src/core/keys/key-state.ts';
+import type { KeyHealth } from '../../src/core/quota/health.ts';
+import type { QuotaWindow, Usage } from '../../src/core/quota/quota.ts';
 import { createStyle, type Style } from '../../src/terminal/style.ts';
 
 /** 2026-11-20 12:00:00 UTC. */

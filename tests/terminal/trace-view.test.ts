@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { TraceEvent } from '../../src/core/trace-event.ts';
+import type { TraceEvent } from '../../src/core/trace/trace-event.ts';
 import { createStyle } from '../../src/terminal/style.ts';
 import { renderTraceWindow } from '../../src/terminal/trace-view.ts';
 import { addEvents, newWindow, pressKey, type TraceWindow } from '../../src/terminal/trace-window.ts';

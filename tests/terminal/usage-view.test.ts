@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { UsageRow } from '../../src/core/usage-row.ts';
+import type { UsageRow } from '../../src/core/tokens/usage-row.ts';
 import { createStyle } from '../../src/terminal/style.ts';
 import { tokenText } from '../../src/terminal/token-text.ts';
 import { renderUsage } from '../../src/terminal/usage-view.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { TraceEvent } from '../../src/core/trace-event.ts';
+import type { TraceEvent } from '../../src/core/trace/trace-event.ts';
 import { createStyle } from '../../src/terminal/style.ts';
 import { renderWhy } from '../../src/terminal/why-view.ts';
 import { traceEvent } from '../trace/event-fixture.ts';

@@ -1,4 +1,4 @@
-import type { TraceEvent } from '../../src/core/trace-event.ts';
+import type { TraceEvent } from '../../src/core/trace/trace-event.ts';
 
 /** A served request; its id and time follow from `n`. */
 export function traceEvent(n: number, fields: Partial<TraceEvent> = {}): TraceEvent {

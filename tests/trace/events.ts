@@ -1,4 +1,4 @@
-import type { TraceEvent } from '../../src/core/trace-event.ts';
+import type { TraceEvent } from '../../src/core/trace/trace-event.ts';
 import { traceEvent } from './event-fixture.ts';
 
 /** The n-th event of a test, under a short id that says which. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { foldUsage, groupUsage, type RowNames, totalUsage, type UsageRow } from '../../src/core/usage-row.ts';
+import { foldUsage, groupUsage, type RowNames, totalUsage, type UsageRow } from '../../src/core/tokens/usage-row.ts';
 import { DayBook } from '../../src/usage/day-book.ts';
 import { parseUsageLine, renderUsageLine } from '../../src/usage/usage-line.ts';
 

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/p
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { groupUsage, OTHER, totalUsage } from '../../src/core/usage-row.ts';
+import { groupUsage, OTHER, totalUsage } from '../../src/core/tokens/usage-row.ts';
 import { withFileLock } from '../../src/state/file-lock.ts';
 import { usageFolder } from '../../src/usage/day-file.ts';
 import { UsageLedger, type UsageLedgerOptions, type UsageRecord } from '../../src/usage/ledger.ts';

@@ -1,0 +1,95 @@
+import { hasWallet, quotaReturnsAt } from '../quota/health.ts';
+import { hashAccount } from './rendezvous.ts';
+import type { PickOptions, Skip } from './rotation.ts';
+import { type Candidate, type SkipReason, standingOf } from './standing.ts';
+
+/** A key that knows its account. Quota, rests and the limit of requests at a time belong to the account. */
+export type AccountCandidate = Candidate & {
+  readonly accountId: string;
+  /** Requests the account has in flight, over all its keys. */
+  readonly inFlight: number;
+  /** null: not known, so not limited. */
+  readonly parallelLimit: number | null;
+};
+
+export type Account = {
+  readonly id: string;
+  readonly hash: number;
+  /** Its own place among the accounts. */
+  readonly turn: number;
+  /** Its keys, as places in the candidates. */
+  readonly places: readonly number[];
+};
+
+/** Candidates by account: made when the keys change, not per request. */
+export type AccountPool<C extends AccountCandidate> = {
+  readonly candidates: readonly C[];
+  readonly accounts: readonly Account[];
+  readonly byId: ReadonlyMap<string, Account>;
+};
+
+export function groupAccounts<C extends AccountCandidate>(candidates: readonly C[]): AccountPool<C> {
+  const places = new Map<string, number[]>();
+  for (const [place, { accountId }] of candidates.entries()) {
+    const known = places.get(accountId);
+    if (known === undefined) places.set(accountId, [place]);
+    else known.push(place);
+  }
+  const accounts = [...places].map(([id, of], turn): Account => ({ id, hash: hashAccount(id), turn, places: of }));
+  return { candidates, accounts, byId: new Map(accounts.map((account) => [account.id, account])) };
+}
+
+/**
+ * How much is asked of an account: `free`, that plan quota is left; `ready`, that it can serve, from its wallet too;
+ * `fail_open`, without a health reading; `reserve`, that it at least may be tried: it failed while others worked, or its
+ * last reading says empty. Each level takes all that the ones before it take.
+ */
+export type Level = 'free' | 'ready' | 'fail_open' | 'reserve';
+
+export type AccountSkipReason = SkipReason | 'wallet';
+export type AccountSkip = Omit<Skip, 'reason'> & { readonly reason: AccountSkipReason };
+
+/** Place of the account's first key that can serve at this level; the reason of its last key when none can. */
+export function serveAt<C extends AccountCandidate>(
+  { candidates }: AccountPool<C>,
+  account: Account,
+  level: Level,
+  options: PickOptions<C>,
+): number | AccountSkip {
+  let skip: AccountSkip | null = null;
+  for (const place of account.places) {
+    skip = whyNot(candidates[place] as C, level, options);
+    if (skip === null) return place;
+  }
+  return skip as AccountSkip;
+}
+
+function whyNot<C extends AccountCandidate>(candidate: C, level: Level, options: PickOptions<C>): AccountSkip | null {
+  const { label } = candidate.key;
+  const { now } = options;
+  if (options.tried.has(candidate)) return { label, reason: 'tried', until: null };
+  const standing = standingOf(candidate, now);
+  if (standing.is !== 'ready' && !(standing.reason === 'empty' && isRenewed(candidate, now))) {
+    const mayTry = standing.is === 'reserve' && level === 'reserve' && (standing.reason !== 'empty' || options.failOpen);
+    if (!mayTry) return { label, reason: standing.reason, until: standing.until };
+  }
+  if ((options.isBusy ?? isAtLimit)(candidate)) return { label, reason: 'busy', until: null };
+  const limitWaitMs = options.limitWaitMs(candidate);
+  if (limitWaitMs > 0) return { label, reason: 'key_rate_limit', until: now + limitWaitMs };
+  const usage = candidate.health?.usage ?? null;
+  const readingMatters = options.requireUsage && !(options.failOpen && (level === 'fail_open' || level === 'reserve'));
+  if (usage === null) return readingMatters ? { label, reason: 'no_usage', until: null } : null;
+  const onWallet = (usage.remainingShare ?? 1) <= 0 && hasWallet(usage) && !isRenewed(candidate, now);
+  return level === 'free' && onWallet ? { label, reason: 'wallet', until: null } : null;
+}
+
+/** As many requests in flight as the upstream lets the account have. */
+export function isAtLimit({ inFlight, parallelLimit }: AccountCandidate): boolean {
+  return parallelLimit !== null && inFlight >= parallelLimit;
+}
+
+/** The reading says empty, but every window that was empty has been renewed since. */
+function isRenewed({ health }: Candidate, now: number): boolean {
+  const returnsAt = health === null ? null : quotaReturnsAt(health);
+  return returnsAt !== null && returnsAt <= now;
+}

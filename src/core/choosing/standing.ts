@@ -1,0 +1,92 @@
+import type { Key } from '../keys/key.ts';
+import { activeBlock, activeCooldown, type KeyState } from '../keys/key-state.ts';
+import { hasWallet, type KeyHealth, type KeyStatus, scoreKey } from '../quota/health.ts';
+
+/** A key with all that choosing looks at. `health` is null until the first `/usages` answer. */
+export type Candidate = {
+  readonly key: Key;
+  readonly state: KeyState;
+  readonly health: KeyHealth | null;
+  /** When a request was last sent to find out whether a rest of the account is over; epoch ms. Absent or null: never. */
+  readonly probedAt?: number | null;
+};
+
+/**
+ * How long others wait for the answer of such a request. Refusals come faster, and a request that has waited for longer was
+ * accepted.
+ */
+const PROBE_MS = 5_000;
+
+/** Why a candidate was passed over. */
+export type SkipReason =
+  | 'disabled'
+  | 'auth'
+  | 'payment_required'
+  | 'banned'
+  | 'blocked'
+  | 'quota'
+  | 'rate'
+  | 'upstream'
+  | 'probing'
+  | 'empty'
+  | 'no_usage'
+  | 'key_rate_limit'
+  | 'busy'
+  | 'tried';
+
+/**
+ * Whether a key may serve at all: `ready`; `reserve`, which serves only when nobody is ready (it failed while others
+ * worked, or its last `/usages` reading says empty although the upstream has not refused it); or `out`.
+ */
+export type Standing =
+  | { readonly is: 'ready' }
+  | {
+      readonly is: 'reserve' | 'out';
+      readonly reason: SkipReason /** Epoch ms of the return, when known. */;
+      readonly until: number | null;
+    };
+
+const READY: Standing = Object.freeze({ is: 'ready' });
+
+/** The standing of a candidate at `now` (docs/kmi-manager.md#eligible-keys). */
+export function standingOf(candidate: Candidate, now: number): Standing {
+  const { key, state } = candidate;
+  if (key.disabled) return { is: 'out', reason: 'disabled', until: null };
+  const block = activeBlock(state, now);
+  if (block !== null) return { is: 'out', reason: blockReason(block.reason), until: block.until };
+  const cooldown = activeCooldown(state, now);
+  if (cooldown !== null)
+    return { is: cooldown.reason === 'upstream' ? 'reserve' : 'out', reason: cooldown.reason, until: cooldown.until };
+  if (state.cooldown !== null && isProbed(candidate, now)) {
+    const until = (candidate.probedAt ?? now) + PROBE_MS;
+    return { is: state.cooldown.reason === 'upstream' ? 'reserve' : 'out', reason: 'probing', until };
+  }
+  if (isEmpty(candidate)) return { is: 'reserve', reason: 'empty', until: null };
+  return READY;
+}
+
+function blockReason(reason: string): SkipReason {
+  return reason === 'auth' || reason === 'payment_required' || reason === 'banned' ? reason : 'blocked';
+}
+
+/** A rest without a stated end is over, and a request is under way that finds out whether the key serves again. */
+function isProbed({ state, probedAt = null }: Candidate, now: number): boolean {
+  if (state.cooldown?.end === undefined || probedAt === null || probedAt < state.cooldown.until) return false;
+  return now >= probedAt && now < probedAt + PROBE_MS;
+}
+
+/** Whether the last reading says that nothing is left, and no command has read better since. */
+function isEmpty({ health, state }: Candidate): boolean {
+  const share = health?.usage?.remainingShare ?? null;
+  if (health === null || share === null || share > 0 || hasWallet(health.usage)) return false;
+  return state.quotaSeenAt === null || state.quotaSeenAt <= health.fetchedAt;
+}
+
+/** Eligible in the sense of the port reference: nothing keeps the key from serving, its quota reading included. */
+export function isEligible(candidate: Candidate, now: number): boolean {
+  return standingOf(candidate, now).is === 'ready';
+}
+
+export function statusOf(candidate: Candidate, now: number): KeyStatus {
+  return scoreKey(candidate.state, candidate.health?.usage ?? null, now);
+}

@@ -1,0 +1,57 @@
+import { activeBlock, activeCooldown, type KeyState } from '../keys/key-state.ts';
+import type { Usage } from './quota.ts';
+
+/** What is known of a key from its `GET /usages`. */
+export type KeyHealth = {
+  /** null when the last call failed, unless an earlier answer is still fresh enough to go by. */
+  readonly usage: Usage | null;
+  /** How the last call failed; null when it did not. Fit to be shown: no key, one line. */
+  readonly error: string | null;
+  /** Epoch ms of the answer that `usage` is from; of the failed call when there is none. */
+  readonly fetchedAt: number;
+  /** Epoch ms at which the call for it began: what the upstream did after that it may not know of. Absent: as `fetchedAt`. */
+  readonly askedAt?: number;
+};
+
+export type KeyStatus = 'healthy' | 'warn' | 'exhausted' | 'blocked';
+
+const LOW_SHARE = 0.2;
+
+/**
+ * The status of a key, first match wins: blocked, cooling down, nothing left, then the reasons to be careful: no usage, or
+ * under 20 % left. Errors of the past are none of them: a cooldown is the whole punishment. An empty window with money in
+ * the wallet is a warning, not a block.
+ */
+export function scoreKey(state: KeyState, usage: Usage | null, now: number): KeyStatus {
+  if (activeBlock(state, now) !== null) return 'blocked';
+  if (activeCooldown(state, now) !== null) return 'exhausted';
+  const share = usage?.remainingShare ?? null;
+  if (share !== null && share <= 0 && !hasWallet(usage)) return 'blocked';
+  return share === null || share < LOW_SHARE ? 'warn' : 'healthy';
+}
+
+export function hasWallet(usage: Usage | null): boolean {
+  return (usage?.walletCents ?? 0) > 0;
+}
+
+/**
+ * Epoch ms at which the account's empty windows are all full again; null when nothing is empty or nobody knows. A window is
+ * full again a window's length after the reading at the latest, whatever reset it states.
+ */
+export function quotaReturnsAt({ usage, fetchedAt }: Pick<KeyHealth, 'usage' | 'fetchedAt'>): number | null {
+  let latest: number | null = null;
+  for (const { remainingShare, resetsAt, durationMs } of usage?.windows ?? []) {
+    if (remainingShare === null || remainingShare > 0) continue;
+    if (resetsAt === null) return null;
+    latest = Math.max(latest ?? 0, Math.min(resetsAt, fetchedAt + (durationMs ?? LONGEST_WINDOW_MS)));
+  }
+  return latest;
+}
+
+/** A month. */
+export const LONGEST_WINDOW_MS = 32 * 86_400_000;
+
+/** Whether the reading says that the account can serve: from its plan, or from its wallet. */
+export function hasQuota(usage: Usage | null): boolean {
+  return usage !== null && ((usage.remainingShare !== null && usage.remainingShare > 0) || hasWallet(usage));
+}

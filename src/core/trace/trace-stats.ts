@@ -1,0 +1,58 @@
+import type { AffinityReason } from '../choosing/strategies.ts';
+import { type TraceEvent, tokensOf } from './trace-event.ts';
+
+/** How evenly requests fell on keys. */
+export type Distribution = {
+  readonly total: number;
+  /** Requests per key label, most first, then by label. */
+  readonly counts: readonly (readonly [label: string, count: number])[];
+  /** 0 to 100: 100 less the largest deviation of a key's count from the even share, in percent of that share. */
+  readonly confidence: number;
+};
+
+/** Requests over which confidence is taken unless asked otherwise (docs/kmi-manager.md#confidence). */
+export const DEFAULT_WINDOW = 200;
+
+/**
+ * The distribution over the served labels. `expected` names the keys that should have had a share, so that a key which
+ * got nothing lowers the confidence; empty counts only those seen.
+ */
+export function distributionOf(labels: readonly string[], expected: readonly string[] = []): Distribution {
+  const counts = new Map<string, number>(expected.map((label) => [label, 0]));
+  for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);
+  const sorted = [...counts].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1));
+  return { total: labels.length, counts: sorted, confidence: confidenceOf(sorted, labels.length) };
+}
+
+function confidenceOf(counts: readonly (readonly [string, number])[], total: number): number {
+  if (total === 0 || counts.length === 0) return 100;
+  const share = total / counts.length;
+  const deviation = Math.max(...counts.map(([, count]) => Math.abs(count - share)));
+  return Math.max(0, 100 - (deviation / share) * 100);
+}
+
+/** The share of the input tokens that prompt caches served, 0 to 1; null when no request says. */
+export function cachedShareOf(events: readonly TraceEvent[]): number | null {
+  let input = 0;
+  let cached = 0;
+  for (const event of events) {
+    const tokens = tokensOf(event);
+    input += tokens?.input ?? 0;
+    cached += tokens?.cached ?? 0;
+  }
+  return input === 0 ? null : cached / input;
+}
+
+const BY_SESSION: ReadonlySet<string | null> = new Set<AffinityReason>([
+  'session',
+  'placed',
+  'moved',
+  'helped_out',
+  'file',
+  'dealt',
+]);
+
+/** Whether requests went by session or account (`sticky`, `quota`): how they fall on keys is then no fault of the rotation. */
+export function isBySession(events: readonly TraceEvent[]): boolean {
+  return events.some(({ choice }) => BY_SESSION.has(choice));
+}

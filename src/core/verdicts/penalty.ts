@@ -1,0 +1,130 @@
+import type { Block, Cooldown, CooldownEnd, ErrorCounter } from '../keys/key-state.ts';
+import { LONGEST_WINDOW_MS } from '../quota/health.ts';
+import type { VerdictClass } from './verdict.ts';
+
+export type PenaltySettings = {
+  readonly rotationCooldownSeconds: number;
+  /** 0: until cleared by hand. */
+  readonly paymentBlockSeconds: number;
+};
+
+export type Penalty =
+  | { readonly kind: 'block'; readonly block: Block }
+  | { readonly kind: 'cooldown'; readonly cooldown: Cooldown };
+
+export type PenaltyContext = {
+  readonly now: number;
+  /** What the answer's `Retry-After` asks for; null when absent. */
+  readonly retryAfterMs: number | null;
+  /** Length of the quota window that the refusal names; null or absent when it names none. */
+  readonly windowMs?: number | null;
+  /** Epoch ms at which `/usages` says the account's empty windows return; null when unknown. */
+  readonly quotaReturnsAt: number | null;
+  /** How often in a row the key was rate limited before this. */
+  readonly strikes: number;
+  readonly settings: PenaltySettings;
+};
+
+const RATE_FIRST_MS = 5_000;
+/** A burst is over in minutes; the longest that was ever asked for is 1152 s, by a limit of tokens per day. */
+const RATE_MAX_MS = 20 * 60_000;
+const BROKEN_MAX_MS = 60_000;
+/** What a refusal for quota can ask for by `Retry-After` alone, when neither it nor `/usages` names a window. */
+const UNNAMED_QUOTA_MAX_MS = 86_400_000;
+
+/**
+ * The longest rest of an answer of this class when nothing but its `Retry-After` gives the end. Each kind has a ceiling of its
+ * own: what exceeds it is not believed. A client is told no more either.
+ */
+export function restCeilingMs(verdict: VerdictClass, windowMs: number | null = null): number {
+  switch (verdict) {
+    case 'rate':
+      return RATE_MAX_MS;
+    case 'quota':
+      return windowMs ?? UNNAMED_QUOTA_MAX_MS;
+    case 'broken':
+    case 'refused':
+    case 'dead-end':
+    case 'overloaded':
+      return BROKEN_MAX_MS;
+    default:
+      return UNNAMED_QUOTA_MAX_MS;
+  }
+}
+
+/** How long a key or account is put away for an answer of this class; null when nobody is. */
+export function penaltyFor(verdict: VerdictClass, context: PenaltyContext): Penalty | null {
+  const { now, retryAfterMs, windowMs = null, settings } = context;
+  const settingMs = settings.rotationCooldownSeconds * 1000;
+  const ceilingMs = restCeilingMs(verdict, windowMs);
+  switch (verdict) {
+    case 'bad-key':
+      return block('auth', null);
+    case 'banned':
+      return block('banned', null);
+    case 'unpaid':
+      return block('payment_required', settings.paymentBlockSeconds === 0 ? null : now + settings.paymentBlockSeconds * 1000);
+    case 'quota':
+      return quotaRest(context, settingMs, ceilingMs);
+    case 'rate':
+      return retryAfterMs !== null && retryAfterMs <= ceilingMs
+        ? cooldown('rate', now + retryAfterMs)
+        : cooldown('rate', now + Math.min(retryAfterMs ?? rateMs(context.strikes, settingMs), ceilingMs), 'guessed');
+    case 'broken':
+    case 'refused':
+    case 'dead-end':
+      return cooldown('upstream', now + Math.min(retryAfterMs ?? settingMs, settingMs, ceilingMs), 'guessed');
+    case 'served':
+    case 'caller':
+    case 'foreign':
+    case 'edge':
+    case 'no-model':
+    case 'overloaded':
+      return null;
+  }
+}
+
+/** Doubles with each refusal in a row, up to the setting. */
+function rateMs(strikes: number, settingMs: number): number {
+  return Math.min(RATE_FIRST_MS * 2 ** Math.min(strikes, 16), settingMs);
+}
+
+/** Until the reset that `/usages` states; else for what `Retry-After` says or the setting, which `/usages` may yet correct. */
+function quotaRest({ now, quotaReturnsAt, retryAfterMs }: PenaltyContext, settingMs: number, ceilingMs: number): Penalty {
+  const latest = now + LONGEST_WINDOW_MS;
+  if (quotaReturnsAt !== null && quotaReturnsAt > now) {
+    return quotaReturnsAt <= latest ? cooldown('quota', quotaReturnsAt) : cooldown('quota', latest, 'guessed');
+  }
+  return cooldown('quota', now + Math.min(retryAfterMs ?? settingMs, ceilingMs), 'guessed');
+}
+
+function block(reason: Block['reason'], until: number | null): Penalty {
+  return { kind: 'block', block: { reason, until } };
+}
+
+function cooldown(reason: Cooldown['reason'], until: number, end?: CooldownEnd): Penalty {
+  return { kind: 'cooldown', cooldown: end === undefined ? { reason, until } : { reason, until, end } };
+}
+
+/**
+ * Which counter an answer adds to (401, 403, 429, 5xx); null for none. An answer that says nothing about the key (the request,
+ * the model, the network or the server was at fault) counts nothing, and only a refused credential counts as a 401, because a
+ * 401 on record blocks.
+ */
+export function countedError(verdict: VerdictClass, status: number): ErrorCounter | null {
+  switch (verdict) {
+    case 'served':
+    case 'caller':
+    case 'foreign':
+    case 'edge':
+    case 'no-model':
+    case 'overloaded':
+      return null;
+    case 'bad-key':
+      return 'errors401';
+    default:
+      if (status === 403) return 'errors403';
+      if (status === 429) return 'errors429';
+      return status >= 500 ? 'errors5xx' : null;
+  }
+}

@@ -1,0 +1,100 @@
+import { describe, expect, it } from 'vitest';
+import { isEligible, standingOf, statusOf } from '../../../src/core/choosing/standing.ts';
+import { aCandidate, type CandidateOptions, NOW } from '../candidates.ts';
+
+const LATER = NOW + 60_000;
+
+describe('the standing of a key', () => {
+  it.each<[string, CandidateOptions, unknown]>([
+    ['fresh', {}, { is: 'ready' }],
+    ['warned but able', { share: 0.01, state: { errors403: 9, errors5xx: 9 } }, { is: 'ready' }],
+    ['disabled', { disabled: true }, { is: 'out', reason: 'disabled', until: null }],
+    ['disabled and blocked', { disabled: true, state: { errors401: 1 } }, { is: 'out', reason: 'disabled', until: null }],
+    ['with a 401 on record', { state: { errors401: 1 } }, { is: 'out', reason: 'auth', until: null }],
+    [
+      'blocked for payment',
+      { state: { block: { until: LATER, reason: 'payment_required' } } },
+      { is: 'out', reason: 'payment_required', until: LATER },
+    ],
+    ['banned', { state: { block: { until: null, reason: 'banned' } } }, { is: 'out', reason: 'banned', until: null }],
+    [
+      'blocked in words of another version',
+      { state: { block: { until: null, reason: '<b>toString</b>' } } },
+      { is: 'out', reason: 'blocked', until: null },
+    ],
+    ['with a block that is over', { state: { block: { until: NOW, reason: 'banned' } } }, { is: 'ready' }],
+    [
+      'blocked and resting',
+      { state: { block: { until: LATER, reason: 'auth' }, cooldown: { until: LATER + 1, reason: 'quota' } } },
+      { is: 'out', reason: 'auth', until: LATER },
+    ],
+    ['out of quota', { state: { cooldown: { until: LATER, reason: 'quota' } } }, { is: 'out', reason: 'quota', until: LATER }],
+    ['rate limited', { state: { cooldown: { until: LATER, reason: 'rate' } } }, { is: 'out', reason: 'rate', until: LATER }],
+    [
+      'resting after failures',
+      { state: { cooldown: { until: LATER, reason: 'upstream' } } },
+      { is: 'reserve', reason: 'upstream', until: LATER },
+    ],
+    ['with a rest that is over', { state: { cooldown: { until: NOW, reason: 'quota' } } }, { is: 'ready' }],
+    ['reading empty', { share: 0 }, { is: 'reserve', reason: 'empty', until: null }],
+    ['reading less than empty', { share: -0.1 }, { is: 'reserve', reason: 'empty', until: null }],
+    ['reading empty with a wallet', { share: 0, walletCents: 1 }, { is: 'ready' }],
+    ['reading empty with an empty wallet', { share: 0, walletCents: 0 }, { is: 'reserve', reason: 'empty', until: null }],
+  ])('%s', (_, options, expected) => {
+    const candidate = aCandidate('k', options);
+    expect(standingOf(candidate, NOW)).toEqual(expected);
+    expect(isEligible(candidate, NOW)).toBe((expected as { is: string }).is === 'ready');
+  });
+});
+
+describe('after a rest', () => {
+  const over = (end?: 'guessed' | 'doubted', reason: 'rate' | 'upstream' = 'rate') =>
+    aCandidate('k', { state: { cooldown: { until: NOW, reason, ...(end === undefined ? {} : { end }) } } });
+  const at = (candidate: ReturnType<typeof over>, probedAt: number | null, now: number) =>
+    standingOf({ ...candidate, probedAt }, now);
+
+  it('whose end was stated, everybody may use the key at once', () => {
+    expect(at(over(), NOW, NOW + 1)).toEqual({ is: 'ready' });
+  });
+
+  it.each(['guessed', 'doubted'] as const)('that was %s, one request goes first; the others wait, though not for long', (end) => {
+    expect(at(over(end), null, NOW)).toEqual({ is: 'ready' });
+    expect(at(over(end), NOW + 10, NOW + 11)).toEqual({ is: 'out', reason: 'probing', until: NOW + 5_010 });
+    expect(at(over(end, 'upstream'), NOW + 10, NOW + 11)).toEqual({ is: 'reserve', reason: 'probing', until: NOW + 5_010 });
+    expect(at(over(end), NOW + 10, NOW + 5_010)).toEqual({ is: 'ready' });
+    expect(at(over(end), NOW + 10, NOW + 9)).toEqual({ is: 'ready' });
+    // A try of an earlier rest.
+    expect(at(over(end), NOW - 10, NOW + 1)).toEqual({ is: 'ready' });
+  });
+});
+
+describe('an empty reading', () => {
+  it('counts no more once a command has seen quota later', () => {
+    const seen = (quotaSeenAt: number) => standingOf(aCandidate('k', { share: 0, state: { quotaSeenAt } }), NOW).is;
+    expect([seen(NOW - 1), seen(NOW), seen(NOW + 1)]).toEqual(['reserve', 'reserve', 'ready']);
+  });
+});
+
+describe('the status of a key', () => {
+  it.each<[string, CandidateOptions, string]>([
+    ['a good reading', { share: 1 }, 'healthy'],
+    ['exactly a fifth left', { share: 0.2 }, 'healthy'],
+    ['under a fifth left', { share: 0.1999 }, 'warn'],
+    ['no reading', {}, 'warn'],
+    ['a reading that failed', { share: null }, 'warn'],
+    [
+      'errors of the past',
+      { share: 1, state: { errors403: 1, errors429: 1, errors5xx: 1, requests: 1, failedAt: NOW } },
+      'healthy',
+    ],
+    ['nothing left', { share: 0 }, 'blocked'],
+    ['nothing left but money', { share: 0, walletCents: 7 }, 'warn'],
+    ['a 401', { share: 1, state: { errors401: 1 } }, 'blocked'],
+    ['a block', { share: 1, state: { block: { until: null, reason: 'x' } } }, 'blocked'],
+    ['a rest', { share: 1, state: { cooldown: { until: LATER, reason: 'upstream' } } }, 'exhausted'],
+    ['a rest and nothing left', { share: 0, state: { cooldown: { until: LATER, reason: 'quota' } } }, 'exhausted'],
+    ['a block and a rest that are over', { share: 1, state: { block: { until: NOW, reason: 'x' } } }, 'healthy'],
+  ])('%s', (_, options, expected) => {
+    expect(statusOf(aCandidate('k', options), NOW)).toBe(expected);
+  });
+});
