@@ -1,5 +1,5 @@
 import { gzipSync } from 'node:zlib';
-import { createUsageTap } from '../src/proxy/usage-tap.ts';
+import { createUsageTap } from '../src/proxy/record/usage-tap.ts';
 import { median } from './statistics.ts';
 
 /**

@@ -16,7 +16,7 @@ import { loadDryRun } from './dry-run.ts';
 import type { FetchedHealth } from './health/usage-client.ts';
 import { loadRegistry, type Registry } from './keys/registry.ts';
 import type { Log, LogFile } from './log.ts';
-import type { KeyPool } from './proxy/key-pool.ts';
+import type { KeyPool } from './proxy/pool/key-pool.ts';
 import type { RunningProxy } from './proxy/server.ts';
 import { Ledger } from './state/ledger.ts';
 import { StateStore, statePath } from './state/store.ts';
@@ -113,7 +113,7 @@ export async function fetchHealth(
   const { dryRunHealth, fetchUsage } = await import('./health/usage-client.ts');
   if (!live) return new Map(keys.map((key) => [key.label, dryRunHealth(app.clock())]));
   const { fetchAllHealth } = await import('./health/fetch-all.ts');
-  const { Upstreams } = await import('./proxy/upstreams.ts');
+  const { Upstreams } = await import('./proxy/upstream/upstreams.ts');
   const upstreams = new Upstreams(app.config, app.environment);
   try {
     const health = await fetchAllHealth(keys, {
@@ -162,7 +162,7 @@ export async function serve(app: App): Promise<ServingApp> {
     dryRun,
   ] = await Promise.all([
     import('./proxy/server.ts'),
-    import('./proxy/key-pool.ts'),
+    import('./proxy/pool/key-pool.ts'),
     import('./trace/writer.ts'),
     import('./health/monitor.ts'),
     import('./health/usage-client.ts'),
@@ -171,7 +171,7 @@ export async function serve(app: App): Promise<ServingApp> {
     import('./state/file-lock.ts'),
     import('./accounts/watch.ts'),
     import('./accounts/fetch-account.ts'),
-    import('./proxy/plain-get.ts'),
+    import('./proxy/upstream/plain-get.ts'),
     import('./state/affinity-files.ts'),
     loadDryRun(config, clock),
   ]);

@@ -7,8 +7,8 @@ export async function openNetwork({
   environment,
 }: Pick<App, 'config' | 'environment'>): Promise<Network & { close(): Promise<void> }> {
   const [{ proxyFor, Upstreams }, { plainGet }] = await Promise.all([
-    import('../proxy/upstreams.ts'),
-    import('../proxy/plain-get.ts'),
+    import('../proxy/upstream/upstreams.ts'),
+    import('../proxy/upstream/plain-get.ts'),
   ]);
   const upstreams = new Upstreams(config, environment);
   return {

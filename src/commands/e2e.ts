@@ -8,7 +8,7 @@ import { type CheckAnswer, hasPassed, judgeRotation, type RotationCheck } from '
 import type { TraceEvent } from '../core/trace/trace-event.ts';
 import { probeProxy, proxyOrigin } from '../daemon/probe.ts';
 import { KmiError } from '../errors.ts';
-import { parseTarget } from '../proxy/target.ts';
+import { parseTarget } from '../proxy/http/target.ts';
 import { statePath } from '../state/store.ts';
 import { renderCheckMode, renderE2e } from '../terminal/e2e-view.ts';
 import { TraceFollower } from '../trace/follow.ts';

@@ -9,7 +9,7 @@ export async function labelOfNext({ config, ledger, registry, clock }: App, prob
   if (probe.kind === 'running' && probe.nextKeyHash !== undefined) {
     return registry.keys.find(({ hash }) => hash === probe.nextKeyHash)?.label ?? null;
   }
-  const { KeyPool } = await import('../proxy/key-pool.ts');
+  const { KeyPool } = await import('../proxy/pool/key-pool.ts');
   const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
   return new KeyPool({ config, ledger, clock, log: silent }, registry.keys).next()?.label ?? null;
 }

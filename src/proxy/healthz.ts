@@ -5,7 +5,7 @@ import { standingOf } from '../core/choosing/standing.ts';
 import { modeOf } from '../core/clients/proxy-mode.ts';
 import type { Clock } from '../core/text/time.ts';
 import { VERSION } from '../version.ts';
-import type { KeyPool } from './key-pool.ts';
+import type { KeyPool } from './pool/key-pool.ts';
 
 export type HealthzParts = {
   readonly config: Config;

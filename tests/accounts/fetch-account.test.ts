@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { fetchAccountId, hashAccountId } from '../../src/accounts/fetch-account.ts';
 import { defaultConfig } from '../../src/config/settings.ts';
-import { plainGet } from '../../src/proxy/plain-get.ts';
-import { Upstreams } from '../../src/proxy/upstreams.ts';
+import { plainGet } from '../../src/proxy/upstream/plain-get.ts';
+import { Upstreams } from '../../src/proxy/upstream/upstreams.ts';
 import { startSimulator } from '../../src/simulator/simulator.ts';
 import { cleanUp } from '../support/cleanup.ts';
 import { freePort } from '../support/free-port.ts';

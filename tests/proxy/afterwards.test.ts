@@ -1,8 +1,8 @@
 import { setImmediate as endOfTurn, setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { Afterwards } from '../../src/proxy/afterwards.ts';
-import { leaveTogether } from '../../src/proxy/leave-together.ts';
-import { nextRequestId } from '../../src/proxy/request-id.ts';
+import { Afterwards } from '../../src/proxy/record/deferred-work.ts';
+import { leaveTogether } from '../../src/proxy/exchange/write-batching.ts';
+import { nextRequestId } from '../../src/proxy/record/request-id.ts';
 
 function leftovers() {
   const done: number[] = [];

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { UpstreamTargets } from '../../src/proxy/upstream-targets.ts';
+import { UpstreamTargets } from '../../src/proxy/upstream/upstream-targets.ts';
 import { cleanUp } from '../support/cleanup.ts';
 import { temporaryHome } from '../support/home.ts';
 import { keyOf, startTestProxy } from '../support/proxy.ts';

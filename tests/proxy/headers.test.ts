@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { headerOf, readHead, responseHeaders, withCredential } from '../../src/proxy/headers.ts';
+import { headerOf, readHead, responseHeaders, withCredential } from '../../src/proxy/http/headers.ts';
 import { valuesOf } from '../support/http-client.ts';
 import { keyOf, openChat, startBinaryProxy, startTestProxy } from '../support/proxy.ts';
 import { startRawUpstream } from '../support/raw-upstream.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { maskKey } from '../../src/proxy/mask-key.ts';
+import { maskKey } from '../../src/proxy/exchange/mask-key.ts';
 
 const KEY = 'sk-kimi-Ab1+/_9zQ~x7Kp2Lm4Nv8Tr5';
 const hexOf = (char: string) => char.charCodeAt(0).toString(16).padStart(2, '0');

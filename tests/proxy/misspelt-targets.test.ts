@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { readMisspelt } from '../../src/proxy/misspelt-target.ts';
+import { readMisspelt } from '../../src/proxy/http/misspelt-target.ts';
 import { send, sendRaw } from '../support/http-client.ts';
 import { chatBody, type InProcessProxy, startTestProxy } from '../support/proxy.ts';
 

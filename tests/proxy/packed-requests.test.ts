@@ -1,6 +1,6 @@
 import * as zlib from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { unpackersFor } from '../../src/proxy/packed-text.ts';
+import { unpackersFor } from '../../src/proxy/exchange/packed-text.ts';
 import { accountsAsked, startAccountProxy } from '../support/accounts.ts';
 import type { InProcessProxy } from '../support/proxy.ts';
 

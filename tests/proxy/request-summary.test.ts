@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { summarisePrompt, summariseText } from '../../src/proxy/request-summary.ts';
+import { summarisePrompt, summariseText } from '../../src/proxy/record/request-summary.ts';
 import { cpuMs } from '../support/cpu-time.ts';
 
 const hintOf = (body: unknown) => summarisePrompt([Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))]).hint;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isAnthropic, parseTarget } from '../../src/proxy/target.ts';
+import { isAnthropic, parseTarget } from '../../src/proxy/http/target.ts';
 import { eventually } from '../support/eventually.ts';
 import { sendRaw } from '../support/http-client.ts';
 import { keyOf, startTestProxy } from '../support/proxy.ts';

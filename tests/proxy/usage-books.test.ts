@@ -3,9 +3,9 @@ import { Agent, type IncomingMessage, request } from 'node:http';
 import { Agent as UndiciAgent } from 'undici';
 import { expect, it, onTestFinished } from 'vitest';
 import { addTokens, NO_TOKENS, type TokenUsage, type UsageProtocol } from '../../src/core/tokens/token-usage.ts';
-import { Attempt, type AttemptResult } from '../../src/proxy/attempt.ts';
-import { TappedSink } from '../../src/proxy/tapped-sink.ts';
-import { type AnswerUsage, createUsageTap, usageProtocolOf } from '../../src/proxy/usage-tap.ts';
+import { Attempt, type AttemptResult } from '../../src/proxy/exchange/attempt.ts';
+import { TappedSink } from '../../src/proxy/record/tapped-sink.ts';
+import { type AnswerUsage, createUsageTap, usageProtocolOf } from '../../src/proxy/record/usage-tap.ts';
 import { type AccountSpec, type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 
 /** How a request is asked and how far its answer is taken. */

@@ -3,8 +3,8 @@ import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { UsageProtocol } from '../../src/core/tokens/token-usage.ts';
-import { TappedSink } from '../../src/proxy/tapped-sink.ts';
-import { type AnswerUsage, createUsageTap, usageProtocolOf } from '../../src/proxy/usage-tap.ts';
+import { TappedSink } from '../../src/proxy/record/tapped-sink.ts';
+import { type AnswerUsage, createUsageTap, usageProtocolOf } from '../../src/proxy/record/usage-tap.ts';
 import { cpuMs } from '../support/cpu-time.ts';
 import { cutInPieces } from '../support/pieces.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Departure } from '../../src/proxy/departure.ts';
-import { WaitingRoom } from '../../src/proxy/waiting-room.ts';
+import { Departure } from '../../src/proxy/http/client-abort.ts';
+import { WaitingRoom } from '../../src/proxy/pool/wait-queue.ts';
 import { StateStore, statePath } from '../../src/state/store.ts';
 import { eventually } from '../support/eventually.ts';
 import { valuesOf } from '../support/http-client.ts';

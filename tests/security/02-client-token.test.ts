@@ -2,7 +2,7 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { request as undiciRequest } from 'undici';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { FailedTokens } from '../../src/proxy/failed-tokens.ts';
+import { FailedTokens } from '../../src/proxy/gate/failed-tokens.ts';
 import { temporaryHome } from '../support/home.ts';
 import { type BinaryProxy, startBinaryProxy } from '../support/proxy.ts';
 import { runKmi, startKmi } from '../support/spawn.ts';

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { affordableConnections } from '../../src/proxy/connections.ts';
+import { affordableConnections } from '../../src/proxy/gate/connections.ts';
 import { writeCertificate } from '../support/certificate.ts';
 import { cleanUp } from '../support/cleanup.ts';
 import { eventually } from '../support/eventually.ts';

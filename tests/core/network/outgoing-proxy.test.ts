@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseProxy, pickProxy, shownProxy } from '../../../src/core/network/outgoing-proxy.ts';
-import { proxyFor } from '../../../src/proxy/upstreams.ts';
+import { proxyFor } from '../../../src/proxy/upstream/upstreams.ts';
 
 const read = (text: string) => {
   const proxy = parseProxy(text);

@@ -1,0 +1,73 @@
+import { ConnectFailure } from '../../core/network/connect-failure.ts';
+import { describeNetworkCode, networkCode } from '../../core/network/network-words.ts';
+import { namedWindowMs, parseErrorBody } from '../../core/verdicts/error-answer.ts';
+import { parseRetryAfter } from '../../core/verdicts/retry.ts';
+import { judge } from '../../core/verdicts/verdict.ts';
+import { KmiError } from '../../errors.ts';
+import type { AttemptResult } from './attempt.ts';
+import { errorText } from '../http/error-text.ts';
+import { headerOf } from '../http/headers.ts';
+import { UpstreamSilence } from '../http/interruptions.ts';
+import type { AttemptOutcome } from '../pool/key-pool.ts';
+
+/** What an attempt that the client has seen nothing of says about its key. Times in epoch ms. */
+export function judgeResult(result: Exclude<AttemptResult, { kind: 'served' }>, startedAt: number, now: number): AttemptOutcome {
+  if (result.kind === 'failed') {
+    const isUnsent = result.error instanceof ConnectFailure;
+    return { verdict: 'broken', status: 503, retryAfterMs: null, windowMs: null, namesReason: true, startedAt, isUnsent };
+  }
+  const text = errorText(result.body, headerOf(result.headers, 'content-encoding'));
+  const answer = parseErrorBody(result.status, text, {
+    contentType: headerOf(result.headers, 'content-type'),
+    challenge: headerOf(result.headers, 'www-authenticate'),
+  });
+  const verdict = judge(answer);
+  return {
+    // What broke off in the middle is no page of anybody's.
+    verdict: verdict === 'edge' && !result.isWhole ? 'broken' : verdict,
+    status: result.status,
+    windowMs: namedWindowMs(answer.message),
+    namesReason: answer.form !== 'bare',
+    retryAfterMs: parseRetryAfter(headerOf(result.headers, 'retry-after'), now),
+    startedAt,
+    isUnsent: false,
+  };
+}
+
+/** An answer under 400 that is a page or a redirect, as sign-in pages come: it proves nothing of the key. */
+export function isOfNetwork(status: number, headers: readonly string[]): boolean {
+  if (status >= 300 && status !== 304) return true;
+  const contentType = headerOf(headers, 'content-type');
+  return contentType !== undefined && isHtml(contentType);
+}
+
+/** The error for a client whose request got no answer from the upstream at `origin`. Names no address, which a client need not see. */
+export function unreachable(error: Error, origin: string): KmiError {
+  if (error instanceof UpstreamSilence) return new KmiError('upstream_timeout', error.message, { cause: error });
+  if (error instanceof ConnectFailure) {
+    return new KmiError('upstream_unreachable', error.message, { hint: error.hint, cause: error });
+  }
+  const { hostname } = new URL(origin);
+  const reason = describeNetworkCode(networkCode(error));
+  return new KmiError('upstream_unreachable', `${hostname} was reached, but gave no proper answer: ${reason}.`, { cause: error });
+}
+
+/** Whether trying again can change nothing. */
+export function isLasting(error: Error | null): boolean {
+  return error instanceof ConnectFailure && error.isLasting;
+}
+
+/** Errors of a connection that had been established: a dead pooled socket shows as one of these. */
+const SOCKET_DEATH = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET', 'ETIMEDOUT', 'ENETRESET', 'ECONNABORTED']);
+
+export function isSocketDeath(error: Error): boolean {
+  return SOCKET_DEATH.has(networkCode(error) ?? '');
+}
+
+/** The upstream sends the same content type with nearly every answer. */
+let lastType = { contentType: '', isHtml: false };
+
+function isHtml(contentType: string): boolean {
+  if (contentType !== lastType.contentType) lastType = { contentType, isHtml: /^\s*text\/html\b/i.test(contentType) };
+  return lastType.isHtml;
+}

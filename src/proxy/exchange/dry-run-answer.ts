@@ -1,0 +1,43 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { KmiError } from '../../errors.ts';
+import type { Affinity } from '../pool/affinity.ts';
+import type { FailoverResult } from './failover.ts';
+import type { KeyPool } from '../pool/key-pool.ts';
+import type { DryRunPort } from '../ports.ts';
+import type { RequestBody } from './request-body.ts';
+import type { Target } from '../http/target.ts';
+
+/**
+ * Dry-run: a key is chosen, counted and traced as for a real request whose body is whole, and nothing is sent. The client gets what the
+ * upstream might have said, so that it is as content as it will be when kmi is live.
+ */
+export function answerDryRun(
+  pool: KeyPool,
+  dryRun: DryRunPort,
+  request: IncomingMessage,
+  response: ServerResponse,
+  { endpoint }: Target,
+  { body, affinity }: { readonly body: RequestBody; readonly affinity: Affinity },
+): FailoverResult {
+  const choice = pool.choose(undefined, affinity);
+  const entry = choice.candidate;
+  if (entry === null) {
+    const error = new KmiError(pool.entries.length === 0 ? 'no_keys' : 'no_eligible_key', 'Dry-run: no key can serve now.');
+    return { entry: null, choice, failures: [], end: { kind: 'no-key', error } };
+  }
+  const { headers, method = 'GET' } = request;
+  const answer = dryRun({
+    method,
+    endpoint,
+    body: Buffer.concat(body.held),
+    contentType: headers['content-type'],
+    contentEncoding: headers['content-encoding'],
+    accept: headers.accept,
+    keyLabel: entry.key.label,
+  });
+  response.writeHead(answer.status, [...answer.headers, 'x-kmi-dry-run', 'true']);
+  for (const part of answer.parts) response.write(part);
+  response.end();
+  pool.served(entry, [], affinity);
+  return { entry, choice, failures: [], end: { kind: 'served', status: answer.status, brokenBy: null } };
+}

@@ -1,0 +1,132 @@
+import { maskKey } from './mask-key.ts';
+import { maskAnswer } from './masked-answer.ts';
+import { isPacked, unpack } from '../http/unpack.ts';
+
+/** Errors are short. What is longer is none, and goes on as it is. */
+const ERROR_MAX_BYTES = 64 * 1024;
+/** A packed answer whose beginning is longer than this is no error. */
+const PACKED_ERROR_MAX_BYTES = 4096;
+
+const QUOTE = 0x22;
+const E = 0x65;
+const T = 0x74;
+const JSON_ERROR = /^\s*\{\s*"(?:error"|type"\s*:\s*"error")/;
+
+/**
+ * Whether the first bytes of an answer under 400 may be those of an error, or not all of its first event: then they have to be
+ * looked at more closely. Costs an ordinary answer a glance.
+ */
+export function mayBeError(first: Buffer, isStream: boolean): boolean {
+  if (!isStream) {
+    const name = first[first.indexOf(QUOTE) + 1];
+    return (name === E || name === T) && JSON_ERROR.test(first.toString('latin1', 0, 64));
+  }
+  const end = first.indexOf('\n\n');
+  if (end === -1) return true;
+  const error = first.indexOf('error');
+  // A block of comments is no event.
+  return (error !== -1 && error < end) || first[0] === 0x3a || first[0] === 0x0a;
+}
+
+/** What goes on to the client now; null while it is held back. */
+type Release = Buffer | null;
+
+/**
+ * Looks at the first event of a stream, or at a JSON answer that begins as an error does, and covers an echo of the key in it.
+ * What cannot be an error goes on at once.
+ */
+export class EchoGuard {
+  /** Nothing more is looked at. */
+  isOver = false;
+  readonly #key: string;
+  readonly #isStream: boolean;
+  #text = '';
+  #released = 0;
+
+  constructor(key: string, isStream: boolean) {
+    this.#key = key;
+    this.#isStream = isStream;
+  }
+
+  take(chunk: Buffer): Release {
+    this.#text += chunk.toString('latin1');
+    const eventEnd = this.#isStream ? endOfFirstEvent(this.#text) : -1;
+    if (eventEnd !== -1) return this.#release(ERROR_EVENT.test(this.#text.slice(0, eventEnd)) ? eventEnd : 0);
+    if (this.#text.length > ERROR_MAX_BYTES) return this.#release(this.#text.length);
+    const holds = !this.#isStream || this.#text.includes('error') || maskKey(this.#text, this.#key, { isCut: true }) !== null;
+    if (holds) return null;
+    this.#released = this.#text.length;
+    return chunk;
+  }
+
+  /** The answer is over, or broke off. */
+  end(): Release {
+    const rest = this.#release(this.#text.length);
+    return rest.length === 0 ? null : rest;
+  }
+
+  /** What has come, with the key covered up to `end`. */
+  #release(end: number): Buffer {
+    this.isOver = true;
+    const first = this.#text.slice(0, end);
+    const text = `${maskKey(first, this.#key) ?? first}${this.#text.slice(end)}`;
+    this.#text = '';
+    return Buffer.from(text.slice(this.#released), 'latin1');
+  }
+}
+
+const ERROR_EVENT = /^event: ?error|"error"\s*:|"type"\s*:\s*"error"/m;
+const BLANK_LINE = /\n\n|\r\n\r\n|\r\r/g;
+
+/** Where the first block ends that is not of comments only; -1 when it has not ended yet. */
+function endOfFirstEvent(text: string): number {
+  let start = 0;
+  for (const { 0: blank, index } of text.matchAll(BLANK_LINE)) {
+    const end = index + blank.length;
+    if (/^(?:data|event)/m.test(text.slice(start, end))) return end;
+    start = end;
+  }
+  return -1;
+}
+
+type Head = { readonly status: number; readonly reason: string; readonly headers: readonly string[] };
+
+/** A packed answer, held back until it is known whether it is an error that echoes the key. */
+export class PackedAnswer {
+  readonly #key: string;
+  readonly #head: Head;
+  readonly #encoding: string;
+  readonly #chunks: Buffer[] = [];
+  #bytes = 0;
+
+  constructor(key: string, head: Head, encoding: string) {
+    this.#key = key;
+    this.#head = head;
+    this.#encoding = encoding;
+  }
+
+  /** Whether to go on holding back. */
+  take(chunk: Buffer): boolean {
+    this.#chunks.push(chunk);
+    this.#bytes += chunk.length;
+    if (this.#bytes > ERROR_MAX_BYTES || (this.#chunks.length === 1 && chunk.length > PACKED_ERROR_MAX_BYTES)) return false;
+    const text = unpack(Buffer.concat(this.#chunks), this.#encoding, ERROR_MAX_BYTES)?.toString('latin1') ?? '';
+    return JSON_ERROR.test(text) || ERROR_EVENT.test(text.slice(0, endOfFirstEvent(`${text}\n\n`)));
+  }
+
+  /** What was held back, as it came: it is no error. */
+  asItCame(): Head & { readonly body: Buffer } {
+    return { ...this.#head, body: Buffer.concat(this.#chunks) };
+  }
+
+  /** All there is of it, without the key. */
+  masked(isWhole: boolean): Head & { readonly body: Buffer } {
+    return maskAnswer({ kind: 'answered', ...this.asItCame(), isWhole }, this.#key);
+  }
+}
+
+/** Whether an answer with this head may be a packed error. `length`: as announced; -1 when it was not. */
+export function mayBePackedError(encoding: string | undefined, contentType: string | undefined, length: number): boolean {
+  if (!isPacked(encoding) || length > PACKED_ERROR_MAX_BYTES) return false;
+  return contentType === undefined || /json|event-stream/i.test(contentType);
+}

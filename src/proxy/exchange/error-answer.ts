@@ -1,0 +1,87 @@
+import { STATUS_CODES } from 'node:http';
+import { restCeilingMs } from '../../core/verdicts/penalty.ts';
+import { parseRetryAfter } from '../../core/verdicts/retry.ts';
+import type { VerdictClass } from '../../core/verdicts/verdict.ts';
+import { KmiError } from '../../errors.ts';
+import type { AttemptResult } from './attempt.ts';
+import { errorText } from '../http/error-text.ts';
+import { headerOf, type RequestHead } from '../http/headers.ts';
+import { maskAnswer, withoutHeaders } from './masked-answer.ts';
+import { renderError } from '../http/error-responses.ts';
+import type { PoolEntry } from '../pool/pool-entry.ts';
+import type { Route } from '../http/route.ts';
+
+type Collected = Extract<AttemptResult, { kind: 'answered' }>;
+
+/** An error answer of the upstream on its way to the client. */
+export type ErrorAnswerContext = {
+  readonly verdict: VerdictClass;
+  readonly entry: PoolEntry;
+  readonly head: RequestHead;
+  readonly route: Route;
+  readonly now: number;
+};
+
+/**
+ * The error answer as the client gets it: as it came, but for the three things a client must not be told. An echo of the key
+ * is masked; a `Retry-After` is no longer than such a rest can be; and a 401 about the proxy's key is none, for the client
+ * would take it as being about its own login and renew that.
+ */
+export function errorAnswerFor(answer: Collected, context: ErrorAnswerContext): Collected {
+  const masked = boundRetryAfter(maskAnswer(answer, context.entry.key.value), context);
+  return answer.status === 401 && context.verdict !== 'foreign' && !isClientsOwn(context) ? aboutTheKey(masked, context) : masked;
+}
+
+/** Rests of a name that is known to be believed by clients: seconds or a date, and milliseconds. */
+const RETRY_HEADERS = ['retry-after', 'retry-after-ms'];
+
+function boundRetryAfter(answer: Collected, { verdict, now }: ErrorAnswerContext): Collected {
+  const ceilingMs = restCeilingMs(verdict);
+  const { headers } = answer;
+  let bounded: string[] | null = null;
+  for (let n = 0; n < headers.length; n += 2) {
+    const name = RETRY_HEADERS.indexOf((headers[n] as string).toLowerCase());
+    if (name === -1) continue;
+    const value = headers[n + 1] as string;
+    const ms = name === 0 ? parseRetryAfter(value, now) : Number(value);
+    if (ms === null || !(ms > ceilingMs)) continue;
+    bounded ??= [...headers];
+    bounded[n + 1] = String(name === 0 ? ceilingMs / 1000 : ceilingMs);
+  }
+  return bounded === null ? answer : { ...answer, headers: bounded };
+}
+
+/** The client sent the very key that was refused, as one does whose config `kmi rotate` writes: it is told so. */
+function isClientsOwn({ head, entry }: ErrorAnswerContext): boolean {
+  const { value } = entry.credential;
+  return head.apiKeys.includes(value) || head.authorization.some((sent) => sent.replace(/^bearer +/i, '') === value);
+}
+
+/** What clients read at start and beside their work. They take a 403 there as being about their login too, a 503 never. */
+const READ_ASIDE = new Set(['/models', '/usages', '/me']);
+const NOT_OF_THE_KEY = ['www-authenticate', 'content-type', 'content-length', 'content-encoding', 'etag', 'retry-after'];
+const TEXT_MAX_CHARS = 4096;
+
+function aboutTheKey(answer: Collected, { verdict, entry, route }: ErrorAnswerContext): Collected {
+  const said = messageOf(errorText(answer.body, headerOf(answer.headers, 'content-encoding')));
+  const what = verdict === 'no-model' ? 'refused this model to' : 'refused';
+  const text = `The upstream ${what} the proxy's key ${entry.key.label} (401): ${said}`;
+  const error = new KmiError(READ_ASIDE.has(route.endpoint) ? 'account_refused' : 'key_refused', text);
+  const body = Buffer.from(renderError(error, { anthropic: route.isAnthropic }));
+  const headers = withoutHeaders(answer.headers, NOT_OF_THE_KEY);
+  headers.push('content-type', 'application/json; charset=utf-8', 'content-length', String(body.length));
+  return { ...answer, status: error.httpStatus, reason: STATUS_CODES[error.httpStatus] ?? '', headers, body, isWhole: true };
+}
+
+function messageOf(text: string): string {
+  let message: unknown = null;
+  try {
+    const { error, message: ownMessage, detail } = JSON.parse(text) as Record<string, unknown>;
+    const inner = typeof error === 'object' && error !== null ? (error as Record<string, unknown>).message : error;
+    message = [inner, ownMessage, detail].find((one) => typeof one === 'string');
+  } catch {
+    // No JSON: the text is the message.
+  }
+  const said = (typeof message === 'string' ? message : text).trim().slice(0, TEXT_MAX_CHARS) || 'no reason given';
+  return /[.!?。]$/.test(said) ? said : `${said}.`;
+}

@@ -1,0 +1,55 @@
+import type { AttemptResult } from './attempt.ts';
+import { headerOf } from '../http/headers.ts';
+import { maskKey } from './mask-key.ts';
+import { isPacked, unpack } from '../http/unpack.ts';
+
+type Collected = Extract<AttemptResult, { kind: 'answered' }>;
+
+const UNPACKED_MAX_BYTES = 16 * 1024 * 1024;
+
+/** Headers of a body that is not the one sent any more. */
+const OF_THE_PACKED_BODY = ['content-encoding', 'content-length', 'content-md5', 'content-digest', 'digest', 'etag'];
+
+/**
+ * An error answer without the key it was asked with, which some upstreams echo: in the body, whether packed or not, in headers
+ * and in the status line. Stars of equal length stand in its place. An answer without an echo is given back as it is.
+ */
+export function maskAnswer(answer: Collected, key: string): Collected {
+  const reason = maskKey(answer.reason, key);
+  const headers = maskHeaders(answer.headers, key);
+  const body = maskBody(answer, key);
+  if (reason === null && headers === null && body === null) return answer;
+  const masked = { ...answer, reason: reason ?? answer.reason, headers: headers ?? answer.headers };
+  if (body === null) return masked;
+  if (!isPacked(headerOf(answer.headers, 'content-encoding'))) return { ...masked, body };
+  // It goes out unpacked.
+  const kept = withoutHeaders(masked.headers, OF_THE_PACKED_BODY);
+  return { ...masked, headers: answer.isWhole ? [...kept, 'content-length', String(body.length)] : kept, body };
+}
+
+function maskHeaders(headers: readonly string[], key: string): string[] | null {
+  let masked: string[] | null = null;
+  for (let n = 1; n < headers.length; n += 2) {
+    const value = maskKey(headers[n] as string, key);
+    if (value === null) continue;
+    masked ??= [...headers];
+    masked[n] = value;
+  }
+  return masked;
+}
+
+function maskBody({ body, headers, isWhole }: Pick<Collected, 'body' | 'headers' | 'isWhole'>, key: string): Buffer | null {
+  const plain = unpack(body, headerOf(headers, 'content-encoding'), UNPACKED_MAX_BYTES);
+  const masked = plain === null ? null : maskKey(plain.toString('latin1'), key, { isCut: !isWhole });
+  return masked === null ? null : Buffer.from(masked, 'latin1');
+}
+
+/** A flat list of headers without those of these names. */
+export function withoutHeaders(flat: readonly string[], names: readonly string[]): string[] {
+  const kept: string[] = [];
+  for (let n = 0; n < flat.length; n += 2) {
+    const name = flat[n] as string;
+    if (!names.includes(name.toLowerCase())) kept.push(name, flat[n + 1] as string);
+  }
+  return kept;
+}
