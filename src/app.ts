@@ -149,6 +149,7 @@ export async function serve(app: App): Promise<ServingApp> {
   const [
     { startProxy },
     { KeyPool },
+    { DeferredWork },
     { TraceWriter, tracePath },
     { startHealthMonitor },
     { dryRunHealth, fetchUsage },
@@ -163,6 +164,7 @@ export async function serve(app: App): Promise<ServingApp> {
   ] = await Promise.all([
     import('./proxy/server.ts'),
     import('./proxy/pool/key-pool.ts'),
+    import('./proxy/record/deferred-work.ts'),
     import('./trace/writer.ts'),
     import('./health/monitor.ts'),
     import('./health/usage-client.ts'),
@@ -178,7 +180,8 @@ export async function serve(app: App): Promise<ServingApp> {
   const log = await app.log();
   const { stateDir, traceMaxMb: maxMb, traceBackups: backups } = config;
   const trace = new TraceWriter({ path: tracePath(stateDir), maxMb, backups, log });
-  const pool = new KeyPool({ config, ledger, log, clock }, app.registry.keys);
+  const deferred = new DeferredWork();
+  const pool = new KeyPool({ config, ledger, log, clock, deferred }, app.registry.keys);
   const affinityFiles = new AffinityFiles({
     stateDir: config.stateDir,
     memory: pool.keeper,
@@ -193,7 +196,8 @@ export async function serve(app: App): Promise<ServingApp> {
   };
   const usage = new UsageLedger({ stateDir: config.stateDir, zone: config.timezone, clock, lock: withFileLock, log });
   const rotation = () => rotationInForce(store.state, config);
-  const proxy = await startProxy({ config, pool, ledger, trace: { record }, usage, log, clock, environment, rotation, dryRun });
+  const parts = { config, pool, ledger, trace: { record }, usage, log, clock, environment, rotation, deferred, dryRun };
+  const proxy = await startProxy(parts);
 
   const monitor = startHealthMonitor({
     keys: () => keys,

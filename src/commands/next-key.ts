@@ -11,5 +11,8 @@ export async function labelOfNext({ config, ledger, registry, clock }: App, prob
   }
   const { KeyPool } = await import('../proxy/pool/key-pool.ts');
   const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
-  return new KeyPool({ config, ledger, clock, log: silent }, registry.keys).next()?.label ?? null;
+  return (
+    new KeyPool({ config, ledger, clock, log: silent, deferred: { catchUp: () => undefined } }, registry.keys).next()?.label ??
+    null
+  );
 }

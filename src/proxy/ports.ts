@@ -60,6 +60,9 @@ export type DryRunPort = (request: {
   readonly keyLabel: string;
 }) => { readonly status: number; readonly headers: readonly string[]; readonly parts: readonly (string | Buffer)[] };
 
+/** What waits until answers have gone, done now: the books then know of every answer that is over. */
+export type DeferredPort = { catchUp(): void };
+
 export type LogPort = {
   info(message: string, details?: Record<string, unknown>): void;
   warn(message: string, details?: Record<string, unknown>): void;

@@ -7,25 +7,27 @@ import { isLoopbackHost } from '../config/kinds.ts';
 import type { Config } from '../config/settings.ts';
 import type { Clock } from '../core/text/time.ts';
 import { KmiError, reasonOf } from '../errors.ts';
+import { Exchange } from './exchange/exchange.ts';
+import { shareExchangeParts } from './exchange/exchange-parts.ts';
+import { dropRest } from './exchange/request-body.ts';
 import { framingGuard, type Guard, hostGuard, tokenGuard } from './gate/access.ts';
 import { affordableConnections, superviseConnections } from './gate/connections.ts';
 import { CrossOrigin } from './gate/cross-origin.ts';
 import { crossSiteGuard } from './gate/cross-site.ts';
 import { FailedTokens, slowGuesses } from './gate/failed-tokens.ts';
-import { createForwarding } from './exchange/forwarding.ts';
-import { readHead } from './http/headers.ts';
-import { addHealthz, type HealthzParts } from './healthz.ts';
-import type { KeyPool } from './pool/key-pool.ts';
-import { LoopGuard, refuseOwnAddress } from './upstream/loop-guard.ts';
-import { sendError } from './http/error-responses.ts';
-import type { DryRunPort, LedgerPort, LogPort, TracePort, UsagePort } from './ports.ts';
-import { dropRest } from './exchange/request-body.ts';
-import { asksAnthropic, rightAddress } from './http/right-address.ts';
-import { Routes } from './http/route.ts';
 import { throttle } from './gate/throttle.ts';
 import { readTls, reloadTls } from './gate/tls-files.ts';
+import { addHealthz, type HealthzParts } from './healthz.ts';
+import { sendError } from './http/error-responses.ts';
+import { readHead } from './http/headers.ts';
+import { asksAnthropic, rightAddress } from './http/right-address.ts';
+import { Routes } from './http/route.ts';
+import type { KeyPool } from './pool/key-pool.ts';
+import type { DryRunPort, LedgerPort, LogPort, TracePort, UsagePort } from './ports.ts';
+import type { DeferredWork } from './record/deferred-work.ts';
+import { Recorder } from './record/recorder.ts';
+import { LoopGuard, refuseOwnAddress } from './upstream/loop-guard.ts';
 import { type ProxyEnvironment, Upstreams } from './upstream/upstreams.ts';
-import { WaitingRooms } from './pool/wait-queues.ts';
 
 export type ProxyParts = {
   readonly config: Config;
@@ -36,6 +38,8 @@ export type ProxyParts = {
   readonly log: LogPort;
   readonly clock: Clock;
   readonly environment: ProxyEnvironment;
+  /** Where books and trace wait until the answers have gone. */
+  readonly deferred: DeferredWork;
   /** Null when requests are sent. */
   readonly dryRun: DryRunPort | null;
   /** The strategy of auto-rotation now; null: manual. */
@@ -96,7 +100,7 @@ export async function startProxy(parts: ProxyParts): Promise<RunningProxy> {
         requests += 1;
         admit.client(head, request);
         if (head.via !== null) loops.check(head.via);
-        forwarding.forward(request, response, head, route);
+        new Exchange(shared, request, response, head, route).start();
       } catch (error) {
         refuse(request, response, error);
       }
@@ -114,7 +118,8 @@ export async function startProxy(parts: ProxyParts): Promise<RunningProxy> {
     dropRest(request);
   };
 
-  const forwarding = createForwarding({ ...parts, upstreams, waitingRooms: new WaitingRooms(parts.pool), loops }, refuse);
+  const recorder = new Recorder({ ...parts, isDryRun: parts.dryRun !== null });
+  const shared = shareExchangeParts({ ...parts, upstreams, loops, recorder, refuse });
 
   // One, or for `localhost` one for each of its addresses.
   const servers: Server[] = [];
@@ -142,7 +147,7 @@ export async function startProxy(parts: ProxyParts): Promise<RunningProxy> {
       clearInterval(reaper);
     }
     await upstreams.destroy();
-    await forwarding.finish();
+    await recorder.finish();
   };
 
   const { port } = (servers[0] as Server).address() as AddressInfo;

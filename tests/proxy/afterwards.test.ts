@@ -1,13 +1,13 @@
 import { setImmediate as endOfTurn, setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { Afterwards } from '../../src/proxy/record/deferred-work.ts';
 import { leaveTogether } from '../../src/proxy/exchange/write-batching.ts';
+import { DeferredWork } from '../../src/proxy/record/deferred-work.ts';
 import { nextRequestId } from '../../src/proxy/record/request-id.ts';
 
 function leftovers() {
   const done: number[] = [];
   const leftover = (n: number, work?: Promise<void>) => ({
-    doAfterwards() {
+    doDeferred() {
       done.push(n);
       return work;
     },
@@ -21,7 +21,7 @@ describe('what is left for afterwards', () => {
     // The time after which an unfinished batch is done stands still: a busy machine takes longer than that.
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     onTestFinished(() => void vi.useRealTimers());
-    const afterwards = new Afterwards();
+    const afterwards = new DeferredWork();
     for (let n = 0; n < 31; n++) afterwards.add(leftover(n), 0);
     await endOfTurn();
     expect(done).toEqual([]);
@@ -35,7 +35,7 @@ describe('what is left for afterwards', () => {
 
   it('is done soon, also when nothing follows', async () => {
     const { done, leftover } = leftovers();
-    const afterwards = new Afterwards();
+    const afterwards = new DeferredWork();
     afterwards.add(leftover(1), 0);
     await vi.waitFor(() => expect(done).toEqual([1]), 15_000);
     afterwards.add(leftover(2), 0);
@@ -44,7 +44,7 @@ describe('what is left for afterwards', () => {
 
   it('is done in this turn when it keeps much in memory, and what came before is done first', async () => {
     const { done, leftover } = leftovers();
-    const afterwards = new Afterwards();
+    const afterwards = new DeferredWork();
     afterwards.add(leftover(1), 100);
     afterwards.add(leftover(2), 100_000);
     await endOfTurn();
@@ -53,7 +53,7 @@ describe('what is left for afterwards', () => {
 
   it('is finished when the last part of it is', async () => {
     const { done, leftover } = leftovers();
-    const afterwards = new Afterwards();
+    const afterwards = new DeferredWork();
     let read = false;
     const reading = sleep(20).then(() => {
       read = true;

@@ -3,9 +3,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/config/load.ts';
 import { KmiError } from '../../src/errors.ts';
-import { errorText } from '../../src/proxy/http/error-text.ts';
-import { renderError, renderStreamError } from '../../src/proxy/http/error-responses.ts';
 import { throttle } from '../../src/proxy/gate/throttle.ts';
+import { renderError, renderStreamError } from '../../src/proxy/http/error-responses.ts';
+import { errorText } from '../../src/proxy/http/error-text.ts';
 
 describe('the text of an error body', () => {
   const text = '{"error":{"message":"限流"}}';

@@ -77,7 +77,10 @@ async function newPool(strategy: Strategy | 'off') {
   const store = await StateStore.open({ path: `${stateDir}/state.json`, clock, log: LOG });
   const ledger = new Ledger(store);
   ledger.setAutoRotate(on, on ? strategy : null);
-  const pool = new KeyPool({ config, ledger, log: LOG, clock }, ['a', 'b', 'c', 'd'].map(aKey));
+  const pool = new KeyPool(
+    { config, ledger, log: LOG, clock, deferred: { catchUp: () => undefined } },
+    ['a', 'b', 'c', 'd'].map(aKey),
+  );
   return { pool, store, time };
 }
 

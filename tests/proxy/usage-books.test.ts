@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { Agent as UndiciAgent } from 'undici';
 import { expect, it, onTestFinished } from 'vitest';
-import { addTokens, NO_TOKENS, type TokenUsage, type UsageProtocol } from '../../src/core/tokens/token-usage.ts';
+import { addTokens, NO_TOKENS, type TokenUsage, type UsageProtocol, usageProtocolOf } from '../../src/core/tokens/token-usage.ts';
 import { Attempt, type AttemptResult } from '../../src/proxy/exchange/attempt.ts';
 import { TappedSink } from '../../src/proxy/record/tapped-sink.ts';
-import { type AnswerUsage, createUsageTap, usageProtocolOf } from '../../src/proxy/record/usage-tap.ts';
+import { type AnswerUsage, createUsageTap } from '../../src/proxy/record/usage-tap.ts';
 import { type AccountSpec, type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 
 /** How a request is asked and how far its answer is taken. */
@@ -166,16 +166,10 @@ it('a tapped sink behind the real attempt says what the books say, whatever the 
       const sent = Buffer.from(JSON.stringify(body));
       const path = `/coding/v1${endpoint}`;
       const result = await new Promise<AttemptResult>((resolve) => {
-        const attempt = new Attempt(tapped, { answering: () => undefined, attemptEnded: resolve }, 0, 0);
-        attempt.start(dispatcher, {
-          origin: simulator.origin,
-          path,
-          method: 'POST',
-          headers,
-          body: sent,
-          headersTimeout: 0,
-          bodyTimeout: 0,
-        });
+        const origin = simulator.origin;
+        const request = { origin, path, method: 'POST', headers, body: sent, headersTimeout: 0, bodyTimeout: 0 } as const;
+        const owner = { answering: () => undefined, attemptEnded: (_call: unknown, end: AttemptResult) => resolve(end) };
+        new Attempt({ key: null, startedAt: 0, dispatcher, request }, tapped, owner, 0, 0).start();
       });
       expect(result).toEqual({ kind: 'served', status: 200, brokenBy: null });
       return tapped.read();

@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { UsageProtocol } from '../../src/core/tokens/token-usage.ts';
+import { type UsageProtocol, usageProtocolOf } from '../../src/core/tokens/token-usage.ts';
 import { TappedSink } from '../../src/proxy/record/tapped-sink.ts';
-import { type AnswerUsage, createUsageTap, usageProtocolOf } from '../../src/proxy/record/usage-tap.ts';
+import { type AnswerUsage, createUsageTap } from '../../src/proxy/record/usage-tap.ts';
 import { cpuMs } from '../support/cpu-time.ts';
 import { cutInPieces } from '../support/pieces.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Departure } from '../../src/proxy/http/client-abort.ts';
-import { WaitingRoom } from '../../src/proxy/pool/wait-queue.ts';
+import { ClientAbort } from '../../src/proxy/http/client-abort.ts';
+import { WaitQueue } from '../../src/proxy/pool/wait-queue.ts';
 import { StateStore, statePath } from '../../src/state/store.ts';
 import { eventually } from '../support/eventually.ts';
 import { valuesOf } from '../support/http-client.ts';
@@ -115,7 +115,7 @@ describe('the waiting room', () => {
   const room = () => {
     let change: () => void = () => undefined;
     const pool = { onChange: (listener: () => void) => (change = listener) };
-    return { waiting: new WaitingRoom(pool as never), change: () => change() };
+    return { waiting: new WaitQueue(pool as never), change: () => change() };
   };
 
   it('wakes only the first, who lets in the next', async () => {
@@ -132,7 +132,7 @@ describe('the waiting room', () => {
         },
         () => null,
         10_000,
-        new Departure(),
+        new ClientAbort(),
       );
     const all = ['x', 'y', 'z'].map(wait);
     expect(looks).toEqual(['x']);
@@ -148,7 +148,7 @@ describe('the waiting room', () => {
 
   it('lets go of one who leaves, wherever he stands in line', async () => {
     const { waiting } = room();
-    const leaving = [new Departure(), new Departure()];
+    const leaving = [new ClientAbort(), new ClientAbort()];
     const all = leaving.map((client) =>
       waiting.wait(
         () => null,
@@ -171,7 +171,7 @@ describe('the waiting room', () => {
         () => null,
         () => 1_000_000,
         30,
-        new Departure(),
+        new ClientAbort(),
       );
     const all = Array.from({ length: 50 }, wait);
     const startedAt = performance.now();
@@ -186,7 +186,7 @@ describe('the waiting room', () => {
       () => (++looks === 3 ? 'key' : null),
       () => 10,
       10_000,
-      new Departure(),
+      new ClientAbort(),
     );
     expect([found, looks]).toEqual(['key', 3]);
   });

@@ -24,6 +24,12 @@ export function addTokens(one: TokenUsage, other: TokenUsage): TokenUsage {
 /** Which protocol an answer speaks; it decides what `input_tokens` means. */
 export type UsageProtocol = 'openai' | 'anthropic';
 
+/** The protocol of the usage that answers of this endpoint state; null for endpoints that cost no tokens. */
+export function usageProtocolOf(endpoint: string): UsageProtocol | null {
+  if (endpoint === '/messages') return 'anthropic';
+  return endpoint === '/chat/completions' || endpoint === '/responses' || endpoint === '/completions' ? 'openai' : null;
+}
+
 /** What one `usage` object says; null where it is silent. */
 export type UsageStatement = {
   /** As the protocol counts it: OpenAI with cached tokens, Anthropic without. */

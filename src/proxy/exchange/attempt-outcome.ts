@@ -4,11 +4,11 @@ import { namedWindowMs, parseErrorBody } from '../../core/verdicts/error-answer.
 import { parseRetryAfter } from '../../core/verdicts/retry.ts';
 import { judge } from '../../core/verdicts/verdict.ts';
 import { KmiError } from '../../errors.ts';
-import type { AttemptResult } from './attempt.ts';
 import { errorText } from '../http/error-text.ts';
 import { headerOf } from '../http/headers.ts';
 import { UpstreamSilence } from '../http/interruptions.ts';
 import type { AttemptOutcome } from '../pool/key-pool.ts';
+import type { AttemptResult } from './attempt.ts';
 
 /** What an attempt that the client has seen nothing of says about its key. Times in epoch ms. */
 export function judgeResult(result: Exclude<AttemptResult, { kind: 'served' }>, startedAt: number, now: number): AttemptOutcome {
@@ -50,6 +50,14 @@ export function unreachable(error: Error, origin: string): KmiError {
   const { hostname } = new URL(origin);
   const reason = describeNetworkCode(networkCode(error));
   return new KmiError('upstream_unreachable', `${hostname} was reached, but gave no proper answer: ${reason}.`, { cause: error });
+}
+
+/** The error for a client that has part of an answer. */
+export function brokenOff(error: Error): KmiError {
+  if (error instanceof UpstreamSilence) return new KmiError('upstream_timeout', error.message);
+  return new KmiError('upstream_unreachable', 'The upstream broke off in the middle of its answer.', {
+    hint: 'Send the request again.',
+  });
 }
 
 /** Whether trying again can change nothing. */

@@ -1,5 +1,7 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
-import type { DepartureListener } from '../http/client-abort.ts';
+import type { AnswerSink, CollectedAnswer } from '../http/answer.ts';
+import type { ClientAbortListener } from '../http/client-abort.ts';
 import { responseHeaders } from '../http/headers.ts';
 import { ClientLeft, UpstreamSilence } from '../http/interruptions.ts';
 import { ticksOf, unwatchPatience, type Waiting, watchPatience } from './timeouts.ts';
@@ -16,65 +18,49 @@ export type AttemptRequest = {
   readonly bodyTimeout: 0;
 };
 
-/** Where an answer under 400 goes, from its first byte on. */
-export type AnswerSink = {
-  /** The answer's head. Called once, synchronously, before any data. */
-  head(status: number, reason: string, headers: readonly string[]): void;
-  /** Whether the client can take more. */
-  data(chunk: Buffer): boolean;
-  /** After `data` said no: calls back once the client can take more. */
-  whenReady(goOn: () => void): void;
-  /** The answer is whole. Called synchronously, so that its end leaves with its last bytes. */
-  end(): void;
+/** One call to the upstream with one key. */
+export type Call<Key> = {
+  /** Whoever is asked; the attempt only hands it back. */
+  readonly key: Key;
+  /** Epoch ms. */
+  readonly startedAt: number;
+  readonly dispatcher: Dispatcher;
+  readonly request: AttemptRequest;
 };
 
 /** How one attempt ended. Only the first kind has reached the client. */
 export type AttemptResult =
-  | {
-      readonly kind: 'served';
-      readonly status: number /** Set when the answer broke off after its head went out. */;
-      readonly brokenBy: Error | null;
-    }
-  | {
-      readonly kind: 'answered';
-      readonly status: number;
-      readonly reason: string;
-      readonly headers: readonly string[];
-      readonly body: Buffer;
-      readonly isWhole: boolean;
-    }
+  /** `brokenBy`: the answer broke off after its head had gone out. */
+  | { readonly kind: 'served'; readonly status: number; readonly brokenBy: Error | null }
+  | ({ readonly kind: 'answered' } & CollectedAnswer)
   | { readonly kind: 'failed'; readonly error: Error };
 
 /** Who runs an attempt. */
-export type AttemptOwner = {
+export type AttemptOwner<Key> = {
   /** An answer under 400 has begun; its head is with the sink. */
-  answering(status: number, headers: readonly string[]): void;
+  answering(call: Call<Key>, status: number, headers: readonly string[]): void;
   /** Called once. */
-  attemptEnded(result: AttemptResult): void;
+  attemptEnded(call: Call<Key>, result: AttemptResult): void;
 };
 
 /** Error answers are read whole before they are judged, up to this size and time. */
 const ERROR_BODY_MAX_BYTES = 1024 * 1024;
 const ERROR_BODY_MAX_MS = 10_000;
 
-const ABORTED_BEFORE_START = () => undefined;
-
 /**
  * One call to the upstream. An answer under 400 streams into the sink as it comes, with back-pressure; any other answer
  * is collected, so that the request can go to another key instead.
- *
- * undici's handler interface of before 7.0 is used on purpose: it hands over raw headers and takes back-pressure as a
- * return value, where the newer one parses every header into an object first.
  */
-export class Attempt implements Dispatcher.DispatchHandler, Waiting, DepartureListener, UploadWatcher {
+export class Attempt<Key> implements Dispatcher.DispatchHandler, Waiting, ClientAbortListener, UploadWatcher {
   ticksLeft: number;
   slot = -1;
+  readonly #call: Call<Key>;
   readonly #sink: AnswerSink;
-  readonly #owner: AttemptOwner;
+  readonly #owner: AttemptOwner<Key>;
   readonly #firstByteMs: number;
   readonly #idleMs: number;
-  #abortCall: (reason: Error) => void = ABORTED_BEFORE_START;
-  #resume: () => void = ABORTED_BEFORE_START;
+  /** null until the request has a connection. */
+  #controller: Dispatcher.DispatchController | null = null;
   #abortedBy: Error | null = null;
   #status = 0;
   #reason = '';
@@ -84,7 +70,8 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiting, DepartureLi
   #ended = false;
 
   /** Times in ms; 0 = no limit. */
-  constructor(sink: AnswerSink, owner: AttemptOwner, firstByteMs: number, idleMs: number) {
+  constructor(call: Call<Key>, sink: AnswerSink, owner: AttemptOwner<Key>, firstByteMs: number, idleMs: number) {
+    this.#call = call;
     this.#sink = sink;
     this.#owner = owner;
     this.#firstByteMs = firstByteMs;
@@ -92,14 +79,15 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiting, DepartureLi
     this.ticksLeft = ticksOf(firstByteMs);
   }
 
-  start(dispatcher: Dispatcher, request: AttemptRequest): void {
+  start(): void {
+    const { dispatcher, request } = this.#call;
     watchPatience(this);
     // A long request body takes its time: the wait for the answer begins anew with every part of it.
     if (request.body instanceof Upload) request.body.watcher = this;
     try {
       dispatcher.dispatch(request as unknown as Dispatcher.DispatchOptions, this);
     } catch (error) {
-      this.onError(error as Error);
+      this.#fail(error as Error);
     }
   }
 
@@ -108,7 +96,7 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiting, DepartureLi
     if (this.#ended || this.#abortedBy !== null) return;
     this.#abortedBy = reason;
     // Before the request has a socket there is nothing to abort yet; it is aborted as soon as it gets one.
-    this.#abortCall(reason);
+    this.#controller?.abort(reason);
     // What undici reports of an abort comes later or, for a queued call, not until it has a socket.
     this.#fail(reason);
   }
@@ -131,46 +119,45 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiting, DepartureLi
     if (this.#status === 0 && this.ticksLeft > 0) this.ticksLeft = ticksOf(this.#firstByteMs);
   }
 
-  onConnect(abort: (reason?: Error) => void): void {
-    this.#abortCall = abort;
-    if (this.#abortedBy !== null) abort(this.#abortedBy);
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#abortedBy !== null) controller.abort(this.#abortedBy);
   }
 
-  onHeaders(status: number, rawHeaders: Buffer[], resume: () => void, reason: string): boolean {
+  onResponseStart(
+    { rawHeaders }: Dispatcher.DispatchController,
+    status: number,
+    _parsed: IncomingHttpHeaders,
+    reason: string = '',
+  ): void {
     // 1xx answers are of this connection; the real one follows.
-    if (status < 200 || this.#ended) return true;
+    if (status < 200 || this.#ended) return;
     this.#status = status;
     this.#reason = reason;
-    this.#headers = responseHeaders(rawHeaders);
-    this.#resume = resume;
+    this.#headers = responseHeaders(Array.isArray(rawHeaders) ? rawHeaders : []);
     if (status < 400) {
       this.ticksLeft = ticksOf(this.#idleMs);
       this.#sink.head(status, reason, this.#headers);
-      this.#owner.answering(status, this.#headers);
+      this.#owner.answering(this.#call, status, this.#headers);
     } else {
       this.#collected = [];
       this.ticksLeft = ticksOf(ERROR_BODY_MAX_MS);
     }
-    return true;
   }
 
-  onData(chunk: Buffer): boolean {
-    if (this.#ended) return true;
-    if (this.#collected !== null) {
-      this.#collect(this.#collected, chunk);
-      return true;
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#ended) return;
+    if (this.#collected !== null) this.#collect(this.#collected, chunk);
+    else if (this.#sink.data(chunk)) this.ticksLeft = ticksOf(this.#idleMs);
+    else {
+      // The client is the slow one; the upstream's silence is then ours.
+      this.ticksLeft = 0;
+      controller.pause();
+      this.#sink.whenReady(() => this.#goOn(controller));
     }
-    if (this.#sink.data(chunk)) {
-      this.ticksLeft = ticksOf(this.#idleMs);
-      return true;
-    }
-    // The client is the slow one; the upstream's silence is then ours.
-    this.ticksLeft = 0;
-    this.#sink.whenReady(() => this.#goOn());
-    return false;
   }
 
-  onComplete(): void {
+  onResponseEnd(): void {
     if (this.#status === 0) return;
     if (this.#collected !== null) this.#end(this.#answered(true));
     else if (!this.#ended) {
@@ -179,14 +166,14 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiting, DepartureLi
     }
   }
 
-  onError(error: Error): void {
+  onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
     this.#fail(this.#abortedBy ?? error);
   }
 
-  #goOn(): void {
+  #goOn(controller: Dispatcher.DispatchController): void {
     if (this.#ended) return;
     this.ticksLeft = ticksOf(this.#idleMs);
-    this.#resume();
+    controller.resume();
   }
 
   #collect(collected: Buffer[], chunk: Buffer): void {
@@ -212,6 +199,6 @@ export class Attempt implements Dispatcher.DispatchHandler, Waiting, DepartureLi
     if (this.#ended) return;
     this.#ended = true;
     unwatchPatience(this);
-    this.#owner.attemptEnded(result);
+    this.#owner.attemptEnded(this.#call, result);
   }
 }

@@ -1,9 +1,9 @@
 import { parseErrorBody } from '../../core/verdicts/error-answer.ts';
-import type { AttemptResult } from './attempt.ts';
 import { errorText } from '../http/error-text.ts';
 import { headerOf } from '../http/headers.ts';
-import type { PoolEntry } from '../pool/pool-entry.ts';
 import type { AttemptOutcome } from '../pool/cooldowns.ts';
+import type { PoolEntry } from '../pool/pool-entry.ts';
+import type { AttemptResult } from './attempt.ts';
 
 /**
  * The keys that are sent where this one is, itself included, when a chat was answered 404 there and not about its model:

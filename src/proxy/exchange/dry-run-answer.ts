@@ -1,24 +1,21 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { KmiError } from '../../errors.ts';
 import type { Affinity } from '../pool/affinity.ts';
-import type { FailoverResult } from './failover.ts';
 import type { KeyPool } from '../pool/key-pool.ts';
 import type { DryRunPort } from '../ports.ts';
-import type { RequestBody } from './request-body.ts';
-import type { Target } from '../http/target.ts';
+import type { ExchangeResult } from '../record/exchange-result.ts';
+import type { ClientRequest } from './call.ts';
 
 /**
  * Dry-run: a key is chosen, counted and traced as for a real request whose body is whole, and nothing is sent. The client gets what the
  * upstream might have said, so that it is as content as it will be when kmi is live.
  */
 export function answerDryRun(
-  pool: KeyPool,
-  dryRun: DryRunPort,
-  request: IncomingMessage,
+  { pool, dryRun }: { readonly pool: KeyPool; readonly dryRun: DryRunPort },
+  { request, route, body }: ClientRequest,
   response: ServerResponse,
-  { endpoint }: Target,
-  { body, affinity }: { readonly body: RequestBody; readonly affinity: Affinity },
-): FailoverResult {
+  affinity: Affinity,
+): ExchangeResult {
   const choice = pool.choose(undefined, affinity);
   const entry = choice.candidate;
   if (entry === null) {
@@ -28,7 +25,7 @@ export function answerDryRun(
   const { headers, method = 'GET' } = request;
   const answer = dryRun({
     method,
-    endpoint,
+    endpoint: route.endpoint,
     body: Buffer.concat(body.held),
     contentType: headers['content-type'],
     contentEncoding: headers['content-encoding'],

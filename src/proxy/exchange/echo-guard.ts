@@ -1,6 +1,6 @@
+import { isPacked, unpack } from '../http/unpack.ts';
 import { maskKey } from './mask-key.ts';
 import { maskAnswer } from './masked-answer.ts';
-import { isPacked, unpack } from '../http/unpack.ts';
 
 /** Errors are short. What is longer is none, and goes on as it is. */
 const ERROR_MAX_BYTES = 64 * 1024;
@@ -121,7 +121,7 @@ export class PackedAnswer {
 
   /** All there is of it, without the key. */
   masked(isWhole: boolean): Head & { readonly body: Buffer } {
-    return maskAnswer({ kind: 'answered', ...this.asItCame(), isWhole }, this.#key);
+    return maskAnswer({ ...this.asItCame(), isWhole }, this.#key);
   }
 }
 

@@ -3,15 +3,13 @@ import { restCeilingMs } from '../../core/verdicts/penalty.ts';
 import { parseRetryAfter } from '../../core/verdicts/retry.ts';
 import type { VerdictClass } from '../../core/verdicts/verdict.ts';
 import { KmiError } from '../../errors.ts';
-import type { AttemptResult } from './attempt.ts';
+import type { CollectedAnswer } from '../http/answer.ts';
+import { renderError } from '../http/error-responses.ts';
 import { errorText } from '../http/error-text.ts';
 import { headerOf, type RequestHead } from '../http/headers.ts';
-import { maskAnswer, withoutHeaders } from './masked-answer.ts';
-import { renderError } from '../http/error-responses.ts';
-import type { PoolEntry } from '../pool/pool-entry.ts';
 import type { Route } from '../http/route.ts';
-
-type Collected = Extract<AttemptResult, { kind: 'answered' }>;
+import type { PoolEntry } from '../pool/pool-entry.ts';
+import { maskAnswer, withoutHeaders } from './masked-answer.ts';
 
 /** An error answer of the upstream on its way to the client. */
 export type ErrorAnswerContext = {
@@ -27,7 +25,7 @@ export type ErrorAnswerContext = {
  * is masked; a `Retry-After` is no longer than such a rest can be; and a 401 about the proxy's key is none, for the client
  * would take it as being about its own login and renew that.
  */
-export function errorAnswerFor(answer: Collected, context: ErrorAnswerContext): Collected {
+export function errorAnswerFor(answer: CollectedAnswer, context: ErrorAnswerContext): CollectedAnswer {
   const masked = boundRetryAfter(maskAnswer(answer, context.entry.key.value), context);
   return answer.status === 401 && context.verdict !== 'foreign' && !isClientsOwn(context) ? aboutTheKey(masked, context) : masked;
 }
@@ -35,7 +33,7 @@ export function errorAnswerFor(answer: Collected, context: ErrorAnswerContext): 
 /** Rests of a name that is known to be believed by clients: seconds or a date, and milliseconds. */
 const RETRY_HEADERS = ['retry-after', 'retry-after-ms'];
 
-function boundRetryAfter(answer: Collected, { verdict, now }: ErrorAnswerContext): Collected {
+function boundRetryAfter(answer: CollectedAnswer, { verdict, now }: ErrorAnswerContext): CollectedAnswer {
   const ceilingMs = restCeilingMs(verdict);
   const { headers } = answer;
   let bounded: string[] | null = null;
@@ -62,7 +60,7 @@ const READ_ASIDE = new Set(['/models', '/usages', '/me']);
 const NOT_OF_THE_KEY = ['www-authenticate', 'content-type', 'content-length', 'content-encoding', 'etag', 'retry-after'];
 const TEXT_MAX_CHARS = 4096;
 
-function aboutTheKey(answer: Collected, { verdict, entry, route }: ErrorAnswerContext): Collected {
+function aboutTheKey(answer: CollectedAnswer, { verdict, entry, route }: ErrorAnswerContext): CollectedAnswer {
   const said = messageOf(errorText(answer.body, headerOf(answer.headers, 'content-encoding')));
   const what = verdict === 'no-model' ? 'refused this model to' : 'refused';
   const text = `The upstream ${what} the proxy's key ${entry.key.label} (401): ${said}`;

@@ -1,9 +1,7 @@
-import type { AttemptResult } from './attempt.ts';
+import type { CollectedAnswer } from '../http/answer.ts';
 import { headerOf } from '../http/headers.ts';
-import { maskKey } from './mask-key.ts';
 import { isPacked, unpack } from '../http/unpack.ts';
-
-type Collected = Extract<AttemptResult, { kind: 'answered' }>;
+import { maskKey } from './mask-key.ts';
 
 const UNPACKED_MAX_BYTES = 16 * 1024 * 1024;
 
@@ -14,7 +12,7 @@ const OF_THE_PACKED_BODY = ['content-encoding', 'content-length', 'content-md5',
  * An error answer without the key it was asked with, which some upstreams echo: in the body, whether packed or not, in headers
  * and in the status line. Stars of equal length stand in its place. An answer without an echo is given back as it is.
  */
-export function maskAnswer(answer: Collected, key: string): Collected {
+export function maskAnswer(answer: CollectedAnswer, key: string): CollectedAnswer {
   const reason = maskKey(answer.reason, key);
   const headers = maskHeaders(answer.headers, key);
   const body = maskBody(answer, key);
@@ -38,7 +36,7 @@ function maskHeaders(headers: readonly string[], key: string): string[] | null {
   return masked;
 }
 
-function maskBody({ body, headers, isWhole }: Pick<Collected, 'body' | 'headers' | 'isWhole'>, key: string): Buffer | null {
+function maskBody({ body, headers, isWhole }: Pick<CollectedAnswer, 'body' | 'headers' | 'isWhole'>, key: string): Buffer | null {
   const plain = unpack(body, headerOf(headers, 'content-encoding'), UNPACKED_MAX_BYTES);
   const masked = plain === null ? null : maskKey(plain.toString('latin1'), key, { isCut: !isWhole });
   return masked === null ? null : Buffer.from(masked, 'latin1');

@@ -120,10 +120,12 @@ export class PackedText implements BodyText {
     }
   }
 
-  /** Resolves when it is settled; never rejects. */
-  read(): Promise<void> {
-    return new Promise((resolve) => this.whenSettled({ bodyReady: resolve }));
+  get received(): number {
+    return this.#body.received;
   }
+
+  /** Resolves when it is settled; never rejects. */
+  readonly unpacked = (): Promise<void> => new Promise((resolve) => this.whenSettled({ bodyReady: resolve }));
 
   /** The body has settled. */
   bodyReady(): void {

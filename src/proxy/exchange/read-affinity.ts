@@ -2,10 +2,10 @@ import type { IncomingMessage } from 'node:http';
 import type { KnownPlaces } from '../../core/json/top-level-member.ts';
 import { fileAccountInTarget, findFileAccount } from '../../core/sessions/file-references.ts';
 import { findSession, headersIn } from '../../core/sessions/session.ts';
+import type { Target } from '../http/target.ts';
 import { Affinity } from '../pool/affinity.ts';
 import type { KeyPool } from '../pool/key-pool.ts';
 import type { BodyText } from './packed-text.ts';
-import type { Target } from '../http/target.ts';
 
 const NO_CHUNKS: readonly Buffer[] = [];
 const NO_HEADER = () => undefined;

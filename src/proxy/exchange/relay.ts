@@ -1,16 +1,14 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { KmiError } from '../../errors.ts';
-import type { AnswerSink, AttemptResult } from './attempt.ts';
-import { EchoGuard, mayBeError, mayBePackedError, PackedAnswer } from './echo-guard.ts';
-import { headerOf } from '../http/headers.ts';
-import { type Leaver, leaveTogether } from './write-batching.ts';
+import type { AnswerSink, CollectedAnswer } from '../http/answer.ts';
 import { renderStreamError } from '../http/error-responses.ts';
+import { headerOf } from '../http/headers.ts';
+import { EchoGuard, mayBeError, mayBePackedError, PackedAnswer } from './echo-guard.ts';
+import { type Leaver, leaveTogether } from './write-batching.ts';
 
 const NEWLINE = 0x0a;
 const NO_BYTES = Buffer.alloc(0);
-
-type Collected = Extract<AttemptResult, { kind: 'answered' }>;
 
 /**
  * Writes an upstream answer to the client, byte for byte and chunk by chunk. What comes in one turn of the event loop leaves
@@ -164,7 +162,7 @@ export class Relay implements AnswerSink, Leaver {
   }
 
   /** Sends an answer that was collected: an error of the upstream, as it came. */
-  whole({ status, reason, headers, body, isWhole }: Collected): void {
+  whole({ status, reason, headers, body, isWhole }: CollectedAnswer): void {
     const response = this.#response;
     if (response.headersSent || response.destroyed) return;
     response.sendDate = false;

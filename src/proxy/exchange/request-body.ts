@@ -87,6 +87,9 @@ export class RequestBody {
     else this.#waiter = waiter;
   }
 
+  /** It is text as it came. */
+  readonly unpacked = null;
+
   /** Bytes that have come so far. */
   get received(): number {
     return this.#received;

@@ -4,8 +4,8 @@ import type { Socket } from 'node:net';
 import { isLoopbackHost } from '../../config/kinds.ts';
 import type { Config } from '../../config/settings.ts';
 import { KmiError } from '../../errors.ts';
-import { isAllowedOrigin } from './cross-origin.ts';
 import type { RequestHead } from '../http/headers.ts';
+import { isAllowedOrigin } from './cross-origin.ts';
 
 /** Lets a request in or throws the KmiError it is refused with. */
 export type Guard = (head: RequestHead, request: IncomingMessage) => void;

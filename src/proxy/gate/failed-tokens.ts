@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../../core/text/time.ts';
 import { KmiError } from '../../errors.ts';
-import type { Guard } from './access.ts';
 import type { RequestHead } from '../http/headers.ts';
+import type { Guard } from './access.ts';
 
 /** Different wrong tokens an address may try before it is made to wait. */
 const FREE_GUESSES = 10;

@@ -1,13 +1,13 @@
 /** Who must know at once that the client left. */
-export type DepartureListener = { clientLeft(): void };
+export type ClientAbortListener = { clientLeft(): void };
 
 /**
  * Whether the client of a request has left, and who must know at once. One listener at a time: an attempt, a pause or a
- * place in the waiting line, whichever the request is in. (An AbortSignal would do, at ten times the cost per request.)
+ * place in the wait queue, whichever the request is in. (An AbortSignal would do, at ten times the cost per request.)
  */
-export class Departure {
+export class ClientAbort {
   #hasLeft = false;
-  #listener: DepartureListener | null = null;
+  #listener: ClientAbortListener | null = null;
 
   get hasLeft(): boolean {
     return this.#hasLeft;
@@ -19,8 +19,22 @@ export class Departure {
     this.#listener?.clientLeft();
   }
 
-  /** Tells `listener` when the client leaves; null for nobody. Not told of a departure that lies back. */
-  notify(listener: DepartureListener | null): void {
+  /** Tells `listener` when the client leaves; null for nobody. A client that left before is not reported. */
+  notify(listener: ClientAbortListener | null): void {
     this.#listener = listener;
+  }
+
+  /** Waits; false as soon as the client leaves. */
+  staysFor(ms: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const done = (stays: boolean) => {
+        clearTimeout(timer);
+        this.notify(null);
+        resolve(stays);
+      };
+      const timer = setTimeout(() => done(true), ms);
+      this.notify({ clientLeft: () => done(false) });
+      if (this.#hasLeft) done(false);
+    });
   }
 }

@@ -1,8 +1,7 @@
 import { redact } from '../../core/text/redact.ts';
-import type { UsageProtocol } from '../../core/tokens/token-usage.ts';
+import { type UsageProtocol, usageProtocolOf } from '../../core/tokens/token-usage.ts';
 import { readMisspelt } from './misspelt-target.ts';
 import { isAnthropic, parseTarget, type Target } from './target.ts';
-import { usageProtocolOf } from '../record/usage-tap.ts';
 
 /** No room for a credential in it. */
 const ORDINARY_ENDPOINT = /^\/[a-z/_]{0,40}$/;
@@ -13,6 +12,8 @@ export class Route implements Target {
   readonly query: string;
   /** Errors are to be in Anthropic's form. */
   readonly isAnthropic: boolean;
+  /** A chat, which every upstream must know. */
+  readonly isChat: boolean;
   /** Of the answers to a POST; null for those that cost no tokens. */
   readonly usageProtocol: UsageProtocol | null;
   /** The endpoint as the trace may show it. */
@@ -24,6 +25,7 @@ export class Route implements Target {
     this.endpoint = endpoint;
     this.query = query;
     this.isAnthropic = isAnthropic(endpoint);
+    this.isChat = endpoint === '/chat/completions' || endpoint === '/messages';
     this.usageProtocol = usageProtocolOf(endpoint);
     this.traced = ORDINARY_ENDPOINT.test(endpoint) ? endpoint : redact(endpoint, []);
     this.#path = `${endpoint}${query}`;

@@ -3,11 +3,16 @@ import { formatSession } from '../../core/sessions/session.ts';
 import { Sessions } from '../../core/sessions/session-table.ts';
 import { UploadedFiles } from '../../core/sessions/uploaded-files.ts';
 import type { Clock } from '../../core/text/time.ts';
+import type { DeferredPort, LedgerPort, LogPort } from '../ports.ts';
 import type { Affinity } from './affinity.ts';
 import type { PoolEntry } from './pool-entry.ts';
-import type { LedgerPort, LogPort } from '../ports.ts';
 
-export type SessionKeeperOptions = { readonly ledger: LedgerPort; readonly log: LogPort; readonly clock: Clock };
+export type SessionKeeperOptions = {
+  readonly ledger: LedgerPort;
+  readonly log: LogPort;
+  readonly clock: Clock;
+  readonly deferred: DeferredPort;
+};
 
 /** Remembers which account each session and each uploaded file is with, and counts the moves. */
 export class SessionKeeper {
@@ -16,8 +21,6 @@ export class SessionKeeper {
   /** Grows with every change, so that whoever saves them knows. */
   sessionChanges = 0;
   fileChanges = 0;
-  /** Has `used` told of every answer that is over. Called before a move is counted. */
-  catchUp: () => void = () => undefined;
   readonly #options: SessionKeeperOptions;
 
   constructor(options: SessionKeeperOptions) {
@@ -40,7 +43,7 @@ export class SessionKeeper {
     if (home === accountId) return;
     if (home === null) affinity.isNew = true;
     else if (!affinity.isNew && affinity.move === null) {
-      this.catchUp();
+      this.#options.deferred.catchUp();
       const fromKeys = labelsOf(home);
       const reason = choice.skipped.find(({ label }) => fromKeys.includes(label))?.reason ?? null;
       affinity.move = { fromKeys, tokens: this.sessions.tokensOf(id), reason };

@@ -1,7 +1,7 @@
 import { countedError } from '../../core/verdicts/penalty.ts';
 import { blameFor } from '../../core/verdicts/verdict.ts';
-import type { PoolEntry } from './pool-entry.ts';
 import type { AttemptOutcome, PutAway, PutAwayOptions } from './cooldowns.ts';
+import type { PoolEntry } from './pool-entry.ts';
 
 /** Answers of an upstream that has nothing against the key. */
 const ACCEPTED: ReadonlySet<AttemptOutcome['verdict']> = new Set(['caller', 'no-model'] as const);

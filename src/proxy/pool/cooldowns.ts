@@ -5,8 +5,8 @@ import { hasQuota, type KeyHealth, quotaReturnsAt } from '../../core/quota/healt
 import type { Clock } from '../../core/text/time.ts';
 import { type Penalty, penaltyFor } from '../../core/verdicts/penalty.ts';
 import { CONSEQUENCES, type VerdictClass } from '../../core/verdicts/verdict.ts';
-import type { PoolEntry } from './pool-entry.ts';
 import type { HealthPort, LedgerPort, LogPort } from '../ports.ts';
+import type { PoolEntry } from './pool-entry.ts';
 
 export type PutAwayOptions = {
   readonly config: Config;

@@ -7,23 +7,24 @@ import type { Key } from '../../core/keys/key.ts';
 import type { KnownAccount } from '../../core/keys/key-state.ts';
 import type { KeyHealth } from '../../core/quota/health.ts';
 import type { Clock } from '../../core/text/time.ts';
+import type { DeferredPort, HealthPort, LedgerPort, LogPort } from '../ports.ts';
 import { type Affinity, NO_AFFINITY } from './affinity.ts';
+import { SessionKeeper } from './affinity-store.ts';
 import { Blame } from './blame.ts';
+import { type AttemptOutcome, PutAway } from './cooldowns.ts';
 import { loadOf, type PoolEntry } from './pool-entry.ts';
 import { PoolMembers } from './pool-members.ts';
-import type { HealthPort, LedgerPort, LogPort } from '../ports.ts';
-import { type AttemptOutcome, PutAway } from './cooldowns.ts';
-import { SessionKeeper } from './affinity-store.ts';
 
 export type KeyPoolOptions = {
   readonly config: Config;
   readonly ledger: LedgerPort;
   readonly log: LogPort;
   readonly clock: Clock;
+  readonly deferred: DeferredPort;
 };
 
-export type { PoolEntry } from './pool-entry.ts';
 export type { AttemptOutcome } from './cooldowns.ts';
+export type { PoolEntry } from './pool-entry.ts';
 
 /** A choice of any strategy, with its reasons. */
 export type PoolChoice = Choice<PoolEntry> | AffinityChoice<PoolEntry>;

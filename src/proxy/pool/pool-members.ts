@@ -4,9 +4,9 @@ import { RateLimit } from '../../core/choosing/rate-limit.ts';
 import type { Key } from '../../core/keys/key.ts';
 import type { KeyHealth } from '../../core/quota/health.ts';
 import type { Clock } from '../../core/text/time.ts';
-import { joinEntries, ownAccountId, PoolEntry, shareHealth } from './pool-entry.ts';
 import type { LedgerPort } from '../ports.ts';
 import type { SessionKeeper } from './affinity-store.ts';
+import { joinEntries, ownAccountId, PoolEntry, shareHealth } from './pool-entry.ts';
 
 export type PoolMembersOptions = { readonly config: Config; readonly ledger: LedgerPort; readonly clock: Clock };
 

@@ -1,4 +1,4 @@
-import type { Departure } from '../http/client-abort.ts';
+import type { ClientAbort } from '../http/client-abort.ts';
 import type { KeyPool } from './key-pool.ts';
 
 /** setTimeout takes no longer delay. */
@@ -10,7 +10,7 @@ type Waiter = { wake(): void };
  * Requests that wait for a key, first come first served: when a key returns, the first in line is woken, looks, and
  * when it has found one the next is woken.
  */
-export class WaitingRoom {
+export class WaitQueue {
   readonly #line: Waiter[] = [];
   #timer: NodeJS.Timeout | null = null;
 
@@ -30,7 +30,7 @@ export class WaitingRoom {
     look: () => Found | null,
     returnsInMs: () => number | null,
     maxMs: number,
-    client: Departure,
+    client: ClientAbort,
   ): Promise<Found | null> {
     let wake: () => void = () => undefined;
     const waiter: Waiter = { wake: () => wake() };

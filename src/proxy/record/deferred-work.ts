@@ -6,24 +6,24 @@ const WAIT_MS = 25;
 const HELD_MAX_BYTES = 16 * 1024;
 
 /** What is left to do for a request once its answer has gone. Must not fail. */
-export type Leftover = { doAfterwards(): void | Promise<void> };
+export type DeferredTask = { doDeferred(): void | Promise<void> };
 
 /**
  * Does what can wait until the answers have gone, for several requests at once. Books and trace touch much code and few
  * data: done for one request between the sockets of others, they would push those out of the processor's caches and be
  * pushed out themselves, which cost more than the work.
  */
-export class Afterwards {
-  #left: Leftover[] = [];
+export class DeferredWork {
+  #left: DeferredTask[] = [];
   #timer: NodeJS.Timeout | null = null;
   #soon: NodeJS.Immediate | null = null;
   /** Begun and not done. */
   #open = 0;
   #onDone: (() => void) | null = null;
 
-  /** `heldBytes`: what the leftover keeps in memory. */
-  add(leftover: Leftover, heldBytes: number): void {
-    this.#left.push(leftover);
+  /** `heldBytes`: what the task keeps in memory. */
+  add(task: DeferredTask, heldBytes: number): void {
+    this.#left.push(task);
     // Once the answers of this turn have left.
     if (this.#left.length >= BATCH || heldBytes > HELD_MAX_BYTES) this.#soon ??= setImmediate(() => this.catchUp());
     // It stays when a full batch comes first: for the next one, or to find nothing.
@@ -50,11 +50,11 @@ export class Afterwards {
     const left = this.#left;
     if (left.length === 0) return;
     this.#left = [];
-    for (const leftover of left) this.#do(leftover);
+    for (const task of left) this.#do(task);
   }
 
-  #do(leftover: Leftover): void {
-    const done = leftover.doAfterwards();
+  #do(task: DeferredTask): void {
+    const done = task.doDeferred();
     if (done !== undefined) void this.#track(done);
   }
 

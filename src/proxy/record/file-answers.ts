@@ -1,15 +1,15 @@
 import { isRecord } from '../../core/json/json-value.ts';
-import type { AnswerSink } from '../exchange/attempt.ts';
+import type { AnswerSink } from '../http/answer.ts';
 import { errorText } from '../http/error-text.ts';
-import type { FailoverResult } from '../exchange/failover.ts';
 import { headerOf } from '../http/headers.ts';
 import type { KeyPool } from '../pool/key-pool.ts';
+import type { ExchangeResult } from './exchange-result.ts';
 
 const ANSWER_MAX_BYTES = 64 * 1024;
 const ID = /^[0-9A-Za-z._-]{1,128}$/;
 
 /** Remembers which account holds the file of an upload that went well. */
-export function noteUpload(pool: KeyPool, { entry, end }: FailoverResult, answer: UploadedIdSink): void {
+export function noteUpload(pool: KeyPool, { entry, end }: ExchangeResult, answer: UploadedIdSink): void {
   if (entry === null || end.kind !== 'served' || end.status >= 300) return;
   const id = answer.read();
   if (id !== null) pool.keeper.uploaded(id, entry);

@@ -1,7 +1,7 @@
 import type { TokenUsage } from '../../core/tokens/token-usage.ts';
 import type { TraceEvent, TriedKey } from '../../core/trace/trace-event.ts';
-import type { FailoverResult, Failure } from '../exchange/failover.ts';
 import { ClientLeft } from '../http/interruptions.ts';
+import type { ExchangeResult, FailedAttempt } from './exchange-result.ts';
 import type { PromptSummary } from './request-summary.ts';
 
 /** Skips listed in a trace line; with thousands of keys the line would drown in them. */
@@ -25,7 +25,7 @@ export type TraceFacts = {
 };
 
 /** The trace line of a request that asked for a key. */
-export function traceOf(facts: TraceFacts, result: FailoverResult): TraceEvent {
+export function traceOf(facts: TraceFacts, result: ExchangeResult): TraceEvent {
   const { entry, choice, failures, end } = result;
   const event: Mutable<TraceEvent> = {
     schema_version: 1,
@@ -59,18 +59,18 @@ export function traceOf(facts: TraceFacts, result: FailoverResult): TraceEvent {
 
 type Mutable<Type> = { -readonly [Field in keyof Type]: Type[Field] };
 
-function triedKey({ entry, outcome }: Failure): TriedKey {
+function triedKey({ entry, outcome }: FailedAttempt): TriedKey {
   return { key_label: entry.key.label, status: outcome.status, verdict: outcome.verdict };
 }
 
 /** The failed attempts but the one the client got the error of: the line itself is about that. */
-function othersThan(entry: FailoverResult['entry'], failures: FailoverResult['failures'], end: FailoverResult['end']) {
+function othersThan(entry: ExchangeResult['entry'], failures: ExchangeResult['failures'], end: ExchangeResult['end']) {
   if (end.kind !== 'relay' && end.kind !== 'unreachable') return failures;
   const last = failures.findLastIndex((failure) => failure.entry === entry);
   return failures.filter((_, index) => index !== last);
 }
 
-function statusOf(end: FailoverResult['end']): number {
+function statusOf(end: ExchangeResult['end']): number {
   switch (end.kind) {
     case 'served':
       return end.status;
@@ -86,13 +86,13 @@ function statusOf(end: FailoverResult['end']): number {
   }
 }
 
-function errorCodeOf(end: FailoverResult['end']): TraceEvent['error_code'] {
+function errorCodeOf(end: ExchangeResult['end']): TraceEvent['error_code'] {
   switch (end.kind) {
     case 'served':
       if (end.brokenBy === null) return null;
       return end.brokenBy instanceof ClientLeft ? 'client_left' : 'stream_broken';
     case 'relay':
-      return end.verdict === 'unpaid' ? 'payment_required' : (end.upstreamStatus ?? end.answer.status);
+      return end.verdict === 'unpaid' ? 'payment_required' : end.upstreamStatus;
     case 'no-key':
       return end.error.code;
     case 'unreachable':

@@ -1,5 +1,5 @@
 import type { UsageProtocol } from '../../core/tokens/token-usage.ts';
-import type { AnswerSink } from '../exchange/attempt.ts';
+import type { AnswerSink } from '../http/answer.ts';
 import { headerOf } from '../http/headers.ts';
 import { type AnswerUsage, createUsageTap, type UsageTap } from './usage-tap.ts';
 

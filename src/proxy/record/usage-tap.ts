@@ -25,12 +25,6 @@ export type UsageTap = {
   end(): AnswerUsage | Promise<AnswerUsage>;
 };
 
-/** The protocol of the usage that answers of this endpoint state; null for endpoints that cost no tokens. */
-export function usageProtocolOf(endpoint: string): UsageProtocol | null {
-  if (endpoint === '/messages') return 'anthropic';
-  return endpoint === '/chat/completions' || endpoint === '/responses' || endpoint === '/completions' ? 'openai' : null;
-}
-
 /** A tap for an answer with these headers; null for one that cannot state usage, or in an encoding unknown here. */
 export function createUsageTap(
   contentType: string | undefined,

@@ -1,6 +1,12 @@
 import type { Socket } from 'node:net';
 import { buildConnector } from 'undici';
-import { ConnectFailure, proxyGaveUp, proxyUnreached, proxyUnusable, upstreamFailure } from '../../core/network/connect-failure.ts';
+import {
+  ConnectFailure,
+  proxyGaveUp,
+  proxyUnreached,
+  proxyUnusable,
+  upstreamFailure,
+} from '../../core/network/connect-failure.ts';
 import type { OutgoingProxy, ProxyAddress } from '../../core/network/outgoing-proxy.ts';
 import { openHttpTunnel } from './http-tunnel.ts';
 import { openSocksTunnel } from './socks-tunnel.ts';

@@ -1,0 +1,255 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  type Decision,
+  type FailoverState,
+  FRESH,
+  isSpent,
+  type Limits,
+  nextStep,
+  type Outcome,
+  SPENT_KEYS_MAX,
+  type Step,
+} from '../../../src/core/failover/next-step.ts';
+import { CONSEQUENCES, type VerdictClass } from '../../../src/core/verdicts/verdict.ts';
+
+const LIMITS: Limits = { failoverMax: 3, retryMax: 0, retryBaseMs: 250, canReplay: true };
+const VERDICTS = (Object.keys(CONSEQUENCES) as VerdictClass[]).filter((verdict) => verdict !== 'served');
+
+const answered = (verdict: VerdictClass): Outcome => ({ kind: 'answered', verdict, isLasting: false });
+const FAILED: Outcome = { kind: 'failed', isSocketDeath: false, isLasting: false };
+const SOCKET_DIED: Outcome = { kind: 'failed', isSocketDeath: true, isLasting: false };
+const LASTING: Outcome = { kind: 'failed', isSocketDeath: false, isLasting: true };
+const NO_KEY: Outcome = { kind: 'no-key' };
+const PAUSE_OVER: Outcome = { kind: 'pause-over' };
+
+/** The steps that follow a series of outcomes. */
+function steps(outcomes: readonly Outcome[], limits: Partial<Limits> = {}): string[] {
+  let state: FailoverState = FRESH;
+  return outcomes.map((outcome) => {
+    const decision: Decision = nextStep(state, outcome, { ...LIMITS, ...limits });
+    state = decision.state;
+    return said(decision.step);
+  });
+}
+
+function said(step: Step): string {
+  if (step.kind === 'pause') return `pause ${step.ms}`;
+  if (step.kind === 'give-up') return `give-up: ${step.because}`;
+  if (step.kind === 'other-key') return step.forgetTried ? 'any-key' : 'other-key';
+  return step.kind;
+}
+
+describe('after one answer', () => {
+  const afterOne: Record<Exclude<VerdictClass, 'served'>, string> = {
+    caller: 'relay',
+    foreign: 'relay',
+    edge: 'pause 250',
+    'dead-end': 'other-key',
+    'bad-key': 'other-key',
+    'no-model': 'other-key',
+    unpaid: 'other-key',
+    quota: 'other-key',
+    rate: 'other-key',
+    overloaded: 'pause 250',
+    broken: 'other-key',
+    refused: 'other-key',
+    banned: 'other-key',
+  };
+  it.each(Object.entries(afterOne))('%s: %s', (verdict, step) => {
+    expect(steps([answered(verdict as VerdictClass)])).toEqual([step]);
+  });
+
+  it.each(VERDICTS)('%s is relayed when the body cannot be sent again', (verdict) => {
+    expect(steps([answered(verdict)], { canReplay: false })).toEqual(['relay']);
+  });
+
+  it.each(VERDICTS)('%s is relayed when there is no other key', (verdict) => {
+    const [first] = steps([answered(verdict)]);
+    const outcomes =
+      first === 'other-key'
+        ? [answered(verdict), NO_KEY]
+        : [answered(verdict), PAUSE_OVER, answered(verdict), PAUSE_OVER, answered(verdict), NO_KEY];
+    expect(steps(first === 'relay' ? [answered(verdict)] : outcomes).at(-1)).toBe('relay');
+  });
+});
+
+describe('a request', () => {
+  it.each([
+    ['is done once its answer is whole', [{ kind: 'served', isWhole: true }], {}, ['done']],
+    ['whose answer broke in the middle is not sent again', [{ kind: 'served', isWhole: false }], {}, ['break-off']],
+    ['ends when its client leaves', [FAILED, { kind: 'client-left' }], {}, ['other-key', 'client-left']],
+    ['that breaks a rule itself goes nowhere else', [{ kind: 'own-fault' }], {}, ['give-up: own-fault']],
+    ['without any key is refused', [NO_KEY], {}, ['give-up: no-key']],
+    ['whose connection died asks the same key once more', [SOCKET_DIED, SOCKET_DIED], {}, ['same-key', 'other-key']],
+    ['whose connection died is not sent again when it cannot be', [SOCKET_DIED], { canReplay: false }, ['give-up: unreachable']],
+    ['that nobody answered says so', [FAILED, NO_KEY], {}, ['other-key', 'give-up: unreachable']],
+    ['that somebody answered gets that answer', [answered('rate'), FAILED, NO_KEY], {}, ['other-key', 'other-key', 'relay']],
+    ['asks nobody else when failover is off', [answered('rate')], { failoverMax: 0 }, ['relay']],
+    [
+      'asks three further keys, not four',
+      [answered('broken'), answered('broken'), answered('broken'), answered('broken')],
+      {},
+      ['other-key', 'other-key', 'other-key', 'relay'],
+    ],
+    [
+      'does not count keys that are used up',
+      [...Array.from({ length: 9 }, () => answered('quota')), answered('broken'), NO_KEY],
+      {},
+      [...Array.from({ length: 10 }, () => 'other-key'), 'relay'],
+    ],
+    [
+      'asks an overloaded server twice more, then another key',
+      [answered('overloaded'), PAUSE_OVER, answered('overloaded'), PAUSE_OVER, answered('overloaded')],
+      {},
+      ['pause 250', 'same-key', 'pause 500', 'same-key', 'other-key'],
+    ],
+    [
+      'begins anew after a pause when every key is broken',
+      [FAILED, NO_KEY, PAUSE_OVER, FAILED, PAUSE_OVER, NO_KEY],
+      { retryMax: 2, failoverMax: 1 },
+      ['other-key', 'pause 250', 'any-key', 'pause 500', 'any-key', 'give-up: unreachable'],
+    ],
+    ['does not begin anew where waiting cannot help', [LASTING, NO_KEY], { retryMax: 2 }, ['other-key', 'give-up: unreachable']],
+    [
+      'does not begin anew when the last key was only rate limited',
+      [FAILED, answered('rate'), NO_KEY],
+      { retryMax: 2 },
+      ['other-key', 'other-key', 'relay'],
+    ],
+    ['is not sent again after a pause in which its body outgrew what is held', [answered('overloaded')], {}, ['pause 250']],
+  ] as [string, Outcome[], Partial<Limits>, string[]][])('%s', (_title, outcomes, limits, expected) => {
+    expect(steps(outcomes, limits)).toEqual(expected);
+  });
+
+  it('gives up after a pause in which its body outgrew what is held', () => {
+    const { state } = nextStep(FRESH, answered('overloaded'), LIMITS);
+    expect(nextStep(state, PAUSE_OVER, { ...LIMITS, canReplay: false }).step).toEqual({ kind: 'relay' });
+  });
+});
+
+/** A pool of keys with an upstream that answers as it likes, and the request that meets them. */
+type Met = {
+  readonly attempts: number;
+  readonly distinctKeys: number;
+  readonly furtherInnocent: number;
+  readonly spent: number;
+  readonly rounds: number;
+  readonly end: Step;
+  readonly answers: number;
+  readonly sentAfterEnd: number;
+};
+
+function meet(script: readonly Outcome[], keys: number, limits: Limits, replayable: (attempt: number) => boolean): Met {
+  let state: FailoverState = FRESH;
+  const tried = new Set<number>();
+  const asked = new Set<number>();
+  let key = -1;
+  let attempts = 0;
+  let rounds = 0;
+  let answers = 0;
+  let furtherInnocent = 0;
+  let spent = 0;
+  let sentAfterEnd = 0;
+  let last: Outcome = NO_KEY;
+  const take = (): boolean => {
+    key = [...Array(keys).keys()].find((n) => !tried.has(n)) ?? -1;
+    return key !== -1;
+  };
+  const attempt = (): Outcome => {
+    if (attempts > 0 && !replayable(attempts)) sentAfterEnd += 1;
+    asked.add(key);
+    const outcome = script[attempts % script.length] as Outcome;
+    attempts += 1;
+    if (outcome.kind === 'answered') answers += 1;
+    return outcome;
+  };
+  last = take() ? attempt() : NO_KEY;
+  for (let n = 0; n < 10_000; n++) {
+    const { state: next, step } = nextStep(state, last, { ...limits, canReplay: limits.canReplay && replayable(attempts) });
+    state = next;
+    if (step.kind === 'pause') last = PAUSE_OVER;
+    else if (step.kind === 'same-key') last = attempt();
+    else if (step.kind === 'other-key') {
+      if (step.forgetTried) {
+        tried.clear();
+        rounds += 1;
+      } else tried.add(key);
+      if (!step.forgetTried && last.kind === 'answered' && isSpent(last.verdict)) spent += 1;
+      else if (!step.forgetTried) furtherInnocent += 1;
+      last = take() ? attempt() : NO_KEY;
+    } else return { attempts, distinctKeys: asked.size, furtherInnocent, spent, rounds, end: step, answers, sentAfterEnd };
+  }
+  throw new Error('It did not end.');
+}
+
+const outcome: fc.Arbitrary<Outcome> = fc.oneof(
+  { weight: 1, arbitrary: fc.boolean().map((isWhole): Outcome => ({ kind: 'served', isWhole })) },
+  { weight: 1, arbitrary: fc.constantFrom<Outcome>({ kind: 'client-left' }, { kind: 'own-fault' }) },
+  {
+    weight: 4,
+    arbitrary: fc
+      .record({ isSocketDeath: fc.boolean(), isLasting: fc.boolean() })
+      .map((how): Outcome => ({ kind: 'failed', ...how })),
+  },
+  { weight: 8, arbitrary: fc.constantFrom(...VERDICTS).map(answered) },
+);
+const script = fc.array(outcome, { minLength: 1, maxLength: 40 });
+const limits = fc.record({
+  failoverMax: fc.integer({ min: 0, max: 8 }),
+  retryMax: fc.integer({ min: 0, max: 5 }),
+  retryBaseMs: fc.constant(1),
+  canReplay: fc.boolean(),
+});
+const keys = fc.integer({ min: 0, max: 80 });
+
+describe('whatever the upstream answers', () => {
+  const law = (title: string, check: (met: Met, limits: Limits, script: readonly Outcome[]) => void) =>
+    it(title, () => {
+      fc.assert(
+        fc.property(script, keys, limits, fc.integer({ min: 0, max: 60 }), (outcomes, count, given, heldFor) => {
+          check(
+            meet(outcomes, count, given, (attempt) => attempt <= heldFor),
+            given,
+            outcomes,
+          );
+        }),
+        { numRuns: 2_000 },
+      );
+    });
+
+  law('it ends, after a bounded number of attempts', ({ attempts }, { failoverMax, retryMax }) => {
+    const keysAsked = failoverMax === 0 ? 1 : 1 + failoverMax + SPENT_KEYS_MAX;
+    expect(attempts).toBeLessThanOrEqual(keysAsked + retryMax + Math.max(2, retryMax) + 1);
+  });
+
+  law('no more than the set number of innocent keys is followed by another', ({ furtherInnocent, spent }, { failoverMax }) => {
+    expect(furtherInnocent).toBeLessThanOrEqual(failoverMax);
+    expect(spent).toBeLessThanOrEqual(failoverMax === 0 ? 0 : SPENT_KEYS_MAX);
+  });
+
+  law('nothing is sent a second time once the body cannot be', ({ sentAfterEnd }) => {
+    expect(sentAfterEnd).toBe(0);
+  });
+
+  law('nothing is asked again once the answer has begun or the client has left', ({ attempts, end }, _limits, outcomes) => {
+    const final = outcomes.findIndex(({ kind }) => kind === 'served' || kind === 'client-left' || kind === 'own-fault');
+    if (final !== -1) expect(attempts).toBeLessThanOrEqual(final + 1);
+    const isServed = end.kind === 'done' || end.kind === 'break-off';
+    if (isServed) expect(outcomes[(attempts - 1) % outcomes.length]).toMatchObject({ kind: 'served' });
+  });
+
+  law('a real answer is never replaced by an error of the proxy', ({ answers, end }) => {
+    if (end.kind === 'give-up' && end.because !== 'own-fault') expect(answers).toBe(0);
+    if (end.kind === 'relay') expect(answers).toBeGreaterThan(0);
+  });
+
+  law('a wrong request is tried once', ({ attempts }, _limits, outcomes) => {
+    const wrong = outcomes.findIndex((each) => each.kind === 'answered' && each.verdict === 'caller');
+    if (wrong !== -1) expect(attempts).toBeLessThanOrEqual(wrong + 1);
+  });
+
+  law('rounds begin anew no more often than set', ({ rounds }, { retryMax }) => {
+    expect(rounds).toBeLessThanOrEqual(retryMax);
+  });
+});
