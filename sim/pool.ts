@@ -3,8 +3,8 @@ import { type PickOptions, pickRoundRobin } from '../src/core/choosing/rotation.
 import { pickQuota, pickSticky } from '../src/core/choosing/strategies.ts';
 import type { Key } from '../src/core/keys/key.ts';
 import { type KeyState, newKeyState } from '../src/core/keys/key-state.ts';
-import type { KeyHealth } from '../src/core/quota/health.ts';
-import { quotaReturnsAt } from '../src/core/quota/health.ts';
+import type { KeyHealth } from '../src/core/quota/key-health.ts';
+import { quotaReturnsAt } from '../src/core/quota/key-health.ts';
 import { hashText } from '../src/core/sessions/session-hash.ts';
 import { Sessions } from '../src/core/sessions/session-table.ts';
 import { countedError, penaltyFor } from '../src/core/verdicts/penalty.ts';
@@ -74,7 +74,7 @@ export class SimPool {
         return { account: candidate.account, ...served, isMove };
       }
       tried.add(candidate);
-      this.#putAway(candidate, now);
+      this.#penalize(candidate, now);
     }
     return null;
   }
@@ -101,7 +101,7 @@ export class SimPool {
   }
 
   /** A quota refusal as the proxy takes it: a cooldown until the reset that `/usages` states (src/proxy/key-pool.ts). */
-  #putAway(candidate: SimCandidate, now: number): void {
+  #penalize(candidate: SimCandidate, now: number): void {
     this.upstreamRefusals += 1;
     const usage = candidate.account.usage(now);
     candidate.health = { usage, error: null, fetchedAt: now };

@@ -2,12 +2,12 @@ import { stat } from 'node:fs/promises';
 import { closeToOthers, sayUnreadableKeys, sayUnreadableState } from './app-folders.ts';
 import type { Config } from './config/settings.ts';
 import { watchConnections } from './connection-watch.ts';
-import type { Candidate } from './core/choosing/standing.ts';
+import type { Candidate } from './core/choosing/eligibility.ts';
 import { rotationInForce } from './core/choosing/strategy.ts';
 import { modeOf } from './core/clients/proxy-mode.ts';
 import type { Key } from './core/keys/key.ts';
 import { activeCooldown } from './core/keys/key-state.ts';
-import type { KeyHealth } from './core/quota/health.ts';
+import type { KeyHealth } from './core/quota/key-health.ts';
 import { quotaProven } from './core/quota/quota-return.ts';
 import { SecretSet } from './core/text/secret-set.ts';
 import type { Clock } from './core/text/time.ts';
@@ -18,7 +18,7 @@ import { loadRegistry, type Registry } from './keys/registry.ts';
 import type { Log, LogFile } from './log.ts';
 import type { KeyPool } from './proxy/pool/key-pool.ts';
 import type { RunningProxy } from './proxy/server.ts';
-import { Ledger } from './state/ledger.ts';
+import { Ledger } from './state/state-ledger.ts';
 import { StateStore, statePath } from './state/store.ts';
 
 export type AppOverrides = {
@@ -168,10 +168,10 @@ export async function serve(app: App): Promise<ServingApp> {
     import('./trace/writer.ts'),
     import('./health/monitor.ts'),
     import('./health/usage-client.ts'),
-    import('./keys/watch.ts'),
-    import('./usage/ledger.ts'),
+    import('./keys/auth-watch.ts'),
+    import('./usage/usage-ledger.ts'),
     import('./state/file-lock.ts'),
-    import('./accounts/watch.ts'),
+    import('./accounts/account-watch.ts'),
     import('./accounts/fetch-account.ts'),
     import('./proxy/upstream/plain-get.ts'),
     import('./state/affinity-files.ts'),
@@ -184,7 +184,7 @@ export async function serve(app: App): Promise<ServingApp> {
   const pool = new KeyPool({ config, ledger, log, clock, deferred }, app.registry.keys);
   const affinityFiles = new AffinityFiles({
     stateDir: config.stateDir,
-    memory: pool.keeper,
+    memory: pool.affinityStore,
     onMerged: () => pool.nameAccounts(),
     log,
   });

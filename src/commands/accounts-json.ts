@@ -1,5 +1,5 @@
+import type { Candidate } from '../core/choosing/eligibility.ts';
 import { accountedKeys, countAccounts } from '../core/choosing/key-accounts.ts';
-import type { Candidate } from '../core/choosing/standing.ts';
 
 /** The accounts behind the keys, as every command's JSON has them. `total` counts each key of an unknown account as one. */
 export function accountsToJson(candidates: readonly Candidate[]) {

@@ -15,7 +15,10 @@ const IDS_OFFERED = 20;
 export function completionOf(rows: readonly CommandRow[]): Command<Options> {
   return async ({ config, environment, out }, { args: [name], labels = false, requests = false }) => {
     if (requests) {
-      const [{ readLastEvents }, { tracePath }] = await Promise.all([import('../trace/reader.ts'), import('../trace/writer.ts')]);
+      const [{ readLastEvents }, { tracePath }] = await Promise.all([
+        import('../trace/trace-reader.ts'),
+        import('../trace/writer.ts'),
+      ]);
       const events = await readLastEvents(tracePath(config.stateDir), IDS_OFFERED);
       out('last');
       for (const event of events.reverse()) out(shortIdOf(event));

@@ -1,5 +1,5 @@
 import { type App, openApp } from '../app.ts';
-import type { Candidate } from '../core/choosing/standing.ts';
+import type { Candidate } from '../core/choosing/eligibility.ts';
 import { modeOf } from '../core/clients/proxy-mode.ts';
 import { newKeyState } from '../core/keys/key-state.ts';
 import { proxyOrigin } from '../daemon/probe.ts';

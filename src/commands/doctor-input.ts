@@ -1,5 +1,5 @@
 import { type App, candidatesOf } from '../app.ts';
-import { type Candidate, standingOf } from '../core/choosing/standing.ts';
+import { type Candidate, eligibilityOf } from '../core/choosing/eligibility.ts';
 import { strategyInForce } from '../core/choosing/strategy.ts';
 import type { KimiClient } from '../core/clients/kimi-model.ts';
 import { activeBlock } from '../core/keys/key-state.ts';
@@ -118,7 +118,7 @@ function keyFact(candidate: Candidate, now: number, zone: string): KeyFact {
   return {
     label: key.label,
     email: key.email,
-    standing: standingOf(candidate, now).is === 'ready' || why === null ? { is: 'ready' } : { is: 'out', cause, why },
+    eligibility: eligibilityOf(candidate, now).is === 'ready' || why === null ? { is: 'ready' } : { is: 'out', cause, why },
     hasExpired: hasRunOut(state.block, now) || hasRunOut(state.cooldown, now),
   };
 }

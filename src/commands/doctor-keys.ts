@@ -4,7 +4,7 @@ import type { Key } from '../core/keys/key.ts';
 import { activeBlock, activeCooldown } from '../core/keys/key-state.ts';
 import type { RecheckFact } from '../doctor/checks-recheck.ts';
 import type { Get } from '../doctor/reach.ts';
-import { createGate } from '../health/gate.ts';
+import { limitConcurrency } from '../health/concurrency-limit.ts';
 import { canRecheck } from '../health/recheck.ts';
 import { counted } from '../terminal/key-words.ts';
 import { startProgress } from '../terminal/progress.ts';
@@ -23,7 +23,7 @@ export type Recheck = {
 export async function recheckKeys(app: App, get: Get): Promise<Recheck> {
   const keys = app.registry.keys.filter(({ disabled }) => !disabled);
   const progress = startProgress(process.stderr, (done) => `Asked ${done} of ${counted(keys.length, 'key')}...`);
-  const gate = createGate(3);
+  const gate = limitConcurrency(3);
   const accounts = new Map<string, string>();
   const rests = ({ label }: Key) => activeCooldown(app.store.keyState(label), app.clock())?.reason === 'quota';
   const usedUp = keys.filter(rests);

@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { type App, candidatesOf, openApp, serve } from '../app.ts';
 import type { Config } from '../config/settings.ts';
-import { standingOf } from '../core/choosing/standing.ts';
+import { eligibilityOf } from '../core/choosing/eligibility.ts';
 import { isMode, modeOf, type ProxyMode } from '../core/clients/proxy-mode.ts';
-import { CONFIDENCE_WANTED } from '../core/trace/evenness.ts';
+import { CONFIDENCE_WANTED } from '../core/trace/fairness.ts';
 import { type CheckAnswer, hasPassed, judgeRotation, type RotationCheck } from '../core/trace/rotation-check.ts';
 import type { TraceEvent } from '../core/trace/trace-event.ts';
 import { probeProxy, proxyOrigin } from '../daemon/probe.ts';
@@ -181,7 +181,7 @@ async function sendAndJudge(
   const traffic = await openTraffic(config, `${origin}${path}`, { timeoutMs: options.timeoutMs, signal: ending.signal });
   const now = app.clock();
   const candidates = candidatesOf(app);
-  const ready = candidates.filter((candidate) => standingOf(candidate, now).is === 'ready');
+  const ready = candidates.filter((candidate) => eligibilityOf(candidate, now).is === 'ready');
   const follower = await TraceFollower.open(tracePath(config.stateDir));
   const events: TraceEvent[] = [];
   let mode = said;

@@ -1,8 +1,8 @@
 import { type App, candidatesOf, fetchHealth } from '../app.ts';
-import { type Candidate, statusOf } from '../core/choosing/standing.ts';
+import { type Candidate, statusOf } from '../core/choosing/eligibility.ts';
 import type { Key } from '../core/keys/key.ts';
 import { activeBlock, activeCooldown } from '../core/keys/key-state.ts';
-import type { KeyHealth } from '../core/quota/health.ts';
+import type { KeyHealth } from '../core/quota/key-health.ts';
 import { renderTime } from '../state/schema.ts';
 import { counted } from '../terminal/key-words.ts';
 import { startProgress } from '../terminal/progress.ts';

@@ -1,6 +1,6 @@
 import { openApp } from '../app.ts';
+import { isReady } from '../core/choosing/eligibility.ts';
 import { accountedKeys, siblingsByLabel } from '../core/choosing/key-accounts.ts';
-import { isEligible } from '../core/choosing/standing.ts';
 import { modeOf } from '../core/clients/proxy-mode.ts';
 import { KmiError } from '../errors.ts';
 import { renderHealth } from '../terminal/health-view.ts';
@@ -36,7 +36,7 @@ export const run: Command<Options> = async ({ config, environment, out, err, sty
     } else {
       for (const line of renderHealth({ config, now, candidates, active, today, skipped }, { columns: width, style })) out(line);
     }
-    return candidates.some((candidate) => isEligible(candidate, now)) ? 0 : 1;
+    return candidates.some((candidate) => isReady(candidate, now)) ? 0 : 1;
   } finally {
     await app.close();
   }

@@ -1,5 +1,5 @@
 import { candidatesOf, openApp } from '../app.ts';
-import { standingOf } from '../core/choosing/standing.ts';
+import { eligibilityOf } from '../core/choosing/eligibility.ts';
 import { activeBlock, activeCooldown } from '../core/keys/key-state.ts';
 import { renderTime } from '../state/schema.ts';
 import { keyWord } from '../terminal/key-words.ts';
@@ -46,14 +46,14 @@ function toJson({ config, now, candidates, activeIndex, skipped, remarks }: Keys
       const { key, state } = candidate;
       const block = activeBlock(state, now);
       const cooldown = activeCooldown(state, now);
-      const standing = standingOf(candidate, now);
+      const eligibility = eligibilityOf(candidate, now);
       return {
         label: key.label,
         key_hash: key.hash,
         email: key.email,
         account: state.account?.id ?? null,
         state: keyWord(candidate, now),
-        reason: standing.is === 'ready' ? null : standing.reason,
+        reason: eligibility.is === 'ready' ? null : eligibility.reason,
         until: renderTime((block ?? cooldown)?.until ?? null),
         active: index === activeIndex,
         disabled: key.disabled,

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { candidatesOf, openApp } from '../app.ts';
-import { isEligible } from '../core/choosing/standing.ts';
+import { isReady } from '../core/choosing/eligibility.ts';
 import { strategyInForce } from '../core/choosing/strategy.ts';
 import { modeOf } from '../core/clients/proxy-mode.ts';
 import { activeBlock, activeCooldown } from '../core/keys/key-state.ts';
@@ -42,7 +42,7 @@ export const run: Command<Options> = async (context, { json = false }) => {
     };
     const lines = json ? [JSON.stringify(toJson(report), null, 2)] : renderStatus(report, { columns: width, style });
     for (const line of lines) out(line);
-    const hasKey = report.candidates.some((candidate) => isEligible(candidate, report.now));
+    const hasKey = report.candidates.some((candidate) => isReady(candidate, report.now));
     return hasKey || (stranger !== null && probe.kind === 'running' && probe.keys.ready > 0) ? 0 : 1;
   } finally {
     await app.close();

@@ -10,7 +10,7 @@ export async function tokensOfToday({
   clock,
   overrides,
 }: Pick<App, 'config' | 'clock' | 'overrides'>): Promise<ReadonlyMap<string, Counted>> {
-  const { readUsage } = await import('../usage/reader.ts');
+  const { readUsage } = await import('../usage/usage-reader.ts');
   const day = zonedStamp(clock(), config.timezone).slice(0, 10);
   try {
     const rows = await readUsage(config.stateDir, { since: day, until: day });

@@ -7,7 +7,7 @@ import { layoutTrace, renderTraceLine } from '../terminal/trace-line.ts';
 import { renderTraceWindow } from '../terminal/trace-view.ts';
 import { addEvents, LINES_SHOWN, newWindow, passes, pressKey, type TraceFilter } from '../terminal/trace-window.ts';
 import { FOLLOW_MS, TraceFollower } from '../trace/follow.ts';
-import { readLastEvents } from '../trace/reader.ts';
+import { readLastEvents } from '../trace/trace-reader.ts';
 import { tracePath } from '../trace/writer.ts';
 import type { Command, CommandContext } from './context.ts';
 import { ignoreBrokenPipe, untilSignalled } from './ending.ts';

@@ -3,7 +3,7 @@ import { groupUsage, keysByAccount, totalUsage, USAGE_GROUPS, type UsageGrouping
 import { parseSince, SINCE_ACCEPTS } from '../daemon/since.ts';
 import { KmiError } from '../errors.ts';
 import { renderUsage, type UsageReport } from '../terminal/usage-view.ts';
-import { readUsage } from '../usage/reader.ts';
+import { readUsage } from '../usage/usage-reader.ts';
 import type { Command } from './context.ts';
 import { tokensToJson } from './tokens-today.ts';
 

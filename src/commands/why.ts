@@ -6,7 +6,7 @@ import { KmiError, reasonOf } from '../errors.ts';
 import { ID_SHOWN } from '../terminal/trace-text.ts';
 import { renderWhy, storyText } from '../terminal/why-view.ts';
 import { findRequests } from '../trace/find.ts';
-import { readLastEvents } from '../trace/reader.ts';
+import { readLastEvents } from '../trace/trace-reader.ts';
 import { tracePath } from '../trace/writer.ts';
 import type { Command } from './context.ts';
 

@@ -5,7 +5,7 @@ export type KeyFact = {
   readonly label: string;
   readonly email: string | null;
   /** `out`: it may not serve now; `why` says for what reason and until when. */
-  readonly standing:
+  readonly eligibility:
     | { readonly is: 'ready' }
     | { readonly is: 'out'; readonly cause: 'disabled' | 'blocked' | 'resting'; readonly why: string };
   /** A block or cooldown that has run out and still stands in the state file. */
@@ -48,10 +48,10 @@ function accountsText(facts: KeyFacts): string {
 }
 
 function accountedKeys({ keys, accounts }: KeyFacts) {
-  return keys.map(({ label, standing }) => ({
+  return keys.map(({ label, eligibility }) => ({
     label,
     account: accounts.get(label) ?? null,
-    disabled: standing.is === 'out' && standing.cause === 'disabled',
+    disabled: eligibility.is === 'out' && eligibility.cause === 'disabled',
   }));
 }
 
@@ -64,7 +64,7 @@ function checkSkipped({ skipped }: KeyFacts): readonly Finding[] {
 
 function checkReady({ keys }: KeyFacts): Finding {
   const { ok, warn, fail } = answersOf('Keys', 'key_states');
-  const out = keys.flatMap(({ label, standing }) => (standing.is === 'ready' ? [] : [{ label, ...standing }]));
+  const out = keys.flatMap(({ label, eligibility }) => (eligibility.is === 'ready' ? [] : [{ label, ...eligibility }]));
   if (out.length === 0) return ok(keys.length === 1 ? 'The key may serve.' : 'All keys may serve.');
   const details = shorten(out.map(({ label, why }) => `${label}: ${why}`));
   const blocked = out.some(({ cause }) => cause === 'blocked');
@@ -91,7 +91,7 @@ function checkSameAccount(facts: KeyFacts): readonly Finding[] {
   const { keys, accounts } = facts;
   const { warn } = answersOf('Keys', 'same_account');
   const { shared } = countAccounts(accountedKeys(facts));
-  const switchedOn = keys.filter(({ standing }) => standing.is === 'ready' || standing.cause !== 'disabled');
+  const switchedOn = keys.filter(({ eligibility }) => eligibility.is === 'ready' || eligibility.cause !== 'disabled');
   const suggested = groupsOf(switchedOn, ({ label, email }) => (accounts.has(label) ? null : (email?.toLowerCase() ?? null)));
   const fix = 'They share one quota, limits and cache, so a second one adds nothing: `kmi keys disable` takes it out of use.';
   return [

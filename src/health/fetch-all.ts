@@ -1,6 +1,6 @@
 import type { Key } from '../core/keys/key.ts';
 import type { Clock } from '../core/text/time.ts';
-import { createGate } from './gate.ts';
+import { limitConcurrency } from './concurrency-limit.ts';
 import type { FetchedHealth } from './usage-client.ts';
 import { describeFailure } from './usage-error.ts';
 
@@ -18,7 +18,7 @@ export async function fetchAllHealth(
   keys: readonly Key[],
   options: FetchAllOptions,
 ): Promise<ReadonlyMap<string, FetchedHealth>> {
-  const gate = createGate(options.concurrency ?? 3);
+  const gate = limitConcurrency(options.concurrency ?? 3);
   const entries = keys.map((key) =>
     gate(async (): Promise<[string, FetchedHealth]> => {
       const health = await settle(options.fetch, key, options.now);

@@ -1,4 +1,4 @@
-import type { KeyHealth } from '../core/quota/health.ts';
+import type { KeyHealth } from '../core/quota/key-health.ts';
 
 /** What to know of a key after a call: a failed one keeps the usage of before while that is at most `keepMs` old. */
 export function mergeHealth(before: KeyHealth | undefined, fetched: KeyHealth, keepMs: number): KeyHealth {

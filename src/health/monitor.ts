@@ -1,14 +1,14 @@
 import type { Key } from '../core/keys/key.ts';
 import { activeBlock, type KeyState } from '../core/keys/key-state.ts';
-import type { KeyHealth } from '../core/quota/health.ts';
+import type { KeyHealth } from '../core/quota/key-health.ts';
 import type { Clock } from '../core/text/time.ts';
-import { createHealthBook, identityOf } from './book.ts';
+import { limitConcurrency } from './concurrency-limit.ts';
 import { settle } from './fetch-all.ts';
-import { createFlights } from './flights.ts';
-import { createGate } from './gate.ts';
+import { createHealthCache, identityOf } from './health-cache.ts';
 import { mergeHealth } from './merge.ts';
-import { createPauses } from './pauses.ts';
 import { canRecheck, pickRechecks } from './recheck.ts';
+import { createSingleFlight } from './single-flight.ts';
+import { createTimers } from './timers.ts';
 import type { FetchedHealth } from './usage-client.ts';
 
 /** The callbacks are called for keys that are still in `keys()`, never after `stop()`, and must not throw. */
@@ -62,11 +62,11 @@ const KEEP_WITHOUT_REFRESH_MS = 20 * 60_000;
  */
 export function startHealthMonitor(options: HealthMonitorOptions): HealthMonitor {
   const { clock, random, refreshMs, recheckMs } = options;
-  const book = createHealthBook(clock, refreshMs > 0 ? 2 * refreshMs : KEEP_WITHOUT_REFRESH_MS);
-  const flights = createFlights(askUpstream);
+  const book = createHealthCache(clock, refreshMs > 0 ? 2 * refreshMs : KEEP_WITHOUT_REFRESH_MS);
+  const flights = createSingleFlight(askUpstream);
   const concurrency = options.concurrency ?? CONCURRENCY;
-  const gate = createGate(concurrency);
-  const { pause, endAll } = createPauses();
+  const gate = limitConcurrency(concurrency);
+  const { pause, endAll } = createTimers();
   /** Identities of the keys whose turn in a pass has not come. */
   const inLine = new Set<string>();
   let isStopped = false;

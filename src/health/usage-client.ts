@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici';
 import type { Key } from '../core/keys/key.ts';
-import type { KeyHealth } from '../core/quota/health.ts';
+import type { KeyHealth } from '../core/quota/key-health.ts';
 import { parseUsage } from '../core/quota/parse-usage.ts';
 import type { Usage } from '../core/quota/quota.ts';
 import { redact } from '../core/text/redact.ts';

@@ -7,7 +7,7 @@ import { readBoundedFile } from './bounded-file.ts';
 import { cleanPath, cleanText } from './display-text.ts';
 import { hashKey, isSendable, problemOfKey } from './key-text.ts';
 import { apiKeyOf, chooseProvider, providersOf } from './provider-choice.ts';
-import { own, type Table } from './table.ts';
+import { own, type Table } from './toml-table.ts';
 
 export type CurrentAccount =
   | {

@@ -2,7 +2,7 @@ import type { ConfiguredModel } from '../core/clients/kimi-model.ts';
 import { textOf } from '../files/text-bytes.ts';
 import { readBoundedFile } from './bounded-file.ts';
 import { isKimiType, providersOf } from './provider-choice.ts';
-import { isTable, own, type Table } from './table.ts';
+import { isTable, own, type Table } from './toml-table.ts';
 
 /** The default model of a Kimi client's config; null when the file is missing, unreadable or names none. Never throws. */
 export async function readDefaultModel(path: string): Promise<ConfiguredModel | null> {

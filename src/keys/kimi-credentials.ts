@@ -2,8 +2,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { parseBaseUrl, withoutTrailingSlashes } from '../config/base-url.ts';
 import { chooseProvider, isKimiType, providersOf } from './provider-choice.ts';
-import { isTable, own, type Table } from './table.ts';
 import { isBelowPath, isSamePath, mapToml, type TomlLayout } from './toml-layout.ts';
+import { isTable, own, type Table } from './toml-table.ts';
 import { parseToml } from './toml-text.ts';
 
 export type Credentials = { readonly apiKey: string; readonly baseUrl: string };

@@ -5,7 +5,7 @@ import { type Parsed, problem } from './auth-entry.ts';
 import { cleanText } from './display-text.ts';
 import { looksLikeKey } from './key-text.ts';
 import { apiKeyOf, chooseProviderWithKey, kimiProviders, providersOf } from './provider-choice.ts';
-import { isTable, own, type Table } from './table.ts';
+import { isTable, own, type Table } from './toml-table.ts';
 
 const Provider = z.looseObject({ api_key: z.optional(z.string()), base_url: z.optional(z.string()) });
 

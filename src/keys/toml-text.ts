@@ -1,6 +1,6 @@
 // Loaded on demand only (`await import`): a folder of .env files must not pay for the TOML parser.
 import { parse, TomlError } from 'smol-toml';
-import type { Table } from './table.ts';
+import type { Table } from './toml-table.ts';
 
 /** Parses TOML. The problem names a place, never the text: the parser's own messages quote whole lines, keys included. */
 export function parseToml(text: string): { readonly data: Table } | { readonly problem: string } {

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { isLoopbackHost } from '../config/kinds.ts';
 import type { Config } from '../config/settings.ts';
-import { standingOf } from '../core/choosing/standing.ts';
+import { eligibilityOf } from '../core/choosing/eligibility.ts';
 import { modeOf } from '../core/clients/proxy-mode.ts';
 import type { Clock } from '../core/text/time.ts';
 import { VERSION } from '../version.ts';
@@ -46,9 +46,9 @@ export function addHealthz(app: FastifyInstance, { config, pool, clock, rotation
 function countKeys(pool: KeyPool, now: number): { total: number; ready: number; resting: number; out: number } {
   const counts = { total: pool.entries.length, ready: 0, resting: 0, out: 0 };
   for (const entry of pool.entries) {
-    const standing = standingOf(entry, now);
-    if (standing.is === 'ready') counts.ready += 1;
-    else if (standing.reason === 'probing' || standing.reason === entry.state.cooldown?.reason) counts.resting += 1;
+    const eligibility = eligibilityOf(entry, now);
+    if (eligibility.is === 'ready') counts.ready += 1;
+    else if (eligibility.reason === 'probing' || eligibility.reason === entry.state.cooldown?.reason) counts.resting += 1;
     else counts.out += 1;
   }
   return counts;

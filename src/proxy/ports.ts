@@ -1,7 +1,7 @@
 import type { Strategy } from '../core/choosing/strategy.ts';
 import type { Key } from '../core/keys/key.ts';
 import type { ErrorCounter, KeyState, KnownAccount } from '../core/keys/key-state.ts';
-import type { KeyHealth } from '../core/quota/health.ts';
+import type { KeyHealth } from '../core/quota/key-health.ts';
 import type { TokenUsage } from '../core/tokens/token-usage.ts';
 import type { TraceEvent } from '../core/trace/trace-event.ts';
 import type { Penalty } from '../core/verdicts/penalty.ts';
@@ -23,7 +23,7 @@ export type LedgerPort = {
   failed(label: string, at: number, counter: ErrorCounter): void;
   brokeOff(label: string, at: number): void;
   blamed(label: string, counter: ErrorCounter, at: number): void;
-  putAway(label: string, penalty: Penalty, at: number): void;
+  penalize(label: string, penalty: Penalty, at: number): void;
   clearBlock(label: string): void;
   clearCooldown(label: string): void;
   setActive(label: string, index: number): void;

@@ -1,5 +1,5 @@
 import type { Config } from '../config/settings.ts';
-import type { Candidate } from '../core/choosing/standing.ts';
+import type { Candidate } from '../core/choosing/eligibility.ts';
 import { renderKeyBlock } from './health-view.ts';
 import { renderMode } from './mode-line.ts';
 import { viewWidth } from './panel.ts';

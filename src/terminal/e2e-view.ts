@@ -1,6 +1,6 @@
 import type { AccountSkipReason } from '../core/choosing/account-pool.ts';
 import type { ProxyMode } from '../core/clients/proxy-mode.ts';
-import { CONFIDENCE_WANTED } from '../core/trace/evenness.ts';
+import { CONFIDENCE_WANTED } from '../core/trace/fairness.ts';
 import { hasPassed, type RotationCheck } from '../core/trace/rotation-check.ts';
 import type { VerdictClass } from '../core/verdicts/verdict.ts';
 import { renderBar } from './bar.ts';

@@ -1,6 +1,6 @@
 import type { Config } from '../config/settings.ts';
+import type { Candidate } from '../core/choosing/eligibility.ts';
 import { accountedKeys, countAccounts, siblingsByLabel } from '../core/choosing/key-accounts.ts';
-import type { Candidate } from '../core/choosing/standing.ts';
 import type { QuotaWindow } from '../core/quota/quota.ts';
 import type { Counted } from '../core/tokens/usage-row.ts';
 import type { SkippedFile } from '../keys/auth-entry.ts';

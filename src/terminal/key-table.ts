@@ -1,4 +1,4 @@
-import type { Candidate } from '../core/choosing/standing.ts';
+import type { Candidate } from '../core/choosing/eligibility.ts';
 import type { Zone } from '../core/text/zoned-time.ts';
 import { paintShare, percentText, renderBar } from './bar.ts';
 import { untilWithClock } from './duration.ts';

@@ -1,6 +1,6 @@
-import { type Candidate, type SkipReason, standingOf, statusOf } from '../core/choosing/standing.ts';
+import { type Candidate, eligibilityOf, type SkipReason, statusOf } from '../core/choosing/eligibility.ts';
 import { activeBlock } from '../core/keys/key-state.ts';
-import { type KeyStatus, quotaReturnsAt } from '../core/quota/health.ts';
+import { type KeyStatus, quotaReturnsAt } from '../core/quota/key-health.ts';
 import { oneLine } from '../core/text/one-line.ts';
 import type { Zone } from '../core/text/zoned-time.ts';
 import { ENGLISH, type TimeWords, untilWithClock } from './duration.ts';
@@ -53,9 +53,9 @@ export const ENGLISH_KEYS: KeyWords = {
 /** The word for a key: by its health where that is known, else by whether it may serve. */
 export function keyWord(candidate: Candidate, now: number): KeyWord {
   if (candidate.key.disabled) return 'disabled';
-  const standing = standingOf(candidate, now);
-  if (standing.is === 'reserve' && standing.reason === 'empty') return 'empty';
-  if (candidate.health === null && standing.is === 'ready') return 'ready';
+  const eligibility = eligibilityOf(candidate, now);
+  if (eligibility.is === 'reserve' && eligibility.reason === 'empty') return 'empty';
+  if (candidate.health === null && eligibility.is === 'ready') return 'ready';
   return statusOf(candidate, now);
 }
 
@@ -77,14 +77,14 @@ export function paintWord(word: KeyWord, style: Style): (text: string) => string
 
 /** Why a key does not serve and when it comes back: "quota used up, back in 35 min (14:05)"; null when it may serve. */
 export function whyOut(candidate: Candidate, now: number, zone: Zone, words: KeyWords = ENGLISH_KEYS): string | null {
-  const standing = standingOf(candidate, now);
-  if (standing.is === 'ready') return null;
-  const block = standing.reason === 'disabled' ? null : activeBlock(candidate.state, now);
+  const eligibility = eligibilityOf(candidate, now);
+  if (eligibility.is === 'ready') return null;
+  const block = eligibility.reason === 'disabled' ? null : activeBlock(candidate.state, now);
   const reason =
-    standing.reason === 'blocked' && block !== null && block.reason !== 'blocked'
+    eligibility.reason === 'blocked' && block !== null && block.reason !== 'blocked'
       ? `${words.reason.blocked}: ${oneLine(block.reason, 60)}`
-      : words.reason[standing.reason];
-  const until = standing.reason === 'empty' ? refillAt(candidate) : standing.until;
+      : words.reason[eligibility.reason];
+  const until = eligibility.reason === 'empty' ? refillAt(candidate) : eligibility.until;
   if (until !== null) return `${reason}, ${words.back} ${untilWithClock(until, now, zone, words.time)}`;
   return block === null ? reason : `${reason}, ${words.untilRecheck}`;
 }

@@ -1,6 +1,6 @@
 import type { Config } from '../config/settings.ts';
+import type { Candidate } from '../core/choosing/eligibility.ts';
 import { accountedKeys, countAccounts } from '../core/choosing/key-accounts.ts';
-import type { Candidate } from '../core/choosing/standing.ts';
 import { maskKey } from '../core/keys/key.ts';
 import type { FileRemark, SkippedFile } from '../keys/auth-entry.ts';
 import { accountsText, SHARED_FIX, sharedText } from './account-words.ts';

@@ -1,6 +1,6 @@
 import type { Config } from '../config/settings.ts';
+import type { Candidate } from '../core/choosing/eligibility.ts';
 import type { ManualChoice } from '../core/choosing/manual-rotation.ts';
-import type { Candidate } from '../core/choosing/standing.ts';
 import type { Strategy } from '../core/choosing/strategy.ts';
 import type { KimiConfigWrite } from '../keys/kimi-config.ts';
 import { untilWithClock } from './duration.ts';

@@ -1,5 +1,5 @@
+import { eligibilityOf, isReady } from '../core/choosing/eligibility.ts';
 import { accountedKeys, countAccounts } from '../core/choosing/key-accounts.ts';
-import { isEligible, standingOf } from '../core/choosing/standing.ts';
 import { activeCooldown } from '../core/keys/key-state.ts';
 import { kimiProductAt } from '../core/network/kimi-hosts.ts';
 import { VERSION } from '../version.ts';
@@ -51,10 +51,10 @@ function keyAlerts({ candidates, config, folderExists, now, isElsewhere }: Statu
       : `There are no keys: the folder ${config.authsDir} does not exist.`;
     return [{ level: 'bad', text, fix: 'Run `kmi init`, or `kmi keys add`.' }];
   }
-  if (candidates.some((candidate) => isEligible(candidate, now))) return [];
+  if (candidates.some((candidate) => isReady(candidate, now))) return [];
   const returns = candidates
-    .map((candidate) => standingOf(candidate, now))
-    .flatMap((standing) => (standing.is === 'ready' || standing.until === null ? [] : [standing.until]));
+    .map((candidate) => eligibilityOf(candidate, now))
+    .flatMap((eligibility) => (eligibility.is === 'ready' || eligibility.until === null ? [] : [eligibility.until]));
   const next = returns.length === 0 ? '' : ` The first is back ${untilWithClock(Math.min(...returns), now, config.timezone)}.`;
   return [
     {
@@ -69,8 +69,8 @@ function blockAlerts({ candidates, now }: StatusReport): Alert[] {
   const blockedFor = (reason: string) =>
     candidates
       .filter((candidate) => {
-        const standing = standingOf(candidate, now);
-        return standing.is === 'out' && standing.reason === reason;
+        const eligibility = eligibilityOf(candidate, now);
+        return eligibility.is === 'out' && eligibility.reason === reason;
       })
       .map(({ key }) => key.label);
   const alerts: Alert[] = [];

@@ -1,6 +1,6 @@
 import type { Config } from '../config/settings.ts';
+import type { Candidate } from '../core/choosing/eligibility.ts';
 import { accountedKeys, countAccounts } from '../core/choosing/key-accounts.ts';
-import type { Candidate } from '../core/choosing/standing.ts';
 import { type Strategy, strategyInForce } from '../core/choosing/strategy.ts';
 import type { ProxyProbe } from '../daemon/probe.ts';
 import type { SkippedFile } from '../keys/auth-entry.ts';

@@ -1,4 +1,4 @@
-import { CONFIDENCE_WANTED, isAsEvenAsCanBe } from '../core/trace/evenness.ts';
+import { CONFIDENCE_WANTED, isAsFairAsPossible } from '../core/trace/fairness.ts';
 import type { Distribution } from '../core/trace/trace-stats.ts';
 import { percentText } from './bar.ts';
 import type { Style } from './style.ts';
@@ -67,7 +67,7 @@ function joinWithin(pieces: readonly Piece[], columns: number, gap: string): str
 
 function titleParts({ size, held }: TraceWindow, { distribution, cachedShare, isBySession }: WindowStats, style: Style): Piece[] {
   const { total, confidence } = distribution;
-  const uneven = confidence < CONFIDENCE_WANTED && !isAsEvenAsCanBe(distribution);
+  const uneven = confidence < CONFIDENCE_WANTED && !isAsFairAsPossible(distribution);
   const pieces: Piece[] = [{ text: 'kmi trace', paint: style.strong }];
   if (held !== null) pieces.push({ text: `paused, ${held.length} new`, paint: style.warn });
   pieces.push({ text: `window ${size}` });

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { TraceEvent } from '../core/trace/trace-event.ts';
 import { reasonOf } from '../errors.ts';
-import { parseTraceLine } from './reader.ts';
+import { parseTraceLine } from './trace-reader.ts';
 
 /**
  * The newest requests whose id begins with `prefix`, in the trace and its rotated files; at most `max`, the newest first.

@@ -1,6 +1,6 @@
 import type { TraceEvent } from '../core/trace/trace-event.ts';
 import { LineFollower } from '../files/line-follower.ts';
-import { parseTraceLine } from './reader.ts';
+import { parseTraceLine } from './trace-reader.ts';
 
 /** How often a follower is asked. Polling sees what file events miss: rotation, network file systems, a file yet to come. */
 export const FOLLOW_MS = 200;

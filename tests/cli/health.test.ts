@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { type AccountSpec, type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { withFileLock } from '../../src/state/file-lock.ts';
-import { UsageLedger } from '../../src/usage/ledger.ts';
+import { UsageLedger } from '../../src/usage/usage-ledger.ts';
 import { cleanUp } from '../support/cleanup.ts';
 import { freePort } from '../support/free-port.ts';
 import { type TemporaryHome, temporaryHome } from '../support/home.ts';

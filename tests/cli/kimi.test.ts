@@ -117,7 +117,7 @@ capabilities = ["thinking", "image_in"]
   });
 });
 
-describe('standing in its place', () => {
+describe('eligibility in its place', () => {
   it('exit codes and output pass through, and a signal that ended it becomes 128 and its number', async () => {
     await writeStandIn(kimi(), { does: `process.stdout.write('out'); process.stderr.write('err'); process.exitCode = 7;` });
     expect(await runKmi(['kimi'], { env })).toEqual({ code: 7, signal: null, stdout: 'out', stderr: 'err' });

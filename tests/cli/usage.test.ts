@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { withFileLock } from '../../src/state/file-lock.ts';
-import { UsageLedger } from '../../src/usage/ledger.ts';
+import { UsageLedger } from '../../src/usage/usage-ledger.ts';
 import { type TemporaryHome, temporaryHome } from '../support/home.ts';
 import { runKmi } from '../support/spawn.ts';
 

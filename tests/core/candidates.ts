@@ -1,7 +1,7 @@
-import type { Candidate } from '../../src/core/choosing/standing.ts';
+import type { Candidate } from '../../src/core/choosing/eligibility.ts';
 import type { Key } from '../../src/core/keys/key.ts';
 import { type KeyState, newKeyState } from '../../src/core/keys/key-state.ts';
-import type { KeyHealth } from '../../src/core/quota/health.ts';
+import type { KeyHealth } from '../../src/core/quota/key-health.ts';
 import type { Usage } from '../../src/core/quota/quota.ts';
 
 export const NOW = Date.UTC(2026, 10, 20, 12);

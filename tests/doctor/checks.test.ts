@@ -65,12 +65,12 @@ test('dry-run is a warning, since the proxy looks alive and sends nothing; a mis
 const ready = (label: string, email: string | null = null): KeyFact => ({
   label,
   email,
-  standing: { is: 'ready' },
+  eligibility: { is: 'ready' },
   hasExpired: false,
 });
 const out = (label: string, cause: 'disabled' | 'blocked' | 'resting', why = 'because'): KeyFact => ({
   ...ready(label),
-  standing: { is: 'out', cause, why },
+  eligibility: { is: 'out', cause, why },
 });
 const keysOf = (keys: readonly KeyFact[], more: Partial<KeyFacts> = {}): KeyFacts => ({
   folder: '/a',
@@ -124,7 +124,7 @@ test('keys of one account are found by user_id for sure, by email with a doubt, 
 test('a second key of an account that is switched off is no cause for a warning', () => {
   const off = (label: string, email: string | null = null): KeyFact => ({
     ...ready(label, email),
-    standing: { is: 'out', cause: 'disabled', why: 'switched off in its auth file' },
+    eligibility: { is: 'out', cause: 'disabled', why: 'switched off in its auth file' },
   });
   const accounts = new Map([
     ['a', 'u1'],

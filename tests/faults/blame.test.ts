@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { ErrorName } from '../../src/simulator/simulator.ts';
-import { Ledger } from '../../src/state/ledger.ts';
+import { Ledger } from '../../src/state/state-ledger.ts';
 import { eventually } from '../support/eventually.ts';
 import type { StoredKey } from '../support/proxy.ts';
 import { measured, sized } from './form.ts';
@@ -152,7 +152,7 @@ describe('a request that is itself wrong', () => {
       expect(calls().map(({ account }) => account)).toEqual(Array(times).fill('a'));
       const { keys } = await place.state((state) => (state.keys.a?.request_count ?? 0) >= before + times);
       expect(keys.a).toMatchObject(CLEAN);
-      measured('right blame, caller', { error: name, times, putAway: 0 });
+      measured('right blame, caller', { error: name, times, penalize: 0 });
     },
     60_000,
   );

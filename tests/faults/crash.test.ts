@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { parseState } from '../../src/state/schema.ts';
 import { statePath } from '../../src/state/store.ts';
-import { parseTraceLine, readLastEvents } from '../../src/trace/reader.ts';
+import { parseTraceLine, readLastEvents } from '../../src/trace/trace-reader.ts';
 import { tracePath } from '../../src/trace/writer.ts';
 import { eventually } from '../support/eventually.ts';
 import { soon } from '../support/soon.ts';

@@ -3,7 +3,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { readLastEvents } from '../../src/trace/reader.ts';
+import { readLastEvents } from '../../src/trace/trace-reader.ts';
 import { tracePath } from '../../src/trace/writer.ts';
 import { cleanUp } from '../support/cleanup.ts';
 import { eventually } from '../support/eventually.ts';

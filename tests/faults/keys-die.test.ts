@@ -4,7 +4,7 @@ import { parseErrorBody } from '../../src/core/verdicts/error-answer.ts';
 import { judge } from '../../src/core/verdicts/verdict.ts';
 import { renderError, type UpstreamError } from '../../src/simulator/errors.ts';
 import { ERRORS, type ErrorName } from '../../src/simulator/simulator.ts';
-import { Ledger } from '../../src/state/ledger.ts';
+import { Ledger } from '../../src/state/state-ledger.ts';
 import { measured, sized } from './form.ts';
 import { install } from './installation.ts';
 import { itSurvives } from './seeded.ts';

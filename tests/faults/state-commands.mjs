@@ -1,7 +1,7 @@
 // node --import tsx state-commands.mjs <state file> <own label> <seed> <commands> <shared labels, by comma>
 // Does random state commands, each as a command does: open, change, save, close. Prints a line a command once it is on
 // disk, and at the end what it has added in all.
-import { Ledger } from '../../src/state/ledger.ts';
+import { Ledger } from '../../src/state/state-ledger.ts';
 import { StateStore } from '../../src/state/store.ts';
 
 const [path, own, seedText, countText, sharedText] = process.argv.slice(2);
@@ -44,11 +44,11 @@ for (let n = 0; n < commands; n++) {
     const until = (4_000_000_000 + draw(100_000)) * 1000;
     cooldown = draw(2) === 0 ? null : { until, reason: 'quota' };
     if (cooldown === null) ledger.clearCooldown(own);
-    else ledger.putAway(own, { kind: 'cooldown', cooldown }, Date.now());
+    else ledger.penalize(own, { kind: 'cooldown', cooldown }, Date.now());
   } else if (what === 4) {
     block = draw(2) === 0 ? null : { until: null, reason: 'payment_required' };
     if (block === null) ledger.clearBlock(own);
-    else ledger.putAway(own, { kind: 'block', block }, Date.now());
+    else ledger.penalize(own, { kind: 'block', block }, Date.now());
   } else {
     ledger.setActive(shared[draw(shared.length)], 0);
   }

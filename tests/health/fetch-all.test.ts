@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { limitConcurrency } from '../../src/health/concurrency-limit.ts';
 import { fetchAllHealth } from '../../src/health/fetch-all.ts';
-import { createGate } from '../../src/health/gate.ts';
 import { good, keyNamed } from './keys.ts';
 
 const now = (): number => 1000;
@@ -47,9 +47,9 @@ describe('fetchAllHealth', () => {
   });
 });
 
-describe('createGate', () => {
+describe('limitConcurrency', () => {
   it('hands places on in order of asking, and also after a failure', async () => {
-    const gate = createGate(1);
+    const gate = limitConcurrency(1);
     const order: number[] = [];
     const works = [0, 1, 2].map((n) =>
       gate(async () => {
@@ -66,6 +66,6 @@ describe('createGate', () => {
   });
 
   it('lets one through at a time when told fewer', async () => {
-    expect(await createGate(0)(async () => 'in')).toBe('in');
+    expect(await limitConcurrency(0)(async () => 'in')).toBe('in');
   });
 });

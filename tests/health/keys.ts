@@ -1,5 +1,5 @@
 import type { Key } from '../../src/core/keys/key.ts';
-import type { KeyHealth } from '../../src/core/quota/health.ts';
+import type { KeyHealth } from '../../src/core/quota/key-health.ts';
 import type { Usage } from '../../src/core/quota/quota.ts';
 
 export function keyNamed(label: string, changes: Partial<Key> = {}): Key {

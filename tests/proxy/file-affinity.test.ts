@@ -142,7 +142,7 @@ describe('an uploaded file', () => {
 
   it('with an odd name or none is no file', async () => {
     const proxy = await startAccountProxy({ accounts: THREE });
-    const { files } = proxy.serving.pool.keeper;
+    const { files } = proxy.serving.pool.affinityStore;
     for (const body of ['{"id":"a/../b"}', '{"id":7}', 'text', '{}', JSON.stringify({ id: 'x'.repeat(200_000) })]) {
       for (const { name } of THREE)
         proxy.simulator

@@ -194,9 +194,9 @@ describe('sticky', () => {
     expect(entry?.accountId).toBe('ab'.repeat(8));
     const unknown = new Sessions();
     unknown.set(7, `key:${home}`, 1);
-    pool.keeper.sessions.merge([...unknown.entries()]);
+    pool.affinityStore.sessions.merge([...unknown.entries()]);
     pool.nameAccounts();
-    expect(pool.keeper.sessions.accountOf(7)).toBe('ab'.repeat(8));
+    expect(pool.affinityStore.sessions.accountOf(7)).toBe('ab'.repeat(8));
   });
 });
 

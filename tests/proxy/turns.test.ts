@@ -5,7 +5,7 @@ import type { Strategy } from '../../src/core/choosing/strategy.ts';
 import type { Key } from '../../src/core/keys/key.ts';
 import type { VerdictClass } from '../../src/core/verdicts/verdict.ts';
 import { KeyPool, type PoolEntry } from '../../src/proxy/pool/key-pool.ts';
-import { Ledger } from '../../src/state/ledger.ts';
+import { Ledger } from '../../src/state/state-ledger.ts';
 import { StateStore } from '../../src/state/store.ts';
 import { temporaryHome } from '../support/home.ts';
 

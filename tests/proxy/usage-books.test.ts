@@ -169,7 +169,7 @@ it('a tapped sink behind the real attempt says what the books say, whatever the 
         const origin = simulator.origin;
         const request = { origin, path, method: 'POST', headers, body: sent, headersTimeout: 0, bodyTimeout: 0 } as const;
         const owner = { answering: () => undefined, attemptEnded: (_call: unknown, end: AttemptResult) => resolve(end) };
-        new Attempt({ key: null, startedAt: 0, dispatcher, request }, tapped, owner, 0, 0).start();
+        new Attempt({ key: null, startedAt: 0, dispatcher, request }, tapped, owner, { firstByteMs: 0, idleMs: 0 }).start();
       });
       expect(result).toEqual({ kind: 'served', status: 200, brokenBy: null });
       return tapped.read();

@@ -18,7 +18,7 @@ import { parseTarget } from '../../src/proxy/http/target.ts';
 import { parseState, renderState } from '../../src/state/schema.ts';
 import { renderLogLine } from '../../src/terminal/log-line.ts';
 import { createStyle } from '../../src/terminal/style.ts';
-import { parseTraceLine } from '../../src/trace/reader.ts';
+import { parseTraceLine } from '../../src/trace/trace-reader.ts';
 import { type TemporaryHome, temporaryHome } from '../support/home.ts';
 import { runKmi } from '../support/spawn.ts';
 

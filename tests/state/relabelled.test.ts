@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { newKeyState } from '../../src/core/keys/key-state.ts';
-import { Ledger } from '../../src/state/ledger.ts';
+import { Ledger } from '../../src/state/state-ledger.ts';
 import { StateStore, statePath } from '../../src/state/store.ts';
 import { cleanUp } from '../support/cleanup.ts';
 
@@ -26,7 +26,7 @@ async function openLedgers(count: number): Promise<Ledger[]> {
 it('everything remembered goes along, and what the new label held before is gone', async () => {
   const [ledger] = (await openLedgers(1)) as [Ledger];
   ledger.failed('old', NOW, 'errors403');
-  ledger.putAway('old', { kind: 'block', block: BLOCK }, NOW);
+  ledger.penalize('old', { kind: 'block', block: BLOCK }, NOW);
   ledger.failed('new', NOW - 5000, 'errors401');
   ledger.relabelled(new Map([['old', 'new']]));
   expect(ledger.store.keyState('new')).toEqual({
@@ -45,7 +45,7 @@ it('labels that pass from one key to the next do not mix', async () => {
   ledger.served('work', NOW);
   ledger.served('work', NOW);
   ledger.failed('work-2', NOW, 'errors429');
-  ledger.putAway('work-2', { kind: 'cooldown', cooldown: REST }, NOW);
+  ledger.penalize('work-2', { kind: 'cooldown', cooldown: REST }, NOW);
   ledger.relabelled(
     new Map([
       ['work', 'main'],
@@ -72,7 +72,7 @@ it('a request another process counts meanwhile is not lost', async () => {
 it('a label that now stands for another key starts anew', async () => {
   const [ledger] = (await openLedgers(1)) as [Ledger];
   ledger.failed('work', NOW, 'errors401');
-  ledger.putAway('work', { kind: 'block', block: BLOCK }, NOW);
+  ledger.penalize('work', { kind: 'block', block: BLOCK }, NOW);
   ledger.forget('work');
   expect(ledger.store.keyState('work')).toEqual({ ...newKeyState(), lastUsed: NOW, failedAt: NOW });
 });

@@ -1,8 +1,8 @@
 import { loadConfig } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/settings.ts';
-import type { Candidate } from '../../src/core/choosing/standing.ts';
+import type { Candidate } from '../../src/core/choosing/eligibility.ts';
 import { type KeyState, newKeyState } from '../../src/core/keys/key-state.ts';
-import type { KeyHealth } from '../../src/core/quota/health.ts';
+import type { KeyHealth } from '../../src/core/quota/key-health.ts';
 import type { QuotaWindow, Usage } from '../../src/core/quota/quota.ts';
 import { createStyle, type Style } from '../../src/terminal/style.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Config } from '../../src/config/settings.ts';
+import type { Candidate } from '../../src/core/choosing/eligibility.ts';
 import { type ManualReason, pickManual } from '../../src/core/choosing/manual-rotation.ts';
-import type { Candidate } from '../../src/core/choosing/standing.ts';
 import type { Strategy } from '../../src/core/choosing/strategy.ts';
 import { rotationMessages } from '../../src/terminal/messages-rotation.ts';
 import { type ConfigNote, type RotateReport, renderRemedy, renderRotate } from '../../src/terminal/rotate-view.ts';

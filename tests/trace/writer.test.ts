@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
-import { readLastEvents } from '../../src/trace/reader.ts';
+import { readLastEvents } from '../../src/trace/trace-reader.ts';
 import { TraceWriter, tracePath } from '../../src/trace/writer.ts';
 import { cleanUp } from '../support/cleanup.ts';
 import { anEvent, ids, range } from './events.ts';

@@ -1,5 +1,5 @@
 import { withFileLock } from '../../src/state/file-lock.ts';
-import { UsageLedger } from '../../src/usage/ledger.ts';
+import { UsageLedger } from '../../src/usage/usage-ledger.ts';
 
 // Usage: usage-child.ts <state folder> <key label> <records, or "forever">. For ever, it prints the time and the number
 // recorded until then, again and again.

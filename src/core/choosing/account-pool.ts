@@ -1,7 +1,7 @@
-import { hasWallet, quotaReturnsAt } from '../quota/health.ts';
+import { hasWallet, quotaReturnsAt } from '../quota/key-health.ts';
+import { type Candidate, eligibilityOf, type SkipReason } from './eligibility.ts';
 import { hashAccount } from './rendezvous.ts';
 import type { PickOptions, Skip } from './rotation.ts';
-import { type Candidate, type SkipReason, standingOf } from './standing.ts';
 
 /** A key that knows its account. Quota, rests and the limit of requests at a time belong to the account. */
 export type AccountCandidate = Candidate & {
@@ -68,10 +68,10 @@ function whyNot<C extends AccountCandidate>(candidate: C, level: Level, options:
   const { label } = candidate.key;
   const { now } = options;
   if (options.tried.has(candidate)) return { label, reason: 'tried', until: null };
-  const standing = standingOf(candidate, now);
-  if (standing.is !== 'ready' && !(standing.reason === 'empty' && isRenewed(candidate, now))) {
-    const mayTry = standing.is === 'reserve' && level === 'reserve' && (standing.reason !== 'empty' || options.failOpen);
-    if (!mayTry) return { label, reason: standing.reason, until: standing.until };
+  const eligibility = eligibilityOf(candidate, now);
+  if (eligibility.is !== 'ready' && !(eligibility.reason === 'empty' && isRenewed(candidate, now))) {
+    const mayTry = eligibility.is === 'reserve' && level === 'reserve' && (eligibility.reason !== 'empty' || options.failOpen);
+    if (!mayTry) return { label, reason: eligibility.reason, until: eligibility.until };
   }
   if ((options.isBusy ?? isAtLimit)(candidate)) return { label, reason: 'busy', until: null };
   const limitWaitMs = options.limitWaitMs(candidate);

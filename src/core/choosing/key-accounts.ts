@@ -1,4 +1,4 @@
-import type { Candidate } from './standing.ts';
+import type { Candidate } from './eligibility.ts';
 
 /** What is known of a key's account. */
 export type AccountedKey = {

@@ -1,7 +1,7 @@
 import { recentErrorRate } from '../keys/key-state.ts';
-import type { KeyStatus } from '../quota/health.ts';
+import type { KeyStatus } from '../quota/key-health.ts';
+import { type Candidate, eligibilityOf, statusOf } from './eligibility.ts';
 import type { Skip } from './rotation.ts';
-import { type Candidate, standingOf, statusOf } from './standing.ts';
 
 /** What set the winner apart, as data; the words are the printers'. */
 export type ManualReason =
@@ -47,9 +47,9 @@ export function pickManual<C extends Candidate>(
   const eligible: Ranked<C>[] = [];
   const skipped: Skip[] = [];
   for (const [index, candidate] of candidates.entries()) {
-    const standing = standingOf(candidate, now);
-    if (standing.is === 'ready') eligible.push(rank(candidate, index, now));
-    else skipped.push({ label: candidate.key.label, reason: standing.reason, until: standing.until });
+    const eligibility = eligibilityOf(candidate, now);
+    if (eligibility.is === 'ready') eligible.push(rank(candidate, index, now));
+    else skipped.push({ label: candidate.key.label, reason: eligibility.reason, until: eligibility.until });
   }
   eligible.sort((a, b) => compare(a, b) || a.index - b.index);
   const [best] = eligible;

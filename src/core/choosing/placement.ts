@@ -1,4 +1,4 @@
-import type { KeyHealth } from '../quota/health.ts';
+import type { KeyHealth } from '../quota/key-health.ts';
 import type { QuotaWindow } from '../quota/quota.ts';
 import type { SessionTable } from '../sessions/session-table.ts';
 import type { Account, AccountCandidate, AccountPool } from './account-pool.ts';

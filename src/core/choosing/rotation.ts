@@ -1,4 +1,4 @@
-import { type Candidate, type SkipReason, standingOf } from './standing.ts';
+import { type Candidate, eligibilityOf, type SkipReason } from './eligibility.ts';
 
 export type Skip = {
   readonly label: string;
@@ -108,12 +108,12 @@ function walk<C extends Candidate>(candidates: readonly C[], from: number, stage
 
 function whyNot<C extends Candidate>(candidate: C, stage: Stage, usageMatters: boolean, options: PickOptions<C>): Skip | null {
   const { label } = candidate.key;
-  const standing = standingOf(candidate, options.now);
+  const eligibility = eligibilityOf(candidate, options.now);
   if (options.tried.has(candidate)) return { label, reason: 'tried', until: null };
-  if (standing.is === 'out' || (standing.is === 'reserve' && stage !== 'reserve')) {
-    return { label, reason: standing.reason, until: standing.until };
+  if (eligibility.is === 'out' || (eligibility.is === 'reserve' && stage !== 'reserve')) {
+    return { label, reason: eligibility.reason, until: eligibility.until };
   }
-  if (standing.is === 'reserve' && standing.reason === 'empty' && !options.failOpen)
+  if (eligibility.is === 'reserve' && eligibility.reason === 'empty' && !options.failOpen)
     return { label, reason: 'empty', until: null };
   if (options.isBusy?.(candidate) === true) return { label, reason: 'busy', until: null };
   const limitWaitMs = options.limitWaitMs(candidate);

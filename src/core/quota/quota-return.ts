@@ -1,6 +1,6 @@
 import type { Key } from '../keys/key.ts';
 import type { KeyState } from '../keys/key-state.ts';
-import { hasQuota, type KeyHealth } from './health.ts';
+import { hasQuota, type KeyHealth } from './key-health.ts';
 
 /**
  * The keys of which readings that a person asked for prove that their account has quota, and when it was asked. `asked`: the

@@ -1,4 +1,4 @@
-import { isAsEvenAsCanBe } from './evenness.ts';
+import { isAsFairAsPossible } from './fairness.ts';
 import type { TraceEvent } from './trace-event.ts';
 import { type Distribution, distributionOf } from './trace-stats.ts';
 
@@ -67,7 +67,7 @@ export function judgeRotation({ answers, events, ready, accountOf, window, minCo
     distribution: distributionOf(labels, turns === 'nobody' ? [] : firstOfEach(ready, taker)),
     judged: judgedEvents.length,
     confidence: isJudged ? full.confidence : null,
-    isEven: isJudged && (full.confidence >= minConfidence || isAsEvenAsCanBe(full)),
+    isEven: isJudged && (full.confidence >= minConfidence || isAsFairAsPossible(full)),
     sole: isSole ? ([...labels, ...ready].find((label) => taker(label) === full.counts[0]?.[0]) ?? null) : null,
     passedOver,
   };

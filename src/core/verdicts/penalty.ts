@@ -1,5 +1,5 @@
 import type { Block, Cooldown, CooldownEnd, ErrorCounter } from '../keys/key-state.ts';
-import { LONGEST_WINDOW_MS } from '../quota/health.ts';
+import { LONGEST_WINDOW_MS } from '../quota/key-health.ts';
 import type { VerdictClass } from './verdict.ts';
 
 export type PenaltySettings = {

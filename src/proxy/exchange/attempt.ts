@@ -4,7 +4,7 @@ import type { AnswerSink, CollectedAnswer } from '../http/answer.ts';
 import type { ClientAbortListener } from '../http/client-abort.ts';
 import { responseHeaders } from '../http/headers.ts';
 import { ClientLeft, UpstreamSilence } from '../http/interruptions.ts';
-import { ticksOf, unwatchPatience, type Waiting, watchPatience } from './timeouts.ts';
+import { ticksOf, unwatchTimeouts, type Waiting, watchTimeouts } from './timeouts.ts';
 import { Upload, type UploadBody, type UploadWatcher } from './upload.ts';
 
 export type AttemptRequest = {
@@ -34,6 +34,9 @@ export type AttemptResult =
   | { readonly kind: 'served'; readonly status: number; readonly brokenBy: Error | null }
   | ({ readonly kind: 'answered' } & CollectedAnswer)
   | { readonly kind: 'failed'; readonly error: Error };
+
+/** In ms; 0 = no limit. */
+export type Timeouts = { readonly firstByteMs: number; readonly idleMs: number };
 
 /** Who runs an attempt. */
 export type AttemptOwner<Key> = {
@@ -69,8 +72,7 @@ export class Attempt<Key> implements Dispatcher.DispatchHandler, Waiting, Client
   #collectedBytes = 0;
   #ended = false;
 
-  /** Times in ms; 0 = no limit. */
-  constructor(call: Call<Key>, sink: AnswerSink, owner: AttemptOwner<Key>, firstByteMs: number, idleMs: number) {
+  constructor(call: Call<Key>, sink: AnswerSink, owner: AttemptOwner<Key>, { firstByteMs, idleMs }: Timeouts) {
     this.#call = call;
     this.#sink = sink;
     this.#owner = owner;
@@ -81,7 +83,7 @@ export class Attempt<Key> implements Dispatcher.DispatchHandler, Waiting, Client
 
   start(): void {
     const { dispatcher, request } = this.#call;
-    watchPatience(this);
+    watchTimeouts(this);
     // A long request body takes its time: the wait for the answer begins anew with every part of it.
     if (request.body instanceof Upload) request.body.watcher = this;
     try {
@@ -198,7 +200,7 @@ export class Attempt<Key> implements Dispatcher.DispatchHandler, Waiting, Client
   #end(result: AttemptResult): void {
     if (this.#ended) return;
     this.#ended = true;
-    unwatchPatience(this);
+    unwatchTimeouts(this);
     this.#owner.attemptEnded(this.#call, result);
   }
 }

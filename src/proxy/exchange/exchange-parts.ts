@@ -10,6 +10,7 @@ import type { Recorder } from '../record/recorder.ts';
 import type { LoopGuard } from '../upstream/loop-guard.ts';
 import { UpstreamTargets } from '../upstream/upstream-targets.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
+import type { Timeouts } from './attempt.ts';
 import { UnpackingTurns } from './packed-text.ts';
 import type { BodyLimits } from './request-body.ts';
 
@@ -34,6 +35,7 @@ export type ExchangeParts = ExchangeMakings & {
   readonly places: KnownPlaces;
   readonly bodyLimits: BodyLimits;
   readonly unpackingTurns: UnpackingTurns;
+  readonly timeouts: Timeouts;
   /** While the body can be sent again, and once it cannot. */
   readonly failoverLimits: { readonly held: Limits; readonly streamed: Limits };
 };
@@ -52,6 +54,10 @@ export function shareExchangeParts(makings: ExchangeMakings): ExchangeParts {
     places: new KnownPlaces(),
     bodyLimits: { maxBytes: proxyMaxBodyMb * MB, replayMaxBytes: replayMaxMb * MB, heldByAll: { bytes: 0 } },
     unpackingTurns: new UnpackingTurns(),
+    timeouts: {
+      firstByteMs: makings.config.proxyFirstByteTimeoutSeconds * 1000,
+      idleMs: makings.config.proxyIdleTimeoutSeconds * 1000,
+    },
     failoverLimits: { held: { ...limits, canReplay: true }, streamed: { ...limits, canReplay: false } },
   };
 }

@@ -1,8 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type FailoverState, FRESH, nextStep, type Outcome, type Step } from '../../core/failover/next-step.ts';
-import type { VerdictClass } from '../../core/verdicts/verdict.ts';
 import { ERRORS, KmiError } from '../../errors.ts';
-import type { CollectedAnswer } from '../http/answer.ts';
 import { ClientAbort } from '../http/client-abort.ts';
 import { sendError } from '../http/error-responses.ts';
 import type { RequestHead } from '../http/headers.ts';
@@ -11,24 +9,22 @@ import type { Route } from '../http/route.ts';
 import { acquireKey, NOT_ASKED, waitForKey } from '../pool/acquire-key.ts';
 import { type Affinity, NO_AFFINITY } from '../pool/affinity.ts';
 import type { PoolChoice, PoolEntry } from '../pool/key-pool.ts';
-import { noKeyError } from '../pool/no-key-error.ts';
 import type { ExchangeResult, FailedAttempt } from '../record/exchange-result.ts';
 import type { RequestRecord } from '../record/recorder.ts';
 import { Attempt, type AttemptOwner, type AttemptResult, type Call } from './attempt.ts';
-import { brokenOff, isLasting, isOfNetwork, isSocketDeath, judgeResult, unreachable } from './attempt-outcome.ts';
+import { isLasting, isOfNetwork, judgeResult } from './attempt-outcome.ts';
 import { type ClientRequest, callOf } from './call.ts';
 import { keysAtDeadEnd } from './dead-end.ts';
 import { answerDryRun } from './dry-run-answer.ts';
-import { errorAnswerFor } from './error-answer.ts';
+import { breakOff, handOn, type KeptAnswer, type KeptError, ownError, type Served } from './endings.ts';
 import type { ExchangeParts } from './exchange-parts.ts';
+import { BROKEN, CLIENT_LEFT, NO_KEY, OWN_FAULT, outcomeOf, PAUSE_OVER, WHOLE } from './outcomes.ts';
 import { type BodyText, PackedText, unpackersFor } from './packed-text.ts';
 import { readAffinity } from './read-affinity.ts';
 import { Relay } from './relay.ts';
 import { type BodyWaiter, RequestBody } from './request-body.ts';
 
 type End = ExchangeResult['end'];
-type Served = Extract<AttemptResult, { kind: 'served' }>;
-type KeptAnswer = { readonly answer: CollectedAnswer; readonly verdict: VerdictClass; readonly entry: PoolEntry };
 
 /**
  * Carries one request to the upstream and its answer back. The only driver: it asks the pool for a key and `nextStep` what
@@ -54,7 +50,7 @@ export class Exchange implements AttemptOwner<PoolEntry>, BodyWaiter {
   #tried: Set<PoolEntry> | null = null;
   #served: Served | null = null;
   #answer: KeptAnswer | null = null;
-  #error: { readonly error: Error; readonly origin: string } | null = null;
+  #error: KeptError | null = null;
 
   /** Throws what refuses a request at once. */
   constructor(parts: ExchangeParts, request: IncomingMessage, response: ServerResponse, head: RequestHead, route: Route) {
@@ -141,7 +137,7 @@ export class Exchange implements AttemptOwner<PoolEntry>, BodyWaiter {
   }
 
   #attempt(entry: PoolEntry): void {
-    const { config, pool, clock } = this.#parts;
+    const { pool, clock } = this.#parts;
     const startedAt = clock();
     this.#entry = entry;
     this.#relay.key = entry.credential.value;
@@ -152,14 +148,7 @@ export class Exchange implements AttemptOwner<PoolEntry>, BodyWaiter {
       pool.ended(entry, startedAt);
       throw error;
     }
-    const { proxyFirstByteTimeoutSeconds, proxyIdleTimeoutSeconds } = config;
-    const attempt = new Attempt(
-      call,
-      this.#record.sink,
-      this,
-      proxyFirstByteTimeoutSeconds * 1000,
-      proxyIdleTimeoutSeconds * 1000,
-    );
+    const attempt = new Attempt(call, this.#record.sink, this, this.#parts.timeouts);
     this.#abort.notify(attempt);
     if (this.#abort.hasLeft) attempt.clientLeft();
     attempt.start();
@@ -207,11 +196,7 @@ export class Exchange implements AttemptOwner<PoolEntry>, BodyWaiter {
     const { verdict } = outcome;
     if (result.kind === 'answered') this.#answer = { answer: result, verdict, entry };
     const isHopeless = outcome.status === ERRORS.loop.http || isLasting(this.#error?.error ?? null);
-    const { step, hasFailedKey } = this.#decide(
-      result.kind === 'answered'
-        ? { kind: 'answered', verdict, isLasting: isHopeless }
-        : { kind: 'failed', isSocketDeath: isSocketDeath(result.error), isLasting: isHopeless },
-    );
+    const { step, hasFailedKey } = this.#decide(outcomeOf(result, verdict, isHopeless));
     // A connection that died says nothing about the key, which is asked again at once.
     if (step.kind !== 'same-key') pool.failed(entry, outcome);
     if (hasFailedKey) {
@@ -260,7 +245,9 @@ export class Exchange implements AttemptOwner<PoolEntry>, BodyWaiter {
         this.#giveUp(step.because);
         return;
       case 'break-off':
-        this.#breakOff();
+        if (this.#served === null) return;
+        breakOff(this.#served, this.#entry, { relay: this.#relay, record: this.#record, response: this.#response });
+        this.#close(this.#served);
         return;
       case 'done':
         if (this.#served !== null) this.#close(this.#served);
@@ -270,43 +257,20 @@ export class Exchange implements AttemptOwner<PoolEntry>, BodyWaiter {
     }
   }
 
-  /** The client gets the upstream's own error, but for what it must not be told. */
   #handOn(): void {
     if (this.#answer === null) return;
-    const { answer, verdict, entry } = this.#answer;
-    const { head, route } = this.#client;
-    const told = errorAnswerFor(answer, { verdict, entry, head, route, now: this.#parts.clock() });
-    this.#entry = entry;
-    this.#relay.whole(told);
-    this.#close({ kind: 'relay', answer: told, verdict, upstreamStatus: answer.status });
+    this.#entry = this.#answer.entry;
+    this.#close(handOn(this.#answer, this.#client, this.#relay, this.#parts.clock()));
   }
 
   #giveUp(because: 'unreachable' | 'no-key' | 'own-fault'): void {
-    const own = this.#ownError();
-    this.#refuse(own);
-    this.#close({ kind: because === 'no-key' ? 'no-key' : 'unreachable', error: own });
-  }
-
-  #ownError(): KmiError {
-    if (this.#error === null) return noKeyError(this.#choice ?? NOT_ASKED, this.#parts);
-    const { error, origin } = this.#error;
-    return error instanceof KmiError ? error : unreachable(error, origin);
+    const error = ownError(this.#error, this.#choice, this.#parts);
+    this.#refuse(error);
+    this.#close({ kind: because === 'no-key' ? 'no-key' : 'unreachable', error });
   }
 
   #refuse(error: KmiError): void {
     sendError(this.#response, error, { anthropic: this.#client.route.isAnthropic });
-  }
-
-  /** Part of the answer is with the client, and the rest will not come. */
-  #breakOff(): void {
-    if (this.#served === null) return;
-    const { brokenBy: error } = this.#served;
-    if (error !== null && !this.#response.destroyed && !(error instanceof ClientLeft)) {
-      this.#relay.breakOff(error instanceof KmiError ? error : brokenOff(error));
-      // The request turned out too large while the answer was under way: the caller's fault.
-      if (this.#entry !== null && !(error instanceof KmiError)) this.#record.brokeOff(this.#entry, error);
-    }
-    this.#close(this.#served);
   }
 
   #close(end: End): void {
@@ -328,12 +292,6 @@ export class Exchange implements AttemptOwner<PoolEntry>, BodyWaiter {
   }
 }
 
-const WHOLE: Outcome = { kind: 'served', isWhole: true };
-const BROKEN: Outcome = { kind: 'served', isWhole: false };
-const CLIENT_LEFT: Outcome = { kind: 'client-left' };
-const OWN_FAULT: Outcome = { kind: 'own-fault' };
-const NO_KEY: Outcome = { kind: 'no-key' };
-const PAUSE_OVER: Outcome = { kind: 'pause-over' };
 const LEFT: End = Object.freeze({ kind: 'left' });
 const NO_FAILURES: readonly FailedAttempt[] = Object.freeze([]);
 const NOTHING_TRIED: ReadonlySet<PoolEntry> = new Set();

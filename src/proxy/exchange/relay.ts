@@ -5,7 +5,7 @@ import type { AnswerSink, CollectedAnswer } from '../http/answer.ts';
 import { renderStreamError } from '../http/error-responses.ts';
 import { headerOf } from '../http/headers.ts';
 import { EchoGuard, mayBeError, mayBePackedError, PackedAnswer } from './echo-guard.ts';
-import { type Leaver, leaveTogether } from './write-batching.ts';
+import { type BatchedWriter, batchWrite } from './write-batching.ts';
 
 const NEWLINE = 0x0a;
 const NO_BYTES = Buffer.alloc(0);
@@ -14,7 +14,7 @@ const NO_BYTES = Buffer.alloc(0);
  * Writes an upstream answer to the client, byte for byte and chunk by chunk. What comes in one turn of the event loop leaves
  * at its end, in one write.
  */
-export class Relay implements AnswerSink, Leaver {
+export class Relay implements AnswerSink, BatchedWriter {
   readonly #response: ServerResponse;
   readonly #anthropic: boolean;
   /** A text event may follow what has been sent: an event stream, not compressed, without an announced end. */
@@ -100,7 +100,7 @@ export class Relay implements AnswerSink, Leaver {
       // All of it at once, as small answers come: head, body and end leave together.
       this.#hasEnded = true;
       this.#whole = chunk;
-      leaveTogether(this);
+      batchWrite(this);
       return true;
     }
     this.#hasData = true;
@@ -136,7 +136,7 @@ export class Relay implements AnswerSink, Leaver {
     if (socket === null) return;
     socket.cork();
     this.#corked = socket;
-    leaveTogether(this);
+    batchWrite(this);
   }
 
   flushHead(): void {

@@ -26,13 +26,13 @@ export function ticksOf(ms: number): number {
  * Watches an attempt's time limits. One timer for all of them: a timer of its own for each, set again with every chunk,
  * would cost more than forwarding the chunk. Ticks are counted, not clock times, so a jump of the clock ends nothing.
  */
-export function watchPatience(attempt: Waiting): void {
+export function watchTimeouts(attempt: Waiting): void {
   attempt.slot = freeSlots.pop() ?? watched.length;
   watched[attempt.slot] = attempt;
   timer ??= setInterval(tick, TICK_MS).unref();
 }
 
-export function unwatchPatience(attempt: Waiting): void {
+export function unwatchTimeouts(attempt: Waiting): void {
   // The timer stays for the next request; it ends itself at the first tick without any.
   if (watched[attempt.slot] !== attempt) return;
   watched[attempt.slot] = null;

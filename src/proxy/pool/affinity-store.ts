@@ -7,7 +7,7 @@ import type { DeferredPort, LedgerPort, LogPort } from '../ports.ts';
 import type { Affinity } from './affinity.ts';
 import type { PoolEntry } from './pool-entry.ts';
 
-export type SessionKeeperOptions = {
+export type AffinityStoreOptions = {
   readonly ledger: LedgerPort;
   readonly log: LogPort;
   readonly clock: Clock;
@@ -15,15 +15,15 @@ export type SessionKeeperOptions = {
 };
 
 /** Remembers which account each session and each uploaded file is with, and counts the moves. */
-export class SessionKeeper {
+export class AffinityStore {
   readonly sessions = new Sessions();
   readonly files = new UploadedFiles();
   /** Grows with every change, so that whoever saves them knows. */
   sessionChanges = 0;
   fileChanges = 0;
-  readonly #options: SessionKeeperOptions;
+  readonly #options: AffinityStoreOptions;
 
-  constructor(options: SessionKeeperOptions) {
+  constructor(options: AffinityStoreOptions) {
     this.#options = options;
   }
 

@@ -1,6 +1,6 @@
 import { countedError } from '../../core/verdicts/penalty.ts';
 import { blameFor } from '../../core/verdicts/verdict.ts';
-import type { AttemptOutcome, PutAway, PutAwayOptions } from './cooldowns.ts';
+import type { AttemptOutcome, CooldownOptions, Cooldowns } from './cooldowns.ts';
 import type { PoolEntry } from './pool-entry.ts';
 
 /** Answers of an upstream that has nothing against the key. */
@@ -8,12 +8,12 @@ const ACCEPTED: ReadonlySet<AttemptOutcome['verdict']> = new Set(['caller', 'no-
 
 /** Whom the failed attempts of a request are held against, and when. */
 export class Blame {
-  readonly #options: PutAwayOptions;
-  readonly #putAway: PutAway;
+  readonly #options: CooldownOptions;
+  readonly #cooldowns: Cooldowns;
 
-  constructor(options: PutAwayOptions, putAway: PutAway) {
+  constructor(options: CooldownOptions, cooldowns: Cooldowns) {
     this.#options = options;
-    this.#putAway = putAway;
+    this.#cooldowns = cooldowns;
   }
 
   /**
@@ -28,7 +28,7 @@ export class Blame {
     const counter = sameBurst || waits || outcome.isUnsent ? null : countedError(outcome.verdict, outcome.status);
     if (counter === null) ledger.answered(entry.key.label, clock());
     else ledger.failed(entry.key.label, clock(), counter);
-    if (!sameBurst && (blame === 'key' || blame === 'account')) this.#putAway.apply(entry, outcome);
+    if (!sameBurst && (blame === 'key' || blame === 'account')) this.#cooldowns.apply(entry, outcome);
     return entry.state.cooldown !== null && ACCEPTED.has(outcome.verdict) && this.restIsOver(entry);
   }
 
@@ -39,7 +39,7 @@ export class Blame {
       if (outcome.isUnsent && haveOneOrigin(entry, server)) continue;
       const counter = countedError(outcome.verdict, outcome.status);
       if (counter !== null) this.#options.ledger.blamed(entry.key.label, counter, this.#options.clock());
-      this.#putAway.apply(entry, outcome);
+      this.#cooldowns.apply(entry, outcome);
     }
   }
 
@@ -68,5 +68,5 @@ function haveOneOrigin({ key: one }: PoolEntry, { key: other }: PoolEntry): bool
 
 /** The attempt began before the key was last put away, so its failure is not news. */
 function isOfBurst(entry: PoolEntry, outcome: AttemptOutcome): boolean {
-  return outcome.startedAt <= entry.putAwayAt;
+  return outcome.startedAt <= entry.penalizedAt;
 }

@@ -1,14 +1,14 @@
 import type { Config } from '../../config/settings.ts';
 import type { Key } from '../../core/keys/key.ts';
 import { activeBlock, activeCooldown, type Cooldown } from '../../core/keys/key-state.ts';
-import { hasQuota, type KeyHealth, quotaReturnsAt } from '../../core/quota/health.ts';
+import { hasQuota, type KeyHealth, quotaReturnsAt } from '../../core/quota/key-health.ts';
 import type { Clock } from '../../core/text/time.ts';
 import { type Penalty, penaltyFor } from '../../core/verdicts/penalty.ts';
 import { CONSEQUENCES, type VerdictClass } from '../../core/verdicts/verdict.ts';
 import type { HealthPort, LedgerPort, LogPort } from '../ports.ts';
 import type { PoolEntry } from './pool-entry.ts';
 
-export type PutAwayOptions = {
+export type CooldownOptions = {
   readonly config: Config;
   readonly ledger: LedgerPort;
   readonly log: LogPort;
@@ -31,11 +31,11 @@ export type AttemptOutcome = {
 };
 
 /** Puts away keys that failed, or all keys of an account, and finds out when they return. */
-export class PutAway {
-  readonly #options: PutAwayOptions;
+export class Cooldowns {
+  readonly #options: CooldownOptions;
   #health: HealthPort | null = null;
 
-  constructor(options: PutAwayOptions) {
+  constructor(options: CooldownOptions) {
     this.#options = options;
   }
 
@@ -61,9 +61,9 @@ export class PutAway {
     const labels: string[] = [];
     for (const key of isAccounts ? entry.account.entries : [entry]) {
       if (key !== entry && !takes(key, penalty, now)) continue;
-      key.putAwayAt = now;
+      key.penalizedAt = now;
       key.strikes = strikes;
-      ledger.putAway(key.key.label, penalty, now);
+      ledger.penalize(key.key.label, penalty, now);
       labels.push(key.key.label);
     }
     const until = penalty.kind === 'block' ? penalty.block.until : penalty.cooldown.until;
@@ -86,8 +86,9 @@ export class PutAway {
       (health) => {
         const returnsAt = quotaReturnsAt(health);
         if (returnsAt === null || returnsAt <= parkedAt) return;
-        for (const { key, state, putAwayAt } of entry.account.entries) {
-          if (state.cooldown?.reason === 'quota' && putAwayAt === parkedAt) this.#restUntil(key, { until: returnsAt }, parkedAt);
+        for (const { key, state, penalizedAt } of entry.account.entries) {
+          if (state.cooldown?.reason === 'quota' && penalizedAt === parkedAt)
+            this.#restUntil(key, { until: returnsAt }, parkedAt);
         }
       },
       () => undefined,
@@ -95,7 +96,7 @@ export class PutAway {
   }
 
   #restUntil({ label }: Key, rest: Omit<Cooldown, 'reason'>, since: number): void {
-    this.#options.ledger.putAway(label, { kind: 'cooldown', cooldown: { reason: 'quota', ...rest } }, since);
+    this.#options.ledger.penalize(label, { kind: 'cooldown', cooldown: { reason: 'quota', ...rest } }, since);
   }
 
   /**
@@ -108,10 +109,10 @@ export class PutAway {
     const { ledger, log } = this.#options;
     if (health.error !== null || !hasQuota(health.usage)) return;
     const freed: string[] = [];
-    for (const { key, state, putAwayAt } of entry.account.entries) {
+    for (const { key, state, penalizedAt } of entry.account.entries) {
       const { cooldown } = state;
-      if (cooldown?.reason !== 'quota' || (health.askedAt ?? health.fetchedAt) < putAwayAt) continue;
-      if (cooldown.end === 'guessed') this.#restUntil(key, { ...cooldown, end: 'doubted' }, putAwayAt);
+      if (cooldown?.reason !== 'quota' || (health.askedAt ?? health.fetchedAt) < penalizedAt) continue;
+      if (cooldown.end === 'guessed') this.#restUntil(key, { ...cooldown, end: 'doubted' }, penalizedAt);
       if (cooldown.end !== undefined) continue;
       ledger.clearCooldown(key.label);
       freed.push(key.label);

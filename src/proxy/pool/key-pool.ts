@@ -5,13 +5,13 @@ import { type AffinityChoice, pickQuota, pickSticky } from '../../core/choosing/
 import type { Strategy } from '../../core/choosing/strategy.ts';
 import type { Key } from '../../core/keys/key.ts';
 import type { KnownAccount } from '../../core/keys/key-state.ts';
-import type { KeyHealth } from '../../core/quota/health.ts';
+import type { KeyHealth } from '../../core/quota/key-health.ts';
 import type { Clock } from '../../core/text/time.ts';
 import type { DeferredPort, HealthPort, LedgerPort, LogPort } from '../ports.ts';
 import { type Affinity, NO_AFFINITY } from './affinity.ts';
-import { SessionKeeper } from './affinity-store.ts';
+import { AffinityStore } from './affinity-store.ts';
 import { Blame } from './blame.ts';
-import { type AttemptOutcome, PutAway } from './cooldowns.ts';
+import { type AttemptOutcome, Cooldowns } from './cooldowns.ts';
 import { loadOf, type PoolEntry } from './pool-entry.ts';
 import { PoolMembers } from './pool-members.ts';
 
@@ -34,12 +34,12 @@ const NOTHING_TRIED: ReadonlySet<PoolEntry> = new Set();
 /** Chooses keys for requests and puts away those that fail. */
 export class KeyPool {
   readonly #options: KeyPoolOptions;
-  readonly #putAway: PutAway;
+  readonly #cooldowns: Cooldowns;
   readonly #blame: Blame;
   /** Sessions and files, and the accounts they are with. */
-  readonly keeper: SessionKeeper;
+  readonly affinityStore: AffinityStore;
   /** Whether it is known which account the session is with. A function of its own, to be handed on. */
-  readonly knowsSession = (id: number): boolean => this.keeper.sessions.accountOf(id) !== null;
+  readonly knowsSession = (id: number): boolean => this.affinityStore.sessions.accountOf(id) !== null;
   readonly #members: PoolMembers;
   /** Whose turn it is among the accounts for a request without a session. */
   #dealPosition = 0;
@@ -47,10 +47,10 @@ export class KeyPool {
 
   constructor(options: KeyPoolOptions, keys: readonly Key[]) {
     this.#options = options;
-    this.#putAway = new PutAway(options);
-    this.#blame = new Blame(options, this.#putAway);
-    this.keeper = new SessionKeeper(options);
-    this.#members = new PoolMembers(options, this.keeper);
+    this.#cooldowns = new Cooldowns(options);
+    this.#blame = new Blame(options, this.#cooldowns);
+    this.affinityStore = new AffinityStore(options);
+    this.#members = new PoolMembers(options, this.affinityStore);
     this.#members.replace(keys);
   }
 
@@ -60,7 +60,7 @@ export class KeyPool {
 
   /** Where a quota refusal asks what `/usages` says of the reset. */
   useHealth(health: HealthPort): void {
-    this.#putAway.useHealth(health);
+    this.#cooldowns.useHealth(health);
   }
 
   /** Calls `listener` whenever a key may have become available. Returns how to stop. */
@@ -118,15 +118,15 @@ export class KeyPool {
 
   /** Whether a request may name a file that only one of several accounts holds. */
   get knowsFiles(): boolean {
-    return this.keeper.files.size > 0 && this.#members.pool.accounts.length > 1;
+    return this.affinityStore.files.size > 0 && this.#members.pool.accounts.length > 1;
   }
 
   /** The account in this pool that holds the file. A function of its own, to be handed on. */
-  readonly accountOfFile = (id: string): string | null => this.#ifHere(this.keeper.files.accountOf(id));
+  readonly accountOfFile = (id: string): string | null => this.#ifHere(this.affinityStore.files.accountOf(id));
 
   /** The account in this pool that got the latest upload. */
   accountOfLatestFile(): string | null {
-    return this.#ifHere(this.keeper.files.latestAccount());
+    return this.#ifHere(this.affinityStore.files.latestAccount());
   }
 
   #ifHere(account: string | null): string | null {
@@ -148,7 +148,7 @@ export class KeyPool {
     if (choice.candidate.state.cooldown !== null) beginProbe(choice.candidate, clock());
     if ('binds' in choice) {
       this.#dealPosition = choice.nextPosition;
-      if (choice.binds) this.keeper.chosen(affinity, choice, this.#members.labelsOf);
+      if (choice.binds) this.affinityStore.chosen(affinity, choice, this.#members.labelsOf);
     } else if (!this.isAutoRotating) this.#noteActive(choice, activeIndex);
     else ledger.setRotationIndex((choice.index + 1) % this.entries.length);
     return choice;
@@ -184,7 +184,7 @@ export class KeyPool {
       return pickRoundRobin(this.entries, this.#options.ledger.store.state.rotationIndex, options);
     const request = { session: session?.id ?? null, fileAccountId, position: this.#dealPosition };
     const pick = strategy === 'quota' ? pickQuota : pickSticky;
-    return pick(this.#members.pool, request, this.keeper.sessions, options);
+    return pick(this.#members.pool, request, this.affinityStore.sessions, options);
   }
 
   /** Nobody is free: the least loaded account is asked anyway. Its limit is a reading, and the upstream's own refusal is handled. */
@@ -252,7 +252,7 @@ export class KeyPool {
     entry.strikes = 0;
     if (entry.state.cooldown !== null && this.#blame.restIsOver(entry)) this.changed();
     this.#options.ledger.served(entry.key.label, this.#options.clock());
-    if (affinity.session !== null) this.keeper.served(affinity, entry);
+    if (affinity.session !== null) this.affinityStore.served(affinity, entry);
     if (failed.length > 0) this.#blame.othersServed(entry, failed);
   }
 
@@ -272,14 +272,14 @@ export class KeyPool {
     if (entry === undefined) return;
     this.#members.setHealth(entry, health);
     // In dry-run every reading is full, and made up.
-    if (!this.#options.config.dryRun) this.#putAway.endEarly(entry, health);
+    if (!this.#options.config.dryRun) this.#cooldowns.endEarly(entry, health);
     this.changed();
   }
 
   /** A blocked key answered again. */
   answeredAgain(label: string): void {
     const entry = this.#members.byLabel.get(label);
-    if (entry !== undefined) this.#putAway.answeredAgain(entry);
+    if (entry !== undefined) this.#cooldowns.answeredAgain(entry);
     this.changed();
   }
 }

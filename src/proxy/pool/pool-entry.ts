@@ -2,7 +2,7 @@ import type { AccountCandidate } from '../../core/choosing/account-pool.ts';
 import type { RateLimit } from '../../core/choosing/rate-limit.ts';
 import type { Key } from '../../core/keys/key.ts';
 import type { KeyState } from '../../core/keys/key-state.ts';
-import type { KeyHealth } from '../../core/quota/health.ts';
+import type { KeyHealth } from '../../core/quota/key-health.ts';
 import type { Credential } from '../http/headers.ts';
 
 /** What the keys of one account share. Made anew when keys or accounts change. */
@@ -38,7 +38,7 @@ export class PoolEntry implements AccountCandidate {
   /** Rate-limit answers in a row. */
   strikes = 0;
   /** When the key was last put away; attempts begun before belong to the same burst of failures. Epoch ms. */
-  putAwayAt = 0;
+  penalizedAt = 0;
 
   constructor(key: Key, state: KeyState, limit: RateLimit) {
     this.#key = key;

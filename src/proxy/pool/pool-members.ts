@@ -2,10 +2,10 @@ import type { Config } from '../../config/settings.ts';
 import { type AccountPool, groupAccounts } from '../../core/choosing/account-pool.ts';
 import { RateLimit } from '../../core/choosing/rate-limit.ts';
 import type { Key } from '../../core/keys/key.ts';
-import type { KeyHealth } from '../../core/quota/health.ts';
+import type { KeyHealth } from '../../core/quota/key-health.ts';
 import type { Clock } from '../../core/text/time.ts';
 import type { LedgerPort } from '../ports.ts';
-import type { SessionKeeper } from './affinity-store.ts';
+import type { AffinityStore } from './affinity-store.ts';
 import { joinEntries, ownAccountId, PoolEntry, shareHealth } from './pool-entry.ts';
 
 export type PoolMembersOptions = { readonly config: Config; readonly ledger: LedgerPort; readonly clock: Clock };
@@ -13,16 +13,16 @@ export type PoolMembersOptions = { readonly config: Config; readonly ledger: Led
 /** The keys of the pool and their accounts, grouped anew when one of them changes, not per request. */
 export class PoolMembers {
   readonly #options: PoolMembersOptions;
-  readonly #keeper: SessionKeeper;
+  readonly #affinityStore: AffinityStore;
   entries: readonly PoolEntry[] = [];
   byLabel: ReadonlyMap<string, PoolEntry> = new Map();
   pool: AccountPool<PoolEntry> = groupAccounts([]);
   /** Accounts whose limit of requests in flight is known. */
   #limited = 0;
 
-  constructor(options: PoolMembersOptions, keeper: SessionKeeper) {
+  constructor(options: PoolMembersOptions, affinityStore: AffinityStore) {
     this.#options = options;
-    this.#keeper = keeper;
+    this.#affinityStore = affinityStore;
   }
 
   get anyLimited(): boolean {
@@ -81,13 +81,13 @@ export class PoolMembers {
       const account = joinEntries(places.map((place) => this.entries[place] as PoolEntry));
       if (account.parallelLimit !== null) this.#limited += 1;
     }
-    this.#keeper.renameAccounts(renamed);
+    this.#affinityStore.renameAccounts(renamed);
   }
 
   /** What is with a key whose account was not known is with that account. */
   nameAccounts(): void {
     const known = this.entries.filter(({ state }) => state.account !== null);
-    this.#keeper.renameAccounts(new Map(known.map(({ key, accountId }) => [ownAccountId(key.label), accountId])));
+    this.#affinityStore.renameAccounts(new Map(known.map(({ key, accountId }) => [ownAccountId(key.label), accountId])));
   }
 
   setHealth(entry: PoolEntry, health: KeyHealth): void {

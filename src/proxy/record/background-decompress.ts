@@ -9,7 +9,7 @@ const BACKLOG_MAX_BYTES = 4 * 1024 * 1024;
 const OUTPUT_MAX_BYTES = 1024 * 1024 * 1024;
 
 /** Decompresses on the thread pool, whenever it is free. */
-export type Inflater = {
+export type Decompressor = {
   take(chunk: Buffer): void;
   /** Resolves when all that can be read has been given; never rejects, also for bytes that are broken or end too early. */
   end(): Promise<void>;
@@ -18,12 +18,12 @@ export type Inflater = {
 const ENCODINGS = ['gzip', 'x-gzip', 'deflate', 'br'] as const;
 export type InflatableEncoding = (typeof ENCODINGS)[number];
 
-export function isInflatable(encoding: string): encoding is InflatableEncoding {
+export function isDecompressible(encoding: string): encoding is InflatableEncoding {
   return (ENCODINGS as readonly string[]).includes(encoding);
 }
 
 /** `onBytes` gets the decompressed bytes, some time later. */
-export function createInflater(encoding: InflatableEncoding, onBytes: (bytes: Buffer) => void): Inflater {
+export function createDecompressor(encoding: InflatableEncoding, onBytes: (bytes: Buffer) => void): Decompressor {
   let part: Buffer[] = [];
   let partBytes = 0;
   let stream: Transform | null = null;

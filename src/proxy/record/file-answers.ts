@@ -12,7 +12,7 @@ const ID = /^[0-9A-Za-z._-]{1,128}$/;
 export function noteUpload(pool: KeyPool, { entry, end }: ExchangeResult, answer: UploadedIdSink): void {
   if (entry === null || end.kind !== 'served' || end.status >= 300) return;
   const id = answer.read();
-  if (id !== null) pool.keeper.uploaded(id, entry);
+  if (id !== null) pool.affinityStore.uploaded(id, entry);
 }
 
 /** Passes the answer to an upload on unchanged and reads the id of the file from it. */

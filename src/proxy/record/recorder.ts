@@ -145,7 +145,7 @@ export class RequestRecord implements DeferredTask {
 
   #enterUsage(entry: PoolEntry, affinity: Affinity, { model, usage }: AnswerUsage, session: string | null): void {
     const { pool } = this.#shared;
-    if (usage !== null) pool.keeper.used(affinity, entry, usage.input);
+    if (usage !== null) pool.affinityStore.used(affinity, entry, usage.input);
     const account = entry.state.account?.id ?? null;
     this.#shared.usage.record({ at: this.#startedAt, keyLabel: entry.key.label, account, model, session, usage });
   }

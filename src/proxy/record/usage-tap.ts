@@ -12,7 +12,7 @@ import {
   type UsageStatement,
 } from '../../core/tokens/token-usage.ts';
 import { usageInAnswer } from '../../core/tokens/usage-in-answer.ts';
-import { createInflater, isInflatable } from './background-decompress.ts';
+import { createDecompressor, isDecompressible } from './background-decompress.ts';
 
 /** What an answer said of itself; null where it said nothing. */
 export type AnswerUsage = { readonly usage: TokenUsage | null; readonly model: string | null };
@@ -37,9 +37,9 @@ export function createUsageTap(
   if (contentEncoding === undefined) return reader;
   const encoding = contentEncoding.trim().toLowerCase();
   if (encoding === '' || encoding === 'identity') return reader;
-  if (!isInflatable(encoding)) return null;
-  const inflater = createInflater(encoding, (bytes) => reader.take(bytes));
-  return { take: (chunk) => inflater.take(chunk), end: () => inflater.end().then(() => reader.end()) };
+  if (!isDecompressible(encoding)) return null;
+  const decompressor = createDecompressor(encoding, (bytes) => reader.take(bytes));
+  return { take: (chunk) => decompressor.take(chunk), end: () => decompressor.end().then(() => reader.end()) };
 }
 
 type AnswerKind = 'stream' | 'json' | null;

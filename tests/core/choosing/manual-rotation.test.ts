@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { isReady } from '../../../src/core/choosing/eligibility.ts';
 import { pickManual } from '../../../src/core/choosing/manual-rotation.ts';
-import { isEligible } from '../../../src/core/choosing/standing.ts';
 import { aCandidate, type CandidateOptions, NOW } from '../candidates.ts';
 
 function choose(all: readonly CandidateOptions[], activeIndex: number, rotateOnTie = true) {
@@ -123,7 +123,7 @@ describe('manual rotation', () => {
     fc.assert(
       fc.property(fc.array(anyKey, { minLength: 1, maxLength: 6 }), fc.nat(5), (all, active) => {
         const candidates = all.map((one, n) => aCandidate(`k${n}`, one));
-        const eligible = candidates.filter((candidate) => isEligible(candidate, NOW));
+        const eligible = candidates.filter((candidate) => isReady(candidate, NOW));
         const visited = new Set<number>();
         let index = active;
         for (let n = 0; n <= all.length; n++) {

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type AccountCandidate, groupAccounts } from '../../../src/core/choosing/account-pool.ts';
+import { isReady } from '../../../src/core/choosing/eligibility.ts';
 import type { PickOptions } from '../../../src/core/choosing/rotation.ts';
-import { isEligible } from '../../../src/core/choosing/standing.ts';
 import { type AffinityChoice, pickQuota, pickSticky } from '../../../src/core/choosing/strategies.ts';
 import { type KeyState, newKeyState } from '../../../src/core/keys/key-state.ts';
-import type { KeyHealth } from '../../../src/core/quota/health.ts';
+import type { KeyHealth } from '../../../src/core/quota/key-health.ts';
 import { Sessions } from '../../../src/core/sessions/session-table.ts';
 
 const HOUR = 3_600_000;
@@ -198,10 +198,9 @@ describe.each(['sticky', 'quota'] as const)('the strategy %s', (strategy) => {
       fc.property(pools, fc.nat(7), fc.integer({ min: 1 }), (candidates, home, session) => {
         const choice = pick(strategy, candidates, { session, sessions: withHome(`account-${home}`, session) });
         const at = candidates[home];
-        if (at !== undefined && isEligible(at, NOW))
-          expect(choice).toMatchObject({ index: home, why: 'session', movedFrom: null });
-        if (choice.candidate === null) expect(candidates.some((one) => isEligible(one, NOW))).toBe(false);
-        else if (candidates.some((one) => isEligible(one, NOW))) expect(isEligible(choice.candidate, NOW)).toBe(true);
+        if (at !== undefined && isReady(at, NOW)) expect(choice).toMatchObject({ index: home, why: 'session', movedFrom: null });
+        if (choice.candidate === null) expect(candidates.some((one) => isReady(one, NOW))).toBe(false);
+        else if (candidates.some((one) => isReady(one, NOW))) expect(isReady(choice.candidate, NOW)).toBe(true);
         else expect(choice.why).toBe('reserve');
       }),
     );

@@ -58,7 +58,7 @@ export class Ledger {
   }
 
   /** `at`: when the upstream refused the key. A rest never shortens one of another kind. */
-  putAway(label: string, penalty: Penalty, at: number): void {
+  penalize(label: string, penalty: Penalty, at: number): void {
     if (penalty.kind === 'block') {
       this.#store.changeKey(label, { block: penalty.block, failedAt: at }, true);
       return;

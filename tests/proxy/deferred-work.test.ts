@@ -1,6 +1,6 @@
 import { setImmediate as endOfTurn, setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { leaveTogether } from '../../src/proxy/exchange/write-batching.ts';
+import { batchWrite } from '../../src/proxy/exchange/write-batching.ts';
 import { DeferredWork } from '../../src/proxy/record/deferred-work.ts';
 import { nextRequestId } from '../../src/proxy/record/request-id.ts';
 
@@ -25,7 +25,7 @@ describe('what is left for afterwards', () => {
     for (let n = 0; n < 31; n++) afterwards.add(leftover(n), 0);
     await endOfTurn();
     expect(done).toEqual([]);
-    leaveTogether({ leave: () => done.push(-1) });
+    batchWrite({ leave: () => done.push(-1) });
     afterwards.add(leftover(31), 0);
     expect(done).toEqual([]);
     await endOfTurn();

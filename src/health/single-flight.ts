@@ -1,5 +1,5 @@
 import type { Key } from '../core/keys/key.ts';
-import { identityOf } from './book.ts';
+import { identityOf } from './health-cache.ts';
 import type { FetchedHealth } from './usage-client.ts';
 
 export type Flights = {
@@ -13,7 +13,7 @@ export type Flights = {
 type Flight = { readonly identity: string; readonly answer: Promise<FetchedHealth>; readonly abort: AbortController };
 
 /** One call a key at a time. Each has a signal of its own: Node warns about one signal with many listeners. */
-export function createFlights(ask: (key: Key, signal: AbortSignal) => Promise<FetchedHealth>): Flights {
+export function createSingleFlight(ask: (key: Key, signal: AbortSignal) => Promise<FetchedHealth>): Flights {
   const flights = new Map<string, Flight>();
   let isStopped = false;
 

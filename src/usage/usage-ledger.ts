@@ -5,7 +5,6 @@ import { NO_TOKENS, type TokenUsage } from '../core/tokens/token-usage.ts';
 import { foldUsage, OTHER, type RowNames } from '../core/tokens/usage-row.ts';
 import { reasonOf } from '../errors.ts';
 import { makePrivateFolder } from '../files/private.ts';
-import { DayBook } from './day-book.ts';
 import {
   type Appended,
   appendToDay,
@@ -17,6 +16,7 @@ import {
   tidyDays,
   usageFolder,
 } from './day-file.ts';
+import { DayUsage } from './day-usage.ts';
 
 export type UsageLedgerOptions = {
   readonly stateDir: string;
@@ -58,7 +58,7 @@ export class UsageLedger {
   readonly #folder: string;
   readonly #stamp: (epochMs: number) => string;
   /** By day; seldom more than one. */
-  readonly #books = new Map<string, DayBook>();
+  readonly #books = new Map<string, DayUsage>();
   readonly #compactedSizes = new Map<string, number>();
   #lastDay = { stamp: '', day: '' };
   #timer: NodeJS.Timeout | null = null;
@@ -81,10 +81,10 @@ export class UsageLedger {
     this.#schedule();
   }
 
-  #bookOf(day: string): DayBook {
+  #bookOf(day: string): DayUsage {
     const known = this.#books.get(day);
     if (known !== undefined) return known;
-    const book = new DayBook(day);
+    const book = new DayUsage(day);
     this.#books.set(day, book);
     return book;
   }
@@ -181,7 +181,7 @@ export class UsageLedger {
   }
 
   /** Under the lock. A failure here costs no count. */
-  async #keepSmall(book: DayBook, { after, size }: Appended): Promise<void> {
+  async #keepSmall(book: DayUsage, { after, size }: Appended): Promise<void> {
     const { day } = book;
     try {
       const today = this.#dayOf(this.#options.clock());

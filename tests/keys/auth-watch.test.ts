@@ -2,8 +2,8 @@ import { EventEmitter, once } from 'node:events';
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { startKeyWatch } from '../../src/keys/auth-watch.ts';
 import type { Registry } from '../../src/keys/registry.ts';
-import { startKeyWatch } from '../../src/keys/watch.ts';
 import { load, put, temporaryFolder } from './auth-folder-fixture.ts';
 
 const NEVER_BY_ITSELF = 1_000_000_000;

@@ -1,5 +1,5 @@
 import type { Key } from '../core/keys/key.ts';
-import type { KeyHealth } from '../core/quota/health.ts';
+import type { KeyHealth } from '../core/quota/key-health.ts';
 import type { Clock } from '../core/text/time.ts';
 import { isStale, mergeHealth } from './merge.ts';
 import type { FetchedHealth } from './usage-client.ts';
@@ -29,7 +29,7 @@ type Page = { readonly identity: string; quietFrom: number; quietMs: number; rec
 const LONGEST_QUIET_MS = 86_400_000;
 
 /** `keepMs`: how long the last good usage outlives failing calls. */
-export function createHealthBook(clock: Clock, keepMs: number): HealthBook {
+export function createHealthCache(clock: Clock, keepMs: number): HealthBook {
   const health = new Map<string, KeyHealth>();
   const pages = new Map<string, Page>();
   let recheckTurns = 0;

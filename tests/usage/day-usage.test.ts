@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { foldUsage, groupUsage, type RowNames, totalUsage, type UsageRow } from '../../src/core/tokens/usage-row.ts';
-import { DayBook } from '../../src/usage/day-book.ts';
+import { DayUsage } from '../../src/usage/day-usage.ts';
 import { parseUsageLine, renderUsageLine } from '../../src/usage/usage-line.ts';
 
 const DAY = '2026-02-02';
@@ -26,7 +26,7 @@ class File {
   }
 }
 
-function save(book: DayBook, file: File, works: boolean, meanwhile: () => void): void {
+function save(book: DayUsage, file: File, works: boolean, meanwhile: () => void): void {
   const lines = book.take();
   meanwhile();
   if (!works) {
@@ -62,7 +62,7 @@ it('whatever happens, nothing is lost or counted twice, and what memory says of 
   let unfolded = 0;
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), fc.nat({ max: 4 }), (steps, sessions) => {
-      const book = new DayBook(DAY);
+      const book = new DayUsage(DAY);
       const file = new File();
       let recorded = 0;
       const add = (row: RowNames) => {
@@ -108,7 +108,7 @@ it('whatever happens, nothing is lost or counted twice, and what memory says of 
 });
 
 it('a row that comes again is the same row: memory does not grow with requests', () => {
-  const book = new DayBook(DAY);
+  const book = new DayUsage(DAY);
   const file = new File();
   for (let n = 0; n < 1000; n++) {
     book.add({ day: DAY, key: `key${n % 10}`, account: null, model: 'k3', session: 's' }, 1, TOKENS);
@@ -121,7 +121,7 @@ it('a row that comes again is the same row: memory does not grow with requests',
 });
 
 it('what waits for the disk is kept when memory is cleared', () => {
-  const book = new DayBook(DAY);
+  const book = new DayUsage(DAY);
   const file = new File();
   const row = { day: DAY, key: 'ada', account: null, model: null, session: null };
   book.add(row, 1, TOKENS);

@@ -1,6 +1,6 @@
 import type { Key } from '../keys/key.ts';
 import { activeBlock, activeCooldown, type KeyState } from '../keys/key-state.ts';
-import { hasWallet, type KeyHealth, type KeyStatus, scoreKey } from '../quota/health.ts';
+import { hasWallet, type KeyHealth, type KeyStatus, scoreKey } from '../quota/key-health.ts';
 
 /** A key with all that choosing looks at. `health` is null until the first `/usages` answer. */
 export type Candidate = {
@@ -38,7 +38,7 @@ export type SkipReason =
  * Whether a key may serve at all: `ready`; `reserve`, which serves only when nobody is ready (it failed while others
  * worked, or its last `/usages` reading says empty although the upstream has not refused it); or `out`.
  */
-export type Standing =
+export type Eligibility =
   | { readonly is: 'ready' }
   | {
       readonly is: 'reserve' | 'out';
@@ -46,10 +46,10 @@ export type Standing =
       readonly until: number | null;
     };
 
-const READY: Standing = Object.freeze({ is: 'ready' });
+const READY: Eligibility = Object.freeze({ is: 'ready' });
 
-/** The standing of a candidate at `now` (docs/kmi-manager.md#eligible-keys). */
-export function standingOf(candidate: Candidate, now: number): Standing {
+/** The eligibility of a candidate at `now` (docs/kmi-manager.md#eligible-keys). */
+export function eligibilityOf(candidate: Candidate, now: number): Eligibility {
   const { key, state } = candidate;
   if (key.disabled) return { is: 'out', reason: 'disabled', until: null };
   const block = activeBlock(state, now);
@@ -83,8 +83,8 @@ function isEmpty({ health, state }: Candidate): boolean {
 }
 
 /** Eligible in the sense of the port reference: nothing keeps the key from serving, its quota reading included. */
-export function isEligible(candidate: Candidate, now: number): boolean {
-  return standingOf(candidate, now).is === 'ready';
+export function isReady(candidate: Candidate, now: number): boolean {
+  return eligibilityOf(candidate, now).is === 'ready';
 }
 
 export function statusOf(candidate: Candidate, now: number): KeyStatus {

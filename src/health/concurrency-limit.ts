@@ -1,7 +1,7 @@
 /** Runs work at once while fewer than `limit` others run, else when its turn comes, in order of asking. */
 export type Gate = <T>(work: () => Promise<T>) => Promise<T>;
 
-export function createGate(limit: number): Gate {
+export function limitConcurrency(limit: number): Gate {
   const room = Math.max(1, limit);
   const waiting: (() => void)[] = [];
   let next = 0;

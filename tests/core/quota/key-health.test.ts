@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { hasWallet, quotaReturnsAt } from '../../../src/core/quota/health.ts';
+import { hasWallet, quotaReturnsAt } from '../../../src/core/quota/key-health.ts';
 import type { QuotaWindow } from '../../../src/core/quota/quota.ts';
 import { aUsage, NOW } from '../candidates.ts';
 

@@ -32,7 +32,7 @@ class BookRow {
  * makes nothing new then, however many rows there are. As long as nobody else writes the day's file they are also all
  * that is in it, so that it is compacted without being read.
  */
-export class DayBook {
+export class DayUsage {
   readonly day: string;
   #rows = new RowIndex<BookRow>();
   /** Rows with something in `open`, in the order they came; so with `saving`. */

@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type AccountWatchOptions, startAccountWatch } from '../../src/accounts/watch.ts';
+import { type AccountWatchOptions, startAccountWatch } from '../../src/accounts/account-watch.ts';
 import type { Key } from '../../src/core/keys/key.ts';
 import type { KnownAccount } from '../../src/core/keys/key-state.ts';
 import { eventually } from '../support/eventually.ts';

@@ -8,7 +8,7 @@ export type Pauses = {
   readonly endAll: () => void;
 };
 
-export function createPauses(): Pauses {
+export function createTimers(): Pauses {
   const running = new Set<() => void>();
   return {
     pause: (ms) =>

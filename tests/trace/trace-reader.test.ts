@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { TraceEvent } from '../../src/core/trace/trace-event.ts';
-import { parseTraceLine, readLastEvents } from '../../src/trace/reader.ts';
+import { parseTraceLine, readLastEvents } from '../../src/trace/trace-reader.ts';
 import { cleanUp } from '../support/cleanup.ts';
 import { anEvent, ids, range } from './events.ts';
 

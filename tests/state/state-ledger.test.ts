@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { KeyState } from '../../src/core/keys/key-state.ts';
-import { Ledger } from '../../src/state/ledger.ts';
+import { Ledger } from '../../src/state/state-ledger.ts';
 import { StateStore, statePath } from '../../src/state/store.ts';
 import { cleanUp } from '../support/cleanup.ts';
 import { temporaryFolder } from './children.ts';
@@ -58,24 +58,24 @@ describe('putting a key away', () => {
     const { ledger, key } = await newLedger();
     const cooldown = { until: AT + 5, reason: 'rate' } as const;
     const block = { until: null, reason: 'banned' } as const;
-    ledger.putAway('k', { kind: 'cooldown', cooldown }, AT);
-    ledger.putAway('k', { kind: 'block', block }, AT);
+    ledger.penalize('k', { kind: 'cooldown', cooldown }, AT);
+    ledger.penalize('k', { kind: 'block', block }, AT);
     expect(key).toMatchObject({ cooldown, block });
   });
 
   it('never shortens a longer rest of another kind', async () => {
     const cooldown = { until: AT + 3_600_000, reason: 'quota' } as const;
     const { ledger, key } = await newLedger({ cooldown });
-    ledger.putAway('k', { kind: 'cooldown', cooldown: { until: AT + 60_000, reason: 'upstream' } }, AT);
+    ledger.penalize('k', { kind: 'cooldown', cooldown: { until: AT + 60_000, reason: 'upstream' } }, AT);
     expect(key.cooldown).toEqual(cooldown);
-    ledger.putAway('k', { kind: 'cooldown', cooldown: { until: AT + 3_600_001, reason: 'upstream' } }, AT);
+    ledger.penalize('k', { kind: 'cooldown', cooldown: { until: AT + 3_600_001, reason: 'upstream' } }, AT);
     expect(key.cooldown?.reason).toBe('upstream');
   });
 
   it('again with a later reset of the same kind takes the later one, and an earlier one, too', async () => {
     const { ledger, key } = await newLedger({ cooldown: { until: AT + 300_000, reason: 'quota' } });
     for (const until of [AT + 7_200_000, AT + 3_600_000]) {
-      ledger.putAway('k', { kind: 'cooldown', cooldown: { until, reason: 'quota' } }, AT);
+      ledger.penalize('k', { kind: 'cooldown', cooldown: { until, reason: 'quota' } }, AT);
       expect(key.cooldown?.until).toBe(until);
     }
   });

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { isEligible, standingOf, statusOf } from '../../../src/core/choosing/standing.ts';
+import { eligibilityOf, isReady, statusOf } from '../../../src/core/choosing/eligibility.ts';
 import { aCandidate, type CandidateOptions, NOW } from '../candidates.ts';
 
 const LATER = NOW + 60_000;
 
-describe('the standing of a key', () => {
+describe('the eligibility of a key', () => {
   it.each<[string, CandidateOptions, unknown]>([
     ['fresh', {}, { is: 'ready' }],
     ['warned but able', { share: 0.01, state: { errors403: 9, errors5xx: 9 } }, { is: 'ready' }],
@@ -42,8 +42,8 @@ describe('the standing of a key', () => {
     ['reading empty with an empty wallet', { share: 0, walletCents: 0 }, { is: 'reserve', reason: 'empty', until: null }],
   ])('%s', (_, options, expected) => {
     const candidate = aCandidate('k', options);
-    expect(standingOf(candidate, NOW)).toEqual(expected);
-    expect(isEligible(candidate, NOW)).toBe((expected as { is: string }).is === 'ready');
+    expect(eligibilityOf(candidate, NOW)).toEqual(expected);
+    expect(isReady(candidate, NOW)).toBe((expected as { is: string }).is === 'ready');
   });
 });
 
@@ -51,7 +51,7 @@ describe('after a rest', () => {
   const over = (end?: 'guessed' | 'doubted', reason: 'rate' | 'upstream' = 'rate') =>
     aCandidate('k', { state: { cooldown: { until: NOW, reason, ...(end === undefined ? {} : { end }) } } });
   const at = (candidate: ReturnType<typeof over>, probedAt: number | null, now: number) =>
-    standingOf({ ...candidate, probedAt }, now);
+    eligibilityOf({ ...candidate, probedAt }, now);
 
   it('whose end was stated, everybody may use the key at once', () => {
     expect(at(over(), NOW, NOW + 1)).toEqual({ is: 'ready' });
@@ -70,7 +70,7 @@ describe('after a rest', () => {
 
 describe('an empty reading', () => {
   it('counts no more once a command has seen quota later', () => {
-    const seen = (quotaSeenAt: number) => standingOf(aCandidate('k', { share: 0, state: { quotaSeenAt } }), NOW).is;
+    const seen = (quotaSeenAt: number) => eligibilityOf(aCandidate('k', { share: 0, state: { quotaSeenAt } }), NOW).is;
     expect([seen(NOW - 1), seen(NOW), seen(NOW + 1)]).toEqual(['reserve', 'reserve', 'ready']);
   });
 });

@@ -1,0 +1,52 @@
+import type { ServerResponse } from 'node:http';
+import type { Clock } from '../../core/text/time.ts';
+import type { VerdictClass } from '../../core/verdicts/verdict.ts';
+import { KmiError } from '../../errors.ts';
+import type { CollectedAnswer } from '../http/answer.ts';
+import { ClientLeft } from '../http/interruptions.ts';
+import { NOT_ASKED } from '../pool/acquire-key.ts';
+import type { KeyPool, PoolChoice, PoolEntry } from '../pool/key-pool.ts';
+import { noKeyError } from '../pool/no-key-error.ts';
+import type { RequestRecord } from '../record/recorder.ts';
+import type { AttemptResult } from './attempt.ts';
+import { brokenOff, unreachable } from './attempt-outcome.ts';
+import type { ClientRequest } from './call.ts';
+import { errorAnswerFor } from './error-answer.ts';
+import type { Relay } from './relay.ts';
+
+export type Served = Extract<AttemptResult, { kind: 'served' }>;
+
+/** An error answer of the upstream, kept for the client in case no other key does better. */
+export type KeptAnswer = { readonly answer: CollectedAnswer; readonly verdict: VerdictClass; readonly entry: PoolEntry };
+
+/** Why no answer came, and from where. */
+export type KeptError = { readonly error: Error; readonly origin: string };
+
+/** Gives the client the upstream's own error, but for what it must not be told. Returns what it was given. */
+export function handOn({ answer, verdict, entry }: KeptAnswer, { head, route }: ClientRequest, relay: Relay, now: number) {
+  const told = errorAnswerFor(answer, { verdict, entry, head, route, now });
+  relay.whole(told);
+  return { kind: 'relay', answer: told, verdict, upstreamStatus: answer.status } as const;
+}
+
+/** The proxy's own error for a request that nobody answered, or for which nobody could be asked. */
+export function ownError(
+  kept: KeptError | null,
+  choice: PoolChoice | null,
+  parts: { readonly pool: KeyPool; readonly clock: Clock },
+): KmiError {
+  if (kept === null) return noKeyError(choice ?? NOT_ASKED, parts);
+  return kept.error instanceof KmiError ? kept.error : unreachable(kept.error, kept.origin);
+}
+
+/** Tells a client that has part of an answer that the rest will not come. */
+export function breakOff(
+  { brokenBy: error }: Served,
+  entry: PoolEntry | null,
+  { relay, record, response }: { readonly relay: Relay; readonly record: RequestRecord; readonly response: ServerResponse },
+): void {
+  if (error === null || response.destroyed || error instanceof ClientLeft) return;
+  relay.breakOff(error instanceof KmiError ? error : brokenOff(error));
+  // The request turned out too large while the answer was under way: the caller's fault.
+  if (entry !== null && !(error instanceof KmiError)) record.brokeOff(entry, error);
+}
