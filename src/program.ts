@@ -39,7 +39,7 @@ async function execute(row: CommandRow, options: Record<string, unknown>, flags:
   ]);
   const context = await contextOf(row, createContext(loadConfig(), flags));
   const { config, loaded } = context;
-  if (config.enforceFilePerms && row.onlyLooks !== true) closeStateFolder(config.stateDir);
+  if (config.enforceFilePerms && row.onlyLooks !== true) closeStateFolder(config.stateDir, context.home);
   if (context.cwdProblem !== null) {
     process.stderr.write(
       `kmi: the folder you are in ${context.cwdProblem}; kmi goes on as if it were called in ${context.cwd}.\n`,

@@ -57,7 +57,7 @@ export function loadConfig(
   cwd: string = workingFolder().path,
   options: { readonly here?: boolean } = {},
 ): LoadedConfig {
-  const places = placesOf(cwd, options);
+  const places = placesOf(cwd, { ...options, environment });
   const { file: envFile, passedOver } = readEnvFile(environment, places);
   const problems: Problem[] = [];
   const values: Record<string, unknown> = {};
