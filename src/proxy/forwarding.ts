@@ -1,13 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Config } from '../config/settings.ts';
 import { findNamedSession, formatSession, headersIn } from '../core/session.ts';
-import type { Clock } from '../core/time.ts';
 import type { TokenUsage } from '../core/token-usage.ts';
-import { KnownPlaces } from '../core/top-level-member.ts';
-import { stampPerSecond } from '../core/zoned-time.ts';
 import { KmiError, reasonOf } from '../errors.ts';
 import { type Affinity, NO_AFFINITY } from './affinity.ts';
-import { Afterwards, type Leftover } from './afterwards.ts';
+import type { Leftover } from './afterwards.ts';
 import type { AnswerSink, AttemptRequest } from './attempt.ts';
 import { Departure } from './departure.ts';
 import { answerDryRun } from './dry-run-answer.ts';
@@ -16,85 +12,37 @@ import { Failover, type FailoverRequest, type FailoverResult } from './failover.
 import { noteUpload, UploadedIdSink } from './file-answers.ts';
 import { type RequestHead, withCredential } from './headers.ts';
 import { ClientLeft, UpstreamSilence } from './interruptions.ts';
-import type { KeyPool, PoolEntry } from './key-pool.ts';
-import type { LoopGuard } from './loop-guard.ts';
+import type { PoolEntry } from './key-pool.ts';
+import { type ForwardingParts, type Line, lineOf, type Refuse } from './line.ts';
 import { sendError } from './own-answers.ts';
-import { type BodyText, PackedText, UnpackingTurns, unpackersFor } from './packed-text.ts';
-import type { DryRunPort, LedgerPort, LogPort, TracePort, UsagePort } from './ports.ts';
+import { type BodyText, PackedText, unpackersFor } from './packed-text.ts';
 import { readAffinity } from './read-affinity.ts';
 import { Relay } from './relay.ts';
-import { type BodyLimits, RequestBody } from './request-body.ts';
+import { RequestBody } from './request-body.ts';
 import { nextRequestId } from './request-id.ts';
 import { summarisePrompt } from './request-summary.ts';
 import { traceOf } from './request-trace.ts';
 import type { Route } from './route.ts';
 import { TappedSink } from './tapped-sink.ts';
-import { UpstreamTargets } from './upstream-targets.ts';
-import type { Upstreams } from './upstreams.ts';
 import type { AnswerUsage } from './usage-tap.ts';
-import type { WaitingRooms } from './waiting-rooms.ts';
 
-export type ForwardingParts = {
-  readonly config: Config;
-  readonly pool: KeyPool;
-  readonly upstreams: Upstreams;
-  readonly waitingRooms: WaitingRooms;
-  readonly loops: LoopGuard;
-  /** Answers instead of the upstream; null when requests are sent. */
-  readonly dryRun: DryRunPort | null;
-  readonly ledger: LedgerPort;
-  readonly trace: TracePort;
-  readonly usage: UsagePort;
-  readonly log: LogPort;
-  readonly clock: Clock;
-};
-
-const MB = 1024 * 1024;
 const NO_PROMPT = { hint: '', head: '' };
 
 /** Takes an admitted request to the upstream and its answer back. Throws what refuses a request at once. */
 export type Forward = (request: IncomingMessage, response: ServerResponse, head: RequestHead, route: Route) => void;
-
-/** Answers a request that the proxy cannot serve. */
-export type Refuse = (request: IncomingMessage, response: ServerResponse, error: unknown) => void;
 
 /**
  * Makes the function that forwards. `refuse` gets the requests that fail on the way for a reason of the proxy's own; `finish`
  * enters what is not in the books yet, before they are closed.
  */
 export function createForwarding(parts: ForwardingParts, refuse: Refuse): { forward: Forward; finish(): Promise<void> } {
-  const line: Line = {
-    ...parts,
-    refuse,
-    limits: {
-      maxBytes: parts.config.proxyMaxBodyMb * MB,
-      // In dry-run the body is read here, all of it.
-      replayMaxBytes: (parts.dryRun === null ? parts.config.proxyReplayMaxMb : parts.config.proxyMaxBodyMb) * MB,
-      heldByAll: { bytes: 0 },
-    },
-    stamp: stampPerSecond(parts.config.timezone),
-    targets: new UpstreamTargets(),
-    places: new KnownPlaces(),
-    afterwards: new Afterwards(),
-    unpackingTurns: new UnpackingTurns(),
-  };
+  const line = lineOf(parts, refuse);
   parts.pool.keeper.catchUp = () => line.afterwards.catchUp();
   return {
     forward: (request, response, head, route) => new Exchange(line, request, response, head, route).start(),
     finish: () => line.afterwards.finish(),
   };
 }
-
-/** What all requests share. */
-type Line = ForwardingParts & {
-  readonly refuse: Refuse;
-  readonly limits: BodyLimits;
-  readonly stamp: (epochMs: number) => string;
-  readonly targets: UpstreamTargets;
-  readonly places: KnownPlaces;
-  readonly afterwards: Afterwards;
-  readonly unpackingTurns: UnpackingTurns;
-};
 
 /** One request and its answer, from the client to the upstream, back, and into the books. */
 class Exchange implements FailoverRequest, Leftover {
