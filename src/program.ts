@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { COMMANDS } from './commands/catalogue.ts';
 import type { CommandRow } from './commands/command-row.ts';
 import type { Command, CommandContext, OutputFlags } from './commands/context.ts';
@@ -37,20 +38,29 @@ async function execute(row: CommandRow, options: Record<string, unknown>, flags:
     import('./commands/state-folder.ts'),
     row.load(),
   ]);
-  const context = await contextOf(row, createContext(loadConfig(), flags));
-  const { config, loaded } = context;
-  if (config.enforceFilePerms && row.onlyLooks !== true) closeStateFolder(config.stateDir);
-  if (context.cwdProblem !== null) {
-    process.stderr.write(
-      `kmi: the folder you are in ${context.cwdProblem}; kmi goes on as if it were called in ${context.cwd}.\n`,
-    );
-  }
+  const given = createContext(loadConfig(), flags);
+  const { loaded, cwdProblem, cwd, err } = given;
+  let { config } = given;
+  if (cwdProblem !== null) err(`kmi: the folder you are in ${cwdProblem}; kmi goes on as if it were called in ${cwd}.`);
+  if (loaded.settingsProblem !== null) goOnWithout(loaded.settingsProblem, row, given);
+  if (config.enforceFilePerms && row.onlyLooks !== true) closeStateFolder(config.stateDir, given.home);
   if (loaded.tokenProblem !== null && row.withoutToken !== true) throw loaded.tokenProblem;
   try {
+    const context = await contextOf(row, given);
+    config = context.config;
     return await (run as Command<Record<string, unknown>>)(context, options);
   } catch (error) {
     throw nameObstacle(error, config);
   }
+}
+
+/** What is set in a closed home may be anything, so nothing is sent or changed as if nothing were. */
+function goOnWithout(problem: KmiError, row: CommandRow, { loaded, config, err }: CommandContext): void {
+  if (row.withoutSettings !== true) throw problem;
+  const folder = dirname(loaded.settingsFile);
+  // What is the matter with the state folder is said where the state is read.
+  if (folder === config.stateDir) err(`kmi: settings in ${folder} cannot be read and are left out.`);
+  else err(`kmi: ${problem.message} Settings in it are left out. ${problem.hint}`);
 }
 
 /** A command that speaks of the proxy goes by the settings of the one that runs, wherever it is run itself. */

@@ -46,6 +46,7 @@ export const KEY_COMMANDS: readonly CommandRow[] = [
     details:
       'Each key is a file in the auths folder (KMI_AUTHS_DIR). A running proxy follows a change within a second. No command prints a key: lists show its first and last 4 characters, JSON the start of its hash.',
     examples: ['kmi keys', 'kmi keys add work', 'kmi keys test'],
+    withoutSettings: true,
     withoutToken: true,
     settingsOf: 'keys',
     load: () => import('./keys-list.ts'),
@@ -56,6 +57,7 @@ export const KEY_COMMANDS: readonly CommandRow[] = [
     details: 'Asks nobody; the state is what the proxy remembers. `kmi health` asks the upstream for the quota.',
     examples: ['kmi keys list', 'kmi keys list --json | jq -r ".keys[].label"'],
     options: [JSON_OPTION],
+    withoutSettings: true,
     withoutToken: true,
     settingsOf: 'keys',
     load: () => import('./keys-list.ts'),

@@ -34,6 +34,8 @@ export type CommandRow = {
   readonly passesThrough?: 'everything' | 'command';
   /** It needs no client token, so one that cannot be read is no reason to stop. */
   readonly withoutToken?: true;
+  /** It shows or ends what is there, so settings that cannot be read are left out and said. Without it, they stop the command. */
+  readonly withoutSettings?: true;
   /** It reports how files lie on the disk and leaves them so. */
   readonly onlyLooks?: true;
   /** Whose settings it goes by: the running proxy's, or those of the key files in question. Without it, this folder's. */

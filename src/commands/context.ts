@@ -1,3 +1,4 @@
+import { knownHome } from '../config/home-folder.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import type { Config } from '../config/settings.ts';
 import { workingFolder } from '../config/working-folder.ts';
@@ -15,6 +16,8 @@ export type CommandContext = {
   readonly proxy?: ProxyRecord | null;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
+  /** Null for a user without a home folder. */
+  readonly home: string | null;
   /** Why `cwd` is not the folder kmi was called in; null when it is. */
   readonly cwdProblem: string | null;
   /** Writes a line to standard output. */
@@ -48,6 +51,7 @@ export function createContext(
     config,
     environment,
     cwd: folder.path,
+    home: knownHome(environment),
     cwdProblem: folder.problem,
     out: (line) => void process.stdout.write(`${line}\n`),
     err: (line) => void process.stderr.write(`${line}\n`),

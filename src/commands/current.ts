@@ -16,7 +16,7 @@ export const run: Command<Options> = async ({ config, environment, out, err, sty
   const app = await openApp(config, { environment, looksOn: true, warn: (message) => err(`kmi: ${message}`) });
   try {
     const entries: CurrentEntry[] = [];
-    const paths = kimiConfigPaths(environment, environment.HOME);
+    const paths = kimiConfigPaths(environment);
     for (const path of paths) {
       const account = await readCurrentAccount(path.path, config);
       if (account.kind !== 'missing') entries.push(await look(app, path, account));

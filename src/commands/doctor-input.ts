@@ -151,7 +151,7 @@ async function readConfigs({
   environment,
 }: CommandContext): Promise<{ readonly [Client in KimiClient]: ClientConfigFact }> {
   const facts: { [Client in KimiClient]: ClientConfigFact } = { 'kimi-cli': { is: 'missing' }, 'kimi-code': { is: 'missing' } };
-  for (const { client, path } of kimiConfigPaths(environment, environment.HOME)) {
+  for (const { client, path } of kimiConfigPaths(environment)) {
     // A client may go wherever its user likes: the allowlist is for keys of ours.
     const account = await readCurrentAccount(path, { upstreamBaseUrl: config.upstreamBaseUrl, upstreamAllowlist: [] });
     if (account.kind === 'missing') continue;

@@ -6,14 +6,11 @@ import { shownPath } from '../terminal/shown-path.ts';
 import type { CommandContext } from './context.ts';
 
 /** From its first key of its own on, a folder no longer has those of the home. */
-export async function sayLeftBehind(
-  { config, err, errStyle, cwd, environment }: CommandContext,
-  given: CommandContext,
-): Promise<void> {
+export async function sayLeftBehind({ config, err, errStyle, cwd, home }: CommandContext, given: CommandContext): Promise<void> {
   if (given.loaded.keysOf === 'here') return;
   const { keys } = await loadRegistry(given.loaded.config);
   if (keys.length === 0) return;
-  const folder = shownPath(given.loaded.config.authsDir, { cwd, home: environment.HOME });
+  const folder = shownPath(given.loaded.config.authsDir, { cwd, home });
   err(
     `${errStyle.warn('Note')}: in this folder kmi now uses the keys of ${basename(config.authsDir)} only, not those of ${folder}.`,
   );

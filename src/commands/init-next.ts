@@ -11,7 +11,7 @@ export async function renderNext(
   context: CommandContext,
   { count, mode }: { readonly count: number; readonly mode: Mode },
 ): Promise<readonly string[]> {
-  const { config, cwd, environment, style, width } = context;
+  const { config, cwd, environment, home, style, width } = context;
   if (count === 0) return ['', 'There is no key yet: `kmi keys add` adds one.'];
   const proxy = await findProxy(config);
   const isRunning = proxy !== null || (await probeProxy(config)).kind === 'running';
@@ -28,7 +28,7 @@ export async function renderNext(
     { name: 'others', value: 'eval "$(kmi env)", or `kmi kimi` and `kmi run -- <program>`' },
   ];
   const envFile = context.loaded.settingsFile;
-  const isHere = dirname(envFile) === cwd && cwd !== join(environment.HOME ?? '', '.kmi');
+  const isHere = dirname(envFile) === cwd && (home === null || cwd !== join(home, '.kmi'));
   return [
     '',
     style.strong('Next'),

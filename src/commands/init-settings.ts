@@ -45,10 +45,10 @@ export async function chooseMode(
 }
 
 export async function writeSetting(context: CommandContext, name: SettingName, value: string): Promise<void> {
-  const { loaded, cwd, environment, out, err, style, errStyle } = context;
+  const { loaded, environment, out, err, style, errStyle } = context;
   const { variable } = SETTINGS[name];
   const path = loaded.settingsFile;
-  const shown = shownPath(path, { cwd, home: environment.HOME });
+  const shown = shownPath(path, context);
   const outcome = await editPrivateFile(path, (text) => setEnvVariable(text, variable, value)).catch((error: unknown) => {
     throw new KmiError('bad_settings', `${shown} cannot be written (${reasonOf(error)}).`, {
       hint: `Set ${variable}=${value} in the environment, or make the file writable.`,

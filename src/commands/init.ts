@@ -87,12 +87,8 @@ async function makeFolders(context: CommandContext): Promise<void> {
     });
     if (config.enforceFilePerms) await hardenPermissions(folder);
   }
-  out(`${style.dim('Keys')}   ${shown(context, config.authsDir)}`);
-  out(`${style.dim('State')}  ${shown(context, config.stateDir)}`);
-}
-
-function shown({ cwd, environment }: CommandContext, path: string): string {
-  return shownPath(path, { cwd, home: environment.HOME });
+  out(`${style.dim('Keys')}   ${shownPath(config.authsDir, context)}`);
+  out(`${style.dim('State')}  ${shownPath(config.stateDir, context)}`);
 }
 
 /** Answers how many keys there are now, and whether the upstream has just said that a new one works. */

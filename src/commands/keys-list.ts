@@ -15,12 +15,12 @@ type Options = { readonly json?: boolean };
 
 /** `kmi keys list`: every key and every file that gives none. Asks nobody; exit 0 also when there are none. */
 export const run: Command<Options> = async (context, { json = false }) => {
-  const { config, environment, cwd, out, err, style, width } = context;
+  const { config, environment, cwd, home, out, err, style, width } = context;
   const app = await openApp(config, { environment, looksOn: true, warn: (message) => err(`kmi: ${message}`) });
   try {
     const report: KeysReport = {
       config,
-      folder: shownPath(config.authsDir, { cwd, home: environment.HOME }),
+      folder: shownPath(config.authsDir, { cwd, home }),
       now: app.clock(),
       candidates: candidatesOf(app),
       activeIndex: activeIndexOf(app),

@@ -12,9 +12,9 @@ type Options = { readonly args: readonly [readonly string[]]; readonly yes?: boo
 
 /** `kmi keys remove`: takes auth files out of use, after asking; with `--purge` deletes them. Exit 1 when declined or a key stays in use. */
 export const run: Command<Options> = async (context, { args: [labels], yes = false, purge = false }) => {
-  const { config, environment, cwd, out, err, style, errStyle } = context;
+  const { config, environment, cwd, home, out, err, style, errStyle } = context;
   const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
-  const shown = (path: string) => shownPath(path, { cwd, home: environment.HOME });
+  const shown = (path: string) => shownPath(path, { cwd, home });
   try {
     const keys = findKeys(app.registry, labels);
     const names = keys.map(({ label, source }) => `${label} (${shown(source)})`).join(', ');

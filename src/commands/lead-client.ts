@@ -86,7 +86,7 @@ export async function describeClaudeSettings(
   return { text, canBeOverruled: elsewhere.every(({ kind }) => kind !== 'managed') };
 }
 
-function describe({ variable, value, from, kind }: ClaudeSetting, { cwd, environment }: CommandContext): string {
-  const where = kind === 'flag' ? from : shownPath(from, { cwd, home: environment.HOME });
+function describe({ variable, value, from, kind }: ClaudeSetting, context: CommandContext): string {
+  const where = kind === 'flag' ? from : shownPath(from, context);
   return `${where} sets ${variable}${variable === 'ANTHROPIC_BASE_URL' ? ` (${hostIn(value)})` : ''}`;
 }

@@ -13,9 +13,9 @@ const TOKEN_BYTES = 32;
  * that is set already stays. The token itself is not printed: `kmi env`, `kmi kimi` and `kmi run` hand it to clients.
  */
 export async function makeToken(context: CommandContext): Promise<CommandContext> {
-  const { config, environment, cwd, err, errStyle: style } = context;
+  const { config, environment, cwd, home, err, errStyle: style } = context;
   const path = tokenPath(config.stateDir);
-  const shown = shownPath(path, { cwd, home: environment.HOME });
+  const shown = shownPath(path, { cwd, home });
   if (config.proxyToken !== '') {
     err('There is a client token already; it stays (`kmi config` says where it comes from).');
     return context;

@@ -49,7 +49,7 @@ export async function addNewKey(
   const label = await chooseLabel(context, app, prompter, checked);
   const path = await writeKey(app, { ...checked, label, value: accepted.value });
   await followAuthFiles(app);
-  const file = shownPath(path, { cwd: context.cwd, home: context.environment.HOME });
+  const file = shownPath(path, context);
   return { kind: 'added', label, file, works: accepted.works };
 }
 

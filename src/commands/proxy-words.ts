@@ -6,7 +6,7 @@ import { wrapToWidth } from '../terminal/width.ts';
 import type { CommandContext } from './context.ts';
 import { differences } from './running-proxy.ts';
 
-type Reader = Pick<CommandContext, 'config' | 'cwd' | 'environment' | 'errStyle' | 'width'>;
+type Reader = Pick<CommandContext, 'config' | 'cwd' | 'home' | 'errStyle' | 'width'>;
 
 /** More variables than these are counted. */
 const NAMED_MAX = 6;
@@ -37,8 +37,8 @@ export function foreignSettings({ proxy, loaded, ...reader }: CommandContext): s
 }
 
 /** Where the running proxy has its settings from, as short as it can be said. */
-export function ownerOf({ envFile, folder }: ProxyRecord, { cwd, environment }: Pick<Reader, 'cwd' | 'environment'>): string {
-  return shownPath(envFile ?? folder, { cwd, home: environment.HOME });
+export function ownerOf({ envFile, folder }: ProxyRecord, reader: Pick<Reader, 'cwd' | 'home'>): string {
+  return shownPath(envFile ?? folder, reader);
 }
 
 /** That the running proxy has other keys than those of the folder a command works on; null: it has these, or none runs. */
@@ -46,7 +46,7 @@ export function describeOtherKeys({ proxy, config, ...reader }: CommandContext):
   if (proxy == null || proxy.settings.authsDir === config.authsDir) return null;
   if (proxy.settings.isSimulated === true)
     return 'The running proxy is a simulation with made-up accounts and uses none of these keys.';
-  const folder = shownPath(proxy.settings.authsDir, { cwd: reader.cwd, home: reader.environment.HOME });
+  const folder = shownPath(proxy.settings.authsDir, reader);
   return `The running proxy has its keys from ${folder}, not from here; \`kmi proxy-restart\` makes it read this folder.`;
 }
 

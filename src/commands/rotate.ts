@@ -43,7 +43,7 @@ async function writeClientConfigs(app: App, key: Key): Promise<ConfigNote[]> {
   if (config.dryRun || !config.writeConfig) return [];
   const { kimiConfigPaths, writeKimiConfig } = await import('../keys/kimi-config.ts');
   const notes: ConfigNote[] = [];
-  for (const { client, path } of kimiConfigPaths(environment, environment.HOME)) {
+  for (const { client, path } of kimiConfigPaths(environment)) {
     const result = await writeKimiConfig(path, key, { proxyUrl: proxyUrl(config) });
     notes.push({ client, result });
     if (result.kind === 'written') {

@@ -29,7 +29,7 @@ export function expandPath(value: string, environment: Environment = process.env
     isKnown &&= found !== null;
     return found ?? '';
   });
-  const path = isKnown && !UNEXPANDED.test(text.replace(REFERENCE, '')) ? expandHome(expanded) : null;
+  const path = isKnown && !UNEXPANDED.test(text.replace(REFERENCE, '')) ? expandHome(expanded, environment) : null;
   return path === null || isNoPath(path) ? null : resolve(path);
 }
 
@@ -49,13 +49,13 @@ function lookUp(name: string, environment: Environment): string | null {
   if (!PATH_VARIABLES.includes(name.toLowerCase())) return null;
   const value = environment[name] ?? '';
   if (value !== '') return value;
-  return /^(?:HOME|USERPROFILE)$/i.test(name) ? knownHome() : null;
+  return /^(?:HOME|USERPROFILE)$/i.test(name) ? knownHome(environment) : null;
 }
 
-function expandHome(path: string): string | null {
+function expandHome(path: string, environment: Environment): string | null {
   const [, name, rest] = /^~([^/\\]*)(.*)$/s.exec(path) ?? [];
   if (name === undefined || rest === undefined) return path;
-  return name === '' || name === ownName() ? `${homeFolder()}${rest}` : null;
+  return name === '' || name === ownName() ? `${homeFolder(environment)}${rest}` : null;
 }
 
 /** Null where the system knows no name for the user, as in some containers. */

@@ -1,3 +1,4 @@
+import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { KmiError, reasonOf } from '../errors.ts';
 import { explainDenied } from '../files/access.ts';
@@ -37,6 +38,8 @@ export type LoadedConfig = {
   readonly unused: readonly Unused[];
   /** Why the installation's client token cannot be used; `config` is then without one. */
   readonly tokenProblem: KmiError | null;
+  /** Why nobody can tell what is set in `~/.kmi`: the folder is closed to this user. `config` is then without it. */
+  readonly settingsProblem: KmiError | null;
   /** Where a setting is written: the env file that was read, else the one to make. */
   readonly settingsFile: string;
   /** A `.env` of the working folder that sets no variable of kmi's, so that another one counts; null: there is none. */
@@ -57,8 +60,8 @@ export function loadConfig(
   cwd: string = workingFolder().path,
   options: { readonly here?: boolean } = {},
 ): LoadedConfig {
-  const places = placesOf(cwd, options);
-  const { file: envFile, passedOver } = readEnvFile(environment, places);
+  const places = placesOf(cwd, { ...options, environment });
+  const { file: envFile, passedOver, problem: settingsProblem } = readEnvFile(environment, places);
   const problems: Problem[] = [];
   const values: Record<string, unknown> = {};
   const sources: Record<string, Source> = {};
@@ -98,6 +101,7 @@ export function loadConfig(
     envFile: envFile?.path ?? null,
     unused: Object.freeze([...(envFile?.unused ?? []), ...findUnusedVariables(environment)]),
     tokenProblem,
+    settingsProblem,
     settingsFile: envFile?.path ?? newEnvFile(places),
     passedOver,
     isEnvFileOfFolder: envFile?.isFound === true,
@@ -114,33 +118,54 @@ type EnvFile = {
   readonly isFound: boolean;
 };
 
+type FoundEnvFile = {
+  readonly file: EnvFile | null;
+  readonly passedOver: string | null;
+  readonly problem: KmiError | null;
+};
+
 /** The one env file that counts, and the `.env` of the working folder when that is not kmi's. */
-function readEnvFile(
-  environment: Environment,
-  places: Places,
-): { readonly file: EnvFile | null; readonly passedOver: string | null } {
+function readEnvFile(environment: Environment, places: Places): FoundEnvFile {
   const named = environment.KMI_ENV_PATH?.trim() ?? '';
   if (named !== '') {
     const path = expandPath(named, environment);
     if (path === null) throw badSettings([{ variable: 'KMI_ENV_PATH', value: named, accepts: PATH_WORDS }], null);
     const read = readVariables(path, true);
-    return { file: read === null ? null : { path, ...read, beatsEnvironment: true, isFound: false }, passedOver: null };
+    const file = read === null ? null : { path, ...read, beatsEnvironment: true, isFound: false };
+    return { file, passedOver: null, problem: null };
   }
   let passedOver: string | null = null;
   for (const path of envFiles(places)) {
-    const read = readVariables(path, false);
+    const folder = dirname(path);
+    const isFound = folder !== places.home;
+    let read: Variables | null;
+    try {
+      read = readVariables(path, false, isFound ? path : folder);
+    } catch (error) {
+      // In a folder that is closed, nobody can tell whether there is a file; in one that is out of reach, nobody has put any.
+      if (isFound || !isClosed(folder) || !(error instanceof KmiError)) throw error;
+      return { file: null, passedOver, problem: existsSync(folder) ? error : null };
+    }
     if (read === null) continue;
-    const isFound = dirname(path) !== places.home;
-    if (speaksToKmi(read.values)) return { file: { path, ...read, beatsEnvironment: false, isFound }, passedOver };
+    if (speaksToKmi(read.values)) return { file: { path, ...read, beatsEnvironment: false, isFound }, passedOver, problem: null };
     if (isFound) passedOver = path;
   }
-  return { file: null, passedOver };
+  return { file: null, passedOver, problem: null };
+}
+
+function isClosed(folder: string): boolean {
+  try {
+    accessSync(folder, constants.X_OK);
+    return false;
+  } catch (error) {
+    return reasonOf(error) === 'EACCES';
+  }
 }
 
 type Variables = Pick<EnvFile, 'values' | 'unused'>;
 
-/** What an env file says; null for one that is not there, unless it was named. */
-function readVariables(path: string, isNamed: boolean): Variables | null {
+/** What an env file says; null for one that is not there, unless it was named. `own` is what is given back when it is another's. */
+function readVariables(path: string, isNamed: boolean, own = path): Variables | null {
   try {
     const file = readSettingsFile(path);
     const env = readEnvText(file.bytes);
@@ -150,7 +175,7 @@ function readVariables(path: string, isNamed: boolean): Variables | null {
   } catch (error) {
     if (error instanceof KmiError) throw error;
     const reason = reasonOf(error);
-    const denied = explainDenied(error, [path]);
+    const denied = explainDenied(error, [own]);
     if (denied !== null) throw new KmiError('bad_settings', denied.text, { hint: denied.fix, cause: error });
     // A folder of that name is a Python environment.
     if (!isNamed && (reason === 'ENOENT' || reason === 'ENOTDIR' || reason === 'EISDIR')) return null;

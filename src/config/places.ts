@@ -7,6 +7,8 @@ import { knownHome } from './home-folder.ts';
 import { isOurName } from './known-names.ts';
 import { isLoopbackHost } from './loopback.ts';
 
+type Variables = Readonly<Record<string, string | undefined>>;
+
 /** Where settings and keys of this run are looked for. */
 export type Places = {
   /** `~/.kmi`; null for a user without a home folder. */
@@ -19,8 +21,11 @@ export type Places = {
 /** Whose a folder is: `stated` by a setting, of the working folder, of the home, or `~/.kimi/_auths`, which other tools share. */
 export type KeysOf = 'stated' | 'here' | 'home' | 'shared';
 
-export function placesOf(cwd: string, { here = false } = {}): Places {
-  const home = knownHome();
+export function placesOf(
+  cwd: string,
+  { here = false, environment }: { readonly here?: boolean; readonly environment?: Variables } = {},
+): Places {
+  const home = knownHome(environment);
   return { home: home === null ? null : join(home, '.kmi'), cwd, here };
 }
 
@@ -35,7 +40,7 @@ export function envFiles({ home, cwd, here }: Places): readonly string[] {
 }
 
 /** A project's own `.env` has nothing to say to kmi unless it sets a variable of kmi's, well spelt or not. */
-export function speaksToKmi(values: Readonly<Record<string, string | undefined>>): boolean {
+export function speaksToKmi(values: Variables): boolean {
   return Object.keys(values).some(isOurName);
 }
 

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Config, defaultConfig, SETTINGS, type SettingName } from '../config/settings.ts';
 import { refuseForeign } from '../files/owner.ts';
@@ -38,8 +38,7 @@ function recordPath(stateDir: string, pid: number): string {
 export async function writeRecord(stateDir: string, record: Omit<ProxyRecord, 'pid' | 'asksToken'>): Promise<void> {
   const { pid } = process;
   const path = recordPath(stateDir, pid);
-  await makePrivateFolder(stateDir);
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await makePrivateFolder(dirname(path));
   await hardenPermissions(dirname(path));
   const settings = Object.fromEntries(Object.entries(record.settings).filter(([name]) => !SECRET.has(name as SettingName)));
   const text = { pid, identity: await identityOf(pid), ...record, asksToken: record.settings.proxyToken !== '', settings };

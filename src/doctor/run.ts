@@ -118,7 +118,14 @@ async function gatherFiles({ config, envFile, envFileIsSecret, authFiles, paths 
     ...appended.flat(),
   ]);
   const corrupt = stateFiles.filter((path) => path.startsWith(`${paths.state}.corrupt.`));
-  const written = [...stateFiles, ...appended.flat(), dirname(paths.trace), dirname(paths.log), join(stateDir, 'usage')];
+  const written = [
+    ...stateFiles,
+    ...appended.flat(),
+    dirname(paths.trace),
+    dirname(paths.log),
+    join(stateDir, 'usage'),
+    join(stateDir, 'proxies'),
+  ];
   const obstacles = [
     ...obstaclesAt(written, [stateDir], 'write'),
     ...obstaclesAt([paths.pid, tokenPath(stateDir)], [stateDir], 'read'),

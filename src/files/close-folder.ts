@@ -1,5 +1,4 @@
 import { chmodSync, lstatSync, readdirSync, type Stats } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { PRIVATE_FILE, PRIVATE_FOLDER } from './private.ts';
 
@@ -11,11 +10,11 @@ const ENTRIES_MAX = 500;
 
 /**
  * Takes group and world off the state folder and what kmi keeps in it (700/600). Links, other users' files and folders that
- * users share are left alone, and a home folder that serves as state folder keeps its own mode. Never throws. It runs before
+ * users share are left alone, and the home folder that serves as state folder keeps its own mode. Never throws. It runs before
  * every command, so it asks the system in one go, not file by file in the background.
  */
-export function closeStateFolder(stateDir: string): void {
-  if (process.platform === 'win32' || !close(stateDir, 'folder', stateDir === homeOrNone())) return;
+export function closeStateFolder(stateDir: string, home: string | null): void {
+  if (process.platform === 'win32' || !close(stateDir, 'folder', stateDir === home)) return;
   for (const name of namesIn(stateDir)) if (KEPT.test(name)) close(join(stateDir, name), 'file');
   for (const folder of KEPT_FOLDERS.map((name) => join(stateDir, name))) {
     if (!close(folder, 'folder')) continue;
@@ -48,13 +47,5 @@ function namesIn(folder: string): readonly string[] {
     return readdirSync(folder).slice(0, ENTRIES_MAX);
   } catch {
     return [];
-  }
-}
-
-function homeOrNone(): string | null {
-  try {
-    return homedir();
-  } catch {
-    return null;
   }
 }

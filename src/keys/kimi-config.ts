@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, chown, link, open, realpath, rename, rm } from 'node:fs/promises';
-import { dirname, isAbsolute, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { knownHome } from '../config/home-folder.ts';
 import { isLoopbackHost, parseBaseUrl } from '../config/kinds.ts';
 import type { Key } from '../core/keys/key.ts';
@@ -15,9 +15,8 @@ export type KimiConfigPath = { readonly client: 'kimi-cli' | 'kimi-code'; readon
 /** Where the two Kimi clients keep their config, whether or not it exists. Neither is named when there is no home to look in. */
 export function kimiConfigPaths(
   environment: Readonly<Record<string, string | undefined>> = process.env,
-  given: string = environment.HOME ?? '',
 ): readonly KimiConfigPath[] {
-  const home = isAbsolute(given) ? given : knownHome();
+  const home = knownHome(environment);
   const at = (client: KimiConfigPath['client'], variable: string, fallback: string): KimiConfigPath[] => {
     const folder = environment[variable]?.trim() || (home === null ? '' : join(home, fallback));
     return folder === '' ? [] : [{ client, path: join(folder, 'config.toml') }];

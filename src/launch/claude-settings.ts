@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { knownHome } from '../config/home-folder.ts';
 
 /** What a settings file of Claude Code puts before the environment. */
 export type ClaudeSetting = {
@@ -26,9 +26,13 @@ type Where = {
  */
 export async function readClaudeSettings(where: Where): Promise<ReadonlyMap<string, ClaudeSetting>> {
   const { environment, cwd, args = [], platform = process.platform } = where;
-  const home = environment.HOME ?? environment.USERPROFILE ?? homedir();
-  const own = environment.CLAUDE_CONFIG_DIR?.trim() || join(home, '.claude');
-  const files = [join(own, 'settings.json'), join(cwd, '.claude', 'settings.json'), join(cwd, '.claude', 'settings.local.json')];
+  const home = knownHome(environment);
+  const own = environment.CLAUDE_CONFIG_DIR?.trim() || (home === null ? null : join(home, '.claude'));
+  const files = [
+    ...(own === null ? [] : [join(own, 'settings.json')]),
+    join(cwd, '.claude', 'settings.json'),
+    join(cwd, '.claude', 'settings.local.json'),
+  ];
   const flag = flagValue(args);
   const managed = where.managedFile ?? managedFile(platform);
   const layers = await Promise.all([

@@ -1,10 +1,10 @@
 import { relative } from 'node:path';
 
 /** A path as short as it can be said: from the folder we are in, else from the home folder. */
-export function shownPath(path: string, { cwd, home }: { readonly cwd: string; readonly home: string | undefined }): string {
+export function shownPath(path: string, { cwd, home }: { readonly cwd: string; readonly home: string | null }): string {
   const near = relative(cwd, path);
   if (near !== '' && !near.startsWith('..')) return near;
-  if (home === undefined || home === '') return path;
+  if (home === null) return path;
   const below = relative(home, path);
   return below === '' || below.startsWith('..') ? path : `~/${below}`;
 }

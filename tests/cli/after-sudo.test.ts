@@ -79,6 +79,7 @@ describe.skipIf(!canActAsOthers)('what is root’s after one `sudo kmi` (needs r
       const { stdout, stderr } = await home.asUser(line);
       expect(stdout, line).toContain('one');
       expect(stderr, line).toContain(`The folder ${home.state} belongs to root`);
+      expect(stderr, line).toContain(`settings in ${home.state} cannot be read and are left out`);
     }
     const doctor = await home.asUser('doctor');
     expect(doctor.stdout).toContain('Setup');
@@ -86,7 +87,39 @@ describe.skipIf(!canActAsOthers)('what is root’s after one `sudo kmi` (needs r
     expect(doctor.code).toBe(1);
   });
 
-  it.each(['state.json', 'logs', 'trace', 'usage', 'logs/kmi.log', 'trace/trace.jsonl', 'proxy.token', 'proxy.pid'])(
+  it('settings that may lie in a closed ~/.kmi are not taken for the defaults where something would be sent or changed', async () => {
+    const home = await usersHome();
+    await home.asRoot('rotate off');
+    const elsewhere = { KMI_STATE_DIR: join(home.root, 'state') };
+    const denied = `The folder ${home.state} belongs to root, and you cannot read it.`;
+    const fix = `Make it yours again: sudo chown -R nobody ${home.state}`;
+    for (const line of ['proxy', 'rotate', 'keys disable one', 'init --yes', 'env', 'config']) {
+      expect(await home.asUser(line, elsewhere), line).toMatchObject({
+        code: 2,
+        stdout: '',
+        stderr: `kmi: ${denied}\n     ${fix}\n`,
+      });
+    }
+    const looks = await home.asUser('keys', elsewhere);
+    expect(looks).toMatchObject({ code: 0, stdout: expect.stringContaining('one') });
+    expect(looks.stderr).toBe(`kmi: ${denied} Settings in it are left out. ${fix}\n`);
+    const named = { ...elsewhere, KMI_ENV_PATH: join(home.root, 'named.env') };
+    await writeFile(named.KMI_ENV_PATH, '', { mode: 0o644 });
+    expect(await home.asUser('rotate', named)).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it('a HOME that is another’s and closed counts as none', async () => {
+    const home = await usersHome();
+    const closed = join(home.root, '..', 'closed');
+    await mkdir(join(closed, '.kmi'), { recursive: true, mode: 0o700 });
+    const env = { HOME: closed, KMI_STATE_DIR: join(home.root, 'state') };
+    expect(await home.asUser('rotate', env)).toMatchObject({ code: 0, stderr: '' });
+    const { code, text } = await home.asUser('rotate off', { HOME: closed, KMI_STATE_DIR: '' });
+    expect(code).not.toBe(0);
+    expect(text).toContain(`The folder ${closed} belongs to root`);
+  });
+
+  it.each(['state.json', 'logs', 'trace', 'usage', 'proxies', 'logs/kmi.log', 'trace/trace.jsonl', 'proxy.token', 'proxy.pid'])(
     'a %s of root is named by doctor, and the folder is the one to give back',
     async (name) => {
       const home = await usersHome();
@@ -159,7 +192,13 @@ describe.skipIf(!canActAsOthers)('under sudo (needs root)', () => {
     expect(await home.asRoot('proxy-stop -y', sudo)).toMatchObject({ code: 0 });
     const owners = await ownersIn(home.root);
     expect(Object.keys(owners)).toEqual(
-      expect.arrayContaining(['.env', '.kmi/state.json', '.kmi/proxy.token', '.kmi/logs/proxy.out', '.kmi/trace/trace.jsonl']),
+      expect.arrayContaining([
+        '.kmi/.env',
+        '.kmi/state.json',
+        '.kmi/proxy.token',
+        '.kmi/logs/proxy.out',
+        '.kmi/trace/trace.jsonl',
+      ]),
     );
     expect(Object.entries(owners).filter(([, uid]) => uid !== USER)).toEqual([]);
     expect(await home.asUser('status')).toMatchObject({ stderr: '' });

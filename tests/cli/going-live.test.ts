@@ -23,7 +23,8 @@ beforeEach(async () => {
   env = { ...home.env, KMI_UPSTREAM_BASE_URL: simulator.baseUrl };
 });
 
-const settings = () => readFile(join(home.root, '.env'), 'utf8').catch(() => '');
+/** What stands in the settings: those of the home, unless the folder has its own. */
+const settings = (folder = home.stateDir) => readFile(join(folder, '.env'), 'utf8').catch(() => '');
 const add = (args: readonly string[] = [], more: Readonly<Record<string, string>> = {}) =>
   runKmi(['keys', 'add', ...args], { env: { ...env, ...more }, cwd: home.root, stdin: KEY });
 
@@ -74,5 +75,6 @@ it('`kmi init` asks once more when dry-run was chosen before and a key works now
   await terminal.waitFor(/Go live: send requests to the upstream\?/);
   await terminal.press('Enter');
   await terminal.waitFor(/Live: requests go to the upstream\.(.|\n)*ended 0/);
-  expect(await settings()).toContain('KMI_DRY_RUN=0\n');
+  expect(await settings(home.root)).toContain('KMI_DRY_RUN=0\n');
+  expect(await settings()).toBe('');
 });

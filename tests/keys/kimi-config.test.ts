@@ -11,11 +11,11 @@ const KEY = { value: 'sk-new', baseUrl: UPSTREAM };
 const onPosix = test.skipIf(process.platform === 'win32');
 
 test('the two clients keep their configs where their variables say, else in the home folder', () => {
-  expect(kimiConfigPaths({}, '/home/x').map(({ path }) => path)).toEqual([
+  expect(kimiConfigPaths({ HOME: '/home/x' }).map(({ path }) => path)).toEqual([
     join('/home/x', '.kimi', 'config.toml'),
     join('/home/x', '.kimi-code', 'config.toml'),
   ]);
-  expect(kimiConfigPaths({ KIMI_SHARE_DIR: '/a', KIMI_CODE_HOME: '/b' }, '/home/x')).toEqual([
+  expect(kimiConfigPaths({ HOME: '/home/x', KIMI_SHARE_DIR: '/a', KIMI_CODE_HOME: '/b' })).toEqual([
     { client: 'kimi-cli', path: join('/a', 'config.toml') },
     { client: 'kimi-code', path: join('/b', 'config.toml') },
   ]);

@@ -31,7 +31,7 @@ it.each(['KMI_UPSTREAM_PROXY', 'HTTPS_PROXY', 'all_proxy'])('nor one that %s sen
   const env = { ...home.env, ...LIVE, [variable]: `http://localhost:${home.port}` };
   const { code, stderr } = await runKmi(['proxy', '--foreground'], { env, cwd: home.root });
   expect(code).toBe(1);
-  expect(stderr).toMatch(new RegExp(`${variable.toUpperCase()}.*names this proxy itself`));
+  expect(stderr).toMatch(new RegExp(`^kmi: ${variable} names this proxy itself`));
 });
 
 it('a key whose auth file names the proxy is left out; when it is the only one, the start says so', async () => {

@@ -12,7 +12,7 @@ import { type Affinity, NO_AFFINITY } from './affinity.ts';
 import { AffinityStore } from './affinity-store.ts';
 import { Blame } from './blame.ts';
 import { type AttemptOutcome, Cooldowns } from './cooldowns.ts';
-import { loadOf, type PoolEntry } from './pool-entry.ts';
+import { beginProbe, loadOf, type PoolEntry } from './pool-entry.ts';
 import { PoolMembers } from './pool-members.ts';
 
 export type KeyPoolOptions = {
@@ -292,11 +292,6 @@ const HELPED_OUT: ReadonlySet<AccountSkip['reason']> = new Set([
   'probing',
   'upstream',
 ] as const);
-
-/** A request goes to a key whose rest is over, with no end that the upstream stated: it goes first. */
-function beginProbe({ state: { cooldown }, account }: PoolEntry, now: number): void {
-  if (cooldown?.end !== undefined && cooldown.until <= now) account.probedAt = now;
-}
 
 function limitWaitMs(entry: PoolEntry): number {
   return entry.limit.waitMs();
