@@ -9,7 +9,7 @@ import type { Strategy } from '../core/strategy.ts';
 import type { Clock } from '../core/time.ts';
 import { type Affinity, NO_AFFINITY } from './affinity.ts';
 import { Blame } from './blame.ts';
-import { loadOf, type PoolEntry } from './pool-entry.ts';
+import { beginProbe, loadOf, type PoolEntry } from './pool-entry.ts';
 import { PoolMembers } from './pool-members.ts';
 import type { HealthPort, LedgerPort, LogPort } from './ports.ts';
 import { type AttemptOutcome, PutAway } from './put-away.ts';
@@ -291,11 +291,6 @@ const HELPED_OUT: ReadonlySet<AccountSkip['reason']> = new Set([
   'probing',
   'upstream',
 ] as const);
-
-/** A request goes to a key whose rest is over, with no end that the upstream stated: it goes first. */
-function beginProbe({ state: { cooldown }, account }: PoolEntry, now: number): void {
-  if (cooldown?.end !== undefined && cooldown.until <= now) account.probedAt = now;
-}
 
 function limitWaitMs(entry: PoolEntry): number {
   return entry.limit.waitMs();

@@ -105,3 +105,8 @@ export function shareHealth(account: SharedAccount): void {
 export function loadOf({ inFlight, parallelLimit }: PoolEntry): number {
   return parallelLimit === null ? 0 : inFlight / Math.max(parallelLimit, 1);
 }
+
+/** A request goes to a key whose rest is over, with no end that the upstream stated: it goes first. */
+export function beginProbe({ state: { cooldown }, account }: PoolEntry, now: number): void {
+  if (cooldown?.end !== undefined && cooldown.until <= now) account.probedAt = now;
+}
