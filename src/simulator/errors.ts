@@ -38,6 +38,11 @@ export const ERRORS = {
     type: 'invalid_authentication_error',
     message: 'The model id does not exist, recognized as k3-ultra, which your plan does not include.',
   },
+  model_id_unknown: {
+    status: 401,
+    type: 'invalid_authentication_error',
+    message: "Your model id does not exist. Please set model id as 'k3'.",
+  },
   membership_unverified: {
     status: 402,
     type: 'payment_required_error',

@@ -1,4 +1,3 @@
-import { readFile, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type KeyState, newKeyState } from '../core/keys/key-state.ts';
 import { KmiError, reasonOf } from '../errors.ts';
@@ -6,8 +5,9 @@ import { refuseForeign } from '../files/owner.ts';
 import { makePrivateFolder, removeLeftovers, replaceFile } from '../files/private.ts';
 import { versionOf } from '../files/version.ts';
 import { addTo, apply, type Changes, fold, isEmpty, type KeyChange, noChanges } from './changes.ts';
-import { NO_UNKNOWNS, newState, parseState, renderState, renderTime, type State, type Unknowns } from './schema.ts';
+import { NO_UNKNOWNS, newState, parseState, renderState, type State, type Unknowns } from './schema.ts';
 import type { StateStoreOptions } from './store-options.ts';
+import { movedAside, textOf } from './unusable-file.ts';
 
 /** Counters wait this long for company before a save; a save that is slow itself makes the wait longer, up to 1 s. */
 const DEBOUNCE_MS = 250;
@@ -232,21 +232,18 @@ export class StateStore {
   }
 
   /**
-   * Takes over the file if it is another than the one last seen. Under the lock the text itself is compared: two writes within one tick of the file system's clock can look like one version.
+   * Takes over the file if it is another than the one last seen. Under the lock the text itself is compared: two writes within
+   * one tick of the file system's clock can look like one version.
    */
   async #read(locked = false): Promise<void> {
     const { path } = this.#options;
     const version = await versionOf(path);
     if (version === this.#seen && !locked) return;
     await refuseForeign(path);
-    const text = await readFile(path, 'utf8').catch((error: unknown) => {
-      if (reasonOf(error) === 'ENOENT') return null;
-      throw error;
-    });
+    const text = await textOf(path);
     if (text === null) {
       // Deleted under us: what this process knows is the truth again and is written with the next save.
-      this.#seen = null;
-      this.#seenText = null;
+      this.#forgetFile();
       return;
     }
     if (text === this.#seenText) {
@@ -255,7 +252,9 @@ export class StateStore {
     }
     const parsed = parseState(text);
     if (parsed === null) {
-      await (locked ? this.#moveAside() : this.#moveAsideLocked());
+      if (!locked) await this.#readLocked();
+      else if (!(await movedAside(this.#options, text))) await this.#read(true);
+      else this.#forgetFile();
       return;
     }
     this.#adopt(parsed.state);
@@ -277,19 +276,14 @@ export class StateStore {
   }
 
   /** Only under the lock, so that nobody's fresh file is moved away in place of the broken one. */
-  async #moveAsideLocked(): Promise<void> {
+  async #readLocked(): Promise<void> {
     const { withFileLock } = await import('./file-lock.ts');
     await withFileLock(this.#options.path, () => this.#read(true));
   }
 
-  async #moveAside(): Promise<void> {
-    const { path, clock, log } = this.#options;
-    const stamp = (renderTime(clock()) ?? '').replace(/[-:]/g, '');
-    const aside = `${path}.corrupt.${stamp}`;
-    await rename(path, aside);
+  #forgetFile(): void {
     this.#seen = null;
     this.#seenText = null;
-    log.warn('The state file was not JSON; it was moved aside and a fresh state begins.', { file: path, moved_to: aside });
   }
 
   #complain(message: string, error: unknown): void {

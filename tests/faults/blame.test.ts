@@ -44,6 +44,7 @@ const ROWS: readonly (readonly [ErrorName, Sentence])[] = [
   ['no_model_access', null],
   ['plan_supports_only', null],
   ['model_not_recognized', null],
+  ['model_id_unknown', null],
   ['membership_unverified', { blocked: 'payment_required', seconds: HOUR_S }],
   ['no_plan', { blocked: 'payment_required', seconds: HOUR_S }],
   ...QUOTA.map((name) => [name, { resting: 'quota', seconds: 300 }] as const),

@@ -1,9 +1,21 @@
 import type { ServerResponse } from 'node:http';
-import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
+import {
+  brotliCompressSync,
+  brotliDecompressSync,
+  constants,
+  createGunzip,
+  createGzip,
+  deflateRawSync,
+  deflateSync,
+  gunzipSync,
+  gzipSync,
+  inflateSync,
+} from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.ts';
 import type { Answer } from '../support/http-client.ts';
 import { startHttpUpstream } from '../support/http-upstream.ts';
-import { keyOf, startTestProxy, type TestProxy } from '../support/proxy.ts';
+import { keyOf, openChat, startTestProxy, type TestProxy } from '../support/proxy.ts';
 
 const KEY = keyOf('a');
 const STARS = '*'.repeat(KEY.length);
@@ -150,6 +162,60 @@ describe('an answer with status 200 that begins with an error', () => {
     });
     for (let n = 1; n <= 3; n++) expect((await proxy.chat()).text).toBe(body.replace(KEY, STARS));
     expect((await proxy.chat({ stream: true })).text).toBe(`data: ${body.replace(KEY, STARS)}\n\n`);
+  });
+
+  it.each([
+    ['gzip', gzipSync, gunzipSync],
+    ['br', brotliCompressSync, brotliDecompressSync],
+    ['deflate', deflateSync, inflateSync],
+    ['gzip, br', (text: string) => brotliCompressSync(gzipSync(text)), (body: Buffer) => gunzipSync(brotliDecompressSync(body))],
+  ])('in %s goes out packed when its head had to go before', async (encoding, pack, unpack) => {
+    for (const [type, text] of [
+      [sse, event],
+      [json, said],
+    ] as const) {
+      let finish: () => void = () => undefined;
+      const proxy = await answering((response) => {
+        response.writeHead(200, { ...type, 'content-encoding': encoding }).flushHeaders();
+        const packed = pack(text(KEY));
+        // The first bytes of a packing say nothing of the text, or not enough.
+        finish = () => response.write(packed.subarray(0, 10), () => setTimeout(() => response.end(packed.subarray(10)), 10));
+      });
+      const incoming = await openChat(proxy).response;
+      expect(incoming.headers['content-encoding']).toBe(encoding);
+      finish();
+      const pieces: Buffer[] = [];
+      for await (const piece of incoming) pieces.push(piece);
+      expect(unpack(Buffer.concat(pieces)).toString()).toBe(text(STARS));
+    }
+  });
+
+  it('is not waited for in a packed stream: its head and comments come at once, and every byte as it was', async () => {
+    let goOn: (text: string) => void = () => undefined;
+    const proxy = await answering((response) => {
+      response.writeHead(200, { ...sse, 'content-encoding': 'gzip' }).flushHeaders();
+      const packer = createGzip();
+      packer.pipe(response);
+      goOn = (text) => {
+        packer.write(text);
+        packer.flush(constants.Z_SYNC_FLUSH);
+      };
+    });
+    const outgoing = openChat(proxy);
+    const incoming = await outgoing.response;
+    let text = '';
+    incoming.on('error', () => undefined);
+    incoming.pipe(createGunzip().on('error', () => undefined)).on('data', (piece: Buffer) => {
+      text += piece;
+    });
+    for (const [said, heard] of [
+      [': keep-alive\n\n', ': keep-alive\n\n'],
+      ['data: {"id":"1"}\n\n', ': keep-alive\n\ndata: {"id":"1"}\n\n'],
+    ] as const) {
+      goOn(said);
+      await eventually(() => expect(text).toBe(heard));
+    }
+    incoming.destroy();
   });
 
   it('is the only one looked at: an ordinary stream passes as it comes, also when it is slow to end its first event', async () => {

@@ -43,6 +43,7 @@ describe('auth files that change while the proxy runs', () => {
   it('a key changed in its file is used with its new value, and what its old value was blocked for is over', async () => {
     const proxy = await startTestProxy({ accounts: ['a'] });
     proxy.simulator.account('a').setKeys(['sk-kimi-a-renewed-0123456789']);
+    // The upstream's 401, which the client must not take for its own.
     expect((await proxy.chat()).status).toBe(403);
     await proxy.state(({ keys }) => keys.a?.blocked_reason === 'auth');
     await proxy.home.addKey({ label: 'a', key: 'sk-kimi-a-renewed-0123456789' });

@@ -28,6 +28,7 @@ const ROWS: Readonly<Record<ErrorName, Consequence>> = {
   no_model_access: toNext(UNTOUCHED),
   plan_supports_only: toNext(UNTOUCHED),
   model_not_recognized: toNext(UNTOUCHED),
+  model_id_unknown: toNext(UNTOUCHED),
   membership_unverified: toNext({ blocked_reason: 'payment_required' }, 3600),
   no_plan: toNext({ blocked_reason: 'payment_required', error_403: 1 }, 3600),
   not_coding_agent: caller(403),

@@ -10,6 +10,7 @@ const ROWS: [ErrorName, number, string[]][] = [
   ['no_model_access', 401, ['current subscription does not have access to k3']],
   ['plan_supports_only', 401, ['current plan supports only']],
   ['model_not_recognized', 401, ['model id does not exist, recognized as']],
+  ['model_id_unknown', 401, ['model id does not exist', "set model id as 'k3'"]],
   ['membership_unverified', 402, ['unable to verify your membership benefits']],
   ['not_coding_agent', 403, ['only available for coding agents']],
   ['quota_5h', 403, ['5-hour usage limit']],

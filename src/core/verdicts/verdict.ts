@@ -90,7 +90,7 @@ export const RULES: readonly Rule[] = [
   {
     class: 'no-model',
     statuses: [400, 401, 403, 404],
-    message: /subscription does not have access to|plan supports only|model id does not exist, recognized as/,
+    message: /subscription does not have access to|plan supports only|model id\b.{0,80}does not exist/,
   },
   { class: 'unpaid', statuses: [401, 402, 403], message: /does not have access to kimi code|unable to verify your membership/ },
 

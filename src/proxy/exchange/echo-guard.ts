@@ -1,4 +1,5 @@
-import { isPacked, unpack } from '../http/unpack.ts';
+import { headerOf } from '../http/headers.ts';
+import { isPacked, pack, unpack } from '../http/unpack.ts';
 import { maskKey } from './mask-key.ts';
 import { maskAnswer } from './masked-answer.ts';
 
@@ -10,6 +11,7 @@ const PACKED_ERROR_MAX_BYTES = 4096;
 const QUOTE = 0x22;
 const E = 0x65;
 const T = 0x74;
+const JSON_ERROR_WITHIN_CHARS = 64;
 const JSON_ERROR = /^\s*\{\s*"(?:error"|type"\s*:\s*"error")/;
 
 /**
@@ -19,7 +21,7 @@ const JSON_ERROR = /^\s*\{\s*"(?:error"|type"\s*:\s*"error")/;
 export function mayBeError(first: Buffer, isStream: boolean): boolean {
   if (!isStream) {
     const name = first[first.indexOf(QUOTE) + 1];
-    return (name === E || name === T) && JSON_ERROR.test(first.toString('latin1', 0, 64));
+    return (name === E || name === T) && JSON_ERROR.test(first.toString('latin1', 0, JSON_ERROR_WITHIN_CHARS));
   }
   const end = first.indexOf('\n\n');
   if (end === -1) return true;
@@ -76,6 +78,7 @@ export class EchoGuard {
 }
 
 const ERROR_EVENT = /^event: ?error|"error"\s*:|"type"\s*:\s*"error"/m;
+const BLANK_LINE_AT_END = /(?:\n\n|\r\n\r\n|\r\r)$/;
 const BLANK_LINE = /\n\n|\r\n\r\n|\r\r/g;
 
 /** Where the first block ends that is not of comments only; -1 when it has not ended yet. */
@@ -91,18 +94,31 @@ function endOfFirstEvent(text: string): number {
 
 type Head = { readonly status: number; readonly reason: string; readonly headers: readonly string[] };
 
-/** A packed answer, held back until it is known whether it is an error that echoes the key. */
+/**
+ * A packed answer, held back until it is known whether it is an error that echoes the key. An error without the key goes out
+ * unpacked, unless its head has gone before.
+ */
 export class PackedAnswer {
   readonly #key: string;
   readonly #head: Head;
   readonly #encoding: string;
+  readonly #isStream: boolean;
   readonly #chunks: Buffer[] = [];
   #bytes = 0;
+  #headHasGone = false;
 
   constructor(key: string, head: Head, encoding: string) {
     this.#key = key;
     this.#head = head;
     this.#encoding = encoding;
+    this.#isStream = /event-stream/i.test(headerOf(head.headers, 'content-type') ?? '');
+  }
+
+  /** The head, when nothing has come with it: a model that thinks for long must not keep it from the client. Null when it stays. */
+  headAlone(): Head | null {
+    if (this.#headHasGone || this.#bytes > 0) return null;
+    this.#headHasGone = true;
+    return this.#head;
   }
 
   /** Whether to go on holding back. */
@@ -110,8 +126,8 @@ export class PackedAnswer {
     this.#chunks.push(chunk);
     this.#bytes += chunk.length;
     if (this.#bytes > ERROR_MAX_BYTES || (this.#chunks.length === 1 && chunk.length > PACKED_ERROR_MAX_BYTES)) return false;
-    const text = unpack(Buffer.concat(this.#chunks), this.#encoding, ERROR_MAX_BYTES)?.toString('latin1') ?? '';
-    return JSON_ERROR.test(text) || ERROR_EVENT.test(text.slice(0, endOfFirstEvent(`${text}\n\n`)));
+    const text = unpack(Buffer.concat(this.#chunks), this.#encoding, ERROR_MAX_BYTES)?.toString('latin1');
+    return text !== undefined && (this.#isStream ? mayBeErrorEvent(text) : mayBeJsonError(text));
   }
 
   /** What was held back, as it came: it is no error. */
@@ -121,8 +137,22 @@ export class PackedAnswer {
 
   /** All there is of it, without the key. */
   masked(isWhole: boolean): Head & { readonly body: Buffer } {
-    return maskAnswer({ ...this.asItCame(), isWhole }, this.#key);
+    const { body, ...head } = this.asItCame();
+    const masked = maskAnswer({ ...head, body, isWhole }, this.#key);
+    if (!this.#headHasGone || masked.body === body) return masked;
+    return { ...masked, body: pack(masked.body, this.#encoding) };
   }
+}
+
+/** Of a JSON answer nobody can use the beginning alone, so it is held until it shows what it is. */
+function mayBeJsonError(text: string): boolean {
+  return text.length < JSON_ERROR_WITHIN_CHARS || JSON_ERROR.test(text);
+}
+
+/** The first event is awaited; comments, which only keep the connection alive, are not kept back. */
+function mayBeErrorEvent(text: string): boolean {
+  const end = endOfFirstEvent(text);
+  return end === -1 ? !BLANK_LINE_AT_END.test(text) : ERROR_EVENT.test(text.slice(0, end));
 }
 
 /** Whether an answer with this head may be a packed error. `length`: as announced; -1 when it was not. */

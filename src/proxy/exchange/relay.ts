@@ -44,6 +44,7 @@ export class Relay implements AnswerSink, BatchedWriter {
     const encoding = headerOf(headers, 'content-encoding');
     if (encoding !== undefined && mayBePackedError(encoding, headerOf(headers, 'content-type'), Number(length ?? -1))) {
       this.#guard = new PackedAnswer(this.key, { status, reason, headers }, encoding);
+      if (length === undefined) process.nextTick(flushHead, this);
     } else this.#sendHead(status, reason, headers, length, encoding);
   }
 
@@ -80,7 +81,7 @@ export class Relay implements AnswerSink, BatchedWriter {
   /** Head and beginning of an answer that was held back. */
   #begin({ status, reason, headers, body }: ReturnType<PackedAnswer['asItCame']>): boolean {
     this.#guard = null;
-    this.#sendHead(status, reason, headers);
+    if (!this.#response.headersSent) this.#sendHead(status, reason, headers);
     return body.length === 0 || this.#pass(body);
   }
 
@@ -140,8 +141,13 @@ export class Relay implements AnswerSink, BatchedWriter {
   }
 
   flushHead(): void {
+    if (this.#hasData || this.#response.destroyed) return;
+    if (this.#guard instanceof PackedAnswer) {
+      const head = this.#guard.headAlone();
+      if (head !== null) this.#sendHead(head.status, head.reason, head.headers);
+    }
     // Not flushHeaders(), which writes bytes beyond ASCII as UTF-8; an empty buffer leaves them as they came.
-    if (!this.#hasData && !this.#response.destroyed) this.#response.write(NO_BYTES);
+    if (this.#response.headersSent) this.#response.write(NO_BYTES);
   }
 
   /**

@@ -26,6 +26,21 @@ function zstdOfNode(): Record<string, Unpack> {
     : { zstd: (body, maxOutputLength) => zstdDecompressSync(body, { maxOutputLength }) };
 }
 
+type Pack = (body: Buffer) => Buffer;
+
+const PACKERS: Readonly<Record<string, Pack>> = {
+  gzip: (body) => zlib.gzipSync(body),
+  'x-gzip': (body) => zlib.gzipSync(body),
+  br: (body) => zlib.brotliCompressSync(body),
+  deflate: (body) => zlib.deflateSync(body),
+  ...zstdPackerOfNode(),
+};
+
+function zstdPackerOfNode(): Record<string, Pack> {
+  const { zstdCompressSync } = zlib as unknown as { zstdCompressSync?: Pack };
+  return zstdCompressSync === undefined ? {} : { zstd: (body) => zstdCompressSync(body) };
+}
+
 const PLAIN = new Set(['', 'identity']);
 
 export function isPacked(contentEncoding: string | undefined): boolean {
@@ -37,12 +52,9 @@ export function isPacked(contentEncoding: string | undefined): boolean {
  * `maxBytes`. Synchronous: for error bodies, which are small and rare.
  */
 export function unpack(body: Buffer, contentEncoding: string | undefined, maxBytes: number): Buffer | null {
-  const names = (contentEncoding ?? '').toLowerCase().split(',', ENCODINGS_MAX);
   let bytes = body;
   try {
-    // Listed in the order in which they were applied.
-    for (const name of names.map((part) => part.trim()).reverse()) {
-      if (PLAIN.has(name)) continue;
+    for (const name of encodingsIn(contentEncoding).reverse()) {
       const unpackOne = Object.hasOwn(UNPACKERS, name) ? UNPACKERS[name] : undefined;
       if (unpackOne === undefined) return null;
       bytes = unpackOne(bytes, maxBytes);
@@ -53,4 +65,15 @@ export function unpack(body: Buffer, contentEncoding: string | undefined, maxByt
   }
 }
 
+/** What `unpack` has unpacked, packed in the same way. */
+export function pack(body: Buffer, contentEncoding: string): Buffer {
+  return encodingsIn(contentEncoding).reduce((bytes, name) => PACKERS[name]?.(bytes) ?? bytes, body);
+}
+
 const ENCODINGS_MAX = 4;
+
+/** In the order in which they were applied. */
+function encodingsIn(contentEncoding = ''): string[] {
+  const names = contentEncoding.toLowerCase().split(',', ENCODINGS_MAX);
+  return names.map((name) => name.trim()).filter((name) => !PLAIN.has(name));
+}
