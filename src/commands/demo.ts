@@ -1,6 +1,6 @@
-import { serve } from '../app.ts';
 import { defaultConfig } from '../config/settings.ts';
 import type { TraceEvent } from '../core/trace/trace-event.ts';
+import { serve } from '../serving/serve.ts';
 import type { Command } from './context.ts';
 import { openSimulatedApp, SIMULATED_ACCOUNTS } from './simulated-app.ts';
 

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { type App, candidatesOf, openApp, serve } from '../app.ts';
+import { type App, candidatesOf, openApp } from '../app.ts';
 import type { Config } from '../config/settings.ts';
 import { eligibilityOf } from '../core/choosing/eligibility.ts';
 import { isMode, modeOf, type ProxyMode } from '../core/clients/proxy-mode.ts';
@@ -137,6 +137,7 @@ async function proxyFor(app: App, options: E2eOptions): Promise<Proxy & { stop: 
       };
     case 'nothing': {
       if (app.registry.keys.length === 0) throw new KmiError('no_keys', `There are no keys in ${config.authsDir}.`);
+      const { serve } = await import('../serving/serve.ts');
       const serving = await serve(app);
       return {
         origin: withScheme(serving.proxy.origin, options.scheme),

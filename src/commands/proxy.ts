@@ -1,4 +1,4 @@
-import { openApp, type ServingApp, serve } from '../app.ts';
+import { type App, openApp } from '../app.ts';
 import { isLoopbackHost } from '../config/kinds.ts';
 import type { Config } from '../config/settings.ts';
 import { examineDaemon } from '../daemon/examine.ts';
@@ -8,6 +8,7 @@ import { proxyUrl } from '../daemon/probe.ts';
 import { removeRecord, writeRecord } from '../daemon/record.ts';
 import { KmiError } from '../errors.ts';
 import { prepareHeap } from '../proxy/prepare-heap.ts';
+import type { ServingApp } from '../serving/serve.ts';
 import { counted } from '../terminal/key-words.ts';
 import { renderMode } from '../terminal/mode-line.ts';
 import { unusedSettingText } from '../terminal/not-used-words.ts';
@@ -61,13 +62,13 @@ async function serveHere(context: CommandContext, simulateWithoutKeys: boolean):
   const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
   redactCrashes(app.secrets);
   if (app.registry.keys.length > 0) {
-    const serving = await serve(app).catch((error: unknown) => explainTakenPort(context, error));
+    const serving = await start(context, app);
     return serveUntilStopped(context, serving, config, describeKeys(context, app.registry));
   }
   if (!simulateWithoutKeys) throw noKeys(config, app.registry);
   const simulated = await openSimulatedApp(config, { environment });
   try {
-    const serving = await serve(simulated.app).catch((error: unknown) => explainTakenPort(context, error));
+    const serving = await start(context, simulated.app);
     return await serveUntilStopped(context, serving, simulated.app.config, [
       `${style.warn('Simulated upstream')}: there are no keys in ${config.authsDir}, so three made-up accounts answer.`,
       'To use your own, stop this and run `kmi init`; or put a file such as mine.env with the line KMI_API_KEY=sk-...',
@@ -76,6 +77,12 @@ async function serveHere(context: CommandContext, simulateWithoutKeys: boolean):
   } finally {
     await simulated.close();
   }
+}
+
+/** The proxy itself is loaded only where it is served, so that starting one in the background is quick. */
+async function start(context: CommandContext, app: App): Promise<ServingApp> {
+  const { serve } = await import('../serving/serve.ts');
+  return serve(app).catch((error: unknown) => explainTakenPort(context, error));
 }
 
 /** A port that our own proxy holds is another matter than one held by a stranger. */

@@ -1,9 +1,10 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type AppOverrides, openApp, type ServingApp, serve } from '../../src/app.ts';
+import { type AppOverrides, openApp } from '../../src/app.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/settings.ts';
 import type { TraceEvent } from '../../src/core/trace/trace-event.ts';
+import { type ServingApp, serve } from '../../src/serving/serve.ts';
 import type { AccountSpec, ReceivedRequest, Simulator } from '../../src/simulator/simulator.ts';
 import { type SimulatorOptions, startSimulator } from '../../src/simulator/simulator.ts';
 import { cleanUp } from './cleanup.ts';

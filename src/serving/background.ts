@@ -1,0 +1,113 @@
+import { stat } from 'node:fs/promises';
+import { startAccountWatch } from '../accounts/account-watch.ts';
+import { fetchAccountId } from '../accounts/fetch-account.ts';
+import type { App } from '../app.ts';
+import { watchConnections } from '../connection-watch.ts';
+import type { Key } from '../core/keys/key.ts';
+import { activeCooldown } from '../core/keys/key-state.ts';
+import { startHealthMonitor } from '../health/monitor.ts';
+import { dryRunHealth, fetchUsage } from '../health/usage-client.ts';
+import { startKeyWatch } from '../keys/auth-watch.ts';
+import { loadRegistry } from '../keys/registry.ts';
+import { plainGet } from '../proxy/upstream/plain-get.ts';
+import type { Serving } from './build.ts';
+
+/** How often a running proxy looks for changes that commands and editors made to state and auth files. */
+const WATCH_MS = 400;
+/** A change of the auth files is taken when two looks in a row see the same, and new requests follow it within a second. */
+const KEY_WATCH_MS = 250;
+
+type HealthMonitor = ReturnType<typeof startHealthMonitor>;
+type AccountWatch = ReturnType<typeof startAccountWatch>;
+
+/** Starts what a serving proxy does beside requests: readings, accounts, changes of files and of the network. Returns how to stop it. */
+export function startBackground(app: App, serving: Serving): () => void {
+  const { proxy, pool, log, affinityFiles } = serving;
+  const keys = { now: app.registry.keys };
+  const monitor = startHealth(app, serving, keys);
+  pool.useHealth(monitor);
+  const accounts = app.config.dryRun || app.overrides.learnAccounts === false ? null : startAccounts(app, serving, keys);
+  affinityFiles.start();
+  app.store.startWatching(WATCH_MS, () => pool.stateChanged());
+  const authFiles = app.overrides.registry === undefined ? watchAuthFiles(app, serving, keys, monitor, accounts) : null;
+  const stopConnectionWatch = watchConnections({
+    onDoubt(why) {
+      log.info(`The machine ${why === 'slept' ? 'slept' : 'changed its network'}; upstream connections are renewed.`);
+      proxy.upstreams.renewAll();
+    },
+  });
+  return () => {
+    authFiles?.stop();
+    stopConnectionWatch();
+    monitor.stop();
+    accounts?.stop();
+  };
+}
+
+/** The keys as the auth files have them now. */
+type KeysNow = { now: readonly Key[] };
+
+function startHealth({ config, clock, store, ledger }: App, { proxy, pool, log }: Serving, keys: KeysNow): HealthMonitor {
+  const monitor = startHealthMonitor({
+    keys: () => keys.now,
+    stateOf: (label) => store.state.keys.get(label),
+    fetch: async (key, signal) =>
+      config.dryRun
+        ? dryRunHealth(clock())
+        : fetchUsage(key, { now: clock, signal, dispatcher: (origin) => proxy.upstreams.for(origin) }),
+    refreshMs: config.usageCacheSeconds * 1000,
+    recheckMs: config.dryRun ? 0 : config.blocklistRecheckSeconds * 1000,
+    recheckMax: config.blocklistRecheckMax,
+    clock,
+    random: Math.random,
+    onHealth(key, health) {
+      // After a failed call the monitor still knows the last good reading.
+      pool.setHealth(key.label, monitor.health.get(key.label) ?? health);
+      if (health.error !== null) return;
+      // During a cooldown a reading proves nothing: the upstream refused the key's work and answered this all the same.
+      if (!config.dryRun && activeCooldown(store.keyState(key.label), clock()) === null) ledger.usageAnswered(key.label);
+      ledger.healthRefreshed(health.fetchedAt);
+    },
+    onRecheck(key, answered) {
+      if (!answered) return;
+      pool.answeredAgain(key.label);
+      log.info('A blocked key answered again and is back.', { key_label: key.label });
+    },
+  });
+  return monitor;
+}
+
+function startAccounts({ clock, store }: App, { proxy, pool }: Serving, keys: KeysNow): AccountWatch {
+  return startAccountWatch({
+    keys: () => keys.now,
+    accountOf: (label) => store.keyState(label).account,
+    fetch: (key, signal) => fetchAccountId(key, (url, options) => plainGet(proxy.upstreams, url, options), signal),
+    isDoubtful: async ({ source }, { at }) => ((await stat(source).catch(() => null))?.mtimeMs ?? 0) > at,
+    onAccount: (key, account) => pool.setAccount(key.label, account),
+    clock,
+    random: Math.random,
+  });
+}
+
+function watchAuthFiles(
+  app: App,
+  { pool, log }: Serving,
+  keys: KeysNow,
+  monitor: HealthMonitor,
+  accounts: AccountWatch | null,
+): { stop(): void } {
+  return startKeyWatch({
+    load: () => loadRegistry(app.config),
+    current: app.registry,
+    intervalMs: KEY_WATCH_MS,
+    onChange(registry) {
+      keys.now = registry.keys;
+      for (const { value } of registry.keys) app.secrets.add(value);
+      pool.replaceKeys(registry.keys);
+      monitor.keysChanged();
+      accounts?.keysChanged();
+      log.info('The auth files changed.', { keys: registry.keys.length, skipped: registry.skipped.length });
+    },
+    onError: (error) => log.warn('The auths folder cannot be read; going on with the keys known.', { reason: String(error) }),
+  });
+}
