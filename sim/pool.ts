@@ -100,7 +100,7 @@ export class SimPool {
     return { candidate: choice.candidate, binds: choice.binds, isMove: choice.movedFrom !== null };
   }
 
-  /** A quota refusal as the proxy takes it: a cooldown until the reset that `/usages` states (src/proxy/key-pool.ts). */
+  /** A quota refusal as the proxy takes it: a cooldown until the reset that `/usages` states (src/proxy/pool/key-pool.ts). */
   #penalize(candidate: SimCandidate, now: number): void {
     this.upstreamRefusals += 1;
     const usage = candidate.account.usage(now);

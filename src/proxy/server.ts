@@ -1,3 +1,13 @@
+/*
+ * The stops of a request, in order:
+ *   1. here: the socket's listener; what lies outside the base path goes to Fastify
+ *   2. http/headers takes the head apart; gate/ says whether this client may in
+ *   3. exchange/exchange waits for the body as far as it must and reads what ties the request to an account
+ *   4. pool/key-pool chooses a key
+ *   5. exchange/attempt asks the upstream; the answer passes record/ on its way to exchange/relay
+ *   6. core/failover/next-step says what follows a failed attempt; the exchange does it
+ *   7. record/recorder writes books and trace, once the answers of the moment have gone
+ */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';

@@ -13,7 +13,7 @@ export type AttemptRequest = {
   readonly method: string;
   readonly headers: readonly string[];
   readonly body: UploadBody;
-  /** undici's own time limits are off: `patience` watches. Said with each request, as not every dispatcher keeps its own. */
+  /** undici's own time limits are off: `timeouts` watches. Said with each request, as not every dispatcher keeps its own. */
   readonly headersTimeout: 0;
   readonly bodyTimeout: 0;
 };
