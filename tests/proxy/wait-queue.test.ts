@@ -111,11 +111,14 @@ describe('with KMI_PROXY_WAIT_SECONDS', () => {
   });
 });
 
-describe('the waiting room', () => {
+describe('the wait queue', () => {
   const room = () => {
     let change: () => void = () => undefined;
-    const pool = { onChange: (listener: () => void) => (change = listener) };
-    return { waiting: new WaitQueue(pool as never), change: () => change() };
+    const onChange = (listener: () => void) => {
+      change = listener;
+      return () => undefined;
+    };
+    return { waiting: new WaitQueue({ onChange }), change: () => change() };
   };
 
   it('wakes only the first, who lets in the next', async () => {

@@ -14,7 +14,7 @@ export class WaitQueue {
   readonly #line: Waiter[] = [];
   #timer: NodeJS.Timeout | null = null;
 
-  constructor(pool: KeyPool) {
+  constructor(pool: Pick<KeyPool, 'onChange'>) {
     pool.onChange(() => this.#wakeFirst());
   }
 
