@@ -1,7 +1,7 @@
 /*
  * The stops of a request, in order:
  *   1. here: the socket's listener; what lies outside the base path goes to Fastify
- *   2. http/headers takes the head apart; gate/ says whether this client may in
+ *   2. http/headers takes the head apart; gate/ decides whether to admit this client
  *   3. exchange/exchange waits for the body as far as it must and reads what ties the request to an account
  *   4. pool/key-pool chooses a key
  *   5. exchange/attempt asks the upstream; the answer passes record/ on its way to exchange/relay
@@ -77,8 +77,8 @@ const REAP_MS = 50;
 const MAX_HEADER_BYTES = 64 * 1024;
 
 /**
- * Binds the proxy. A request starts here: access, rate limit, then forwarding. Requests under the base path go to it
- * straight from the socket; Fastify answers everything else. Throws `unsafe_bind`, `port_in_use`, `loop`.
+ * Binds the proxy. A request starts here: access, rate limit, then its `Exchange`. Requests under the base path
+ * go straight from the socket; Fastify answers everything else. Throws `unsafe_bind`, `port_in_use`, `loop`.
  */
 export async function startProxy(parts: ProxyParts): Promise<RunningProxy> {
   const { config } = parts;

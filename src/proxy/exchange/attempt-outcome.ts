@@ -3,7 +3,7 @@ import { describeNetworkCode, networkCode } from '../../core/network/network-wor
 import { namedWindowMs, parseErrorBody } from '../../core/verdicts/error-answer.ts';
 import { parseRetryAfter } from '../../core/verdicts/retry.ts';
 import { judge } from '../../core/verdicts/verdict.ts';
-import { KmiError } from '../../errors.ts';
+import { ERRORS, KmiError } from '../../errors.ts';
 import { errorText } from '../http/error-text.ts';
 import { headerOf } from '../http/headers.ts';
 import { UpstreamSilence } from '../http/interruptions.ts';
@@ -60,9 +60,9 @@ export function brokenOff(error: Error): KmiError {
   });
 }
 
-/** Whether trying again can change nothing. */
-export function isLasting(error: Error | null): boolean {
-  return error instanceof ConnectFailure && error.isLasting;
+/** Whether waiting can change nothing: the outgoing proxy refuses the login, or the request goes round in a circle. */
+export function isLasting({ status }: AttemptOutcome, error: Error | null): boolean {
+  return status === ERRORS.loop.http || (error instanceof ConnectFailure && error.isLasting);
 }
 
 /** Errors of a connection that had been established: a dead pooled socket shows as one of these. */

@@ -22,7 +22,7 @@ export type KeptAnswer = { readonly answer: CollectedAnswer; readonly verdict: V
 /** Why no answer came, and from where. */
 export type KeptError = { readonly error: Error; readonly origin: string };
 
-/** Gives the client the upstream's own error, but for what it must not be told. Returns what it was given. */
+/** Gives the client the upstream's own error, minus anything the client must not see. Returns how the request ended. */
 export function handOn({ answer, verdict, entry }: KeptAnswer, { head, route }: ClientRequest, relay: Relay, now: number) {
   const told = errorAnswerFor(answer, { verdict, entry, head, route, now });
   relay.whole(told);

@@ -1,6 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type FailoverState, FRESH, nextStep, type Outcome, type Step } from '../../core/failover/next-step.ts';
-import { ERRORS, KmiError } from '../../errors.ts';
+import {
+  type Decision,
+  type FailoverEvent,
+  type FailoverState,
+  FRESH,
+  nextStep,
+  type Step,
+} from '../../core/failover/next-step.ts';
+import { KmiError } from '../../errors.ts';
 import { ClientAbort } from '../http/client-abort.ts';
 import { sendError } from '../http/error-responses.ts';
 import type { RequestHead } from '../http/headers.ts';
@@ -18,7 +25,7 @@ import { keysAtDeadEnd } from './dead-end.ts';
 import { answerDryRun } from './dry-run-answer.ts';
 import { breakOff, handOn, type KeptAnswer, type KeptError, ownError, type Served } from './endings.ts';
 import type { ExchangeParts } from './exchange-parts.ts';
-import { BROKEN, CLIENT_LEFT, NO_KEY, OWN_FAULT, outcomeOf, PAUSE_OVER, WHOLE } from './outcomes.ts';
+import { BAD_REQUEST, BROKEN, CLIENT_LEFT, eventOf, NO_KEY, PAUSE_OVER, WHOLE } from './failover-events.ts';
 import { type BodyText, PackedText, unpackersFor } from './packed-text.ts';
 import { readAffinity } from './read-affinity.ts';
 import { Relay } from './relay.ts';
@@ -29,7 +36,8 @@ type End = ExchangeResult['end'];
 /**
  * Carries one request to the upstream and its answer back. The only driver: it asks the pool for a key and `nextStep` what
  * to do when one fails. Driven by callbacks, so that a request that is served at once waits for no promise. Control comes
- * back here when the body has come, when the answer's head has gone to the client, and when an attempt has ended.
+ * back here when the body has come, when the answer's head has gone to the client, and when an attempt has ended; otherwise
+ * only after a wait for a key or a pause.
  */
 export class Exchange implements AttemptOwner<PoolEntry>, BodyWaiter {
   readonly #parts: ExchangeParts;
@@ -46,7 +54,7 @@ export class Exchange implements AttemptOwner<PoolEntry>, BodyWaiter {
   #choice: PoolChoice | null = null;
   /** The key asked last, or the one whose answer is handed on. */
   #entry: PoolEntry | null = null;
-  #failures: FailedAttempt[] | null = null;
+  #failures: readonly FailedAttempt[] | null = null;
   #tried: Set<PoolEntry> | null = null;
   #served: Served | null = null;
   #answer: KeptAnswer | null = null;
@@ -66,11 +74,11 @@ export class Exchange implements AttemptOwner<PoolEntry>, BodyWaiter {
 
   start(): void {
     this.#parts.loops.began();
-    this.#response.on('close', () => this.#closed());
+    this.#response.on('close', () => this.#responseClosed());
     this.#client.body.whenReady(this);
   }
 
-  #closed(): void {
+  #responseClosed(): void {
     this.#parts.loops.ended();
     this.#client.body.release();
     this.#packed?.release();
@@ -110,10 +118,11 @@ export class Exchange implements AttemptOwner<PoolEntry>, BodyWaiter {
     else body.whenSettled(this);
   }
 
-  #answerDry(result: ExchangeResult): void {
-    if (result.end.kind === 'no-key') this.#refuse(result.end.error);
-    this.#client.body.drop();
-    this.#record.ended(result, this.#affinity);
+  #answerDry({ entry, choice, end }: ExchangeResult): void {
+    this.#entry = entry;
+    this.#choice = choice;
+    if (end.kind === 'no-key') this.#refuse(end.error);
+    this.#finish(end);
   }
 
   #askFirst(): void {
@@ -150,8 +159,8 @@ export class Exchange implements AttemptOwner<PoolEntry>, BodyWaiter {
     }
     const attempt = new Attempt(call, this.#record.sink, this, this.#parts.timeouts);
     this.#abort.notify(attempt);
-    if (this.#abort.hasLeft) attempt.clientLeft();
     attempt.start();
+    if (this.#abort.hasLeft) attempt.clientLeft();
   }
 
   /** The answer's head has gone to the client. */
@@ -167,7 +176,7 @@ export class Exchange implements AttemptOwner<PoolEntry>, BodyWaiter {
     this.#abort.notify(null);
     this.#guarded(() => {
       const error = result.kind === 'failed' ? result.error : result.kind === 'served' ? result.brokenBy : null;
-      // The way is in doubt: whoever comes next gets a new connection.
+      // The connection is suspect: the next request gets a new one.
       if (error !== null && !(error instanceof ClientLeft) && !(error instanceof KmiError))
         upstreams.renew(call.request.origin, call.dispatcher);
       if (result.kind === 'served') {
@@ -185,7 +194,7 @@ export class Exchange implements AttemptOwner<PoolEntry>, BodyWaiter {
     if (result.kind === 'failed') {
       this.#error = { error: result.error, origin: request.origin };
       if (result.error instanceof KmiError) {
-        this.#go(OWN_FAULT);
+        this.#go(BAD_REQUEST);
         return;
       }
     }
@@ -193,44 +202,39 @@ export class Exchange implements AttemptOwner<PoolEntry>, BodyWaiter {
     const isChat = this.#client.route.isChat && this.#client.request.method === 'POST';
     const deadEnd = isChat ? keysAtDeadEnd(result, judged, entry, pool.entries) : null;
     const outcome = deadEnd === null ? judged : { ...judged, verdict: 'dead-end' as const };
-    const { verdict } = outcome;
-    if (result.kind === 'answered') this.#answer = { answer: result, verdict, entry };
-    const isHopeless = outcome.status === ERRORS.loop.http || isLasting(this.#error?.error ?? null);
-    const { step, hasFailedKey } = this.#decide(outcomeOf(result, verdict, isHopeless));
-    // A connection that died says nothing about the key, which is asked again at once.
-    if (step.kind !== 'same-key') pool.failed(entry, outcome);
-    if (hasFailedKey) {
-      this.#failures ??= [];
-      this.#failures.push({ entry, outcome });
+    if (result.kind === 'answered') this.#answer = { answer: result, verdict: outcome.verdict, entry };
+    const event = eventOf(result, outcome, isLasting(outcome, this.#error?.error ?? null));
+    const { step, failed } = this.#decide(event);
+    if (failed !== 'nothing') pool.failed(entry, outcome);
+    if (failed === 'key') {
+      this.#failures = [...(this.#failures ?? []), { entry, outcome }];
       this.#tried = new Set([...(this.#tried ?? []), ...(deadEnd ?? []), entry]);
     }
-    this.#take(step);
+    this.#perform(step);
   }
 
-  #go(outcome: Outcome): void {
-    this.#take(this.#decide(outcome).step);
+  #go(event: FailoverEvent): void {
+    this.#perform(this.#decide(event).step);
   }
 
-  /** `hasFailedKey`: the outcome is that one more key has failed this request. */
-  #decide(outcome: Outcome): { readonly step: Step; readonly hasFailedKey: boolean } {
+  #decide(event: FailoverEvent): Decision {
     const { held, streamed } = this.#parts.failoverLimits;
-    const before = this.#state;
-    const { state, step } = nextStep(before, outcome, this.#client.body.canReplay ? held : streamed);
-    this.#state = state;
-    return { step, hasFailedKey: state.innocentKeys + state.spentKeys > before.innocentKeys + before.spentKeys };
+    const decision = nextStep(this.#state, event, this.#client.body.canReplay ? held : streamed);
+    this.#state = decision.state;
+    return decision;
   }
 
-  #take(step: Step): void {
+  #perform(step: Step): void {
     const { pool } = this.#parts;
     switch (step.kind) {
       case 'same-key':
-        if (this.#entry === null) return;
+        if (this.#entry === null) throw new Error('No key was asked before.');
         pool.began(this.#entry);
         this.#attempt(this.#entry);
         return;
       case 'other-key':
         if (step.forgetTried) this.#tried = null;
-        this.#ask(acquireKey(pool, this.#affinity, this.#tried ?? NOTHING_TRIED));
+        this.#ask(acquireKey(pool, this.#affinity, this.#tried ?? undefined));
         return;
       case 'pause':
         this.#abort.staysFor(step.ms).then(
@@ -245,35 +249,36 @@ export class Exchange implements AttemptOwner<PoolEntry>, BodyWaiter {
         this.#giveUp(step.because);
         return;
       case 'break-off':
-        if (this.#served === null) return;
+        if (this.#served === null) throw new Error('No answer has begun.');
         breakOff(this.#served, this.#entry, { relay: this.#relay, record: this.#record, response: this.#response });
-        this.#close(this.#served);
+        this.#finish(this.#served);
         return;
       case 'done':
-        if (this.#served !== null) this.#close(this.#served);
+        if (this.#served === null) throw new Error('No answer has begun.');
+        this.#finish(this.#served);
         return;
       case 'client-left':
-        this.#close(LEFT);
+        this.#finish(LEFT);
     }
   }
 
   #handOn(): void {
-    if (this.#answer === null) return;
+    if (this.#answer === null) throw new Error('No answer was kept.');
     this.#entry = this.#answer.entry;
-    this.#close(handOn(this.#answer, this.#client, this.#relay, this.#parts.clock()));
+    this.#finish(handOn(this.#answer, this.#client, this.#relay, this.#parts.clock()));
   }
 
-  #giveUp(because: 'unreachable' | 'no-key' | 'own-fault'): void {
+  #giveUp(because: 'unreachable' | 'no-key'): void {
     const error = ownError(this.#error, this.#choice, this.#parts);
     this.#refuse(error);
-    this.#close({ kind: because === 'no-key' ? 'no-key' : 'unreachable', error });
+    this.#finish({ kind: because, error });
   }
 
   #refuse(error: KmiError): void {
     sendError(this.#response, error, { anthropic: this.#client.route.isAnthropic });
   }
 
-  #close(end: End): void {
+  #finish(end: End): void {
     this.#client.body.drop();
     const failures = this.#failures ?? NO_FAILURES;
     this.#record.ended({ entry: this.#entry, choice: this.#choice, failures, end }, this.#affinity);
@@ -294,4 +299,3 @@ export class Exchange implements AttemptOwner<PoolEntry>, BodyWaiter {
 
 const LEFT: End = Object.freeze({ kind: 'left' });
 const NO_FAILURES: readonly FailedAttempt[] = Object.freeze([]);
-const NOTHING_TRIED: ReadonlySet<PoolEntry> = new Set();

@@ -1,4 +1,4 @@
-/** Has something to send once what came in has been read. */
+/** A writer whose output is held until the end of this turn. */
 export type BatchedWriter = { leave(): void };
 
 let waiting: BatchedWriter[] = [];

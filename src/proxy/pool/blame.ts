@@ -17,8 +17,8 @@ export class Blame {
   }
 
   /**
-   * An attempt failed. It is counted, and the key put away when the verdict blames it; a burst counts once. Whether a key has
-   * come back by it: to be told to those who wait.
+   * An attempt failed. It is counted, and the key put away when the verdict blames it; a burst counts once. Returns whether this
+   * ended a key's cooldown, so that waiting requests can be woken.
    */
   failed(entry: PoolEntry, outcome: AttemptOutcome, hasOthers: boolean): boolean {
     const { ledger, clock } = this.#options;

@@ -2,13 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   type Decision,
+  type FailoverEvent,
   type FailoverState,
   FRESH,
-  isSpent,
   type Limits,
   nextStep,
-  type Outcome,
-  SPENT_KEYS_MAX,
+  PENALIZED_KEYS_MAX,
   type Step,
 } from '../../../src/core/failover/next-step.ts';
 import { CONSEQUENCES, type VerdictClass } from '../../../src/core/verdicts/verdict.ts';
@@ -16,15 +15,21 @@ import { CONSEQUENCES, type VerdictClass } from '../../../src/core/verdicts/verd
 const LIMITS: Limits = { failoverMax: 3, retryMax: 0, retryBaseMs: 250, canReplay: true };
 const VERDICTS = (Object.keys(CONSEQUENCES) as VerdictClass[]).filter((verdict) => verdict !== 'served');
 
-const answered = (verdict: VerdictClass): Outcome => ({ kind: 'answered', verdict, isLasting: false });
-const FAILED: Outcome = { kind: 'failed', isSocketDeath: false, isLasting: false };
-const SOCKET_DIED: Outcome = { kind: 'failed', isSocketDeath: true, isLasting: false };
-const LASTING: Outcome = { kind: 'failed', isSocketDeath: false, isLasting: true };
-const NO_KEY: Outcome = { kind: 'no-key' };
-const PAUSE_OVER: Outcome = { kind: 'pause-over' };
+const PENALIZED: ReadonlySet<VerdictClass> = new Set(['bad-key', 'unpaid', 'quota', 'rate', 'banned'] as const);
+const answered = (verdict: VerdictClass, isPenalized = PENALIZED.has(verdict)): FailoverEvent => ({
+  kind: 'answered',
+  verdict,
+  isPenalized,
+  isLasting: false,
+});
+const FAILED: FailoverEvent = { kind: 'failed', isSocketDeath: false, isLasting: false };
+const SOCKET_DIED: FailoverEvent = { kind: 'failed', isSocketDeath: true, isLasting: false };
+const LASTING: FailoverEvent = { kind: 'failed', isSocketDeath: false, isLasting: true };
+const NO_KEY: FailoverEvent = { kind: 'no-key' };
+const PAUSE_OVER: FailoverEvent = { kind: 'pause-over' };
 
 /** The steps that follow a series of outcomes. */
-function steps(outcomes: readonly Outcome[], limits: Partial<Limits> = {}): string[] {
+function steps(outcomes: readonly FailoverEvent[], limits: Partial<Limits> = {}): string[] {
   let state: FailoverState = FRESH;
   return outcomes.map((outcome) => {
     const decision: Decision = nextStep(state, outcome, { ...LIMITS, ...limits });
@@ -79,7 +84,7 @@ describe('a request', () => {
     ['is done once its answer is whole', [{ kind: 'served', isWhole: true }], {}, ['done']],
     ['whose answer broke in the middle is not sent again', [{ kind: 'served', isWhole: false }], {}, ['break-off']],
     ['ends when its client leaves', [FAILED, { kind: 'client-left' }], {}, ['other-key', 'client-left']],
-    ['that breaks a rule itself goes nowhere else', [{ kind: 'own-fault' }], {}, ['give-up: own-fault']],
+    ['that breaks a rule itself goes nowhere else', [{ kind: 'bad-request' }], {}, ['give-up: unreachable']],
     ['without any key is refused', [NO_KEY], {}, ['give-up: no-key']],
     ['whose connection died asks the same key once more', [SOCKET_DIED, SOCKET_DIED], {}, ['same-key', 'other-key']],
     ['whose connection died is not sent again when it cannot be', [SOCKET_DIED], { canReplay: false }, ['give-up: unreachable']],
@@ -97,6 +102,12 @@ describe('a request', () => {
       [...Array.from({ length: 9 }, () => answered('quota')), answered('broken'), NO_KEY],
       {},
       [...Array.from({ length: 10 }, () => 'other-key'), 'relay'],
+    ],
+    [
+      'asks no more than the set number of keys when each is refused without a reason, which penalizes none',
+      Array.from({ length: 5 }, () => answered('bad-key', false)),
+      {},
+      ['other-key', 'other-key', 'other-key', 'relay', 'relay'],
     ],
     [
       'asks an overloaded server twice more, then another key',
@@ -118,7 +129,7 @@ describe('a request', () => {
       ['other-key', 'other-key', 'relay'],
     ],
     ['is not sent again after a pause in which its body outgrew what is held', [answered('overloaded')], {}, ['pause 250']],
-  ] as [string, Outcome[], Partial<Limits>, string[]][])('%s', (_title, outcomes, limits, expected) => {
+  ] as [string, FailoverEvent[], Partial<Limits>, string[]][])('%s', (_title, outcomes, limits, expected) => {
     expect(steps(outcomes, limits)).toEqual(expected);
   });
 
@@ -140,7 +151,7 @@ type Met = {
   readonly sentAfterEnd: number;
 };
 
-function meet(script: readonly Outcome[], keys: number, limits: Limits, replayable: (attempt: number) => boolean): Met {
+function meet(script: readonly FailoverEvent[], keys: number, limits: Limits, replayable: (attempt: number) => boolean): Met {
   let state: FailoverState = FRESH;
   const tried = new Set<number>();
   const asked = new Set<number>();
@@ -151,15 +162,15 @@ function meet(script: readonly Outcome[], keys: number, limits: Limits, replayab
   let furtherInnocent = 0;
   let spent = 0;
   let sentAfterEnd = 0;
-  let last: Outcome = NO_KEY;
+  let last: FailoverEvent = NO_KEY;
   const take = (): boolean => {
     key = [...Array(keys).keys()].find((n) => !tried.has(n)) ?? -1;
     return key !== -1;
   };
-  const attempt = (): Outcome => {
+  const attempt = (): FailoverEvent => {
     if (attempts > 0 && !replayable(attempts)) sentAfterEnd += 1;
     asked.add(key);
-    const outcome = script[attempts % script.length] as Outcome;
+    const outcome = script[attempts % script.length] as FailoverEvent;
     attempts += 1;
     if (outcome.kind === 'answered') answers += 1;
     return outcome;
@@ -175,7 +186,7 @@ function meet(script: readonly Outcome[], keys: number, limits: Limits, replayab
         tried.clear();
         rounds += 1;
       } else tried.add(key);
-      if (!step.forgetTried && last.kind === 'answered' && isSpent(last.verdict)) spent += 1;
+      if (!step.forgetTried && last.kind === 'answered' && last.isPenalized) spent += 1;
       else if (!step.forgetTried) furtherInnocent += 1;
       last = take() ? attempt() : NO_KEY;
     } else return { attempts, distinctKeys: asked.size, furtherInnocent, spent, rounds, end: step, answers, sentAfterEnd };
@@ -183,16 +194,21 @@ function meet(script: readonly Outcome[], keys: number, limits: Limits, replayab
   throw new Error('It did not end.');
 }
 
-const outcome: fc.Arbitrary<Outcome> = fc.oneof(
-  { weight: 1, arbitrary: fc.boolean().map((isWhole): Outcome => ({ kind: 'served', isWhole })) },
-  { weight: 1, arbitrary: fc.constantFrom<Outcome>({ kind: 'client-left' }, { kind: 'own-fault' }) },
+const outcome: fc.Arbitrary<FailoverEvent> = fc.oneof(
+  { weight: 1, arbitrary: fc.boolean().map((isWhole): FailoverEvent => ({ kind: 'served', isWhole })) },
+  { weight: 1, arbitrary: fc.constantFrom<FailoverEvent>({ kind: 'client-left' }, { kind: 'bad-request' }) },
   {
     weight: 4,
     arbitrary: fc
       .record({ isSocketDeath: fc.boolean(), isLasting: fc.boolean() })
-      .map((how): Outcome => ({ kind: 'failed', ...how })),
+      .map((how): FailoverEvent => ({ kind: 'failed', ...how })),
   },
-  { weight: 8, arbitrary: fc.constantFrom(...VERDICTS).map(answered) },
+  {
+    weight: 8,
+    arbitrary: fc
+      .tuple(fc.constantFrom(...VERDICTS), fc.boolean())
+      .map(([verdict, isPenalized]) => answered(verdict, isPenalized)),
+  },
 );
 const script = fc.array(outcome, { minLength: 1, maxLength: 40 });
 const limits = fc.record({
@@ -204,7 +220,7 @@ const limits = fc.record({
 const keys = fc.integer({ min: 0, max: 80 });
 
 describe('whatever the upstream answers', () => {
-  const law = (title: string, check: (met: Met, limits: Limits, script: readonly Outcome[]) => void) =>
+  const law = (title: string, check: (met: Met, limits: Limits, script: readonly FailoverEvent[]) => void) =>
     it(title, () => {
       fc.assert(
         fc.property(script, keys, limits, fc.integer({ min: 0, max: 60 }), (outcomes, count, given, heldFor) => {
@@ -219,13 +235,13 @@ describe('whatever the upstream answers', () => {
     });
 
   law('it ends, after a bounded number of attempts', ({ attempts }, { failoverMax, retryMax }) => {
-    const keysAsked = failoverMax === 0 ? 1 : 1 + failoverMax + SPENT_KEYS_MAX;
+    const keysAsked = failoverMax === 0 ? 1 : 1 + failoverMax + PENALIZED_KEYS_MAX;
     expect(attempts).toBeLessThanOrEqual(keysAsked + retryMax + Math.max(2, retryMax) + 1);
   });
 
   law('no more than the set number of innocent keys is followed by another', ({ furtherInnocent, spent }, { failoverMax }) => {
     expect(furtherInnocent).toBeLessThanOrEqual(failoverMax);
-    expect(spent).toBeLessThanOrEqual(failoverMax === 0 ? 0 : SPENT_KEYS_MAX);
+    expect(spent).toBeLessThanOrEqual(failoverMax === 0 ? 0 : PENALIZED_KEYS_MAX);
   });
 
   law('nothing is sent a second time once the body cannot be', ({ sentAfterEnd }) => {
@@ -233,14 +249,14 @@ describe('whatever the upstream answers', () => {
   });
 
   law('nothing is asked again once the answer has begun or the client has left', ({ attempts, end }, _limits, outcomes) => {
-    const final = outcomes.findIndex(({ kind }) => kind === 'served' || kind === 'client-left' || kind === 'own-fault');
+    const final = outcomes.findIndex(({ kind }) => kind === 'served' || kind === 'client-left' || kind === 'bad-request');
     if (final !== -1) expect(attempts).toBeLessThanOrEqual(final + 1);
     const isServed = end.kind === 'done' || end.kind === 'break-off';
     if (isServed) expect(outcomes[(attempts - 1) % outcomes.length]).toMatchObject({ kind: 'served' });
   });
 
-  law('a real answer is never replaced by an error of the proxy', ({ answers, end }) => {
-    if (end.kind === 'give-up' && end.because !== 'own-fault') expect(answers).toBe(0);
+  law('a real answer is never replaced by an error of the proxy', ({ answers, end }, _limits, outcomes) => {
+    if (end.kind === 'give-up' && !outcomes.some(({ kind }) => kind === 'bad-request')) expect(answers).toBe(0);
     if (end.kind === 'relay') expect(answers).toBeGreaterThan(0);
   });
 
