@@ -151,7 +151,11 @@ function amongFirst(bytes: Buffer, { name, opener }: WantedMember): Buffer | nul
   }
 }
 
-type Found = { readonly value: Buffer /** Bytes behind the value. */; readonly fromEnd: number };
+type Found = {
+  readonly value: Buffer;
+  /** How many bytes of the body follow the value. */
+  readonly fromEnd: number;
+};
 
 /** Reads members from the back until one does not begin within the last bytes. */
 function amongLast(body: BodyBytes, { name, opener }: WantedMember): Found | null {
