@@ -1,5 +1,4 @@
 import { BodyBytes } from '../../core/json/body-bytes.ts';
-import { OPEN_BRACE, QUOTE } from '../../core/json/json-bytes.ts';
 import { fieldOf, recordOf } from '../../core/json/json-value.ts';
 import { MemberScanner } from '../../core/json/member-scanner.ts';
 import { findNear, findNearEnd, KnownPlaces } from '../../core/json/top-level-member.ts';
@@ -63,8 +62,8 @@ const MODEL_MAX_BYTES = 256;
 /** The first event, and the first members of a JSON answer, name the model. */
 const MODEL_WITHIN_BYTES = 64 * 1024;
 
-const USAGE = { name: 'usage', opener: OPEN_BRACE, maxBytes: USAGE_MAX_BYTES };
-const MODEL = { name: 'model', opener: QUOTE, maxBytes: MODEL_MAX_BYTES };
+const USAGE = { name: 'usage', kind: 'object', maxBytes: USAGE_MAX_BYTES } as const;
+const MODEL = { name: 'model', kind: 'string', maxBytes: MODEL_MAX_BYTES } as const;
 
 /** The first `"model"` near the front of an answer. */
 class ModelReader {
