@@ -19,6 +19,7 @@ const SEARCH_BYTES = 1 << 20;
 /** Longest value that is read. Session ids have 36 characters, Claude Code's `user_id` some 200. */
 const VALUE_BYTES = 1024;
 const PLACES_MAX = 8;
+const NOWHERE: readonly number[] = [];
 
 /** What is looked for: a member of the outermost object, by its name and the kind of its value. */
 export type WantedMember = { readonly name: string; readonly kind: 'string' | 'object' };
@@ -32,11 +33,11 @@ export class KnownPlaces {
   readonly #places = new Map<string, number[]>();
 
   of(name: string): readonly number[] {
-    return this.#places.get(name) ?? [];
+    return this.#places.get(name) ?? NOWHERE;
   }
 
   add(name: string, fromEnd: number): void {
-    const others = (this.#places.get(name) ?? []).filter((place) => place !== fromEnd);
+    const others = this.of(name).filter((place) => place !== fromEnd);
     this.#places.set(name, [fromEnd, ...others].slice(0, PLACES_MAX));
   }
 }
@@ -45,25 +46,17 @@ export class KnownPlaces {
  * The bytes of the member's value, or null, from where it stood before or among the first and the last members: costs
  * about a microsecond whatever the size of the body.
  */
-export function findNear(body: BodyBytes, wanted: WantedMember, places: KnownPlaces): Buffer | null {
-  return (
-    whereItStood(body, wanted, places) ??
-    amongFirst(body.slice(0, END_BYTES), wanted) ??
-    remember(amongLast(body, wanted), wanted, places)
-  );
+export function findNear(body: BodyBytes, wanted: WantedMember, places: KnownPlaces | null): Buffer | null {
+  return whereItStood(body, wanted, places) ?? amongFirst(body, wanted) ?? remember(amongLast(body, wanted), wanted, places);
 }
 
 /** The same for a member that mostly stands among the last. */
-export function findNearEnd(body: BodyBytes, wanted: WantedMember, places: KnownPlaces): Buffer | null {
-  return (
-    whereItStood(body, wanted, places) ??
-    remember(amongLast(body, wanted), wanted, places) ??
-    amongFirst(body.slice(0, END_BYTES), wanted)
-  );
+export function findNearEnd(body: BodyBytes, wanted: WantedMember): Buffer | null {
+  return amongLast(body, wanted)?.value ?? amongFirst(body, wanted);
 }
 
-function whereItStood(body: BodyBytes, wanted: WantedMember, places: KnownPlaces): Buffer | null {
-  for (const place of places.of(wanted.name)) {
+function whereItStood(body: BodyBytes, wanted: WantedMember, places: KnownPlaces | null): Buffer | null {
+  for (const place of places?.of(wanted.name) ?? NOWHERE) {
     const value = valueEndingAt(body, wanted, body.length - place);
     if (value !== null) return value;
   }
@@ -74,13 +67,13 @@ function whereItStood(body: BodyBytes, wanted: WantedMember, places: KnownPlaces
  * The same by a search through the body, where a hit counts only when it is proven to be a member of the outermost
  * object: tool schemas and tool calls may hold members of the same name.
  */
-export function findAnywhere(body: BodyBytes, wanted: WantedMember, places: KnownPlaces): Buffer | null {
+export function findAnywhere(body: BodyBytes, wanted: WantedMember, places: KnownPlaces | null): Buffer | null {
   return remember(bySearch(body, wanted), wanted, places);
 }
 
-function remember(found: Found | null, { name }: WantedMember, places: KnownPlaces): Buffer | null {
+function remember(found: Found | null, { name }: WantedMember, places: KnownPlaces | null): Buffer | null {
   if (found === null) return null;
-  places.add(name, found.fromEnd);
+  places?.add(name, found.fromEnd);
   return found.value;
 }
 
@@ -94,7 +87,8 @@ function valueEndingAt(body: BodyBytes, { name, kind }: WantedMember, end: numbe
 }
 
 /** Reads members from the front until one does not end within `bytes`. */
-function amongFirst(bytes: Buffer, { name, kind }: WantedMember): Buffer | null {
+function amongFirst(body: BodyBytes, { name, kind }: WantedMember): Buffer | null {
+  const bytes = body.slice(0, END_BYTES);
   const open = skipSpace(bytes, 0);
   if (kindAt(bytes, open) !== 'object') return null;
   const members = new Members(bytes, open);
