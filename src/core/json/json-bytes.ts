@@ -77,7 +77,7 @@ function isEscaped(bytes: Uint8Array, at: number, from: number): boolean {
   return slashes % 2 === 1;
 }
 
-/** Whether a quote stands at `at` that is not part of a string's text. */
+/** Whether a quote stands at `at` that is not part of a string's text: for places where a string may open. */
 export function isBareQuote(bytes: Uint8Array, at: number): boolean {
   return bytes[at] === QUOTE && bytes[at - 1] !== BACKSLASH;
 }

@@ -9,7 +9,7 @@ export function spanAt(bytes: Buffer, at: number): Span | null {
   return close === -1 ? null : { from: at + 1, to: close };
 }
 
-/** The beginning of the string that opens at `open`, from at most so many bytes. Escaped control characters become spaces. */
+/** The beginning of the string that opens at `open`, from at most so many bytes. `\n`, `\t` and their like become spaces. */
 export function textAt(bytes: Buffer, open: number, maxBytes: number): string {
   const near = bytes.subarray(open, open + 1 + maxBytes);
   const close = endOfString(near, 0);

@@ -4,6 +4,7 @@ import {
   COMMA,
   endOfString,
   endOfValue,
+  isBareQuote,
   OPEN_BRACKET,
   QUOTE,
   skipSpace,
@@ -101,7 +102,7 @@ export function keyBefore(bytes: Uint8Array, value: number): number {
 /** Whether the string that closes at `close` is exactly `name`, which is ASCII. */
 export function isName(bytes: Uint8Array, close: number, name: string): boolean {
   const open = close - name.length - 1;
-  if (open < 0 || bytes[open] !== QUOTE) return false;
+  if (!isBareQuote(bytes, open)) return false;
   for (let n = 0; n < name.length; n++) if (bytes[open + 1 + n] !== name.charCodeAt(n)) return false;
   return true;
 }
@@ -123,7 +124,7 @@ export function needleOf(name: string): Buffer {
 /** The closing quote of the first such string from `from` on; -1 when there is none. */
 export function findName(bytes: Buffer, needle: Buffer, from: number): number {
   for (let at = bytes.indexOf(needle, from); at !== -1; at = bytes.indexOf(needle, at + 1)) {
-    if (bytes[at - 1] === QUOTE) return at + needle.length - 1;
+    if (isBareQuote(bytes, at - 1)) return at + needle.length - 1;
   }
   return -1;
 }
@@ -131,7 +132,7 @@ export function findName(bytes: Buffer, needle: Buffer, from: number): number {
 /** The closing quote of the last such string that begins before `before`; -1 when there is none. */
 export function findNameBack(bytes: Buffer, needle: Buffer, before: number): number {
   for (let at = before > 0 ? bytes.lastIndexOf(needle, before - 1) : -1; at > 0; at = bytes.lastIndexOf(needle, at - 1)) {
-    if (bytes[at - 1] === QUOTE) return at + needle.length - 1;
+    if (isBareQuote(bytes, at - 1)) return at + needle.length - 1;
   }
   return -1;
 }

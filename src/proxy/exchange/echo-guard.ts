@@ -1,3 +1,4 @@
+import { QUOTE } from '../../core/json/json-bytes.ts';
 import { isPacked, unpack } from '../http/unpack.ts';
 import { maskKey } from './mask-key.ts';
 import { maskAnswer } from './masked-answer.ts';
@@ -7,7 +8,6 @@ const ERROR_MAX_BYTES = 64 * 1024;
 /** A packed answer whose beginning is longer than this is no error. */
 const PACKED_ERROR_MAX_BYTES = 4096;
 
-const QUOTE = 0x22;
 const E = 0x65;
 const T = 0x74;
 const JSON_ERROR = /^\s*\{\s*"(?:error"|type"\s*:\s*"error")/;
