@@ -6,7 +6,7 @@
 export const QUOTE = 0x22;
 export const COLON = 0x3a;
 export const COMMA = 0x2c;
-export const OPEN_BRACE = 0x7b;
+const OPEN_BRACE = 0x7b;
 export const CLOSE_BRACE = 0x7d;
 export const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
