@@ -3,7 +3,11 @@ import { answersOf, type Finding, shorten } from './finding.ts';
 
 /** What `/usages` said of one key. */
 export type RecheckFact =
-  | { readonly is: 'answers' /** 0 to 1; null when it does not say. */; readonly remainingShare: number | null }
+  | {
+      readonly is: 'answers';
+      /** 0 to 1; null when it does not say. */
+      readonly remainingShare: number | null;
+    }
   /** In words fit to be shown, without the key. */
   | { readonly is: 'fails'; readonly error: string };
 

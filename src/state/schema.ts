@@ -160,7 +160,7 @@ const LABEL_CHARS = 1000;
 
 /** The file's text; ends with a newline. */
 export function renderState(state: State, unknowns: Unknowns): string {
-  const raw = {
+  const top = {
     schema_version: SCHEMA_VERSION,
     active_index: state.activeIndex,
     rotation_index: state.rotationIndex,
@@ -174,57 +174,53 @@ export function renderState(state: State, unknowns: Unknowns): string {
     ...unknowns.top,
   };
   const times = new TimeTexts();
-  const keys: string[] = [];
-  for (const [label, key] of state.keys) keys.push(renderKey(label, key, unknowns.keys.get(label), times));
-  const text = `${membersOf(raw)},"keys":{${keys.join(',\n')}}}`;
-  return `${keys.length > INDENT_MAX_KEYS ? text : JSON.stringify(JSON.parse(text), null, 2)}\n`;
+  const keys = [...state.keys].map(([label, key]) => [label, keyFields(key, unknowns.keys.get(label), times)] as const);
+  if (keys.length <= INDENT_MAX_KEYS) return `${JSON.stringify({ ...top, keys: Object.fromEntries(keys) }, null, 2)}\n`;
+  const lines = keys.map(([label, fields]) => `${JSON.stringify(label)}:${JSON.stringify(fields)}`);
+  return `${JSON.stringify(top).slice(0, -1)},"keys":{${lines.join(',\n')}}}\n`;
 }
 
-/** Above this many keys nobody reads the file by eye, and indenting it costs more than the rest of a save. */
+/** Nobody reads a file of more keys by eye, and indenting it costs more than the rest of a save: it has a line for each key. */
 const INDENT_MAX_KEYS = 200;
 
-/** One member of `keys`. Written by hand, because with thousands of keys every save would be felt by requests. */
-function renderKey(
-  label: string,
-  key: KeyState,
-  unknowns: Readonly<Record<string, unknown>> | undefined,
-  times: TimeTexts,
-): string {
+/** One member of `keys`. */
+function keyFields(key: KeyState, unknowns: Readonly<Record<string, unknown>> | undefined, times: TimeTexts): object {
   const { cooldown, block, account } = key;
-  const used = `"last_used":${times.of(key.lastUsed)},"request_count":${key.requests}`;
-  const errors = `"error_401":${key.errors401},"error_403":${key.errors403},"error_429":${key.errors429},"error_5xx":${key.errors5xx}`;
-  const end = cooldown?.end === undefined ? '' : `,"exhausted_end":"${cooldown.end}"`;
-  const why = cooldown === null ? '' : `,"exhausted_reason":"${cooldown.reason}"${end}`;
-  const exhausted = `"exhausted_until":${times.of(cooldown?.until ?? null)}${why}`;
-  const blocked = `"blocked_until":${times.of(block?.until ?? null)},"blocked_reason":${JSON.stringify(block?.reason ?? null)}`;
-  // The id is a hash, in hexadecimal digits.
-  const owner = account === null ? '' : `,"account_id":"${account.id}","account_checked_at":${times.of(account.at)}`;
-  const failed = key.failedAt === null ? '' : `,"last_failure":${preciseTime(key.failedAt)}`;
-  const seen = key.quotaSeenAt === null ? '' : `,"quota_seen_at":${preciseTime(key.quotaSeenAt)}`;
-  const others = unknowns === undefined ? '' : membersOf(unknowns).slice(1);
-  return `${JSON.stringify(label)}:{${used},${errors},${exhausted},${blocked}${owner}${failed}${seen}${others && `,${others}`}}`;
+  return {
+    last_used: times.of(key.lastUsed),
+    request_count: key.requests,
+    error_401: key.errors401,
+    error_403: key.errors403,
+    error_429: key.errors429,
+    error_5xx: key.errors5xx,
+    exhausted_until: times.of(cooldown?.until ?? null),
+    exhausted_reason: cooldown?.reason,
+    exhausted_end: cooldown?.end,
+    blocked_until: times.of(block?.until ?? null),
+    blocked_reason: block?.reason ?? null,
+    account_id: account?.id,
+    account_checked_at: account === null ? undefined : times.of(account.at),
+    last_failure: key.failedAt === null ? undefined : preciseTime(key.failedAt),
+    quota_seen_at: key.quotaSeenAt === null ? undefined : preciseTime(key.quotaSeenAt),
+    ...unknowns,
+  };
 }
 
-/** With milliseconds, because what came first of two decides; as JSON. */
+/** With milliseconds, because what came first of two decides. */
 function preciseTime(epochMs: number): string {
-  return `"${new Date(Math.min(Math.max(Math.floor(epochMs), 0), LAST_TIME)).toISOString()}"`;
+  return new Date(Math.min(Math.max(Math.floor(epochMs), 0), LAST_TIME)).toISOString();
 }
 
-/** A record as JSON without its last brace. */
-function membersOf(record: Readonly<Record<string, unknown>>): string {
-  return JSON.stringify(record).slice(0, -1);
-}
-
-/** Times as JSON. Most are of the same few seconds. */
+/** Times in the form of the file. Most are of the same few seconds. */
 class TimeTexts {
-  readonly #bySecond = new Map<number, string>();
+  readonly #bySecond = new Map<number, string | null>();
 
-  of(epochMs: number | null): string {
-    if (epochMs === null) return 'null';
+  of(epochMs: number | null): string | null {
+    if (epochMs === null) return null;
     const second = Math.ceil(epochMs / 1000);
     let text = this.#bySecond.get(second);
     if (text === undefined) {
-      text = JSON.stringify(renderTime(epochMs));
+      text = renderTime(epochMs);
       this.#bySecond.set(second, text);
     }
     return text;

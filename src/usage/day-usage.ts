@@ -16,7 +16,8 @@ class BookRow {
   #renderedNames: string | null = null;
 
   constructor({ day, key, account, model, session }: RowNames) {
-    // Not the object itself: one that is kept now and then makes the engine expect so of all that are made in its place.
+    // A copy: most of the objects passed in die with their request. Were a few of them kept, V8 would allocate all that are
+    // made in the same place in the old generation, where the dead ones stay until a full collection.
     this.names = { day, key, account, model, session };
   }
 

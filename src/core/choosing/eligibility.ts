@@ -42,7 +42,8 @@ export type Eligibility =
   | { readonly is: 'ready' }
   | {
       readonly is: 'reserve' | 'out';
-      readonly reason: SkipReason /** Epoch ms of the return, when known. */;
+      readonly reason: SkipReason;
+      /** Epoch ms of the return, when known. */
       readonly until: number | null;
     };
 

@@ -2,7 +2,8 @@ import { type Candidate, eligibilityOf, type SkipReason } from './eligibility.ts
 
 export type Skip = {
   readonly label: string;
-  readonly reason: SkipReason /** Epoch ms of the return, when known. */;
+  readonly reason: SkipReason;
+  /** Epoch ms of the return, when known. */
   readonly until: number | null;
 };
 
@@ -17,7 +18,8 @@ export type Choice<C extends Candidate> =
   | { readonly candidate: C; readonly index: number; readonly why: ChoiceReason; readonly skipped: readonly Skip[] }
   | {
       readonly candidate: null;
-      readonly skipped: readonly Skip[] /** Epoch ms of the earliest known return. */;
+      readonly skipped: readonly Skip[];
+      /** Epoch ms of the earliest known return. */
       readonly returnsAt: number | null;
     };
 

@@ -26,7 +26,8 @@ export type AffinityChoice<C extends AccountCandidate> =
     }
   | {
       readonly candidate: null;
-      readonly skipped: readonly AccountSkip[] /** Epoch ms of the earliest known return. */;
+      readonly skipped: readonly AccountSkip[];
+      /** Epoch ms of the earliest known return. */
       readonly returnsAt: number | null;
     };
 

@@ -1,12 +1,11 @@
-import { CLOSE_BRACE, CLOSE_BRACKET, COLON, OPEN_BRACE, OPEN_BRACKET, QUOTE, skipSpace } from './json-bytes.ts';
-
-const BACKSLASH = 0x5c;
+import { COLON, endOfValue, kindAt, QUOTE, skipSpace } from './json-bytes.ts';
+import { needleOf } from './members.ts';
 
 export type ScannedMember = {
   /** ASCII, its first letter nowhere else in it. */
   readonly name: string;
-  /** First byte of the values that count: an opening brace or a quote. */
-  readonly opener: number;
+  /** Values of another kind do not count. */
+  readonly kind: 'string' | 'object';
   /** A longer value is passed over. */
   readonly maxBytes: number;
 };
@@ -17,24 +16,20 @@ export type ScannedMember = {
  * nothing; it holds no bytes but those of a value that is not complete yet.
  */
 export class MemberScanner {
-  readonly #opener: number;
+  readonly #kind: 'string' | 'object';
   readonly #maxBytes: number;
   readonly #onValue: (json: string) => void;
-  /** Without the first quote: a search that begins with one stops at every quote. */
   readonly #needle: Buffer;
   #seeks: 'name' | 'colon' | 'value' | 'end' = 'name';
   /** Bytes of the needle that ended the last piece, behind a quote. */
   #matched = 0;
   #lastByte = 0;
-  #held: Buffer[] = [];
-  #heldBytes = 0;
-  #depth = 0;
-  #inString = false;
-  #isEscaped = false;
+  /** The beginning of a value that no piece has ended yet. */
+  #held: Buffer | null = null;
 
-  constructor({ name, opener, maxBytes }: ScannedMember, onValue: (json: string) => void) {
-    this.#needle = Buffer.from(`${name}"`);
-    this.#opener = opener;
+  constructor({ name, kind, maxBytes }: ScannedMember, onValue: (json: string) => void) {
+    this.#needle = needleOf(name);
+    this.#kind = kind;
     this.#maxBytes = maxBytes;
     this.#onValue = onValue;
   }
@@ -46,7 +41,7 @@ export class MemberScanner {
     while (at < length) {
       if (this.#seeks === 'name') at = this.#seekName(piece, at);
       else if (this.#seeks === 'end') at = this.#seekEnd(piece, at);
-      else at = this.#seekOpener(piece, at);
+      else at = this.#seekValue(piece, at);
     }
     this.#lastByte = piece[length - 1] as number;
   }
@@ -92,7 +87,7 @@ export class MemberScanner {
     return 0;
   }
 
-  #seekOpener(piece: Buffer, from: number): number {
+  #seekValue(piece: Buffer, from: number): number {
     const at = skipSpace(piece, from);
     if (at === piece.length) return at;
     if (this.#seeks === 'colon') {
@@ -100,56 +95,26 @@ export class MemberScanner {
       // What is no colon may be where the name begins.
       return piece[at] === COLON ? at + 1 : at;
     }
-    this.#seeks = piece[at] === this.#opener ? 'end' : 'name';
+    this.#seeks = kindAt(piece, at) === this.#kind ? 'end' : 'name';
     return at;
   }
 
+  /** Reads a value again from its beginning with each further piece: it is short, and seldom in more than two. */
   #seekEnd(piece: Buffer, from: number): number {
-    const limit = Math.min(piece.length, from + this.#maxBytes - this.#heldBytes);
-    for (let at = from; at < limit; at++) {
-      if (!this.#isLast(piece[at] as number)) continue;
-      const value = piece.subarray(from, at + 1);
-      const json = this.#held.length === 0 ? value : Buffer.concat([...this.#held, value]);
-      this.#forget();
-      this.#onValue(json.toString('utf8'));
-      return at + 1;
-    }
-    if (limit < piece.length) {
-      this.#forget();
+    const heldBytes = this.#held?.length ?? 0;
+    const limit = Math.min(piece.length, from + this.#maxBytes - heldBytes);
+    const part = piece.subarray(from, limit);
+    const value = this.#held === null ? part : Buffer.concat([this.#held, part]);
+    const end = endOfValue(value, 0);
+    if (end === -1 && limit === piece.length) {
+      // A copy: the piece is part of a larger buffer, which need not stay for a few bytes.
+      this.#held = this.#held === null ? Buffer.from(part) : value;
       return limit;
     }
-    // A copy: the piece is part of a larger buffer, which need not stay for a few bytes.
-    this.#held.push(Buffer.from(piece.subarray(from)));
-    this.#heldBytes += piece.length - from;
-    return piece.length;
-  }
-
-  /** Whether the value ends with this byte. */
-  #isLast(byte: number): boolean {
-    if (this.#inString) {
-      if (this.#isEscaped) this.#isEscaped = false;
-      else if (byte === BACKSLASH) this.#isEscaped = true;
-      else if (byte === QUOTE) {
-        this.#inString = false;
-        return this.#depth === 0;
-      }
-      return false;
-    }
-    if (byte === QUOTE) this.#inString = true;
-    else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) this.#depth += 1;
-    else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
-      this.#depth -= 1;
-      return this.#depth === 0;
-    }
-    return false;
-  }
-
-  #forget(): void {
+    this.#held = null;
     this.#seeks = 'name';
-    this.#held = [];
-    this.#heldBytes = 0;
-    this.#depth = 0;
-    this.#inString = false;
-    this.#isEscaped = false;
+    if (end === -1) return limit;
+    this.#onValue(value.toString('utf8', 0, end));
+    return from + end - heldBytes;
   }
 }

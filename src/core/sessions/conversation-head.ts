@@ -1,16 +1,7 @@
 import type { BodyBytes } from '../json/body-bytes.ts';
-import {
-  CLOSE_BRACE,
-  CLOSE_BRACKET,
-  COMMA,
-  endOfString,
-  endOfValue,
-  OPEN_BRACE,
-  OPEN_BRACKET,
-  QUOTE,
-  skipSpace,
-  valueAfterKey,
-} from '../json/json-bytes.ts';
+import { kindAt, skipSpace } from '../json/json-bytes.ts';
+import { type Span, spanAt } from '../json/json-text.ts';
+import { findName, Members, needleOf, nextItem, valueAfterKey } from '../json/members.ts';
 import { addBytes, addNumber, finishHash, type HashState, newHash } from './session-hash.ts';
 
 /** How much of a body may stand before the end of the first user message. Tried in turn: the first is mostly one chunk. */
@@ -22,12 +13,10 @@ const USER_END_BYTES = 1024;
 const PARTS_MAX = 64;
 const SEED = 0x6b6d69;
 
-const MESSAGES = 'messages"';
-const INPUT = 'input"';
-const SYSTEM = 'system"';
+const MESSAGES = needleOf('messages');
+const INPUT = needleOf('input');
+const SYSTEM = needleOf('system');
 
-/** A text in the body, without its quotes. */
-type Span = { readonly from: number; readonly to: number };
 type Message = { readonly role: string; readonly texts: readonly Span[]; readonly end: number };
 
 /**
@@ -44,13 +33,13 @@ export function hashConversationHead(body: BodyBytes): number | null {
 }
 
 function hashHead(bytes: Buffer): number | null {
-  if (bytes[skipSpace(bytes, 0)] !== OPEN_BRACE) return null;
+  if (kindAt(bytes, skipSpace(bytes, 0)) !== 'object') return null;
   const list = keyWithArray(bytes, MESSAGES) ?? keyWithArray(bytes, INPUT);
   if (list === null) return null;
   const hash = newHash(SEED);
   const system = textsBefore(bytes, list);
   if (system.length > 0) addPrefix(hash, bytes, system, SYSTEM_BYTES);
-  for (let at = skipSpace(bytes, list + 1); bytes[at] === OPEN_BRACE; ) {
+  for (let at = nextItem(bytes, list); kindAt(bytes, at) === 'object'; ) {
     const message = readMessage(bytes, at);
     if (message === null) return null;
     if (message.role === 'user') {
@@ -59,18 +48,16 @@ function hashHead(bytes: Buffer): number | null {
       return finishHash(hash);
     }
     addPrefix(hash, bytes, message.texts, SYSTEM_BYTES);
-    at = skipSpace(bytes, message.end);
-    if (bytes[at] === COMMA) at = skipSpace(bytes, at + 1);
+    at = nextItem(bytes, message.end);
   }
   return null;
 }
 
 /** The `[` of the first member of that name whose value is an array of objects. */
-function keyWithArray(bytes: Buffer, name: string): number | null {
-  for (let at = bytes.indexOf(name); at !== -1; at = bytes.indexOf(name, at + 1)) {
-    if (bytes[at - 1] !== QUOTE) continue;
-    const value = valueAfterKey(bytes, at + name.length - 1);
-    if (value !== -1 && bytes[value] === OPEN_BRACKET && bytes[skipSpace(bytes, value + 1)] === OPEN_BRACE) return value;
+function keyWithArray(bytes: Buffer, name: Buffer): number | null {
+  for (let close = findName(bytes, name, 0); close !== -1; close = findName(bytes, name, close)) {
+    const value = valueAfterKey(bytes, close);
+    if (kindAt(bytes, value) === 'array' && kindAt(bytes, nextItem(bytes, value)) === 'object') return value;
   }
   return null;
 }
@@ -78,68 +65,42 @@ function keyWithArray(bytes: Buffer, name: string): number | null {
 /** The Anthropic `system` (a string or parts), where it stands before the messages. */
 function textsBefore(bytes: Buffer, list: number): readonly Span[] {
   const before = bytes.subarray(0, list);
-  const at = before.indexOf(SYSTEM);
-  if (at < 1 || before[at - 1] !== QUOTE) return [];
-  const value = valueAfterKey(before, at + SYSTEM.length - 1);
-  return value === -1 ? [] : textsOf(before, value);
+  const close = findName(before, SYSTEM, 0);
+  return close === -1 ? [] : textsOf(before, valueAfterKey(before, close));
 }
 
 function readMessage(bytes: Buffer, open: number): Message | null {
   let role = '';
   let texts: readonly Span[] = [];
-  let at = open;
-  for (;;) {
-    const key = skipSpace(bytes, at + 1);
-    if (bytes[key] === CLOSE_BRACE) return { role, texts, end: key + 1 };
-    const close = bytes[key] === QUOTE ? endOfString(bytes, key) : -1;
-    const value = close === -1 ? -1 : valueAfterKey(bytes, close);
-    const end = value === -1 ? -1 : endOfValue(bytes, value);
-    if (end === -1) return null;
-    if (isKey(bytes, key, close, 'role')) role = bytes.toString('latin1', value + 1, end - 1);
-    else if (isKey(bytes, key, close, 'content')) texts = textsOf(bytes, value);
-    at = skipSpace(bytes, end);
-    if (bytes[at] === CLOSE_BRACE) return { role, texts, end: at + 1 };
-    if (bytes[at] !== COMMA) return null;
+  const members = new Members(bytes, open);
+  while (members.next()) {
+    if (members.isNamed('role')) role = wordAt(bytes, members.value);
+    else if (members.isNamed('content')) texts = textsOf(bytes, members.value);
   }
+  return members.end === -1 ? null : { role, texts, end: members.end };
 }
 
-function isKey(bytes: Buffer, open: number, close: number, name: string): boolean {
-  return close - open - 1 === name.length && bytes.toString('latin1', open + 1, close) === name;
+function wordAt(bytes: Buffer, value: number): string {
+  const span = spanAt(bytes, value);
+  return span === null ? '' : bytes.toString('latin1', span.from, span.to);
 }
 
 /** The text of a content: the string itself, or the `text` of each of its parts. */
 function textsOf(bytes: Buffer, value: number): readonly Span[] {
-  if (bytes[value] === QUOTE) {
-    const close = endOfString(bytes, value);
-    return close === -1 ? [] : [{ from: value + 1, to: close }];
-  }
+  const text = spanAt(bytes, value);
+  if (text !== null) return [text];
   const texts: Span[] = [];
-  if (bytes[value] !== OPEN_BRACKET) return texts;
-  for (let at = skipSpace(bytes, value + 1); bytes[at] === OPEN_BRACE && texts.length < PARTS_MAX; ) {
-    const end = addPart(bytes, at, texts);
-    if (end === -1) return texts;
-    at = skipSpace(bytes, end);
-    if (bytes[at] === CLOSE_BRACKET) break;
-    if (bytes[at] === COMMA) at = skipSpace(bytes, at + 1);
+  if (kindAt(bytes, value) !== 'array') return texts;
+  for (let at = nextItem(bytes, value); kindAt(bytes, at) === 'object' && texts.length < PARTS_MAX; ) {
+    const part = new Members(bytes, at);
+    while (part.next()) {
+      const span = part.isNamed('text') ? spanAt(bytes, part.value) : null;
+      if (span !== null) texts.push(span);
+    }
+    if (part.end === -1) return texts;
+    at = nextItem(bytes, part.end);
   }
   return texts;
-}
-
-/** Adds the `text` of the part that opens at `open`; returns its end. */
-function addPart(bytes: Buffer, open: number, texts: Span[]): number {
-  let at = open;
-  for (;;) {
-    const key = skipSpace(bytes, at + 1);
-    if (bytes[key] === CLOSE_BRACE) return key + 1;
-    const close = bytes[key] === QUOTE ? endOfString(bytes, key) : -1;
-    const value = close === -1 ? -1 : valueAfterKey(bytes, close);
-    const end = value === -1 ? -1 : endOfValue(bytes, value);
-    if (end === -1) return -1;
-    if (bytes[value] === QUOTE && isKey(bytes, key, close, 'text')) texts.push({ from: value + 1, to: end - 1 });
-    at = skipSpace(bytes, end);
-    if (bytes[at] === CLOSE_BRACE) return at + 1;
-    if (bytes[at] !== COMMA) return -1;
-  }
 }
 
 function addPrefix(hash: HashState, bytes: Buffer, texts: readonly Span[], limit: number): void {

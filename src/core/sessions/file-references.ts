@@ -1,4 +1,5 @@
-import { CLOSE_BRACKET, COMMA, endOfString, OPEN_BRACKET, QUOTE, skipSpace, valueAfterKey } from '../json/json-bytes.ts';
+import { endOfValue, isBareQuote, kindAt } from '../json/json-bytes.ts';
+import { nextItem, valueAfterKey } from '../json/members.ts';
 
 /**
  * How Kimi's chats name an uploaded file: `"url":"ms://<id>"`, and the same from encoders that escape slashes. Two searches,
@@ -10,7 +11,6 @@ const SCHEMES = ['ms://', 'ms:\\/\\/'] as const;
  * `"file_ids":["<id>"]` (containers, attachments).
  */
 const MEMBER = 'file_id';
-const BACKSLASH = 0x5c;
 const LETTER_S = 0x73;
 const UNDERSCORE = 0x5f;
 const ID_MAX = 128;
@@ -37,7 +37,7 @@ export function findFileAccount(chunks: readonly Buffer[], accountOf: AccountOf)
 
 function accountByScheme(bytes: Buffer, scheme: string, accountOf: AccountOf): string | null {
   for (let at = bytes.indexOf(scheme); at !== -1; at = bytes.indexOf(scheme, at + scheme.length)) {
-    const account = isStartOfString(bytes, at - 1) ? accountOf(idAt(bytes, at + scheme.length)) : null;
+    const account = isBareQuote(bytes, at - 1) ? accountOf(idAt(bytes, at + scheme.length)) : null;
     if (account !== null) return account;
   }
   return null;
@@ -48,7 +48,7 @@ function accountByMember(bytes: Buffer, accountOf: AccountOf): string | null {
     const behind = at + MEMBER.length;
     const close = bytes[behind] === LETTER_S ? behind + 1 : behind;
     // A quote within a text is escaped, so one right behind a letter ends a string.
-    if (bytes[close] !== QUOTE || !isStartOfString(bytes, startOfName(bytes, at))) continue;
+    if (!isBareQuote(bytes, close) || !isBareQuote(bytes, startOfName(bytes, at))) continue;
     const value = valueAfterKey(bytes, close);
     const account = value === -1 ? null : accountInValue(bytes, value, accountOf);
     if (account !== null) return account;
@@ -58,14 +58,13 @@ function accountByMember(bytes: Buffer, accountOf: AccountOf): string | null {
 
 /** Of an id, or of the first known one in an array of them. */
 function accountInValue(bytes: Buffer, value: number, accountOf: AccountOf): string | null {
-  if (bytes[value] === QUOTE) return accountOf(idAt(bytes, value + 1));
-  if (bytes[value] !== OPEN_BRACKET) return null;
-  for (let at = skipSpace(bytes, value + 1); bytes[at] === QUOTE; at = skipSpace(bytes, at + 1)) {
+  if (kindAt(bytes, value) === 'string') return accountOf(idAt(bytes, value + 1));
+  if (kindAt(bytes, value) !== 'array') return null;
+  for (let at = nextItem(bytes, value); kindAt(bytes, at) === 'string'; ) {
     const account = accountOf(idAt(bytes, at + 1));
     if (account !== null) return account;
-    const close = endOfString(bytes, at);
-    at = close === -1 ? -1 : skipSpace(bytes, close + 1);
-    if (at === -1 || bytes[at] === CLOSE_BRACKET || bytes[at] !== COMMA) return null;
+    const end = endOfValue(bytes, at);
+    at = end === -1 ? -1 : nextItem(bytes, end);
   }
   return null;
 }
@@ -75,10 +74,6 @@ function startOfName(bytes: Buffer, at: number): number {
   let start = at - 1;
   if (bytes[start] === UNDERSCORE) while (isIdByte(bytes[start])) start -= 1;
   return start;
-}
-
-function isStartOfString(bytes: Buffer, quote: number): boolean {
-  return bytes[quote] === QUOTE && bytes[quote - 1] !== BACKSLASH;
 }
 
 /** What stands there of an id; '' when nothing does. */

@@ -1,5 +1,5 @@
 import { BodyBytes } from '../json/body-bytes.ts';
-import { OPEN_BRACE, QUOTE, skipSpace } from '../json/json-bytes.ts';
+import { kindAt, skipSpace } from '../json/json-bytes.ts';
 import { findAnywhere, findNear, type KnownPlaces } from '../json/top-level-member.ts';
 import { hashConversationHead } from './conversation-head.ts';
 import { hashText } from './session-hash.ts';
@@ -15,8 +15,8 @@ export type HeaderLookup = (name: string) => string | undefined;
 
 /** Claude Code, OpenCode, and what others send (docs/kimi-api.md#session-names); the first that is there counts. */
 const HEADERS = ['x-claude-code-session-id', 'x-session-affinity', 'session-id', 'x-session-id'] as const;
-const CACHE_KEY = { name: 'prompt_cache_key', opener: QUOTE };
-const METADATA = { name: 'metadata', opener: OPEN_BRACE };
+const CACHE_KEY = { name: 'prompt_cache_key', kind: 'string' } as const;
+const METADATA = { name: 'metadata', kind: 'object' } as const;
 /** A longer header names no session. */
 const NAME_MAX = 512;
 
@@ -54,7 +54,7 @@ export function findNamedSession(header: HeaderLookup, chunks: readonly Buffer[]
 
 function isObject(body: BodyBytes): boolean {
   const start = body.slice(0, 16);
-  return start[skipSpace(start, 0)] === OPEN_BRACE;
+  return kindAt(start, skipSpace(start, 0)) === 'object';
 }
 
 function nameIn(body: BodyBytes, find: typeof findNear, places: KnownPlaces): Session | null {
@@ -102,18 +102,9 @@ export function sessionOfUser(userId: string): string {
   return CLAUDE_CODE_USER.exec(userId)?.[1] ?? JSON_USER.exec(userId)?.[1] ?? userId;
 }
 
-/** Ids of a busy moment; writing one in base 36 takes longer than finding it here. */
-const FORMATTED_MAX = 256;
-const formatted: { id: number; text: string }[] = Array.from({ length: FORMATTED_MAX }, () => ({ id: 0, text: '0' }));
-
 /** Short text form of a session id, for traces and tables: base 36, at most 11 characters. */
 export function formatSession(id: number): string {
-  const place = formatted[id % FORMATTED_MAX] as { id: number; text: string };
-  if (place.id !== id) {
-    place.id = id;
-    place.text = id.toString(36);
-  }
-  return place.text;
+  return id.toString(36);
 }
 
 /** Looks headers up in a flat list of names and values, as `rawHeaders` is; names in any case. */

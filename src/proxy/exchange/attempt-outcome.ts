@@ -34,11 +34,13 @@ export function judgeResult(result: Exclude<AttemptResult, { kind: 'served' }>, 
   };
 }
 
+const HTML = /^\s*text\/html\b/i;
+
 /** An answer under 400 that is a page or a redirect, as sign-in pages come: it proves nothing of the key. */
 export function isOfNetwork(status: number, headers: readonly string[]): boolean {
   if (status >= 300 && status !== 304) return true;
   const contentType = headerOf(headers, 'content-type');
-  return contentType !== undefined && isHtml(contentType);
+  return contentType !== undefined && HTML.test(contentType);
 }
 
 /** The error for a client whose request got no answer from the upstream at `origin`. Names no address, which a client need not see. */
@@ -70,12 +72,4 @@ const SOCKET_DEATH = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET', 'ETIMEDOU
 
 export function isSocketDeath(error: Error): boolean {
   return SOCKET_DEATH.has(networkCode(error) ?? '');
-}
-
-/** The upstream sends the same content type with nearly every answer. */
-let lastType = { contentType: '', isHtml: false };
-
-function isHtml(contentType: string): boolean {
-  if (contentType !== lastType.contentType) lastType = { contentType, isHtml: /^\s*text\/html\b/i.test(contentType) };
-  return lastType.isHtml;
 }

@@ -1,3 +1,4 @@
+import { QUOTE } from '../../core/json/json-bytes.ts';
 import { headerOf } from '../http/headers.ts';
 import { isPacked, pack, unpack } from '../http/unpack.ts';
 import { maskKey } from './mask-key.ts';
@@ -8,7 +9,6 @@ const ERROR_MAX_BYTES = 64 * 1024;
 /** A packed answer whose beginning is longer than this is no error. */
 const PACKED_ERROR_MAX_BYTES = 4096;
 
-const QUOTE = 0x22;
 const E = 0x65;
 const T = 0x74;
 const JSON_ERROR_WITHIN_CHARS = 64;

@@ -4,17 +4,18 @@ export type BatchedWriter = { leave(): void };
 let waiting: BatchedWriter[] = [];
 
 /**
- * Calls `leaver` back at the end of this turn of the event loop, with all others of the turn. Reading all sockets first and
- * then writing to all keeps the code of each in the processor's caches, and a receiver wakes once for several answers:
- * measured at 16 connections, a fifth of the processor time of a request. With nothing else to read it costs no time.
+ * Calls `writer.leave()` at the end of this turn of the event loop, together with all other writers of the turn. When all
+ * sockets are read first and all are written to afterwards, the code of each step stays in the processor's caches, and a
+ * receiver wakes once for several answers. Measured at 16 connections (`npm run bench -- --only load`), this saves a fifth
+ * of the processor time of a request. With nothing else to read it costs no time.
  */
-export function batchWrite(leaver: BatchedWriter): void {
-  waiting.push(leaver);
+export function batchWrite(writer: BatchedWriter): void {
+  waiting.push(writer);
   if (waiting.length === 1) setImmediate(writeAll);
 }
 
 function writeAll(): void {
   const writers = waiting;
   waiting = [];
-  for (const leaver of writers) leaver.leave();
+  for (const writer of writers) writer.leave();
 }

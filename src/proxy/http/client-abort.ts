@@ -1,9 +1,10 @@
-/** Who must know at once that the client left. */
+/** Something that must stop at once when the client leaves. */
 export type ClientAbortListener = { clientLeft(): void };
 
 /**
- * Whether the client of a request has left, and who must know at once. One listener at a time: an attempt, a pause or a
- * place in the wait queue, whichever the request is in. (An AbortSignal would do, at ten times the cost per request.)
+ * Says whether the client of a request has left, and tells one listener at the moment it leaves. One is enough: a request
+ * is in an attempt, in a pause or in the wait queue, never in two of them. (An AbortSignal costs ten times as much per
+ * request.)
  */
 export class ClientAbort {
   #hasLeft = false;
@@ -24,7 +25,7 @@ export class ClientAbort {
     this.#listener = listener;
   }
 
-  /** Waits; false as soon as the client leaves. */
+  /** Waits for `ms`: resolves to true after that time, or to false as soon as the client leaves. */
   staysFor(ms: number): Promise<boolean> {
     return new Promise((resolve) => {
       const done = (stays: boolean) => {

@@ -1,3 +1,6 @@
+import { endOfValue, kindAt } from '../../core/json/json-bytes.ts';
+import { textAt } from '../../core/json/json-text.ts';
+import { findName, findNameBack, needleOf, valueAfterKey } from '../../core/json/members.ts';
 import { redact } from '../../core/text/redact.ts';
 
 /** What the trace says of a prompt: never more than these few words (docs/kmi-manager.md#trace). */
@@ -14,9 +17,9 @@ const PARTS_MAX_BYTES = 4 * 1024 * 1024;
 /** How many `"role"` keys are looked at from the end; a schema may hold some that are no message's. */
 const CANDIDATES_MAX = 32;
 
-const ROLE = Buffer.from('"role"');
-const CONTENT = Buffer.from('"content"');
-const TEXT = Buffer.from('"text"');
+const ROLE = needleOf('role');
+const CONTENT = needleOf('content');
+const TEXT = needleOf('text');
 
 /**
  * The first words of the last message. Looks for the last `"role": "…"` of the body instead of parsing it: bodies of
@@ -33,111 +36,45 @@ export function summarisePrompt(chunks: readonly Buffer[]): PromptSummary {
 function summariseBody(body: Buffer): PromptSummary | null {
   let end = body.length;
   for (let n = 0; n < CANDIDATES_MAX; n++) {
-    const at = body.lastIndexOf(ROLE, end - 1);
-    if (at === -1) return null;
-    if (body[valueStart(body, at + ROLE.length)] === QUOTE) return summariseText(messageText(body, at, end));
-    end = at;
+    const role = findNameBack(body, ROLE, end);
+    if (role === -1) return null;
+    if (kindAt(body, valueAfterKey(body, role)) === 'string') return summariseText(messageText(body, role, end));
+    end = role - ROLE.length;
   }
   return null;
 }
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const COLON = 0x3a;
-const OPEN_ARRAY = 0x5b;
-const CLOSE_ARRAY = 0x5d;
-const OPEN_OBJECT = 0x7b;
-const CLOSE_OBJECT = 0x7d;
-
-/** Index of the first byte of the value that follows a key; -1 when there is none. */
-function valueStart(body: Buffer, from: number): number {
-  let at = skipSpace(body, from);
-  if (body[at] !== COLON) return -1;
-  at = skipSpace(body, at + 1);
-  return at < body.length ? at : -1;
-}
-
-function skipSpace(body: Buffer, from: number): number {
-  let at = from;
-  while (body[at] === 0x20 || body[at] === 0x0a || body[at] === 0x0d || body[at] === 0x09) at += 1;
-  return at;
-}
-
 /**
- * The text of the message whose `"role"` key is at `role`: its `"content"` string, or the first text of its content
+ * The text of the message whose `"role"` key closes at `role`: its `"content"` string, or the first text of its content
  * parts. `content` stands after `role` in every client seen; when it stands before, the text nearest before is taken.
  */
 function messageText(body: Buffer, role: number, end: number): string {
-  const content = body.indexOf(CONTENT, role);
-  if (content !== -1 && content < end) return contentText(body, content);
-  const from = Math.max(0, role - SCAN_BYTES);
-  const before = body.subarray(from, role);
-  const last = before.lastIndexOf(CONTENT);
-  return last === -1 ? '' : contentText(before, last);
+  const content = findName(body, CONTENT, role);
+  if (content !== -1 && content - CONTENT.length < end) return contentText(body, content);
+  const open = role - ROLE.length;
+  const before = body.subarray(Math.max(0, open - SCAN_BYTES), open);
+  return contentText(before, findNameBack(before, CONTENT, before.length));
 }
 
 /** A content string, or the first text of an array of parts: a `"text"`, else a tool result's own `"content"`. */
 function contentText(body: Buffer, key: number): string {
-  const start = valueStart(body, key + CONTENT.length);
-  if (start === -1) return '';
-  if (body[start] === QUOTE) return readString(body, start);
-  if (body[start] !== OPEN_ARRAY) return '';
-  const parts = body.subarray(start, endOfArray(body, start));
+  const start = key === -1 ? -1 : valueAfterKey(body, key);
+  const kind = kindAt(body, start);
+  if (kind === 'string') return textAt(body, start, SCAN_BYTES);
+  if (kind !== 'array') return '';
+  const near = body.subarray(start, start + PARTS_MAX_BYTES);
+  const end = endOfValue(near, 0);
+  const parts = end === -1 ? near : near.subarray(0, end);
   return firstString(parts, TEXT) ?? firstString(parts, CONTENT) ?? '';
 }
 
 /** The first string that is the value of `key`; `"type":"text"` has the same word as a value. */
 function firstString(body: Buffer, key: Buffer): string | null {
-  for (let at = body.indexOf(key); at !== -1; at = body.indexOf(key, at + 1)) {
-    const value = valueStart(body, at + key.length);
-    if (value !== -1 && body[value] === QUOTE) return readString(body, value);
+  for (let close = findName(body, key, 0); close !== -1; close = findName(body, key, close)) {
+    const value = valueAfterKey(body, close);
+    if (kindAt(body, value) === 'string') return textAt(body, value, SCAN_BYTES);
   }
   return null;
-}
-
-/** Index behind the array that opens at `open`; strings are jumped over, so an image costs little. */
-function endOfArray(body: Buffer, open: number): number {
-  const limit = Math.min(body.length, open + PARTS_MAX_BYTES);
-  let depth = 0;
-  for (let at = open; at < limit; at++) {
-    const byte = body[at];
-    if (byte === QUOTE) at = closingQuote(body, at);
-    else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) depth += 1;
-    else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) {
-      depth -= 1;
-      if (depth === 0) return at + 1;
-    }
-  }
-  return limit;
-}
-
-/** Index of the quote that ends the string opening at `open`; the body's length when none does. */
-function closingQuote(body: Buffer, open: number): number {
-  for (let at = body.indexOf(QUOTE, open + 1); at !== -1; at = body.indexOf(QUOTE, at + 1)) {
-    let before = at - 1;
-    while (body[before] === BACKSLASH) before -= 1;
-    if ((at - before) % 2 === 1) return at;
-  }
-  return body.length;
-}
-
-/** A JSON string from its opening quote, at most SCAN_BYTES of it. */
-function readString(body: Buffer, open: number): string {
-  const limit = Math.min(body.length, open + 1 + SCAN_BYTES);
-  let close = open + 1;
-  while (close < limit && body[close] !== QUOTE) close += body[close] === BACKSLASH ? 2 : 1;
-  const raw = body.toString('utf8', open + 1, Math.min(close, limit));
-  return unescapeJson(raw);
-}
-
-/** JSON escapes to characters; a cut-off one is dropped. */
-function unescapeJson(raw: string): string {
-  if (!raw.includes('\\')) return raw;
-  return raw.replace(/\\(?:u([0-9a-fA-F]{4})|(.)|$)/gs, (_, hex: string | undefined, char: string | undefined) => {
-    if (hex !== undefined) return String.fromCharCode(Number.parseInt(hex, 16));
-    if (char === 'n' || char === 't' || char === 'r') return ' ';
-    return char === '"' || char === '\\' || char === '/' ? char : ' ';
-  });
 }
 
 /** Control, format and lone surrogate characters: what could move a cursor or garble a line. */

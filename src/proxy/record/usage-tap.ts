@@ -1,8 +1,7 @@
 import { BodyBytes } from '../../core/json/body-bytes.ts';
-import { OPEN_BRACE, QUOTE } from '../../core/json/json-bytes.ts';
 import { fieldOf, recordOf } from '../../core/json/json-value.ts';
 import { MemberScanner } from '../../core/json/member-scanner.ts';
-import { findNear, findNearEnd, KnownPlaces } from '../../core/json/top-level-member.ts';
+import { findNear, findNearEnd } from '../../core/json/top-level-member.ts';
 import {
   joinStatements,
   parseUsageStatement,
@@ -44,15 +43,8 @@ export function createUsageTap(
 
 type AnswerKind = 'stream' | 'json' | null;
 
-/** An upstream sends the same content type with nearly every answer. */
-let lastKind: { readonly contentType: string; readonly kind: AnswerKind } = { contentType: '', kind: null };
-
 function answerKind(contentType: string): AnswerKind {
-  if (contentType !== lastKind.contentType) lastKind = { contentType, kind: kindOf(contentType.toLowerCase()) };
-  return lastKind.kind;
-}
-
-function kindOf(type: string): AnswerKind {
+  const type = contentType.toLowerCase();
   if (type.startsWith('text/event-stream')) return 'stream';
   return /^application\/(?:[\w.-]+\+)?json\b/.test(type) ? 'json' : null;
 }
@@ -63,8 +55,8 @@ const MODEL_MAX_BYTES = 256;
 /** The first event, and the first members of a JSON answer, name the model. */
 const MODEL_WITHIN_BYTES = 64 * 1024;
 
-const USAGE = { name: 'usage', opener: OPEN_BRACE, maxBytes: USAGE_MAX_BYTES };
-const MODEL = { name: 'model', opener: QUOTE, maxBytes: MODEL_MAX_BYTES };
+const USAGE = { name: 'usage', kind: 'object', maxBytes: USAGE_MAX_BYTES } as const;
+const MODEL = { name: 'model', kind: 'string', maxBytes: MODEL_MAX_BYTES } as const;
 
 /** The first `"model"` near the front of an answer. */
 class ModelReader {
@@ -115,10 +107,6 @@ class EventReader implements UsageTap {
 /** A JSON answer up to this size is parsed if need be; of a longer one, or a part, only the end is looked at. */
 const JSON_MAX_BYTES = 64 * 1024;
 
-/** Answers of one upstream look alike: where these members stood last time they nearly always stand again. */
-const usagePlaces = new KnownPlaces();
-const NO_PLACES = new KnownPlaces();
-
 /** Reads a JSON answer when it is over, so that a piece costs nothing but being kept: at most 128 KB are, then only the end. */
 class JsonReader implements UsageTap {
   readonly #protocol: UsageProtocol;
@@ -145,19 +133,15 @@ class JsonReader implements UsageTap {
 
   /** Where both stand in practice; costs a microsecond, where parsing costs a hundred. */
   #readNearEnds(body: BodyBytes): AnswerUsage | null {
-    const found = findNearEnd(body, USAGE, usagePlaces);
+    const found = findNearEnd(body, USAGE);
     const statement = found === null ? null : parseUsageStatement(parseJson(found.toString('utf8')), this.#protocol);
     if (statement === null) return null;
     return { usage: tokensOf(statement, this.#protocol), model: this.#modelNear(body) };
   }
 
   #modelNear(body: BodyBytes): string | null {
-    const first = this.#kept[0] as Buffer;
-    if (lastModel !== null && standsAt(first, lastModel)) return lastModel.name;
-    const json = findNear(body, MODEL, NO_PLACES);
-    const name = json === null ? this.#modelInFront() : nameIn(json);
-    lastModel = json === null || name === null ? null : modelAt(first, json, name);
-    return name;
+    const json = findNear(body, MODEL, null);
+    return json === null ? this.#modelInFront() : nameIn(json);
   }
 
   #readAll(): AnswerUsage {
@@ -192,27 +176,6 @@ function modelReaderOf(pieces: readonly Buffer[]): ModelReader {
   for (const piece of pieces) reader.take(piece);
   return reader;
 }
-
-/**
- * Where the last answer named its model, and the bytes there, its key included: answers of one upstream look alike, and where
- * the same bytes stand again nothing has to be searched or made.
- */
-type FoundModel = { readonly json: Buffer; readonly at: number; readonly end: number; readonly name: string };
-
-let lastModel: FoundModel | null = null;
-
-function standsAt(bytes: Buffer, { json, at, end }: FoundModel): boolean {
-  return bytes.length >= end && bytes.compare(json, 0, json.length, at, end) === 0;
-}
-
-/** Null when the key and the value do not stand in `first` as most write them. */
-function modelAt(first: Buffer, json: Buffer, name: string): FoundModel | null {
-  const member = Buffer.concat([MODEL_KEY, json]);
-  const at = first.indexOf(member);
-  return at === -1 ? null : { json: member, at, end: at + member.length, name };
-}
-
-const MODEL_KEY = Buffer.from('"model":');
 
 /** The text of a JSON string; null for an empty one. */
 function nameIn(json: Buffer): string | null {

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { MemberScanner } from '../../../src/core/json/member-scanner.ts';
+import { MemberScanner, type ScannedMember } from '../../../src/core/json/member-scanner.ts';
 import { cpuMs } from '../../support/cpu-time.ts';
 import { cutInPieces } from '../../support/pieces.ts';
 
-const OBJECT = { name: 'usage', opener: 0x7b, maxBytes: 200 };
+const OBJECT: ScannedMember = { name: 'usage', kind: 'object', maxBytes: 200 };
 
 function scan(pieces: readonly Buffer[], member = OBJECT): string[] {
   const found: string[] = [];
@@ -39,7 +39,7 @@ it.each([
 });
 
 it('reads strings too, escapes and all', () => {
-  const model = { name: 'model', opener: 0x22, maxBytes: 40 };
+  const model: ScannedMember = { name: 'model', kind: 'string', maxBytes: 40 };
   expect(scanText(String.raw`{"model":{"x":1},"model": "k\"3"}`, model)).toEqual([String.raw`"k\"3"`]);
 });
 
