@@ -10,6 +10,7 @@ import { counted, type KeyWord, keyWord, paintWord, whyOut } from './key-words.t
 import { renderMode } from './mode-line.ts';
 import { type Field, innerWidth, renderFields, renderPanel, viewWidth } from './panel.ts';
 import { type Alert, findAlerts } from './status-alerts.ts';
+import { STRATEGY_WORDS } from './strategy-words.ts';
 import type { Style } from './style.ts';
 import { renderTable } from './table.ts';
 import { tokenText } from './token-text.ts';
@@ -203,21 +204,15 @@ function strategyFields(report: StatusReport): Field[] {
   const { strategy, source } = strategyInForce(state.strategy, config.rotateStrategy);
   const isOwnChoice = source === 'chosen' && strategy !== config.rotateStrategy;
   const from = isOwnChoice ? ` (chosen with \`kmi rotate auto\`; KMI_ROTATE_STRATEGY says ${config.rotateStrategy})` : '';
-  switch (strategy) {
-    case 'round-robin':
-      return [{ name: 'mode', value: `${strategy}${from}, next: ${report.next ?? 'none'}` }];
-    case 'sticky':
-    case 'quota':
-      return [
-        { name: 'mode', value: `${strategy}${from}` },
-        {
-          name: 'sessions',
-          value: `stay with their account; new ones ${strategy === 'sticky' ? 'are dealt by their hash' : 'go where quota would otherwise expire'}`,
-        },
-        { name: 'no session', value: `such requests take turns, account by account; next: ${report.next ?? 'none'}` },
-        ...movesField(state.sessionMoves),
-      ];
-  }
+  const { sessions } = STRATEGY_WORDS[strategy];
+  const next = report.next ?? 'none';
+  if (sessions === null) return [{ name: 'mode', value: `${strategy}${from}, next: ${next}` }];
+  return [
+    { name: 'mode', value: `${strategy}${from}` },
+    { name: 'sessions', value: sessions },
+    { name: 'no session', value: `such requests take turns, account by account; next: ${next}` },
+    ...movesField(state.sessionMoves),
+  ];
 }
 
 function checkFields({ config, state, now }: StatusReport): Field[] {

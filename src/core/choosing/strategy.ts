@@ -6,6 +6,29 @@ export const STRATEGIES = ['round-robin', 'sticky', 'quota'] as const;
 
 export type Strategy = (typeof STRATEGIES)[number];
 
+/** Why a key was chosen when its turn had come, as the trace says it. */
+export type TurnReason = 'round_robin' | 'dealt';
+
+/** Who takes turns when requests have no session: keys, or accounts. */
+export type TurnTaker = 'keys' | 'accounts';
+
+/** What all but choosing itself has to know of a strategy. How it chooses: `strategies.ts`. */
+export type StrategyFacts = {
+  /** A session stays with an account, so choosing asks for the session of a request. */
+  readonly keepsSessions: boolean;
+  readonly turn: TurnReason;
+  readonly turnsOf: TurnTaker;
+};
+
+export const STRATEGY_FACTS: Readonly<Record<Strategy, StrategyFacts>> = {
+  'round-robin': { keepsSessions: false, turn: 'round_robin', turnsOf: 'keys' },
+  sticky: { keepsSessions: true, turn: 'dealt', turnsOf: 'accounts' },
+  quota: { keepsSessions: true, turn: 'dealt', turnsOf: 'accounts' },
+};
+
+/** Those with which requests do not fall evenly on the keys. */
+export const UNEVEN_STRATEGIES: readonly Strategy[] = STRATEGIES.filter((name) => STRATEGY_FACTS[name].turnsOf !== 'keys');
+
 export function isStrategy(value: unknown): value is Strategy {
   return STRATEGIES.some((strategy) => strategy === value);
 }

@@ -1,3 +1,4 @@
+import { STRATEGY_FACTS, type TurnTaker } from '../choosing/strategy.ts';
 import { isAsFairAsPossible } from './fairness.ts';
 import type { TraceEvent } from './trace-event.ts';
 import { type Distribution, distributionOf } from './trace-stats.ts';
@@ -15,8 +16,8 @@ export type RotationCheck = {
   readonly failures: readonly (readonly [what: string, count: number])[];
   /** Requests found in the trace. */
   readonly traced: number;
-  /** Who takes turns, by the trace: keys (round-robin), or accounts (sticky, quota); `nobody` with auto-rotation off; null: it does not say. */
-  readonly turns: 'keys' | 'accounts' | 'nobody' | null;
+  /** Who takes turns, by the trace; `nobody` with auto-rotation off; null: it does not say. */
+  readonly turns: TurnTaker | 'nobody' | null;
   /** Every request that reached a key. */
   readonly distribution: Distribution;
   /** Of those, the newest that were judged. */
@@ -74,8 +75,7 @@ export function judgeRotation({ answers, events, ready, accountOf, window, minCo
 }
 
 function turnsIn(events: readonly TraceEvent[]): RotationCheck['turns'] {
-  if (events.some(({ choice }) => choice === 'round_robin')) return 'keys';
-  if (events.some(({ choice }) => choice === 'dealt')) return 'accounts';
+  for (const { turn, turnsOf } of Object.values(STRATEGY_FACTS)) if (events.some(({ choice }) => choice === turn)) return turnsOf;
   return events.some(({ choice }) => choice === 'active' || choice === 'next_after_active') ? 'nobody' : null;
 }
 

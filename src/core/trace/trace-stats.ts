@@ -1,4 +1,5 @@
-import type { AffinityReason } from '../choosing/strategies.ts';
+import type { SessionReason } from '../choosing/choice.ts';
+import { STRATEGY_FACTS, UNEVEN_STRATEGIES } from '../choosing/strategy.ts';
 import { type TraceEvent, tokensOf } from './trace-event.ts';
 
 /** How evenly requests fell on keys. */
@@ -43,16 +44,15 @@ export function cachedShareOf(events: readonly TraceEvent[]): number | null {
   return input === 0 ? null : cached / input;
 }
 
-const BY_SESSION: ReadonlySet<string | null> = new Set<AffinityReason>([
-  'session',
-  'placed',
-  'moved',
-  'helped_out',
+const BY_SESSION: Readonly<Record<SessionReason, true>> = { session: true, placed: true, moved: true, helped_out: true };
+
+const UNEVEN: ReadonlySet<string | null> = new Set<string>([
+  ...Object.keys(BY_SESSION),
   'file',
-  'dealt',
+  ...UNEVEN_STRATEGIES.map((name) => STRATEGY_FACTS[name].turn),
 ]);
 
 /** Whether requests went by session or account (`sticky`, `quota`): how they fall on keys is then no fault of the rotation. */
 export function isBySession(events: readonly TraceEvent[]): boolean {
-  return events.some(({ choice }) => BY_SESSION.has(choice));
+  return events.some(({ choice }) => UNEVEN.has(choice));
 }
