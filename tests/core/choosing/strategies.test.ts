@@ -35,6 +35,7 @@ function candidate(name: string, given: Given = {}): AccountCandidate {
       hash: name,
       baseUrl: 'https://x',
       priority: 0,
+      weight: 100,
       disabled: given.disabled ?? false,
       email: null,
       source: '',
