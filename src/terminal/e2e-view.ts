@@ -111,10 +111,10 @@ function verdict(check: RotationCheck, minConfidence: number): { text: string; i
     return { text: 'No key took part from the first request to the last: nothing to judge.', isGood };
   const over = check.judged < check.distribution.total ? ` over the newest ${check.judged}` : '';
   const confidence = `Confidence ${check.confidence.toFixed(1)} %${over}`;
-  if (!check.isEven) return { text: `${confidence}, ${minConfidence} % was asked for: ${words.turns} not even.`, isGood };
-  if (check.confidence >= minConfidence) return { text: `${confidence}: ${words.turns} even.${words.unseen}`, isGood };
+  if (!check.isEven) return { text: `${confidence}, ${minConfidence} % was asked for: ${words.unfair}.`, isGood };
+  if (check.confidence >= minConfidence) return { text: `${confidence}: ${words.fair}.${words.unseen}`, isGood };
   return {
-    text: `${confidence}, as even as these requests divide by the ${words.plural}; a multiple of their number shows more.`,
+    text: `${confidence}, as even as these requests divide by the ${words.plural}; ${words.more}.`,
     isGood,
   };
 }

@@ -56,23 +56,45 @@ export const TURN_WORDS: Readonly<Record<TurnReason, string>> = {
 
 /** What `kmi e2e` says of a rotation. */
 export type TurnTakerWords = {
-  /** Completes "... even", "... not even". */
-  readonly turns: string;
+  /** That each got its share, and that not each did. */
+  readonly fair: string;
+  readonly unfair: string;
   /** The one that could serve, by the label of its key. */
   readonly sole: (label: string) => string;
   /** What requests divide by. */
   readonly plural: string;
+  /** What a check shows that says more. */
+  readonly more: string;
   /** What the check does not see. */
   readonly unseen: string;
 };
 
+const A_MULTIPLE = 'a multiple of their number shows more';
+
 export const TURN_TAKER_WORDS: Readonly<Record<TurnTaker, TurnTakerWords>> = {
-  keys: { turns: 'the rotation is', sole: (label) => label, plural: 'keys', unseen: '' },
+  keys: {
+    fair: 'the rotation is even',
+    unfair: 'the rotation is not even',
+    sole: (label) => label,
+    plural: 'keys',
+    more: A_MULTIPLE,
+    unseen: '',
+  },
   accounts: {
-    turns: 'the turns of the accounts are',
+    fair: 'the turns of the accounts are even',
+    unfair: 'the turns of the accounts are not even',
     sole: (label) => `the account of ${label}`,
     plural: 'accounts',
+    more: A_MULTIPLE,
     unseen: ' Sessions, which stay with their account, are not part of this check.',
+  },
+  weights: {
+    fair: 'each account got the share its weight asks for',
+    unfair: 'not each account got the share its weight asks for',
+    sole: (label) => `the account of ${label}`,
+    plural: 'weights of the accounts',
+    more: 'more requests show more',
+    unseen: '',
   },
 };
 

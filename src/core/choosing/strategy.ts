@@ -9,8 +9,8 @@ export type Strategy = (typeof STRATEGIES)[number];
 /** Why a key was chosen when its turn had come, as the trace says it. */
 export type TurnReason = 'round_robin' | 'dealt';
 
-/** Who takes turns when requests have no session: keys, or accounts. */
-export type TurnTaker = 'keys' | 'accounts';
+/** Who takes turns when requests have no session: keys, accounts, or accounts that get as much as they weigh. */
+export type TurnTaker = 'keys' | 'accounts' | 'weights';
 
 /** What all but choosing itself has to know of a strategy. How it chooses: `strategies.ts`. */
 export type StrategyFacts = {
