@@ -1,7 +1,9 @@
 import { type AccountCandidate, groupAccounts } from '../src/core/choosing/account-pool.ts';
-import { type PickOptions, pickRoundRobin } from '../src/core/choosing/rotation.ts';
-import { pickQuota, pickSticky } from '../src/core/choosing/strategies.ts';
-import type { Key } from '../src/core/keys/key.ts';
+import type { PickOptions } from '../src/core/choosing/rotation.ts';
+import { pickQuota } from '../src/core/choosing/strategies/quota.ts';
+import { pickRoundRobin } from '../src/core/choosing/strategies/round-robin.ts';
+import { pickSticky } from '../src/core/choosing/strategies/sticky.ts';
+import { DEFAULT_WEIGHT, type Key } from '../src/core/keys/key.ts';
 import { type KeyState, newKeyState } from '../src/core/keys/key-state.ts';
 import type { KeyHealth } from '../src/core/quota/key-health.ts';
 import { quotaReturnsAt } from '../src/core/quota/key-health.ts';
@@ -133,6 +135,7 @@ function keyOf(id: string): Key {
     hash: id,
     baseUrl: 'https://upstream.invalid/v1',
     priority: 0,
+    weight: DEFAULT_WEIGHT,
     disabled: false,
     email: null,
     source: 'simulation',

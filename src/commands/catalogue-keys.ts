@@ -80,6 +80,7 @@ The key is tested with one call of /usages, also in dry-run, and refused when th
       { flags: '--base-url <url>', help: "the key's upstream, when it is not KMI_UPSTREAM_BASE_URL" },
       { flags: '--email <address>', help: 'the account, for display' },
       { flags: '--priority <number>', help: 'keys with a higher one come first; default 0' },
+      { flags: '--weight <number>', help: 'its share where the strategy goes by weight: 1 to 1000; default 100' },
       { flags: '--no-test', help: 'add it without asking the upstream about it' },
       HERE_OPTION,
       { flags: '--key <key>', help: 'refused, with advice', hidden: true },

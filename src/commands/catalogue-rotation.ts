@@ -1,4 +1,6 @@
-import { AS_SET, STRATEGIES } from '../core/choosing/strategy.ts';
+import { AS_SET, STRATEGIES, UNEVEN_STRATEGIES } from '../core/choosing/strategy.ts';
+import { listed } from '../core/text/listed.ts';
+import { strategyHelp } from '../terminal/strategy-words.ts';
 import { type CommandRow, JSON_OPTION, STRATEGY_OPTION } from './command-row.ts';
 
 export const ROTATION_COMMANDS: readonly CommandRow[] = [
@@ -21,14 +23,10 @@ The subcommands \`rotate auto\` and \`rotate off\` turn auto-rotation on and off
   },
   {
     name: 'rotate auto',
-    summary: 'turn auto-rotation on, by turns, by session or by quota',
+    summary: 'turn auto-rotation on, and choose its strategy',
     details: `Refused unless KMI_AUTO_ROTATE_ALLOWED=1: read the provider's terms first. Then the end-to-end check runs as in \`kmi e2e\`, unless KMI_AUTO_ROTATE_E2E=0.
 
-  round-robin  each request takes the next key that can serve
-  sticky       a session stays with its account while that can serve;
-               new sessions are dealt by their hash
-  quota        as sticky, and new sessions go where quota would
-               otherwise expire
+${strategyHelp()}
 
 For coding agents \`sticky\` is best, or \`quota\` when the quota of several accounts is to be used up: the prompt cache belongs to the account, and a cached input token costs a tenth. A request without a session takes the account whose turn it is. Which session a request belongs to is read from what coding agents send, else from the beginning of the conversation.
 
@@ -43,7 +41,7 @@ The strategy chosen here holds until another is chosen, and goes before KMI_ROTA
     options: [
       {
         ...STRATEGY_OPTION,
-        help: 'round-robin, sticky or quota, or setting; without it, as before',
+        help: `${listed(STRATEGIES, 'or')}, or setting; without it, as before`,
         values: [...STRATEGIES, AS_SET],
       },
     ],
@@ -65,7 +63,7 @@ The strategy chosen here holds until another is chosen, and goes before KMI_ROTA
     name: 'e2e',
     group: 'Choose keys',
     summary: 'send requests through the proxy and check that keys share them',
-    details: `Starts a proxy for the time of the check when none runs. Counts that differ only because the requests do not divide by the keys are even. Keys that were passed over on the way (cooling down, blocked, low quota) are named and left out of the confidence; when one key alone could serve, nothing is judged. With the strategies sticky and quota, requests without a session such as these are shared among accounts, not keys.`,
+    details: `Starts a proxy for the time of the check when none runs. Counts that differ only because the requests do not divide by the keys are even. Keys that were passed over on the way (cooling down, blocked, low quota) are named and left out of the confidence; when one key alone could serve, nothing is judged. With the strategies ${listed(UNEVEN_STRATEGIES, 'and')}, requests without a session such as these are shared among accounts, not keys.`,
     examples: ['kmi e2e', 'kmi e2e -n 120 --batch 20 --pause 0', 'kmi e2e --json'],
     exitCodes: [
       [0, 'every request was answered and, where several keys take turns, the shares are even'],

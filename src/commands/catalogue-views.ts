@@ -1,3 +1,5 @@
+import { UNEVEN_STRATEGIES } from '../core/choosing/strategy.ts';
+import { listed } from '../core/text/listed.ts';
 import { type CommandRow, JSON_OPTION } from './command-row.ts';
 
 const SERVES = [
@@ -59,7 +61,7 @@ export const VIEW_COMMANDS: readonly CommandRow[] = [
     summary: 'watch requests as the proxy serves them',
     details: `In a terminal: a window with the keys ?, q, k, s, c, p and the newest 20 requests. Into a pipe or file: the newest 20 lines, then each new one as it comes. With --last: that many lines, and it ends.
 
-Confidence is 100 less the largest deviation of a key from the even share, in percent of that share. The strategies sticky and quota have none: sessions fall on the keys as they will. \`12.3k/98%\` are the input tokens of a request and the share of them that the prompt cache served, as far as the upstream stated them.`,
+Confidence is 100 less the largest deviation of a key from the even share, in percent of that share. The strategies ${listed(UNEVEN_STRATEGIES, 'and')} have none: with them keys are not meant to get the same. \`12.3k/98%\` are the input tokens of a request and the share of them that the prompt cache served, as far as the upstream stated them.`,
     examples: ['kmi trace', 'kmi trace --last 100 --errors', 'kmi trace --json | jq .status'],
     options: [
       { flags: '--json', help: 'JSON lines: one object for each request, as in the trace file' },

@@ -1,4 +1,5 @@
 import { STRATEGIES } from '../core/choosing/strategy.ts';
+import { listed } from '../core/text/listed.ts';
 import type { Command } from './context.ts';
 
 export type OptionRow = {
@@ -54,6 +55,6 @@ export const YES_OPTION: OptionRow = { flags: '-y, --yes', help: 'do not ask' };
 
 export const STRATEGY_OPTION: OptionRow = {
   flags: '--strategy <name>',
-  help: 'round-robin, sticky or quota; without it, as before',
+  help: `${listed(STRATEGIES, 'or')}; without it, as before`,
   values: STRATEGIES,
 };

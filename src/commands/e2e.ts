@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { type App, candidatesOf, openApp } from '../app.ts';
 import type { Config } from '../config/settings.ts';
+import { accountWeights } from '../core/choosing/account-weight.ts';
 import { eligibilityOf } from '../core/choosing/eligibility.ts';
 import { isMode, modeOf, type ProxyMode } from '../core/clients/proxy-mode.ts';
 import { CONFIDENCE_WANTED } from '../core/trace/fairness.ts';
@@ -214,12 +215,21 @@ async function sendAndJudge(
   } finally {
     await follower.close();
   }
+  const weights = [...accountWeights(candidates)].map(([account, { weight }]) => [account, weight] as const);
   const accounts = candidates.flatMap(({ key, state }): [string, string][] =>
     state.account === null ? [] : [[key.label, state.account.id]],
   );
   const { window, minConfidence } = options;
   const labels = ready.map(({ key }) => key.label);
-  const check = judgeRotation({ answers, events, ready: labels, accountOf: new Map(accounts), window, minConfidence });
+  const check = judgeRotation({
+    answers,
+    events,
+    ready: labels,
+    accountOf: new Map(accounts),
+    weightOf: new Map(weights),
+    window,
+    minConfidence,
+  });
   return { check, mode };
 }
 

@@ -1,5 +1,5 @@
 import type { App } from '../app.ts';
-import { isStrategy, STRATEGIES, type Strategy, strategyInForce } from '../core/choosing/strategy.ts';
+import { isStrategy, STRATEGIES, STRATEGY_FACTS, type Strategy, strategyInForce } from '../core/choosing/strategy.ts';
 import { renderFields } from '../terminal/panel.ts';
 import { STICKY_ADVICE, STRATEGY_WORDS } from '../terminal/strategy-words.ts';
 import { wrapToWidth } from '../terminal/width.ts';
@@ -59,7 +59,7 @@ export async function chooseRotation(
   await saveState(app);
   await audit(app, 'auto_rotate_enabled', { strategy: inForce(context, app), keys: app.registry.keys.length });
   sayStrategy(context, app);
-  if (chosen === null && inForce(context, app) === 'round-robin') {
+  if (chosen === null && !STRATEGY_FACTS[inForce(context, app)].keepsSessions) {
     for (const line of wrapToWidth(STICKY_ADVICE, context.width)) out(line);
     out('To have it: `kmi rotate auto --strategy sticky`');
   }
@@ -73,7 +73,7 @@ function sayStrategy(context: CommandContext, app: App): void {
   const { out, style, width } = context;
   const strategy = inForce(context, app);
   const head = `Auto-rotation is on (${strategy})`;
-  const [first = '', ...rest] = wrapToWidth(`${head}: ${STRATEGY_WORDS[strategy]}.`, width);
+  const [first = '', ...rest] = wrapToWidth(`${head}: ${STRATEGY_WORDS[strategy].does}.`, width);
   out(first.replace(head, style.good(head)));
   for (const line of rest) out(line);
 }
@@ -84,7 +84,7 @@ async function askStrategy(context: CommandContext, { store }: App, { ask }: Ini
   const isSaid = store.state.strategy !== null || loaded.sources.rotateStrategy.kind !== 'default';
   const fallback = isSaid ? strategyInForce(store.state.strategy, config.rotateStrategy).strategy : 'sticky';
   say(context, '', STICKY_ADVICE);
-  const ways = STRATEGIES.map((strategy) => ({ name: strategy, value: STRATEGY_WORDS[strategy] }));
+  const ways = STRATEGIES.map((strategy) => ({ name: strategy, value: STRATEGY_WORDS[strategy].does }));
   for (const line of renderFields(ways, Math.min(context.width, 80) - 2, context.errStyle)) context.err(`  ${line}`);
   for (;;) {
     const text = (await ask(`Strategy [${fallback}]: `)).trim().toLowerCase();

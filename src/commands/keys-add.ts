@@ -13,6 +13,7 @@ type Options = {
   readonly baseUrl?: string;
   readonly email?: string;
   readonly priority?: string;
+  readonly weight?: string;
   readonly key?: string;
   readonly here?: boolean;
   /** False with `--no-test`. */
@@ -20,7 +21,7 @@ type Options = {
 };
 
 /** `kmi keys add`: a key from a hidden prompt or standard input, tested, into an `.env` file of its own. */
-export const run: Command<Options> = async (given, { args, baseUrl, email, priority, key, test = true, here = false }) => {
+export const run: Command<Options> = async (given, { args, key, test = true, here = false, ...about }) => {
   const context = here ? workHere(given) : given;
   const { config, environment, out, err, style } = context;
   const [label] = args;
@@ -33,7 +34,7 @@ export const run: Command<Options> = async (given, { args, baseUrl, email, prior
   return withPrompter(context, 'No key was added.', async (prompter) => {
     const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
     try {
-      const outcome = await addNewKey(context, app, prompter, { label, baseUrl, email, priority, test });
+      const outcome = await addNewKey(context, app, prompter, { ...about, label, test });
       if (outcome.kind === 'known') {
         throw new KmiError('key_not_added', `This key is here already: ${outcome.key.label}${off(outcome.key.disabled)}.`);
       }

@@ -58,6 +58,7 @@ function toJson({ config, now, candidates, activeIndex, skipped, remarks }: Keys
         active: index === activeIndex,
         disabled: key.disabled,
         priority: key.priority,
+        weight: key.weight,
         base_url: key.baseUrl,
         source: key.source,
       };

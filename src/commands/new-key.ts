@@ -1,6 +1,6 @@
 import { type App, fetchHealth } from '../app.ts';
 import { isAllowedHost, parseBaseUrl } from '../config/kinds.ts';
-import { type Key, maskKey } from '../core/keys/key.ts';
+import { DEFAULT_WEIGHT, type Key, maskKey, parseWeight } from '../core/keys/key.ts';
 import { KmiError, reasonOf } from '../errors.ts';
 import { addAuthFile, type NewAuthFile } from '../keys/auth-write.ts';
 import { asEmail } from '../keys/display-text.ts';
@@ -21,6 +21,7 @@ export type NewKeyWishes = {
   readonly baseUrl?: string | undefined;
   readonly email?: string | undefined;
   readonly priority?: string | undefined;
+  readonly weight?: string | undefined;
   /** Ask the upstream about it before it is written. */
   readonly test: boolean;
 };
@@ -53,7 +54,7 @@ export async function addNewKey(
   return { kind: 'added', label, file, works: accepted.works };
 }
 
-function checkWishes({ config }: CommandContext, { label, baseUrl, email, priority }: NewKeyWishes): Checked {
+function checkWishes({ config }: CommandContext, { label, baseUrl, email, priority, ...wishes }: NewKeyWishes): Checked {
   refuseKeyAsArgument(label);
   if (label !== undefined) checkLabel(label);
   const url = baseUrl === undefined ? null : parseBaseUrl(baseUrl);
@@ -67,7 +68,9 @@ function checkWishes({ config }: CommandContext, { label, baseUrl, email, priori
   if (priority !== undefined && !/^[+-]?\d{1,9}$/.test(priority)) {
     throw new KmiError('bad_usage', '--priority takes a whole number; keys with a higher one come first.');
   }
-  return { label: label ?? null, baseUrl: url, email: asEmail(email), priority: Number(priority ?? 0) };
+  const weight = wishes.weight === undefined ? DEFAULT_WEIGHT : parseWeight(wishes.weight);
+  if (weight === null) throw new KmiError('bad_usage', '--weight takes a whole number from 1 to 1000.');
+  return { label: label ?? null, baseUrl: url, email: asEmail(email), priority: Number(priority ?? 0), weight };
 }
 
 /** Throws `bad_usage` for a label that cannot be used. */
@@ -148,9 +151,9 @@ async function readKey(prompter: Prompter, baseUrl: string): Promise<string> {
   }
 }
 
-async function testNewKey(app: App, value: string, { baseUrl, email, priority }: Checked): Promise<TestResult> {
+async function testNewKey(app: App, value: string, { baseUrl, email, priority, weight }: Checked): Promise<TestResult> {
   const url = baseUrl ?? app.config.upstreamBaseUrl;
-  const key = { label: 'new', value, hash: hashKey(value), baseUrl: url, priority, disabled: false, email, source: '' };
+  const key = { label: 'new', value, hash: hashKey(value), baseUrl: url, priority, weight, disabled: false, email, source: '' };
   const progress = startProgress(process.stderr, () => `Asking ${new URL(url).host} about the key...`);
   try {
     const health = await fetchHealth(app, { keys: [key], live: true });

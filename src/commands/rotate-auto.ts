@@ -42,7 +42,7 @@ export const run: Command<Options> = async (context, options) => {
     await audit(app, 'auto_rotate_enabled', { strategy, keys: keys.length });
     if (!config.autoRotateE2e) out(renderMode(config, style));
     out(`${style.good('Auto-rotation is on')} (${strategy}): a running proxy follows within a second.`);
-    for (const line of wrapToWidth(`In this way ${STRATEGY_WORDS[strategy]}.`, viewWidth(width))) out(style.dim(line));
+    for (const line of wrapToWidth(`In this way ${STRATEGY_WORDS[strategy].does}.`, viewWidth(width))) out(style.dim(line));
     const accounts = countAccounts(accountedKeys(candidatesOf(app).filter(({ key }) => !key.disabled)));
     if (accounts.keys < 2) out(style.warn('Only one key is switched on, so every request goes to it.'));
     else if (accounts.accounts < 2)

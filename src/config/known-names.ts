@@ -5,7 +5,8 @@ import { SETTINGS } from './settings.ts';
 export const ENVIRONMENT_ONLY: readonly string[] = ['KMI_ENV_PATH', 'KMI_DEBUG'];
 /** Variables of an auth file that are no settings. */
 export const KEY_VARIABLES: readonly string[] = [
-  ...['KMI_API_KEY', 'KMI_KEY_LABEL', 'KMI_KEY_PRIORITY', 'KMI_KEY_DISABLED', 'KMI_ACCOUNT_EMAIL', 'KMI_EMAIL'],
+  ...['KMI_API_KEY', 'KMI_KEY_LABEL', 'KMI_KEY_PRIORITY', 'KMI_KEY_WEIGHT', 'KMI_KEY_DISABLED'],
+  ...['KMI_ACCOUNT_EMAIL', 'KMI_EMAIL'],
 ];
 export const SETTING_VARIABLES: readonly string[] = Object.values(SETTINGS).map(({ variable }) => variable);
 

@@ -1,4 +1,5 @@
 import { STRATEGIES } from '../core/choosing/strategy.ts';
+import { listed } from '../core/text/listed.ts';
 import {
   basePath,
   boolean,
@@ -101,7 +102,10 @@ export const SETTINGS = {
   rotateStrategy: choice(
     'KMI_ROTATE_STRATEGY',
     STRATEGIES,
-    '`round-robin`, `sticky` or `quota`; what `kmi rotate auto --strategy` chose goes before it',
+    `${listed(
+      STRATEGIES.map((name) => `\`${name}\``),
+      'or',
+    )}; what \`kmi rotate auto --strategy\` chose goes before it`,
   ),
   autoRotateAllowed: boolean('KMI_AUTO_ROTATE_ALLOWED', false, 'policy switch for auto-rotation'),
   autoRotateE2e: boolean('KMI_AUTO_ROTATE_E2E', true, 'end-to-end check when auto-rotation is turned on'),

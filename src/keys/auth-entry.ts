@@ -7,6 +7,7 @@ export type AuthEntry = {
   /** As written; null when the file names none. */
   readonly label: string | null;
   readonly priority: number;
+  readonly weight: number;
   readonly disabled: boolean;
   readonly email: string | null;
 };

@@ -96,6 +96,7 @@ function toKey(entry: AuthEntry, format: KnownFormat, file: AuthFile, rules: Ups
     hash,
     baseUrl,
     priority: entry.priority,
+    weight: entry.weight,
     disabled: entry.disabled,
     email: email?.includes(value) ? null : email,
     source: cleanPath(file.path),

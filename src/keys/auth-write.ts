@@ -1,6 +1,7 @@
 import { open, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { quote, setEnvVariable } from '../config/env-text.ts';
+import { DEFAULT_WEIGHT } from '../core/keys/key.ts';
 import { type EditOutcome, editPrivateFile } from '../files/edit-private.ts';
 import { exists, makePrivateFolder, PRIVATE_FILE, replaceFile } from '../files/private.ts';
 import { formatOf } from './auth-folder.ts';
@@ -14,14 +15,16 @@ export type NewAuthFile = {
   readonly baseUrl: string | null;
   readonly email: string | null;
   readonly priority: number;
+  readonly weight: number;
 };
 
 /** The text of an `.env` auth file (docs/kmi-manager.md#auth-files). */
-function renderAuthFile({ label, value, baseUrl, email, priority }: NewAuthFile): string {
+function renderAuthFile({ label, value, baseUrl, email, priority, weight }: NewAuthFile): string {
   const lines = [
     `KMI_API_KEY=${quote(value) ?? value}`,
     `KMI_KEY_LABEL=${quote(label) ?? label}`,
     ...(priority === 0 ? [] : [`KMI_KEY_PRIORITY=${priority}`]),
+    ...(weight === DEFAULT_WEIGHT ? [] : [`KMI_KEY_WEIGHT=${weight}`]),
     ...(baseUrl === null ? [] : [`KMI_UPSTREAM_BASE_URL=${quote(baseUrl) ?? baseUrl}`]),
     ...(email === null ? [] : [`KMI_ACCOUNT_EMAIL=${email}`]),
   ];

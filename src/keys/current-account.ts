@@ -1,5 +1,5 @@
 import { isAllowedHost, isLoopbackHost, parseBaseUrl } from '../config/kinds.ts';
-import type { Key } from '../core/keys/key.ts';
+import { DEFAULT_WEIGHT, type Key } from '../core/keys/key.ts';
 import { textOf as decode, NOT_TEXT } from '../files/text-bytes.ts';
 import { findEmail } from './account-email.ts';
 import type { UpstreamRules } from './auth-files.ts';
@@ -61,6 +61,7 @@ function accountOf(name: string, provider: Table, email: string | null, path: st
     hash,
     baseUrl,
     priority: 0,
+    weight: DEFAULT_WEIGHT,
     disabled: false,
     email,
     source: cleanPath(path),

@@ -3,6 +3,7 @@ import { withoutBlankLines } from '../config/blank-lines.ts';
 import { BOOLEAN_WORDS, parseBoolean } from '../config/boolean-words.ts';
 import { isOurName, KEY_VARIABLES, nearestNames, SETTING_VARIABLES } from '../config/known-names.ts';
 import { findOddLines, question, shownName } from '../config/unused.ts';
+import { DEFAULT_WEIGHT, parseWeight } from '../core/keys/key.ts';
 import { type Parsed, problem } from './auth-entry.ts';
 import { asEmail } from './display-text.ts';
 import { looksLikeKey, trimKey } from './key-text.ts';
@@ -25,17 +26,20 @@ export function parseEnvFile(text: string): Parsed {
     return problem('malformed', `Its KMI_KEY_DISABLED is unclear, so the key is not used; accepted: ${BOOLEAN_WORDS}.`);
   }
   const priority = parsePriority(value('KMI_KEY_PRIORITY'));
+  const weight = value('KMI_KEY_WEIGHT') === '' ? DEFAULT_WEIGHT : parseWeight(value('KMI_KEY_WEIGHT'));
   return {
     entry: {
       apiKey,
       baseUrl: value('KMI_UPSTREAM_BASE_URL') || null,
       label: value('KMI_KEY_LABEL') || null,
       priority: priority ?? 0,
+      weight: weight ?? DEFAULT_WEIGHT,
       disabled,
       email: asEmail(value('KMI_ACCOUNT_EMAIL')) ?? asEmail(value('KMI_EMAIL')) ?? asEmail(value('EMAIL')),
     },
     remarks: [
       ...(priority === null ? ['KMI_KEY_PRIORITY is no whole number and counts as 0.'] : []),
+      ...(weight === null ? [`KMI_KEY_WEIGHT is no whole number from 1 to 1000 and counts as ${DEFAULT_WEIGHT}.`] : []),
       ...findUnread(text, values),
     ],
   };

@@ -1,5 +1,7 @@
 // Loaded on demand only (`await import`): a folder of .env files must not pay for zod.
+
 import * as z from 'zod/mini';
+import { DEFAULT_WEIGHT } from '../core/keys/key.ts';
 import { findEmail } from './account-email.ts';
 import { type Parsed, problem } from './auth-entry.ts';
 import { cleanText } from './display-text.ts';
@@ -45,6 +47,7 @@ export function readProviders(data: unknown, upstreamBaseUrl: string): Parsed {
       baseUrl: (typeof url === 'string' && url.trim()) || null,
       label: null,
       priority: 0,
+      weight: DEFAULT_WEIGHT,
       disabled: false,
       email: findEmail(provider, data),
     },

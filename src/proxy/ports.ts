@@ -6,18 +6,22 @@ import type { TokenUsage } from '../core/tokens/token-usage.ts';
 import type { TraceEvent } from '../core/trace/trace-event.ts';
 import type { Penalty } from '../core/verdicts/penalty.ts';
 
+/** What the shared state says of the rotation, at this moment. */
+export type RotationState = {
+  /** Label of the key that serves in manual mode; null until one was chosen. */
+  readonly activeKey: string | null;
+  readonly activeIndex: number;
+  /** Where round-robin goes on. */
+  readonly rotationIndex: number;
+  readonly autoRotate: boolean;
+  /** As `kmi rotate auto --strategy` chose; null: as the setting says. */
+  readonly strategy: Strategy | null;
+  /** One object as long as the process lives. */
+  keyState(label: string): KeyState;
+};
+
 /** What the proxy needs of the shared state. None of it waits for the disk. */
-export type LedgerPort = {
-  readonly store: {
-    readonly state: {
-      readonly activeKey: string | null;
-      readonly activeIndex: number;
-      readonly rotationIndex: number;
-      readonly autoRotate: boolean;
-      readonly strategy: Strategy | null;
-    };
-    keyState(label: string): KeyState;
-  };
+export type LedgerPort = RotationState & {
   served(label: string, at: number): void;
   answered(label: string, at: number): void;
   failed(label: string, at: number, counter: ErrorCounter): void;

@@ -20,6 +20,30 @@ export class Ledger {
     return this.#store;
   }
 
+  get activeKey(): string | null {
+    return this.#store.state.activeKey;
+  }
+
+  get activeIndex(): number {
+    return this.#store.state.activeIndex;
+  }
+
+  get rotationIndex(): number {
+    return this.#store.state.rotationIndex;
+  }
+
+  get autoRotate(): boolean {
+    return this.#store.state.autoRotate;
+  }
+
+  get strategy(): Strategy | null {
+    return this.#store.state.strategy;
+  }
+
+  keyState(label: string): KeyState {
+    return this.#store.keyState(label);
+  }
+
   /** An answer under 400: counts the request and takes one off each error counter (docs/kmi-manager.md#error-counters). */
   served(label: string, at: number): void {
     const state = this.#store.countRequest(label, at);

@@ -4,6 +4,7 @@ import { CONFIDENCE_WANTED } from '../core/trace/fairness.ts';
 import { hasPassed, type RotationCheck } from '../core/trace/rotation-check.ts';
 import type { VerdictClass } from '../core/verdicts/verdict.ts';
 import { renderBar } from './bar.ts';
+import { TURN_TAKER_WORDS } from './strategy-words.ts';
 import type { Style } from './style.ts';
 import { renderTable } from './table.ts';
 import { wrapToWidth } from './width.ts';
@@ -102,22 +103,18 @@ function verdict(check: RotationCheck, minConfidence: number): { text: string; i
       isGood,
     };
   }
-  const isOfAccounts = check.turns === 'accounts';
+  const words = TURN_TAKER_WORDS[check.turns ?? 'keys'];
   if (check.sole !== null) {
-    const only = isOfAccounts ? `the account of ${check.sole}` : check.sole;
-    return { text: `Only ${only} could serve, so nothing can be said about the rotation.`, isGood };
+    return { text: `Only ${words.sole(check.sole)} could serve, so nothing can be said about the rotation.`, isGood };
   }
   if (check.confidence === null)
     return { text: 'No key took part from the first request to the last: nothing to judge.', isGood };
   const over = check.judged < check.distribution.total ? ` over the newest ${check.judged}` : '';
   const confidence = `Confidence ${check.confidence.toFixed(1)} %${over}`;
-  const what = isOfAccounts ? 'the turns of the accounts are' : 'the rotation is';
-  if (!check.isEven) return { text: `${confidence}, ${minConfidence} % was asked for: ${what} not even.`, isGood };
-  // These requests have no session, so what the strategy does with one is not seen here.
-  const rest = isOfAccounts ? ' Sessions, which stay with their account, are not part of this check.' : '';
-  if (check.confidence >= minConfidence) return { text: `${confidence}: ${what} even.${rest}`, isGood };
+  if (!check.isEven) return { text: `${confidence}, ${minConfidence} % was asked for: ${words.unfair}.`, isGood };
+  if (check.confidence >= minConfidence) return { text: `${confidence}: ${words.fair}.${words.unseen}`, isGood };
   return {
-    text: `${confidence}, as even as these requests divide by the ${isOfAccounts ? 'accounts' : 'keys'}; a multiple of their number shows more.`,
+    text: `${confidence}, as even as these requests divide by the ${words.plural}; ${words.more}.`,
     isGood,
   };
 }

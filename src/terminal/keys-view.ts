@@ -1,7 +1,7 @@
 import type { Config } from '../config/settings.ts';
 import type { Candidate } from '../core/choosing/eligibility.ts';
 import { accountedKeys, countAccounts } from '../core/choosing/key-accounts.ts';
-import { maskKey } from '../core/keys/key.ts';
+import { DEFAULT_WEIGHT, maskKey } from '../core/keys/key.ts';
 import type { FileRemark, SkippedFile } from '../keys/auth-entry.ts';
 import { accountsText, SHARED_FIX, sharedText } from './account-words.ts';
 import type { TestResult } from './key-test-words.ts';
@@ -50,6 +50,7 @@ export function renderKeys(report: KeysReport, { columns, style }: Frame): strin
 
 function keyRows({ candidates, activeIndex, now, config }: KeysReport, width: number, style: Style): string[] {
   const hasPriority = candidates.some(({ key }) => key.priority !== 0);
+  const hasWeight = candidates.some(({ key }) => key.weight !== DEFAULT_WEIGHT);
   const hasEmail = candidates.some(({ key }) => key.email !== null);
   const layout: Column[] = [
     { gap: 1 },
@@ -57,6 +58,7 @@ function keyRows({ candidates, activeIndex, now, config }: KeysReport, width: nu
     { title: 'STATE' },
     { title: 'KEY' },
     ...(hasPriority ? [{ title: 'PRIO', align: 'right' as const }] : []),
+    ...(hasWeight ? [{ title: 'WEIGHT', align: 'right' as const }] : []),
     ...(hasEmail ? [{ title: 'ACCOUNT', shrinkTo: 10 }] : []),
     { title: 'FILE', shrinkTo: 10 },
   ];
@@ -69,6 +71,7 @@ function keyRows({ candidates, activeIndex, now, config }: KeysReport, width: nu
       { text: word, paint: paintWord(word, style) },
       { text: maskKey(key.value), paint: style.dim },
       ...(hasPriority ? [String(key.priority)] : []),
+      ...(hasWeight ? [String(key.weight)] : []),
       ...(hasEmail ? [key.email ?? ''] : []),
       { text: shortPath(key.source, config.authsDir), paint: style.dim },
     ];

@@ -3,6 +3,7 @@ import type { ManualReason } from '../core/choosing/manual-rotation.ts';
 import type { Strategy } from '../core/choosing/strategy.ts';
 import { percentText } from './bar.ts';
 import { ENGLISH_KEYS, type KeyWords } from './key-words.ts';
+import { STRATEGY_WORDS } from './strategy-words.ts';
 
 /** The words of `kmi rotate`, in one language. Labels come in as they are shown. */
 export type RotationMessages = {
@@ -63,10 +64,7 @@ const ENGLISH: RotationMessages = {
     eligible === 1
       ? `${active} cannot serve now (${why}), and this is the only key that can.`
       : `${active} cannot serve now (${why}); this is the best of the ${eligible} keys that can.`,
-  rotating: (strategy) =>
-    strategy === 'round-robin'
-      ? 'Round-robin is on: requests take turns, and this choice counts after `kmi rotate off`.'
-      : `Auto-rotation is on (${strategy}): sessions stay with their accounts, and this choice counts after \`kmi rotate off\`.`,
+  rotating: (strategy) => STRATEGY_WORDS[strategy].choiceWaits.english,
   columns: { key: 'KEY', status: 'STATUS', left: 'LEFT', account: 'ACCOUNT' },
   resets: 'resets',
   askingFailed: 'asking failed',
@@ -148,10 +146,7 @@ const RUSSIAN: RotationMessages = {
     eligible === 1
       ? `${active} сейчас не может работать (${why}); этот ключ — единственный, который может.`
       : `${active} сейчас не может работать (${why}); из ${eligible} годных ключей этот лучший.`,
-  rotating: (strategy) =>
-    strategy === 'round-robin'
-      ? 'Включена ротация по кругу: выбор вступит в силу после `kmi rotate off`.'
-      : `Включена авторотация (${strategy}): сессии остаются на своих аккаунтах, выбор вступит в силу после \`kmi rotate off\`.`,
+  rotating: (strategy) => STRATEGY_WORDS[strategy].choiceWaits.russian,
   columns: { key: 'КЛЮЧ', status: 'СОСТОЯНИЕ', left: 'ОСТАТОК', account: 'АККАУНТ' },
   resets: 'сброс',
   askingFailed: 'нет ответа о квоте',

@@ -1,7 +1,8 @@
 import type { Config } from '../config/settings.ts';
+import { accountWeights } from '../core/choosing/account-weight.ts';
 import type { Candidate } from '../core/choosing/eligibility.ts';
 import { accountedKeys, countAccounts } from '../core/choosing/key-accounts.ts';
-import { type Strategy, strategyInForce } from '../core/choosing/strategy.ts';
+import { STRATEGY_FACTS, type Strategy, strategyInForce } from '../core/choosing/strategy.ts';
 import type { ProxyProbe } from '../daemon/probe.ts';
 import type { SkippedFile } from '../keys/auth-entry.ts';
 import { accountsText, unknownAccountsText } from './account-words.ts';
@@ -10,6 +11,7 @@ import { counted, type KeyWord, keyWord, paintWord, whyOut } from './key-words.t
 import { renderMode } from './mode-line.ts';
 import { type Field, innerWidth, renderFields, renderPanel, viewWidth } from './panel.ts';
 import { type Alert, findAlerts } from './status-alerts.ts';
+import { STRATEGY_WORDS } from './strategy-words.ts';
 import type { Style } from './style.ts';
 import { renderTable } from './table.ts';
 import { tokenText } from './token-text.ts';
@@ -203,21 +205,27 @@ function strategyFields(report: StatusReport): Field[] {
   const { strategy, source } = strategyInForce(state.strategy, config.rotateStrategy);
   const isOwnChoice = source === 'chosen' && strategy !== config.rotateStrategy;
   const from = isOwnChoice ? ` (chosen with \`kmi rotate auto\`; KMI_ROTATE_STRATEGY says ${config.rotateStrategy})` : '';
-  switch (strategy) {
-    case 'round-robin':
-      return [{ name: 'mode', value: `${strategy}${from}, next: ${report.next ?? 'none'}` }];
-    case 'sticky':
-    case 'quota':
-      return [
-        { name: 'mode', value: `${strategy}${from}` },
-        {
-          name: 'sessions',
-          value: `stay with their account; new ones ${strategy === 'sticky' ? 'are dealt by their hash' : 'go where quota would otherwise expire'}`,
-        },
-        { name: 'no session', value: `such requests take turns, account by account; next: ${report.next ?? 'none'}` },
-        ...movesField(state.sessionMoves),
-      ];
-  }
+  const { sessions } = STRATEGY_WORDS[strategy];
+  const next = report.next ?? 'none';
+  const weights = STRATEGY_FACTS[strategy].turnsOf === 'weights' ? weightsField(report.candidates) : [];
+  if (sessions === null) return [{ name: 'mode', value: `${strategy}${from}, next: ${next}` }, ...weights];
+  return [
+    { name: 'mode', value: `${strategy}${from}` },
+    { name: 'sessions', value: sessions },
+    { name: 'no session', value: `such requests take turns, account by account; next: ${next}` },
+    ...movesField(state.sessionMoves),
+  ];
+}
+
+/** Accounts named in full; a pool of thousands is summed up. */
+const WEIGHTS_SHOWN = 12;
+
+/** "ada 100, ben 200": each account by the label of its first key. */
+function weightsField(candidates: StatusReport['candidates']): Field[] {
+  const weights = [...accountWeights(candidates).values()].map(({ label, weight }) => `${label} ${weight}`);
+  const rest = weights.length - WEIGHTS_SHOWN;
+  const shown = rest > 0 ? [...weights.slice(0, WEIGHTS_SHOWN), `and ${rest} more`] : weights;
+  return weights.length === 0 ? [] : [{ name: 'weights', value: shown.join(', ') }];
 }
 
 function checkFields({ config, state, now }: StatusReport): Field[] {

@@ -1,6 +1,7 @@
 import { CONFIDENCE_WANTED, isAsFairAsPossible } from '../core/trace/fairness.ts';
 import type { Distribution } from '../core/trace/trace-stats.ts';
 import { percentText } from './bar.ts';
+import { unevenText } from './strategy-words.ts';
 import type { Style } from './style.ts';
 import { layoutTrace, renderTraceLine, renderTraceTitles } from './trace-line.ts';
 import { keyOf } from './trace-text.ts';
@@ -124,7 +125,7 @@ const HELP: readonly (readonly [key: string, does: string])[] = [
 ];
 
 const ABOUT = [
-  'Confidence: 100 less the largest deviation of a key from the even share of the window, in percent of that share. Filters do not change it, and it is left out while requests go by session (sticky, quota).',
+  `Confidence: 100 less the largest deviation of a key from the even share of the window, in percent of that share. Filters do not change it, and it is left out while requests go by ${unevenText()}.`,
   'Tokens: the input and how much of it the prompt cache served; out: the output.',
   '`kmi why <request>` tells how one request found its key.',
 ];

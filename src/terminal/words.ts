@@ -1,7 +1,7 @@
 import type { AccountSkipReason } from '../core/choosing/account-pool.ts';
-import type { ChoiceReason } from '../core/choosing/rotation.ts';
-import type { AffinityReason } from '../core/choosing/strategies.ts';
+import type { ChoiceReason } from '../core/choosing/choice.ts';
 import type { VerdictClass } from '../core/verdicts/verdict.ts';
+import { TURN_WORDS } from './strategy-words.ts';
 
 /** Why a key was passed over: completes "skipped: ...". */
 export const SKIP_WORDS: Readonly<Record<AccountSkipReason, string>> = {
@@ -41,8 +41,8 @@ export const VERDICT_WORDS: Readonly<Record<VerdictClass, string>> = {
 };
 
 /** Why a key was chosen: completes "chosen: ...". */
-export const CHOICE_WORDS: Readonly<Record<ChoiceReason | AffinityReason, string>> = {
-  round_robin: 'round-robin, its turn had come',
+export const CHOICE_WORDS: Readonly<Record<ChoiceReason, string>> = {
+  ...TURN_WORDS,
   active: 'it is the active key',
   next_after_active: 'the active key could not serve, and it was next in order',
   fail_open: 'no key was known to be good, so the next one that may serve was used',
@@ -53,7 +53,6 @@ export const CHOICE_WORDS: Readonly<Record<ChoiceReason | AffinityReason, string
   moved: "the session's own account could not serve, so it moved here and left its cache behind",
   helped_out: "the session's own account was busy for a moment, so it helped out; the session stays where it is",
   file: 'its account holds a file that the request names',
-  dealt: 'the request belongs to no session, and the turn of its account had come',
 };
 
 /** The words of a reason read from a file, which another version may have written; an unknown one stands for itself. */

@@ -14,6 +14,7 @@ function key(label: string, given: Partial<Key> = {}): Key {
     hash: label,
     baseUrl: 'https://x',
     priority: 0,
+    weight: 100,
     disabled: false,
     email: null,
     source: '',

@@ -51,6 +51,7 @@ const List = z.strictObject({
       active: z.boolean(),
       disabled: z.boolean(),
       priority: z.int(),
+      weight: z.int().min(1).max(1000),
       base_url: z.string(),
       source: z.string(),
     }),
@@ -72,6 +73,17 @@ describe('kmi keys list', () => {
       expect(stdout).toContain('  empty.env  The file sets no KMI_API_KEY.');
       expect(stdout).not.toContain('0123456789');
     }
+  });
+
+  it('shows weights where one was given, and always as data', async () => {
+    await home.addKey({ label: 'ada', key: keyOf('ada'), weight: 250 });
+    await home.addKey({ label: 'ben', key: keyOf('ben') });
+    const { stdout } = await keys([]);
+    expect(stdout).toMatch(/LABEL +STATE +KEY +WEIGHT +FILE/);
+    expect(stdout).toMatch(/^> ada .* 250 +ada\.env$/m);
+    expect(stdout).toMatch(/^ {2}ben .* 100 +ben\.env$/m);
+    const data = JSON.parse((await keys(['list', '--json'])).stdout);
+    expect(data.keys.map(({ weight }: { weight: number }) => weight)).toEqual([250, 100]);
   });
 
   it('--json is one value of the documented shape, without any part of a key', async () => {
@@ -116,6 +128,11 @@ describe('kmi keys add', () => {
     );
   });
 
+  it('writes the weight it is given', async () => {
+    expect((await keys(['add', 'big', '--weight', '500', '--no-test'], keyOf('ada'))).code).toBe(0);
+    expect(await fileText('big.env')).toContain('\nKMI_KEY_WEIGHT=500\n');
+  });
+
   it('suggests a label nobody has', async () => {
     await keys(['add'], keyOf('ada'));
     await keys(['add'], `KMI_API_KEY="${keyOf('ben')}"`);
@@ -132,6 +149,7 @@ describe('kmi keys add', () => {
     ['with an unusable label', ['../x'], keyOf('ada'), 2, /label is made of letters/],
     ['with an unusable base URL', ['x', '--base-url', 'http://up.test'], keyOf('ada'), 2, /--base-url/],
     ['with an unusable priority', ['x', '--priority', 'high'], keyOf('ada'), 2, /whole number/],
+    ['with an unusable weight', ['x', '--weight', '1001'], keyOf('ada'), 2, /--weight takes a whole number from 1 to 1000/],
     ['with an unusable email', ['x', '--email', 'me'], keyOf('ada'), 2, /--email/],
     ['as an argument', [keyOf('ada')], '', 2, /looks like a key.*\n.*shell's history/],
     ['as an option', ['--key', keyOf('ada')], '', 2, /never given as an argument.*\n.*shell's history/],

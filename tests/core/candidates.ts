@@ -21,6 +21,7 @@ function aKey(label: string, disabled = false): Key {
     hash: label.padEnd(12, '0'),
     baseUrl: 'https://up.test/v1',
     priority: 0,
+    weight: 100,
     disabled,
     email: null,
     source: 'x',

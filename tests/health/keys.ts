@@ -9,6 +9,7 @@ export function keyNamed(label: string, changes: Partial<Key> = {}): Key {
     hash: `hash-of-${label}`,
     baseUrl: 'http://127.0.0.1:9/coding/v1',
     priority: 0,
+    weight: 100,
     disabled: false,
     email: null,
     source: `${label}.env`,

@@ -50,6 +50,7 @@ test('an .env file gives key, label, priority, disabled, base URL and email', as
     hash: createHash('sha256').update('sk-env-1').digest('hex').slice(0, 12),
     baseUrl: 'https://api.kimi.ai/coding/v1',
     priority: -7,
+    weight: 100,
     disabled: true,
     email: 'second@example.com',
     source: expect.stringMatching(/one\.env$/),
@@ -71,6 +72,17 @@ test('an .env file with only a key takes the rest from its name and the settings
 test.each(['high', '1.5', '1e3', '0x10', '99999999999999999999', ' ', '-0'])('a priority of %j counts as 0', async (priority) => {
   expect(await keyOf('p.env', `KMI_API_KEY=sk-p\nKMI_KEY_PRIORITY=${priority}`)).toHaveProperty('priority', 0);
 });
+
+test.each(['1', '1000', '250', '+7', ' 42 '])('a weight of %j is taken', async (weight) => {
+  expect(await keyOf('p.env', `KMI_API_KEY=sk-p\nKMI_KEY_WEIGHT=${weight}`)).toHaveProperty('weight', Number(weight));
+});
+
+test.each(['', '0', '-1', '1001', '1.5', '1e2', '0x10', 'heavy', '99999999999999999999'])(
+  'a weight of %j counts as 100',
+  async (weight) => {
+    expect(await keyOf('p.env', `KMI_API_KEY=sk-p\nKMI_KEY_WEIGHT=${weight}`)).toHaveProperty('weight', 100);
+  },
+);
 
 test('a byte order mark and stray quotes around a key are not part of it', async () => {
   expect(await keyOf('bom.env', '\uFEFFKMI_API_KEY=" \'sk-bom\' "')).toHaveProperty('value', 'sk-bom');

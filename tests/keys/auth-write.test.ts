@@ -6,7 +6,7 @@ import { addAuthFile, setAsideAuthFile, setInAuthFile } from '../../src/keys/aut
 import { loadRegistry } from '../../src/keys/registry.ts';
 import { cleanUp } from '../support/cleanup.ts';
 
-const NEW = { label: 'work', value: 'sk-kimi-work-0123456789', baseUrl: null, email: null, priority: 0 };
+const NEW = { label: 'work', value: 'sk-kimi-work-0123456789', baseUrl: null, email: null, priority: 0, weight: 100 };
 
 let folder: string;
 const modeOf = async (path: string) => (await stat(path)).mode & 0o777;

@@ -56,7 +56,7 @@ const steps = fc.array(
 
 function aKey(label: string): Key {
   const hash = label.charCodeAt(0).toString(16).padStart(12, '0');
-  const rest = { baseUrl: 'https://up.test/v1', priority: 0, disabled: false, email: null, source: 'x' };
+  const rest = { baseUrl: 'https://up.test/v1', priority: 0, weight: 100, disabled: false, email: null, source: 'x' };
   return { label, value: `sk-kimi-${label}`, hash, ...rest };
 }
 

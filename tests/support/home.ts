@@ -11,6 +11,7 @@ export type KeyOptions = {
   readonly key?: string;
   readonly baseUrl?: string;
   readonly priority?: number;
+  readonly weight?: number;
   readonly disabled?: boolean;
   readonly email?: string;
 };
@@ -58,10 +59,11 @@ export async function temporaryHome(): Promise<TemporaryHome> {
 }
 
 /** The text of an `.env` auth file (docs/kmi-manager.md#auth-files). */
-function authFile({ label, key, baseUrl, priority, disabled, email }: KeyOptions): string {
+function authFile({ label, key, baseUrl, priority, weight, disabled, email }: KeyOptions): string {
   const lines = [`KMI_API_KEY=${key}`, `KMI_KEY_LABEL=${label}`];
   if (baseUrl !== undefined) lines.push(`KMI_UPSTREAM_BASE_URL=${baseUrl}`);
   if (priority !== undefined) lines.push(`KMI_KEY_PRIORITY=${priority}`);
+  if (weight !== undefined) lines.push(`KMI_KEY_WEIGHT=${weight}`);
   if (disabled !== undefined) lines.push(`KMI_KEY_DISABLED=${disabled ? 1 : 0}`);
   if (email !== undefined) lines.push(`KMI_ACCOUNT_EMAIL=${email}`);
   return `${lines.join('\n')}\n`;

@@ -31,6 +31,7 @@ export function candidate(
     hash: '0123456789ab',
     baseUrl: 'https://api.kimi.com/coding/v1',
     priority: 0,
+    weight: 100,
     disabled,
     email,
     source: `${FOLDER}/${label}.env`,

@@ -15,6 +15,8 @@ export type AccountCandidate = Candidate & {
 export type Account = {
   readonly id: string;
   readonly hash: number;
+  /** The largest of its keys'. */
+  readonly weight: number;
   /** Its own place among the accounts. */
   readonly turn: number;
   /** Its keys, as places in the candidates. */
@@ -35,7 +37,10 @@ export function groupAccounts<C extends AccountCandidate>(candidates: readonly C
     if (known === undefined) places.set(accountId, [place]);
     else known.push(place);
   }
-  const accounts = [...places].map(([id, of], turn): Account => ({ id, hash: hashAccount(id), turn, places: of }));
+  const accounts = [...places].map(([id, of], turn): Account => {
+    const weight = Math.max(...of.map((place) => (candidates[place] as C).key.weight));
+    return { id, hash: hashAccount(id), weight, turn, places: of };
+  });
   return { candidates, accounts, byId: new Map(accounts.map((account) => [account.id, account])) };
 }
 

@@ -1,3 +1,5 @@
+import type { AccountSkip } from './account-pool.ts';
+import { type Choice, type ChoiceReason, NO_SKIPS, notChosen, unbound } from './choice.ts';
 import { type Candidate, eligibilityOf, type SkipReason } from './eligibility.ts';
 
 export type Skip = {
@@ -6,22 +8,6 @@ export type Skip = {
   /** Epoch ms of the return, when known. */
   readonly until: number | null;
 };
-
-/**
- * `fail_open`: nobody's quota is known, though it should be; `reserve`: nobody was ready, so a resting key gets a try; `lone_key`: the
- * only key there is, which is asked whatever is known of it, so that the client sees the upstream's own error.
- */
-export type ChoiceReason = 'round_robin' | 'active' | 'next_after_active' | 'fail_open' | 'reserve' | 'lone_key';
-
-/** The answer of a choice, with its reasons. `index` is the place in the candidates. */
-export type Choice<C extends Candidate> =
-  | { readonly candidate: C; readonly index: number; readonly why: ChoiceReason; readonly skipped: readonly Skip[] }
-  | {
-      readonly candidate: null;
-      readonly skipped: readonly Skip[];
-      /** Epoch ms of the earliest known return. */
-      readonly returnsAt: number | null;
-    };
 
 export type PickOptions<C extends Candidate> = {
   readonly now: number;
@@ -37,24 +23,12 @@ export type PickOptions<C extends Candidate> = {
   readonly isBusy?: ((candidate: C) => boolean) | null;
 };
 
-/**
- * Round-robin: from `position`, the first key that is eligible. Low quota and errors of the past pass nobody over: a key that
- * can serve takes its turn. One step in the usual case.
- */
-export function pickRoundRobin<C extends Candidate>(
-  candidates: readonly C[],
-  position: number,
-  options: PickOptions<C>,
-): Choice<C> {
-  return pick(candidates, position, 'round_robin', options);
-}
-
 /** The one enabled key of a pool of one, unless it was tried or its own rate limit holds it; else no choice. */
 export function pickLone<C extends Candidate>(candidates: readonly C[], options: PickOptions<C>): Choice<C> | null {
   const enabled = candidates.filter((candidate) => !candidate.key.disabled);
   const [only] = enabled;
   if (enabled.length !== 1 || only === undefined || options.tried.has(only) || options.limitWaitMs(only) > 0) return null;
-  return { candidate: only, index: candidates.indexOf(only), why: 'lone_key', skipped: NO_SKIPS };
+  return unbound(only, candidates.indexOf(only), 'lone_key', NO_SKIPS);
 }
 
 /** Manual mode: the active key while it can serve, else the next that can, in order. */
@@ -63,22 +37,25 @@ export function pickActive<C extends Candidate>(
   activeIndex: number,
   options: PickOptions<C>,
 ): Choice<C> {
-  return pick(candidates, activeIndex, 'active', options);
+  const choice = pickInOrder(candidates, activeIndex, 'active', options);
+  const isOther = 'why' in choice && choice.why === 'active' && choice.index !== wrap(activeIndex, candidates.length);
+  return isOther ? { ...choice, why: 'next_after_active' } : choice;
 }
 
 type Stage = 'strict' | 'fail_open' | 'reserve';
 
-function pick<C extends Candidate>(
+/**
+ * From the place `from`, the first key that is eligible. Low quota and errors of the past pass nobody over. One step in the
+ * usual case.
+ */
+export function pickInOrder<C extends Candidate>(
   candidates: readonly C[],
   from: number,
-  usual: 'round_robin' | 'active',
+  usual: ChoiceReason,
   options: PickOptions<C>,
 ): Choice<C> {
   const strict = walk(candidates, from, 'strict', options);
-  if (strict.found !== -1) {
-    const why = usual === 'active' && strict.found !== wrap(from, candidates.length) ? 'next_after_active' : usual;
-    return chosen(candidates, strict, why);
-  }
+  if (strict.found !== -1) return chosen(candidates, strict, usual);
   // Each further stage relaxes one condition; they are reached only when nobody qualified, so a second walk is rare.
   if (options.failOpen && options.requireUsage) {
     const open = walk(candidates, from, 'fail_open', options);
@@ -86,12 +63,10 @@ function pick<C extends Candidate>(
   }
   const reserve = walk(candidates, from, 'reserve', options);
   if (reserve.found !== -1) return chosen(candidates, reserve, 'reserve');
-  return { candidate: null, skipped: strict.skipped, returnsAt: earliest(strict.skipped) };
+  return notChosen(strict.skipped);
 }
 
-type Walk = { readonly found: number; readonly skipped: readonly Skip[] };
-
-const NO_SKIPS: readonly Skip[] = Object.freeze([]);
+type Walk = { readonly found: number; readonly skipped: readonly AccountSkip[] };
 
 function walk<C extends Candidate>(candidates: readonly C[], from: number, stage: Stage, options: PickOptions<C>): Walk {
   let skipped: Skip[] | null = null;
@@ -129,17 +104,9 @@ function anyUsage(candidates: readonly Candidate[]): boolean {
 }
 
 function chosen<C extends Candidate>(candidates: readonly C[], { found, skipped }: Walk, why: ChoiceReason): Choice<C> {
-  return { candidate: candidates[found] as C, index: found, why, skipped };
+  return unbound(candidates[found] as C, found, why, skipped);
 }
 
 function wrap(index: number, length: number): number {
   return length === 0 ? 0 : ((index % length) + length) % length;
-}
-
-function earliest(skipped: readonly Skip[]): number | null {
-  let earliestAt: number | null = null;
-  for (const { until } of skipped) {
-    if (until !== null && (earliestAt === null || until < earliestAt)) earliestAt = until;
-  }
-  return earliestAt;
 }

@@ -10,12 +10,23 @@ export type Key = {
   readonly baseUrl: string;
   /** Higher comes first in the registry. */
   readonly priority: number;
+  /** 1 to 1000: how many requests the account gets beside others, where the strategy goes by weight. */
+  readonly weight: number;
   readonly disabled: boolean;
   /** For display only. */
   readonly email: string | null;
   /** Path of the auth file. */
   readonly source: string;
 };
+
+/** The weight of a key whose file names none. */
+export const DEFAULT_WEIGHT = 100;
+
+/** A whole number from 1 to 1000; null for anything else. */
+export function parseWeight(text: string): number | null {
+  const weight = /^\+?\d{1,15}$/.test(text) ? Number(text) : 0;
+  return weight >= 1 && weight <= 1000 ? weight : null;
+}
 
 /** First 4 and last 4 characters around `***`; only stars when 8 characters or fewer. */
 export function maskKey(value: string): string {

@@ -1,6 +1,5 @@
 import type { AccountSkipReason } from '../choosing/account-pool.ts';
-import type { ChoiceReason } from '../choosing/rotation.ts';
-import type { AffinityReason } from '../choosing/strategies.ts';
+import type { ChoiceReason } from '../choosing/choice.ts';
 import type { VerdictClass } from '../verdicts/verdict.ts';
 import type { TraceEvent } from './trace-event.ts';
 
@@ -24,7 +23,7 @@ export type CandidateStory =
       readonly outcome: 'chosen';
       readonly key: string;
       readonly status: number;
-      readonly reason: Told<ChoiceReason | AffinityReason> | null;
+      readonly reason: Told<ChoiceReason> | null;
     };
 
 /**

@@ -1,4 +1,4 @@
-import type { Distribution } from './trace-stats.ts';
+import { type Distribution, EVEN, sharesOf, type WeightOf } from './trace-stats.ts';
 
 /** Confidence below which a distribution is remarked upon (docs/kmi-manager.md#confidence). */
 export const CONFIDENCE_WANTED = 95;
@@ -8,6 +8,18 @@ export const CONFIDENCE_WANTED = 95;
  * by the keys (50 requests over 7 keys give 88 % at best), so a low confidence then says nothing.
  */
 export function isAsFairAsPossible({ counts, total }: Distribution): boolean {
-  const share = total / Math.max(counts.length, 1);
-  return counts.every(([, count]) => Math.abs(count - share) < 1);
+  return isWithin(1, counts, total, EVEN);
+}
+
+/**
+ * The same for shares by weight. These keep within one request from their beginning on, so within two of each other
+ * where the count begins in the middle.
+ */
+export function isAsFairAsWeighed({ counts, total }: Distribution, weightOf: WeightOf): boolean {
+  return isWithin(2, counts, total, weightOf);
+}
+
+function isWithin(requests: number, counts: Distribution['counts'], total: number, weightOf: WeightOf): boolean {
+  const shares = sharesOf(counts, total, weightOf);
+  return counts.every(([, count], n) => Math.abs(count - (shares[n] as number)) < requests);
 }

@@ -1,6 +1,7 @@
-import { isAsFairAsPossible } from './fairness.ts';
+import { STRATEGY_FACTS, type TurnTaker } from '../choosing/strategy.ts';
+import { isAsFairAsPossible, isAsFairAsWeighed } from './fairness.ts';
 import type { TraceEvent } from './trace-event.ts';
-import { type Distribution, distributionOf } from './trace-stats.ts';
+import { type Distribution, distributionOf, EVEN } from './trace-stats.ts';
 
 /** How one request of the check ended for its sender: a status, or why there was none. */
 export type CheckAnswer = { readonly status: number } | { readonly error: string };
@@ -15,8 +16,8 @@ export type RotationCheck = {
   readonly failures: readonly (readonly [what: string, count: number])[];
   /** Requests found in the trace. */
   readonly traced: number;
-  /** Who takes turns, by the trace: keys (round-robin), or accounts (sticky, quota); `nobody` with auto-rotation off; null: it does not say. */
-  readonly turns: 'keys' | 'accounts' | 'nobody' | null;
+  /** Who takes turns, by the trace; `nobody` with auto-rotation off; null: it does not say. */
+  readonly turns: TurnTaker | 'nobody' | null;
   /** Every request that reached a key. */
   readonly distribution: Distribution;
   /** Of those, the newest that were judged. */
@@ -36,6 +37,8 @@ export type RotationQuestion = {
   readonly ready: readonly string[];
   /** The account of a key, where that is known. */
   readonly accountOf: ReadonlyMap<string, string>;
+  /** The weight of an account, or of a key whose account is not known; 1 for one that is missing. */
+  readonly weightOf?: ReadonlyMap<string, number>;
   /** Newest requests over which confidence is taken; null: all. */
   readonly window: number | null;
   readonly minConfidence: number;
@@ -46,17 +49,21 @@ export type RotationQuestion = {
  * its turn or, since these requests have no session, each account. A key that was passed over or failed on the way is left
  * out of the confidence: it had no full share to get, and the walk is even among the others.
  */
-export function judgeRotation({ answers, events, ready, accountOf, window, minConfidence }: RotationQuestion): RotationCheck {
+export function judgeRotation(question: RotationQuestion): RotationCheck {
+  const { answers, events, ready, accountOf, window, minConfidence } = question;
   const turns = turnsIn(events);
   const labels = events.map(({ key_label }) => key_label).filter((label) => label !== '');
   const judgedEvents = events.filter(({ key_label }) => key_label !== '').slice(window === null ? 0 : -window);
-  const taker = turns === 'accounts' ? (label: string) => accountOf.get(label) ?? label : (label: string) => label;
+  const taker =
+    turns === 'accounts' || turns === 'weights' ? (label: string) => accountOf.get(label) ?? label : (label: string) => label;
+  const weightOf = turns === 'weights' ? (each: string) => question.weightOf?.get(each) ?? 1 : EVEN;
   const passedOver = passedOverIn(judgedEvents);
   const excluded = new Set(passedOver.map(({ key }) => taker(key)));
   const takersOf = (all: readonly string[]) => all.map(taker).filter((each) => !excluded.has(each));
-  const full = distributionOf(takersOf(judgedEvents.map(({ key_label }) => key_label)), takersOf(ready));
+  const full = distributionOf(takersOf(judgedEvents.map(({ key_label }) => key_label)), takersOf(ready), weightOf);
   const isSole = turns !== 'nobody' && full.counts.length === 1;
   const isJudged = turns !== 'nobody' && full.total > 0 && !isSole;
+  const isFair = turns === 'weights' ? isAsFairAsWeighed(full, weightOf) : isAsFairAsPossible(full);
   const failures = countFailures(answers);
   return {
     sent: answers.length,
@@ -67,15 +74,14 @@ export function judgeRotation({ answers, events, ready, accountOf, window, minCo
     distribution: distributionOf(labels, turns === 'nobody' ? [] : firstOfEach(ready, taker)),
     judged: judgedEvents.length,
     confidence: isJudged ? full.confidence : null,
-    isEven: isJudged && (full.confidence >= minConfidence || isAsFairAsPossible(full)),
+    isEven: isJudged && (full.confidence >= minConfidence || isFair),
     sole: isSole ? ([...labels, ...ready].find((label) => taker(label) === full.counts[0]?.[0]) ?? null) : null,
     passedOver,
   };
 }
 
 function turnsIn(events: readonly TraceEvent[]): RotationCheck['turns'] {
-  if (events.some(({ choice }) => choice === 'round_robin')) return 'keys';
-  if (events.some(({ choice }) => choice === 'dealt')) return 'accounts';
+  for (const { turn, turnsOf } of Object.values(STRATEGY_FACTS)) if (events.some(({ choice }) => choice === turn)) return turnsOf;
   return events.some(({ choice }) => choice === 'active' || choice === 'next_after_active') ? 'nobody' : null;
 }
 

@@ -35,6 +35,6 @@ export function answerDryRun(
   response.writeHead(answer.status, [...answer.headers, 'x-kmi-dry-run', 'true']);
   for (const part of answer.parts) response.write(part);
   response.end();
-  pool.served(entry, [], affinity);
+  pool.answered(entry, affinity);
   return { entry, choice, failures: [], end: { kind: 'served', status: answer.status, brokenBy: null } };
 }

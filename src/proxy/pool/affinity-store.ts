@@ -1,4 +1,4 @@
-import type { AffinityChoice } from '../../core/choosing/strategies.ts';
+import type { Chosen } from '../../core/choosing/choice.ts';
 import { formatSession } from '../../core/sessions/session.ts';
 import { Sessions } from '../../core/sessions/session-table.ts';
 import { UploadedFiles } from '../../core/sessions/uploaded-files.ts';
@@ -31,11 +31,7 @@ export class AffinityStore {
    * An account was chosen that the session is with from now on. Noted before the account answers: an answer takes seconds
    * to begin, and what is placed in between must know of this session.
    */
-  chosen(
-    affinity: Affinity,
-    choice: Extract<AffinityChoice<PoolEntry>, { candidate: PoolEntry }>,
-    labelsOf: (accountId: string) => readonly string[],
-  ): void {
+  chosen(affinity: Affinity, choice: Chosen<PoolEntry>, labelsOf: (accountId: string) => readonly string[]): void {
     if (affinity.session === null) return;
     const { id } = affinity.session;
     const { accountId } = choice.candidate;

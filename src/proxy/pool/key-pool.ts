@@ -1,8 +1,5 @@
 import type { Config } from '../../config/settings.ts';
-import { type AccountSkip, isAtLimit } from '../../core/choosing/account-pool.ts';
-import { type Choice, type PickOptions, pickActive, pickLone, pickRoundRobin } from '../../core/choosing/rotation.ts';
-import { type AffinityChoice, pickQuota, pickSticky } from '../../core/choosing/strategies.ts';
-import type { Strategy } from '../../core/choosing/strategy.ts';
+import { isAtLimit } from '../../core/choosing/account-pool.ts';
 import type { Key } from '../../core/keys/key.ts';
 import type { KnownAccount } from '../../core/keys/key-state.ts';
 import type { KeyHealth } from '../../core/quota/key-health.ts';
@@ -12,7 +9,8 @@ import { type Affinity, NO_AFFINITY } from './affinity.ts';
 import { AffinityStore } from './affinity-store.ts';
 import { Blame } from './blame.ts';
 import { type AttemptOutcome, Cooldowns } from './cooldowns.ts';
-import { beginProbe, loadOf, type PoolEntry } from './pool-entry.ts';
+import { KeyChooser, type PoolChoice } from './key-chooser.ts';
+import type { PoolEntry } from './pool-entry.ts';
 import { PoolMembers } from './pool-members.ts';
 
 export type KeyPoolOptions = {
@@ -24,10 +22,8 @@ export type KeyPoolOptions = {
 };
 
 export type { AttemptOutcome } from './cooldowns.ts';
+export type { PoolChoice } from './key-chooser.ts';
 export type { PoolEntry } from './pool-entry.ts';
-
-/** A choice of any strategy, with its reasons. */
-export type PoolChoice = Choice<PoolEntry> | AffinityChoice<PoolEntry>;
 
 const NOTHING_TRIED: ReadonlySet<PoolEntry> = new Set();
 
@@ -41,8 +37,7 @@ export class KeyPool {
   /** Whether it is known which account the session is with. A function of its own, to be handed on. */
   readonly knowsSession = (id: number): boolean => this.affinityStore.sessions.accountOf(id) !== null;
   readonly #members: PoolMembers;
-  /** Whose turn it is among the accounts for a request without a session. */
-  #dealPosition = 0;
+  readonly #chooser: KeyChooser;
   readonly #listeners = new Set<() => void>();
 
   constructor(options: KeyPoolOptions, keys: readonly Key[]) {
@@ -52,6 +47,7 @@ export class KeyPool {
     this.affinityStore = new AffinityStore(options);
     this.#members = new PoolMembers(options, this.affinityStore);
     this.#members.replace(keys);
+    this.#chooser = new KeyChooser(options, this.#members, this.affinityStore);
   }
 
   get entries(): readonly PoolEntry[] {
@@ -82,12 +78,11 @@ export class KeyPool {
 
   /** The registry changed. Keys that stayed keep what is known of them; requests under way are not touched. */
   replaceKeys(keys: readonly Key[]): void {
-    const next = this.entries[this.#options.ledger.store.state.rotationIndex];
+    const { ledger } = this.#options;
+    const next = this.entries[ledger.rotationIndex];
     this.#members.replace(keys);
-    if (next !== undefined) {
-      const index = this.entries.findIndex((entry) => entry.key.label === next.key.label);
-      if (index !== -1 && index !== this.#options.ledger.store.state.rotationIndex) this.#options.ledger.setRotationIndex(index);
-    }
+    const index = next === undefined ? -1 : this.entries.findIndex(({ key }) => key.label === next.key.label);
+    if (index !== -1 && index !== ledger.rotationIndex) ledger.setRotationIndex(index);
     this.changed();
   }
 
@@ -100,20 +95,6 @@ export class KeyPool {
   /** Sessions and files that are with a key whose account was not known are with that account. */
   nameAccounts(): void {
     this.#members.nameAccounts();
-  }
-
-  get isAutoRotating(): boolean {
-    return this.#options.ledger.store.state.autoRotate && this.#options.config.autoRotateAllowed;
-  }
-
-  /** How auto-rotation picks: as was chosen by command, else as the setting says. */
-  get #strategy(): Strategy {
-    return this.#options.ledger.store.state.strategy ?? this.#options.config.rotateStrategy;
-  }
-
-  /** Whether choosing asks for the session of a request. */
-  get keepsSessions(): boolean {
-    return this.isAutoRotating && this.#strategy !== 'round-robin';
   }
 
   /** Whether a request may name a file that only one of several accounts holds. */
@@ -133,95 +114,24 @@ export class KeyPool {
     return account !== null && this.#members.pool.byId.has(account) ? account : null;
   }
 
+  /** Whether choosing asks for the session of a request. */
+  get keepsSessions(): boolean {
+    return this.#chooser.keepsSessions;
+  }
+
+  /** The place of the active key. */
+  activeIndex(): number {
+    return this.#chooser.activeIndex();
+  }
+
   /** The key that serves next, if nothing changes before: a request without a session and without files. Null when none can. */
   next(): Key | null {
-    return this.#decide(NOTHING_TRIED, NO_AFFINITY, this.activeIndex()).candidate?.key ?? null;
+    return this.#chooser.look(NOTHING_TRIED, NO_AFFINITY).candidate?.key ?? null;
   }
 
   /** Chooses a key for a request that has tried `tried` already, and moves the rotation on. */
   choose(tried: ReadonlySet<PoolEntry> = NOTHING_TRIED, affinity: Affinity = NO_AFFINITY): PoolChoice {
-    const { ledger, clock } = this.#options;
-    const activeIndex = this.activeIndex();
-    const choice = this.#decide(tried, affinity, activeIndex);
-    if (choice.candidate === null) return choice;
-    choice.candidate.limit.take();
-    if (choice.candidate.state.cooldown !== null) beginProbe(choice.candidate, clock());
-    if ('binds' in choice) {
-      this.#dealPosition = choice.nextPosition;
-      if (choice.binds) this.affinityStore.chosen(affinity, choice, this.#members.labelsOf);
-    } else if (!this.isAutoRotating) this.#noteActive(choice, activeIndex);
-    else ledger.setRotationIndex((choice.index + 1) % this.entries.length);
-    return choice;
-  }
-
-  /** What `choose` answers, without moving anything on. */
-  #decide(tried: ReadonlySet<PoolEntry>, affinity: Affinity, activeIndex: number): PoolChoice {
-    const { config, clock } = this.#options;
-    const options: PickOptions<PoolEntry> = {
-      now: clock(),
-      requireUsage: config.requireUsageBeforeRequest,
-      failOpen: config.failOpenOnEmptyCache,
-      tried,
-      limitWaitMs,
-      isBusy: !this.#members.anyLimited ? null : isAtLimit,
-    };
-    let choice = this.#pick(options, affinity, activeIndex);
-    if (choice.candidate === null && (config.proxyWaitSeconds === 0 || tried.size > 0))
-      choice = this.#pickBusy(choice.skipped, options, affinity, activeIndex) ?? choice;
-    if (choice.candidate === null && config.proxyWaitSeconds === 0) choice = pickLone(this.entries, options) ?? choice;
-    return choice;
-  }
-
-  #pick(options: PickOptions<PoolEntry>, { session, fileAccountId }: Affinity, activeIndex: number): PoolChoice {
-    const strategy = this.#strategy;
-    // Whatever the rotation, only the account that holds a file can answer for it; manual mode keeps its active key.
-    const isFree = fileAccountId === null || !this.#members.pool.byId.has(fileAccountId);
-    if (!this.isAutoRotating) {
-      const choice = pickActive(this.entries, activeIndex, options);
-      if (isFree || choice.candidate?.accountId === fileAccountId) return choice;
-    }
-    if (strategy === 'round-robin' && isFree)
-      return pickRoundRobin(this.entries, this.#options.ledger.store.state.rotationIndex, options);
-    const request = { session: session?.id ?? null, fileAccountId, position: this.#dealPosition };
-    const pick = strategy === 'quota' ? pickQuota : pickSticky;
-    return pick(this.#members.pool, request, this.affinityStore.sessions, options);
-  }
-
-  /** Nobody is free: the least loaded account is asked anyway. Its limit is a reading, and the upstream's own refusal is handled. */
-  #pickBusy(
-    skipped: readonly AccountSkip[],
-    options: PickOptions<PoolEntry>,
-    affinity: Affinity,
-    activeIndex: number,
-  ): PoolChoice | null {
-    let least = Number.POSITIVE_INFINITY;
-    for (const { label, reason } of skipped) {
-      const entry = reason === 'busy' ? this.#members.byLabel.get(label) : undefined;
-      if (entry !== undefined) least = Math.min(least, loadOf(entry));
-    }
-    if (least === Number.POSITIVE_INFINITY) return null;
-    return this.#pick({ ...options, isBusy: (entry) => loadOf(entry) > least }, affinity, activeIndex);
-  }
-
-  /** The place of the active key; the first key until one was chosen, or when the active one is gone. */
-  activeIndex(): number {
-    const { activeKey, activeIndex } = this.#options.ledger.store.state;
-    if (activeKey === null) return Math.min(activeIndex, Math.max(this.entries.length - 1, 0));
-    // Nearly always where it was; after a change of the registry it is looked for.
-    if (this.entries[activeIndex]?.key.label === activeKey) return activeIndex;
-    return Math.max(
-      this.entries.findIndex((entry) => entry.key.label === activeKey),
-      0,
-    );
-  }
-
-  /** The key that stands in for an active key that cannot serve becomes the active one; one that only helps out does not. */
-  #noteActive(choice: Extract<PoolChoice, { candidate: PoolEntry }>, activeIndex: number): void {
-    const active = this.entries[activeIndex];
-    if (choice.index === activeIndex && this.#options.ledger.store.state.activeKey !== null) return;
-    const skip = choice.skipped.find(({ label }) => label === active?.key.label);
-    if (skip !== undefined && HELPED_OUT.has(skip.reason)) return;
-    this.#options.ledger.setActive(choice.candidate.key.label, choice.index);
+    return this.#chooser.choose(tried, affinity);
   }
 
   /** An attempt begins. Each is ended once. */
@@ -256,9 +166,10 @@ export class KeyPool {
     if (failed.length > 0) this.#blame.othersServed(entry, failed);
   }
 
-  /** An answer under 400 has begun that says nothing about the key. */
-  answered(entry: PoolEntry): void {
+  /** A request was answered in a way that says nothing about the key: by the network, or in dry-run by nobody. */
+  answered(entry: PoolEntry, affinity: Affinity = NO_AFFINITY): void {
     this.#options.ledger.answered(entry.key.label, this.#options.clock());
+    if (affinity.session !== null) this.affinityStore.served(affinity, entry);
   }
 
   /** An attempt failed. Counts it and puts the key away when the verdict blames it; a burst counts once. */
@@ -282,17 +193,4 @@ export class KeyPool {
     if (entry !== undefined) this.#cooldowns.answeredAgain(entry);
     this.changed();
   }
-}
-
-/** Why an active key stays the active one although another served. */
-const HELPED_OUT: ReadonlySet<AccountSkip['reason']> = new Set([
-  'tried',
-  'key_rate_limit',
-  'busy',
-  'probing',
-  'upstream',
-] as const);
-
-function limitWaitMs(entry: PoolEntry): number {
-  return entry.limit.waitMs();
 }

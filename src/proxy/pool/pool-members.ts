@@ -60,7 +60,7 @@ export class PoolMembers {
   #newEntry(key: Key): PoolEntry {
     const { config, ledger, clock } = this.#options;
     const limit = new RateLimit({ perSecond: config.proxyMaxRpsPerKey, perMinute: config.proxyMaxRpmPerKey }, clock);
-    return new PoolEntry(key, ledger.store.keyState(key.label), limit);
+    return new PoolEntry(key, ledger.keyState(key.label), limit);
   }
 
   /** The state of a key may name another account now. */

@@ -159,7 +159,7 @@ export class RequestRecord implements DeferredTask {
       method,
       endpoint: this.#route.traced,
       latencyMs: this.#latencyMs,
-      rotationIndex: ledger.store.state.rotationIndex,
+      rotationIndex: ledger.rotationIndex,
       prompt: config.tracePrompts && method === 'POST' ? summarisePrompt(this.#body.held) : NO_PROMPT,
       usage,
       session,

@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { type AccountCandidate, groupAccounts } from '../../../src/core/choosing/account-pool.ts';
 import { isReady } from '../../../src/core/choosing/eligibility.ts';
 import type { PickOptions } from '../../../src/core/choosing/rotation.ts';
-import { type AffinityChoice, pickQuota, pickSticky } from '../../../src/core/choosing/strategies.ts';
+import type { AffinityChoice } from '../../../src/core/choosing/strategies/by-session.ts';
+import { pickQuota } from '../../../src/core/choosing/strategies/quota.ts';
+import { pickSticky } from '../../../src/core/choosing/strategies/sticky.ts';
 import { type KeyState, newKeyState } from '../../../src/core/keys/key-state.ts';
 import type { KeyHealth } from '../../../src/core/quota/key-health.ts';
 import { Sessions } from '../../../src/core/sessions/session-table.ts';
@@ -33,6 +35,7 @@ function candidate(name: string, given: Given = {}): AccountCandidate {
       hash: name,
       baseUrl: 'https://x',
       priority: 0,
+      weight: 100,
       disabled: given.disabled ?? false,
       email: null,
       source: '',

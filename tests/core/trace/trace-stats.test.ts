@@ -80,3 +80,9 @@ it('requests chosen by session or account are told from those by turns of keys',
     expect(isBySession([traceEvent(1), traceEvent(2, { choice })])).toBe(true);
   }
 });
+
+it('measures each against the share its weight asks for', () => {
+  const weightOf = (label: string) => ({ a: 1, b: 2, c: 5 })[label] ?? 0;
+  expect(distributionOf([...'cbcacbcc'], [], weightOf).confidence).toBe(100);
+  expect(distributionOf([...'cccccbba', ...'cccccbbb'], [], weightOf).confidence).toBe(50);
+});

@@ -1,0 +1,24 @@
+import type { SessionTable } from '../../sessions/session-table.ts';
+import type { AccountCandidate, AccountPool } from '../account-pool.ts';
+import { preferenceFor } from '../placement.ts';
+import type { PickOptions } from '../rotation.ts';
+import type { StrategyAtWork, TurnMemory } from '../strategies.ts';
+import { type AffinityChoice, type AffinityRequest, bySession, pickBySession } from './by-session.ts';
+
+/**
+ * As `sticky`, but a session that is placed or moved goes where quota would otherwise expire (`preferenceFor`), and no
+ * session stays on a wallet while an account with plan quota can serve.
+ */
+export function pickQuota<C extends AccountCandidate>(
+  pool: AccountPool<C>,
+  request: AffinityRequest,
+  sessions: SessionTable,
+  options: PickOptions<C>,
+): AffinityChoice<C> {
+  const preference = () => preferenceFor(pool, sessions, options.now);
+  return pickBySession(pool, request, options, { sessions, staysAt: 'free', preference });
+}
+
+export function quota(memory: TurnMemory): StrategyAtWork {
+  return bySession(pickQuota, memory);
+}
