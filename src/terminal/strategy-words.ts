@@ -39,6 +39,16 @@ export const STRATEGY_WORDS: Readonly<Record<Strategy, StrategyWords>> = {
     sessions: 'stay with their account; new ones go where quota would otherwise expire',
     goesBy: 'session',
   },
+  weighted: {
+    does: 'accounts take turns, each as often as its KMI_KEY_WEIGHT says',
+    help: ['accounts take turns, each as often as its', 'KMI_KEY_WEIGHT (1 to 1000, 100 without it) says'],
+    choiceWaits: {
+      english: 'Auto-rotation is on (weighted): accounts take turns by weight, and this choice counts after `kmi rotate off`.',
+      russian: 'Включена авторотация (weighted): аккаунты чередуются по весу, выбор вступит в силу после `kmi rotate off`.',
+    },
+    sessions: null,
+    goesBy: 'weight',
+  },
 };
 
 function sessionsStay(strategy: Strategy): StrategyWords['choiceWaits'] {
@@ -51,6 +61,7 @@ function sessionsStay(strategy: Strategy): StrategyWords['choiceWaits'] {
 /** Why a key was chosen in its turn: completes "chosen: ...". */
 export const TURN_WORDS: Readonly<Record<TurnReason, string>> = {
   round_robin: 'round-robin, its turn had come',
+  weighted: 'by weight, the turn of its account had come',
   dealt: 'the request belongs to no session, and the turn of its account had come',
 };
 

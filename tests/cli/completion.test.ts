@@ -69,7 +69,7 @@ describe('bash', () => {
     ['kmi status --j', ['--json']],
     ['kmi init --a', ['--auto-rotate']],
     ['kmi rotate auto --s', ['--strategy']],
-    ['kmi rotate auto --strategy ', ['round-robin', 'sticky', 'quota', 'setting']],
+    ['kmi rotate auto --strategy ', ['round-robin', 'sticky', 'quota', 'weighted', 'setting']],
     ['kmi rotate auto --strategy=st', ['sticky']],
     ['kmi init --strategy q', ['quota']],
     ['kmi --hea', ['--health']],
@@ -115,7 +115,7 @@ describe.each(['zsh', 'fish'])('%s', (shell) => {
   });
 
   it('offers the strategies where one is asked for', () => {
-    expect(scripts[shell]).toMatch(/strategy.*round-robin sticky quota/);
+    expect(scripts[shell]).toMatch(/strategy.*round-robin sticky quota weighted/);
   });
 
   it('the script has no syntax error, where the shell is installed', async ({ skip }) => {

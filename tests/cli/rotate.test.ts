@@ -167,7 +167,7 @@ test('a strategy is chosen with rotate auto, holds, and is told; another word is
   const allowed = { KMI_AUTO_ROTATE_ALLOWED: '1', KMI_AUTO_ROTATE_E2E: '0', USER: 'sam' };
   const refused = await run(['rotate', 'auto', '--strategy', 'random'], allowed);
   expect(refused).toMatchObject({ code: 2, stdout: '' });
-  expect(refused.stderr).toContain('--strategy random: takes round-robin, sticky, quota, setting.');
+  expect(refused.stderr).toContain('--strategy random: takes round-robin, sticky, quota, weighted, setting.');
   await expect(stateOf(home)).rejects.toThrow('ENOENT');
 
   const sticky = await run(['rotate', 'auto', '--strategy', 'sticky'], allowed);

@@ -34,7 +34,7 @@ const Status = z.strictObject({
     active_index: Count,
     rotation_index: Count,
     auto_rotate: z.boolean(),
-    strategy: z.enum(['round-robin', 'sticky', 'quota']),
+    strategy: z.enum(['round-robin', 'sticky', 'quota', 'weighted']),
     strategy_source: z.enum(['chosen', 'setting']),
     next: z.string().nullable(),
     session_moves: Count,

@@ -29,7 +29,7 @@ const ask = (proxy: InProcessProxy, id: string, padding = '') =>
     ],
   });
 
-describe.each(['round-robin', 'sticky', 'quota'])('with %s, an uploaded file', (strategy) => {
+describe.each(['round-robin', 'sticky', 'quota', 'weighted'])('with %s, an uploaded file', (strategy) => {
   it('is asked about where it is, and only such requests are bound', async () => {
     const proxy = await startAccountProxy({ accounts: THREE, strategy });
     const first = await upload(proxy);

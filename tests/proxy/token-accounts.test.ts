@@ -10,7 +10,7 @@ import { answeredChats, readBooks, sessionName, statedBooks } from '../support/s
 import { ACCOUNTS, BEHAVIOUR, mixedChat, planEndings, SESSIONS, sendMixed } from './mixed-chats.ts';
 
 /** The promise's number once; the strategies differ in where requests go, not in what is counted. */
-const REQUESTS = { 'round-robin': 5_000, sticky: 1_200, quota: 1_200 };
+const REQUESTS = { 'round-robin': 5_000, sticky: 1_200, quota: 1_200, weighted: 1_200 };
 const AT_ONCE = 32;
 /** Label of a key, and the account it belongs to. */
 const KEYS = { ada: 'a', anna: 'a', ben: 'b', cem: 'c' };

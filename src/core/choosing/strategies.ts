@@ -5,6 +5,7 @@ import type { PickOptions } from './rotation.ts';
 import { quota } from './strategies/quota.ts';
 import { roundRobin } from './strategies/round-robin.ts';
 import { sticky } from './strategies/sticky.ts';
+import { weighted } from './strategies/weighted.ts';
 import type { Strategy } from './strategy.ts';
 
 /** What a pool keeps for its strategies between requests. */
@@ -29,6 +30,7 @@ const STRATEGIES_AT_WORK: Readonly<Record<Strategy, (memory: TurnMemory) => Stra
   'round-robin': roundRobin,
   sticky,
   quota,
+  weighted,
 };
 
 /** Every strategy for one pool: a command may change between them at any time. */

@@ -1,13 +1,14 @@
 /**
  * How auto-rotation picks a key. `round-robin`: the next key that can serve; `sticky`: a session stays with its account;
- * `quota`: as sticky, and new sessions go where quota would otherwise expire.
+ * `quota`: as sticky, and new sessions go where quota would otherwise expire; `weighted`: each account gets as many
+ * requests as it weighs beside others.
  */
-export const STRATEGIES = ['round-robin', 'sticky', 'quota'] as const;
+export const STRATEGIES = ['round-robin', 'sticky', 'quota', 'weighted'] as const;
 
 export type Strategy = (typeof STRATEGIES)[number];
 
 /** Why a key was chosen when its turn had come, as the trace says it. */
-export type TurnReason = 'round_robin' | 'dealt';
+export type TurnReason = 'round_robin' | 'dealt' | 'weighted';
 
 /** Who takes turns when requests have no session: keys, accounts, or accounts that get as much as they weigh. */
 export type TurnTaker = 'keys' | 'accounts' | 'weights';
@@ -24,6 +25,7 @@ export const STRATEGY_FACTS: Readonly<Record<Strategy, StrategyFacts>> = {
   'round-robin': { keepsSessions: false, turn: 'round_robin', turnsOf: 'keys' },
   sticky: { keepsSessions: true, turn: 'dealt', turnsOf: 'accounts' },
   quota: { keepsSessions: true, turn: 'dealt', turnsOf: 'accounts' },
+  weighted: { keepsSessions: false, turn: 'weighted', turnsOf: 'weights' },
 };
 
 /** Those with which requests do not fall evenly on the keys. */

@@ -10,6 +10,6 @@ it.each(['', 'Sticky', 'random', 'toString', null, 1])('%j is no strategy', (val
   expect(isStrategy(value)).toBe(false);
 });
 
-it('each of the three is one', () => {
+it('each that there is is one', () => {
   expect(STRATEGIES.every(isStrategy)).toBe(true);
 });

@@ -11,11 +11,11 @@ function check(
   labels: readonly string[],
   fields: Partial<TraceEvent> = {},
   ready: readonly string[] = keys,
-  { window = null, accountOf = NO_ACCOUNTS }: Partial<Pick<RotationQuestion, 'window' | 'accountOf'>> = {},
+  { window = null, accountOf = NO_ACCOUNTS, weightOf }: Partial<Pick<RotationQuestion, 'window' | 'accountOf' | 'weightOf'>> = {},
 ) {
   const events = labels.map((key_label, n) => traceEvent(n, { key_label, ...fields }));
   const answers = events.map(({ status }) => ({ status }));
-  return judgeRotation({ answers, events, ready, accountOf, window, minConfidence: 95 });
+  return judgeRotation({ answers, events, ready, accountOf, ...(weightOf && { weightOf }), window, minConfidence: 95 });
 }
 
 const turns = (count: number, among: readonly string[] = keys) =>
@@ -74,6 +74,23 @@ it('where accounts take turns, each account is judged, whichever of its keys ans
   // Round-robin promises a turn to each key.
   expect(hasPassed(check(mixed, {}, all, { accountOf }))).toBe(false);
   expect(hasPassed(check(turns(48, ['ada']), { choice: 'dealt' }, all, { accountOf }))).toBe(false);
+});
+
+it('where accounts take turns by weight, each is judged by its own share', () => {
+  const weightOf = new Map([
+    ['one', 100],
+    ['ben', 200],
+    ['cleo', 500],
+  ]);
+  const accountOf = new Map([['ada', 'one']]);
+  const weighed = (labels: readonly string[]) => check(labels, { choice: 'weighted' }, keys, { accountOf, weightOf });
+  const fair = ['cleo', 'ben', 'cleo', 'cleo', 'ada', 'cleo', 'ben', 'cleo'];
+  expect(weighed(turns(80, fair))).toMatchObject({ confidence: 100, turns: 'weights', sole: null, isEven: true });
+  // As fair as ten requests can be.
+  expect(hasPassed(weighed(turns(10, fair)))).toBe(true);
+  // Equal shares are not what was asked for, and one that got nothing is missed.
+  expect(hasPassed(weighed(turns(48)))).toBe(false);
+  expect(hasPassed(weighed(turns(80, ['cleo', 'ben', 'cleo', 'cleo'])))).toBe(false);
 });
 
 it('when one alone could serve, nothing is judged, and answers are all that counts', () => {
