@@ -101,7 +101,7 @@ describe('in a script', () => {
     expect((await init(['--strategy', 'sticky', '--yes'])).stdout).toContain('Auto-rotation is on (sticky)');
     expect([await isRotating(), await strategy()]).toEqual([true, 'sticky']);
     for (const [args, words] of [
-      [['--strategy', 'best'], '--strategy best: takes round-robin, sticky, quota.'],
+      [['--strategy', 'best'], '--strategy best: takes round-robin, sticky, quota, weighted.'],
       [['--strategy', 'sticky', '--no-auto-rotate'], '--strategy and --no-auto-rotate exclude each other.'],
     ] as const) {
       expect(await init(args)).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(words) });
@@ -244,7 +244,7 @@ describe('in a terminal', () => {
       /sticky is best: the prompt cache(.|\n)*a\s+cached input token costs a tenth(.|\n)* sticky +a session stays(.|\n)*Strategy \[sticky\]: *$/m,
     );
     await terminal.type('stickyy');
-    await see(/Please answer round-robin, sticky, quota, or press Enter for sticky\.\n+Strategy \[sticky\]: *$/m);
+    await see(/Please answer round-robin, sticky, quota, weighted, or press Enter for sticky\.\n+Strategy \[sticky\]: *$/m);
     await terminal.press('Enter');
     await see(/Auto-rotation is on \(sticky\)(.|\n)*start +kmi proxy(.|\n)*KIMI_BASE_URL=http(.|\n)*ended 0/);
     for (const screen of screens) {
