@@ -5,6 +5,7 @@ import type { ClientAbortListener } from '../http/client-abort.ts';
 import { responseHeaders } from '../http/headers.ts';
 import { ClientLeft, UpstreamSilence } from '../http/interruptions.ts';
 import { ticksOf, unwatchTimeouts, type Waiting, watchTimeouts } from './timeouts.ts';
+import { type AnswerHandler, UndiciSeven } from './undici-seven.ts';
 import { Upload, type UploadBody, type UploadWatcher } from './upload.ts';
 
 export type AttemptRequest = {
@@ -54,7 +55,7 @@ const ERROR_BODY_MAX_MS = 10_000;
  * One call to the upstream. An answer under 400 streams into the sink as it comes, with back-pressure; any other answer
  * is collected, so that the request can go to another key instead.
  */
-export class Attempt<Key> implements Dispatcher.DispatchHandler, Waiting, ClientAbortListener, UploadWatcher {
+export class Attempt<Key> implements AnswerHandler, Waiting, ClientAbortListener, UploadWatcher {
   ticksLeft: number;
   slot = -1;
   readonly #call: Call<Key>;
@@ -87,7 +88,7 @@ export class Attempt<Key> implements Dispatcher.DispatchHandler, Waiting, Client
     // A long request body takes its time: the wait for the answer begins anew with every part of it.
     if (request.body instanceof Upload) request.body.watcher = this;
     try {
-      dispatcher.dispatch(request as unknown as Dispatcher.DispatchOptions, this);
+      dispatcher.dispatch(request as unknown as Dispatcher.DispatchOptions, new UndiciSeven(this));
     } catch (error) {
       this.#fail(error as Error);
     }
