@@ -96,7 +96,11 @@ it('Codex gets its provider by flags, behind npx too', async () => {
 
 it('Codex gets its flags behind programs that only run it, and a provider of its own is said', async () => {
   const codex = await writeStandIn(join(bin, 'codex'));
-  for (const before of [['env', 'X=1'], ['nice', '-n', '1'], ['timeout', '60']]) {
+  for (const before of [
+    ['env', 'X=1'],
+    ['nice', '-n', '1'],
+    ['timeout', '60'],
+  ]) {
     expect((await run([...before, 'codex', 'exec', before.join()])).stderr).toBe('');
     const { args } = await codex.met();
     expect(args.slice(0, 2)).toEqual(['-c', 'model_provider="kmi"']);
