@@ -1,5 +1,5 @@
 import { realpathSync } from 'node:fs';
-import { loadConfig } from '../config/load.ts';
+import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { tokenPath } from '../config/own-files.ts';
 import { SETTINGS, type SettingName } from '../config/settings.ts';
 import { examineDaemon } from '../daemon/examine.ts';
@@ -42,10 +42,12 @@ function refuseElsewhere(proxy: ProxyRecord, context: CommandContext): void {
   const changed = changedElsewhere(proxy, context);
   if (changed.length === 0) return;
   const folder = shownPath(proxy.folder, context);
+  const lost = unknownThere(proxy, context);
+  const shell = lost.length === 0 ? '' : `, from a shell that sets ${lost.join(', ')} as it was then`;
   throw new KmiError(
     'settings_elsewhere',
     `The proxy (pid ${proxy.pid}) was started in ${folder}. A restart from here would change ${changed.join(', ')}. It was not stopped.`,
-    { hint: `Restart it in ${folder}, or add --here to apply the settings in force here.` },
+    { hint: `Restart it in ${folder}${shell}, or add --here to apply the settings in force here.` },
   );
 }
 
@@ -56,17 +58,25 @@ function changedElsewhere(proxy: ProxyRecord, context: CommandContext): readonly
   const { config, environment, loaded } = context;
   const differing = new Set(differences(proxy, config));
   if (hasOtherToken(proxy, context)) differing.add(SETTINGS.proxyToken.variable);
-  const own = [proxy.envFile ?? envFileOf(proxy.folder, environment), tokenPath(config.stateDir)];
+  const own = [proxy.envFile ?? settingsIn(proxy.folder, environment)?.envFile, tokenPath(config.stateDir)];
   return DECISIVE.filter((name) => {
     const source = loaded.sources[name];
     return differing.has(SETTINGS[name].variable) && !(source.kind === 'file' && own.includes(source.file));
   }).map((name) => SETTINGS[name].variable);
 }
 
-/** The file its folder would have its settings from now: it may have been written since the start. */
-function envFileOf(folder: string, environment: CommandContext['environment']): string | null {
+/** The decisive variables that its own folder does not give it either: the shell it was started from had set them. */
+function unknownThere(proxy: ProxyRecord, { environment }: CommandContext): readonly string[] {
+  const there = settingsIn(proxy.folder, environment);
+  if (there === null) return [];
+  const names = differences(proxy, there.config);
+  return DECISIVE.map((name) => SETTINGS[name].variable).filter((variable) => names.includes(variable));
+}
+
+/** What its folder says now: its files may have been written since the start. */
+function settingsIn(folder: string, environment: CommandContext['environment']): LoadedConfig | null {
   try {
-    return loadConfig(environment, folder).envFile;
+    return loadConfig(environment, folder);
   } catch {
     return null;
   }

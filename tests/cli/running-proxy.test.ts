@@ -294,6 +294,18 @@ describe('`proxy-restart`', () => {
     expect(permitted.code).toBe(0);
   });
 
+  it('from another folder names the variables that only the shell of the proxy had set', async () => {
+    const { home, folder, elsewhere, proxy } = await proxyInItsFolder({ KMI_DRY_RUN: '' }, [], { KMI_DRY_RUN: '0' });
+    await addHomeKey(home);
+    const refused = await elsewhere(['proxy-restart', '-y'], {
+      KMI_AUTHS_DIR: join(folder, '_auths'),
+      KMI_PROXY_LISTEN: `127.0.0.1:${home.port}`,
+    });
+    expect([refused.code, proxy.child.exitCode]).toEqual([1, null]);
+    expect(refused.stderr).toContain('would change KMI_DRY_RUN, KMI_UPSTREAM_BASE_URL. It was not stopped.');
+    expect(refused.stderr).toMatch(/Restart it in .*kmi, from a shell that sets KMI_DRY_RUN as it was then, or add --here/);
+  });
+
   it('from another folder applies an edit of the settings the proxy was started with', async () => {
     const { home, folder, proxy, elsewhere } = await proxyInItsFolder();
     const text = await readFile(join(folder, '.env'), 'utf8');
