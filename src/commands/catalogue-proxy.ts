@@ -52,14 +52,19 @@ It follows the auth files and the state: keys that come and go, \`kmi rotate\` a
     name: 'proxy-restart',
     group: 'The proxy',
     summary: 'stop the proxy if it runs, then start it in the background',
-    details: 'What changed settings need. Asks first, as proxy-stop does, and then starts as proxy does.',
-    examples: ['kmi proxy-restart', 'kmi proxy-restart -y'],
+    details: `What changed settings need. Asks first, as proxy-stop does, and then starts as proxy does. Settings it could not start with leave the old proxy running.
+
+In another folder than the one the proxy was started in, other settings may be in force. They are named before the question. Without a question, a restart that would change the mode, the keys, the upstream, the address or the token for that reason is refused; --here permits it.`,
+    examples: ['kmi proxy-restart', 'kmi proxy-restart -y', 'kmi proxy-restart -y --here'],
     exitCodes: [
       [0, 'it runs'],
-      [1, 'declined, not stopped, or not started again'],
+      [1, 'declined, refused, not stopped, or not started again'],
       [2, 'wrong usage, or nobody to ask and no --yes'],
     ],
-    options: STOP_OPTIONS,
+    options: [
+      ...STOP_OPTIONS,
+      { flags: '--here', help: 'apply the settings in force here to a proxy that was started in another folder' },
+    ],
     load: () => import('./proxy-restart.ts'),
   },
   {

@@ -27,7 +27,7 @@ import type { CommandContext } from './context.ts';
 import { describeClaudeSettings } from './lead-client.ts';
 import { ownerOf } from './proxy-words.ts';
 import { differences } from './running-proxy.ts';
-import { addressOf } from './start-proxy.ts';
+import { addressOf } from './start-check.ts';
 
 type Learned = Pick<DoctorInput, 'network' | 'rechecked'> & { readonly accounts: ReadonlyMap<string, string> };
 

@@ -18,6 +18,7 @@ import type { Command, CommandContext } from './context.ts';
 import { openTraffic } from './e2e-traffic.ts';
 import { type Ending, ignoreBrokenPipe, untilSignalled } from './ending.ts';
 import { decimalNumber, wholeNumber } from './numbers.ts';
+import { lacksToken } from './proxied-client.ts';
 
 export type E2eOptions = {
   readonly requests: number;
@@ -79,11 +80,16 @@ const INTERRUPTED_EXIT = 130;
 /**
  * Sends requests through the proxy, starting one for the time of the check when none runs, and says how they fell on
  * the keys. Exit code 0 when all were answered and, with auto-rotation on, evenly spread; 1 otherwise; 130 at Ctrl+C.
- * Throws `no_keys`, `port_in_use`, `proxy_unreachable`, `bad_path`.
+ * Throws `no_keys`, `port_in_use`, `proxy_unreachable`, `bad_path`, `unauthorized`.
  */
 export async function runE2e(context: CommandContext, options: E2eOptions): Promise<number> {
   ignoreBrokenPipe();
   const { config, err } = context;
+  if (lacksToken(context)) {
+    throw new KmiError('unauthorized', 'The proxy asks for a token, and no setting here holds it. Nothing was sent.', {
+      hint: 'Set KMI_PROXY_TOKEN to the token the proxy was started with.',
+    });
+  }
   const app = await openApp(config, { environment: context.environment, warn: (message) => err(`kmi: ${message}`) });
   const ending = untilSignalled(INTERRUPTED_EXIT);
   let close = () => app.close();

@@ -4,6 +4,7 @@ import { detectShell, renderExports, SHELLS, type Shell } from '../core/clients/
 import { KmiError } from '../errors.ts';
 import type { Command } from './context.ts';
 import { inspectKimi, proxyAccess } from './kimi-client.ts';
+import { lacksToken, sayLackedToken } from './proxied-client.ts';
 
 type Options = { readonly shell?: string };
 
@@ -15,6 +16,7 @@ export const run: Command<Options> = async (context, { shell }) => {
   const access = await proxyAccess(context);
   const changes = programVariables(access, pickModel(question), environment);
   for (const line of renderExports(changes, syntax)) out(line);
+  if (lacksToken(context)) sayLackedToken(context);
   const { describeClaudeSettings } = await import('./lead-client.ts');
   const elsewhere = await describeClaudeSettings(context, access.url);
   if (elsewhere !== null) {

@@ -1,8 +1,8 @@
 import type { Changes, ProxyAccess } from '../core/clients/client-environment.ts';
 import { modelName } from '../core/clients/client-environment.ts';
-import { CLAUDE_DETOURS, claudeFlags, codexFlags } from '../core/clients/client-flags.ts';
+import { CLAUDE_DETOURS, claudeFlags, codexFlags, ownProviderFlag } from '../core/clients/client-flags.ts';
 import { describeBypass, type ModelQuestion, pickModel } from '../core/clients/kimi-model.ts';
-import { recognizeClient } from '../core/clients/known-clients.ts';
+import { isForChats, recognizeClient } from '../core/clients/known-clients.ts';
 import { hasCredentials, hostIn, leadingElsewhere } from '../launch/claude-route.ts';
 import { type ClaudeSetting, flagValue, readClaudeSettings } from '../launch/claude-settings.ts';
 import { shownPath } from '../terminal/shown-path.ts';
@@ -44,7 +44,7 @@ async function leadKnown(
     case 'claude':
       return leadClaude(context, access, question.args);
     case 'codex':
-      return { ...AS_IT_IS, args: codexFlags(access, modelName(pickModel(question), question.environment), question.args) };
+      return leadCodex(access, question);
     case 'kimi': {
       const bypass = describeBypass(question);
       return bypass === null ? AS_IT_IS : { ...AS_IT_IS, notes: [`this session may go around the proxy. ${bypass}`] };
@@ -52,6 +52,14 @@ async function leadKnown(
     case 'opencode':
       return AS_IT_IS;
   }
+}
+
+function leadCodex(access: ProxyAccess, question: ModelQuestion): Lead {
+  const { args, environment } = question;
+  const flag = ownProviderFlag(args);
+  if (flag === null) return { ...AS_IT_IS, args: codexFlags(access, modelName(pickModel(question), environment), args) };
+  if (!isForChats(args)) return AS_IT_IS;
+  return { ...AS_IT_IS, notes: [`Codex passes the proxy by: its command line chooses a provider itself (${flag}).`] };
 }
 
 async function leadClaude(context: CommandContext, access: ProxyAccess, args: readonly string[]): Promise<Lead> {

@@ -30,7 +30,8 @@ export async function requireProxy({ config }: CommandContext): Promise<RunningP
  * Says on standard error which mode the client will meet, by the word of the proxy itself. A script's output stays as it is
  * without kmi, except that made-up answers are always called so.
  */
-export function announceMode({ config, proxy, loaded, err, errStyle: style }: CommandContext, { about }: RunningProbe): void {
+export function announceMode(context: CommandContext, { about }: RunningProbe): void {
+  const { config, loaded, err, errStyle: style } = context;
   const mode = about?.mode ?? modeOf(config);
   if (mode === 'simulated') err(`kmi: ${style.warn('simulated')}: the proxy has no keys, and made-up accounts answer.`);
   if (mode === 'dry-run') {
@@ -39,9 +40,16 @@ export function announceMode({ config, proxy, loaded, err, errStyle: style }: Co
     err(`kmi: ${style.warn('dry-run')}: answers are simulated. ${remedy}`);
   }
   if (mode === 'live' && process.stderr.isTTY) err(style.dim('kmi: live, through the proxy.'));
-  if (proxy?.asksToken === true && config.proxyToken === '') {
-    err(`kmi: ${style.warn('the proxy asks for a token')}, and no setting here holds it. Set KMI_PROXY_TOKEN.`);
-  }
+  if (lacksToken(context)) sayLackedToken(context);
+}
+
+/** The running proxy refuses whoever sends no token, and none is known here. */
+export function lacksToken({ config, proxy }: CommandContext): boolean {
+  return proxy?.asksToken === true && config.proxyToken === '';
+}
+
+export function sayLackedToken({ err, errStyle: style }: CommandContext): void {
+  err(`kmi: ${style.warn('the proxy asks for a token')}, and no setting here holds it. Set KMI_PROXY_TOKEN.`);
 }
 
 /** Runs the program with the variables changed and answers its exit code; 126 and 127 when it cannot be run, as in a shell. */

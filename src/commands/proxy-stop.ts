@@ -8,7 +8,7 @@ import { durationText } from '../terminal/duration.ts';
 import { askYesNo } from './ask.ts';
 import type { Command, CommandContext } from './context.ts';
 import { atRunningProxy } from './running-proxy.ts';
-import { addressOf } from './start-proxy.ts';
+import { addressOf } from './start-check.ts';
 
 export type StopCommandOptions = { readonly yes?: boolean; readonly force?: boolean };
 

@@ -12,14 +12,18 @@ type Reader = Pick<CommandContext, 'config' | 'cwd' | 'home' | 'errStyle' | 'wid
 const NAMED_MAX = 6;
 
 /** That the running proxy goes by other settings than those in force here, and by which; nothing when it does not. */
-export function describeDifferences(proxy: ProxyRecord, own: Reader): readonly string[] {
+export function describeDifferences(
+  proxy: ProxyRecord,
+  own: Reader,
+  applied = '`kmi proxy-restart` applies them.',
+): readonly string[] {
   const names = differences(proxy, own.config);
   if (names.length === 0) return [];
   const shown = names.slice(0, NAMED_MAX).join(', ');
   const more = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : '';
   const here = proxyUrl(own.config);
   const address = proxyUrl(proxy.settings) === here ? '' : ` These would serve ${here}.`;
-  const text = `: the running proxy has the settings of ${ownerOf(proxy, own)}. Those in force here differ in ${shown}${more}.${address} \`kmi proxy-restart\` applies them.`;
+  const text = `: the running proxy has the settings of ${ownerOf(proxy, own)}. Those in force here differ in ${shown}${more}.${address} ${applied}`;
   const [first = '', ...rest] = wrapToWidth(`Note${text}`, own.width);
   return [`${own.errStyle.warn('Note')}${first.slice('Note'.length)}`, ...rest];
 }

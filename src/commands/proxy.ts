@@ -17,7 +17,8 @@ import type { Command, CommandContext } from './context.ts';
 import { forgetSecretVariables, redactCrashes } from './crash.ts';
 import { noKeys } from './no-keys.ts';
 import { openSimulatedApp } from './simulated-app.ts';
-import { addressOf, startInBackground } from './start-proxy.ts';
+import { addressOf } from './start-check.ts';
+import { startInBackground } from './start-proxy.ts';
 
 type Options = {
   readonly foreground?: boolean;

@@ -75,6 +75,14 @@ function readThere(envFile: string, folder: string, stateDir: string): Config | 
   }
 }
 
+/** Both ask for a token, and for another one, as far as the proxy's can be read where it read it. */
+export function hasOtherToken(proxy: ProxyRecord, { config }: CommandContext): boolean {
+  if (proxy.asksToken !== (config.proxyToken !== '')) return true;
+  if (!proxy.asksToken || proxy.envFile === null) return false;
+  const there = readThere(proxy.envFile, proxy.folder, config.stateDir)?.proxyToken ?? '';
+  return there !== '' && there !== config.proxyToken;
+}
+
 /** The variables whose values at the running proxy are others than those in force in this folder. */
 export function differences({ asksToken, settings }: ProxyRecord, config: Config): readonly string[] {
   const names = (Object.keys(SETTINGS) as SettingName[]).filter((name) => {

@@ -4,7 +4,7 @@ import { zonedStamp } from '../core/text/zoned-time.ts';
 import { examineDaemon } from '../daemon/examine.ts';
 import type { DaemonState } from '../daemon/judge.ts';
 import { daemonOutputPath } from '../daemon/output-file.ts';
-import { proxyOrigin, proxyUrl } from '../daemon/probe.ts';
+import { proxyUrl } from '../daemon/probe.ts';
 import { type StartResult, startDaemon } from '../daemon/start.ts';
 import { KmiError } from '../errors.ts';
 import { loadRegistry } from '../keys/registry.ts';
@@ -13,9 +13,9 @@ import { durationText } from '../terminal/duration.ts';
 import { renderMode } from '../terminal/mode-line.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext } from './context.ts';
-import { noKeys } from './no-keys.ts';
 import { describeDifferences } from './proxy-words.ts';
 import { atRunningProxy } from './running-proxy.ts';
+import { addressOf, refuseTakenPort, requireFixedPort, requireKeys } from './start-check.ts';
 
 /** Lines of the log that tell why a start failed. */
 const SHOWN_LINES = 20;
@@ -31,25 +31,12 @@ export async function startInBackground(context: CommandContext, { simulateWitho
     const found = await examineDaemon(running.config);
     if (found.kind === 'ours') return sayAlreadyRunning(running, found, context);
   }
-  if (config.proxyListen.port === 0) {
-    throw new KmiError('bad_usage', 'In the background the proxy needs a fixed port, and KMI_PROXY_LISTEN names port 0.', {
-      hint: 'Name a port, or run `kmi proxy --foreground`.',
-    });
-  }
+  requireFixedPort(config);
   const state = await examineDaemon(config);
   if (state.kind === 'ours' || state.kind === 'unproven') return sayAlreadyRunning(context, state, context);
-  const address = addressOf(context);
-  if (state.kind === 'stranger' || state.kind === 'silent') {
-    const { text, hint } = explainState(state, address);
-    throw new KmiError('port_in_use', text, { hint });
-  }
-  if (state.kind !== 'stopped') context.err(context.errStyle.dim(explainState(state, address).text));
+  refuseTakenPort(state, addressOf(context));
+  if (state.kind !== 'stopped') context.err(context.errStyle.dim(explainState(state, addressOf(context)).text));
   return start(context, simulateWithoutKeys);
-}
-
-/** `127.0.0.1:54123`, as a person names it. */
-export function addressOf({ config }: Pick<CommandContext, 'config'>): string {
-  return new URL(proxyOrigin(config)).host;
 }
 
 /** Exit code 1 when it is not where `wanted` says: whoever goes on with that address would meet nobody. */
@@ -72,10 +59,8 @@ function sayAlreadyRunning(
 
 async function start(context: CommandContext, simulateWithoutKeys: boolean): Promise<number> {
   const { config, cwd, environment, out, err, style, errStyle, width } = context;
-  const registry = await loadRegistry(config);
-  const { keys, skipped } = registry;
+  const { keys, skipped } = simulateWithoutKeys ? await loadRegistry(config) : await requireKeys(config);
   sayUnreadableKeys(skipped, config, (message) => err(`kmi: ${message}`));
-  if (keys.length === 0 && !simulateWithoutKeys) throw noKeys(config, registry);
   err(keys.length > 0 ? renderMode(config, errStyle) : `${errStyle.warn('Simulated upstream')}: there are no keys.`);
   const result = await startDaemon(config, {
     args: simulateWithoutKeys ? ['--simulate-without-keys'] : [],

@@ -10,6 +10,15 @@ export const KEY_VARIABLES: readonly string[] = [
 ];
 export const SETTING_VARIABLES: readonly string[] = Object.values(SETTINGS).map(({ variable }) => variable);
 
+/** What people call a setting, without `KMI_` and marks, where no spelling rule leads to its name. */
+const ALIASES: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    KMI_PROXY_LISTEN: ['PORT', 'HOST', 'PROXYPORT', 'PROXYHOST', 'ADDRESS', 'PROXYADDRESS', 'BIND', 'PROXYBIND', 'LISTENPORT'],
+    KMI_UPSTREAM_BASE_URL: ['UPSTREAM', 'BASEURL', 'APIBASE', 'APIURL', 'APIBASEURL'],
+    KMI_PROXY_TOKEN: ['TOKEN', 'CLIENTTOKEN'],
+  }).flatMap(([variable, names]) => names.map((name) => [name, variable] as const)),
+);
+
 /** Was a variable of this name written for kmi, rightly spelt or not: `kmi_dry_run`, `KMI-DRYRUN`, `KIMI_DRY_RUN`? */
 export function isOurName(name: string): boolean {
   return /^kmi[_.-]/i.test(name) || otherPrefix(name) !== null;
@@ -22,6 +31,8 @@ export function isOurName(name: string): boolean {
 export function nearestNames(name: string, known: readonly string[]): readonly string[] {
   const typed = squash(restOf(name));
   if (typed === '' || typed.length > 60) return [];
+  const meant = ALIASES.get(typed);
+  if (meant !== undefined && known.includes(meant)) return [meant];
   const ranked = known
     .map((candidate) => ({ candidate, slips: slipsBetween(typed, squash(restOf(candidate))) }))
     .sort((a, b) => a.slips - b.slips);

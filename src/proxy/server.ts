@@ -13,7 +13,6 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import fastify, { type FastifyInstance } from 'fastify';
-import { isLoopbackHost } from '../config/kinds.ts';
 import type { Config } from '../config/settings.ts';
 import type { Clock } from '../core/text/time.ts';
 import { KmiError, reasonOf } from '../errors.ts';
@@ -36,7 +35,8 @@ import type { KeyPool } from './pool/key-pool.ts';
 import type { DryRunPort, LedgerPort, LogPort, TracePort, UsagePort } from './ports.ts';
 import type { DeferredWork } from './record/deferred-work.ts';
 import { Recorder } from './record/recorder.ts';
-import { LoopGuard, refuseOwnAddress } from './upstream/loop-guard.ts';
+import { refuseStart } from './refuse-start.ts';
+import { LoopGuard } from './upstream/loop-guard.ts';
 import { type ProxyEnvironment, Upstreams } from './upstream/upstreams.ts';
 
 export type ProxyParts = {
@@ -82,8 +82,7 @@ const MAX_HEADER_BYTES = 64 * 1024;
  */
 export async function startProxy(parts: ProxyParts): Promise<RunningProxy> {
   const { config } = parts;
-  checkBind(config);
-  refuseOwnAddress(config, parts.environment);
+  refuseStart(config, parts.environment);
   const loops = new LoopGuard();
   const upstreams = new Upstreams(config, parts.environment);
   const admit = admission(parts);
@@ -229,26 +228,6 @@ function newServer({ config, log }: ProxyParts, listener: (request: IncomingMess
     listener(request, response);
   });
   return server;
-}
-
-/** A bind that others can reach needs permission, TLS (own or in front) unless waived, and a token. */
-function checkBind(config: Config): void {
-  const { host } = config.proxyListen;
-  if (isLoopbackHost(host)) return;
-  const refuse = (reason: string, hint: string) => {
-    throw new KmiError('unsafe_bind', `${host} can be reached from other machines, and ${reason}.`, { hint });
-  };
-  if (!config.proxyAllowRemote) refuse('remote use is not permitted', 'Bind to 127.0.0.1, or set KMI_PROXY_ALLOW_REMOTE=1.');
-  const hasTls = config.proxyTlsCert !== '' || config.proxyTlsTerminated;
-  if (config.proxyRequireTls && !hasTls) {
-    refuse(
-      'there is no TLS',
-      'Set KMI_PROXY_TLS_CERT and KMI_PROXY_TLS_KEY, or KMI_PROXY_TLS_TERMINATED=1 when TLS ends in front of the proxy.',
-    );
-  }
-  if (config.proxyToken === '') {
-    refuse('there is no client token', 'Set KMI_PROXY_TOKEN to a long random text, or make one: `kmi proxy --make-token`.');
-  }
 }
 
 async function listen(app: FastifyInstance, { proxyListen: { host, port } }: Config): Promise<void> {

@@ -94,6 +94,24 @@ it('Codex gets its provider by flags, behind npx too', async () => {
   expect((await npx.met()).args.slice(0, 4)).toEqual(['-y', '@openai/codex', '-c', 'model_provider="kmi"']);
 });
 
+it('Codex gets its flags behind programs that only run it, and a provider of its own is said', async () => {
+  const codex = await writeStandIn(join(bin, 'codex'));
+  for (const before of [
+    ['env', 'X=1'],
+    ['nice', '-n', '1'],
+    ['timeout', '60'],
+  ]) {
+    expect((await run([...before, 'codex', 'exec', before.join()])).stderr).toBe('');
+    const { args } = await codex.met();
+    expect(args.slice(0, 2)).toEqual(['-c', 'model_provider="kmi"']);
+    expect(args.slice(-2)).toEqual(['exec', before.join()]);
+  }
+  const own = await run(['env', 'X=1', 'codex', 'exec', '-c', 'model_provider="mine"', 'hi']);
+  expect(own.stderr).toBe('kmi: Codex passes the proxy by: its command line chooses a provider itself (model_provider).\n');
+  expect((await codex.met()).args).toEqual(['exec', '-c', 'model_provider="mine"', 'hi']);
+  expect((await run(['codex', '--oss', '--version'])).stderr).toBe('');
+});
+
 it('Kimi Code by `kmi run` is told of a session that keeps its provider, as by `kmi kimi`', async () => {
   await writeStandIn(join(bin, 'kimi'), { marker: '@moonshot-ai/kimi-code' });
   expect((await run(['kimi', '-c'])).stderr).toContain('this session may go around the proxy.');

@@ -20,7 +20,11 @@ type Place = {
 };
 
 /** A foreground proxy with its settings and keys in a folder of its own, as somebody keeps it. */
-async function proxyInItsFolder(settings: Record<string, string> = {}, args: readonly string[] = []): Promise<Place> {
+async function proxyInItsFolder(
+  settings: Record<string, string> = {},
+  args: readonly string[] = [],
+  shell: Record<string, string> = {},
+): Promise<Place> {
   const home = await temporaryHome();
   const simulator = await startSimulator({ accounts: [{ name: 'ada', keys: [KEY] }] });
   cleanUp(() => simulator.close());
@@ -43,7 +47,7 @@ async function proxyInItsFolder(settings: Record<string, string> = {}, args: rea
       .join(''),
   );
   const env = { HOME: home.root };
-  const proxy = await startKmi(['proxy', '--foreground', ...args], { env, cwd: folder });
+  const proxy = await startKmi(['proxy', '--foreground', ...args], { env: { ...env, ...shell }, cwd: folder });
   await proxy.waitForOutput(/Point a client/);
   const elsewhere: Place['elsewhere'] = (line, more = {}) => runKmi(line, { env: { ...env, ...more }, cwd: project });
   return { home, folder, proxy, elsewhere };
@@ -122,6 +126,23 @@ describe('in another folder', () => {
     expect(await readFile(path, 'utf8')).not.toMatch(/a-long-random-token|hunter2|0123456789/);
     expect((await stat(path)).mode & 0o777).toBe(0o600);
     expect((await elsewhere(['env', '--shell', 'bash'])).stdout).toContain('a-long-random-token');
+  });
+
+  it('a token that only the shell of the proxy knew is missed before anything is sent with none', async () => {
+    const place = await proxyInItsFolder({}, [], { KMI_PROXY_TOKEN: 'a-long-random-token' });
+    const lacks = 'the proxy asks for a token, and no setting here holds it. Set KMI_PROXY_TOKEN.';
+    const env = await place.elsewhere(['env', '--shell', 'bash']);
+    expect([env.code, env.stderr]).toEqual([0, `kmi: ${lacks}\n`]);
+    expect((await place.elsewhere(['run', '--', 'true'])).stderr).toContain(lacks);
+    const check = await place.elsewhere(['e2e', '-n', '2', '--pause', '0']);
+    expect([check.code, check.stdout, check.stderr]).toEqual([
+      1,
+      '',
+      expect.stringMatching(/^kmi: The proxy asks for a token, and no setting here holds it\. Nothing was sent\.\n/),
+    ]);
+    const known = { KMI_PROXY_TOKEN: 'a-long-random-token' };
+    expect((await place.elsewhere(['env', '--shell', 'bash'], known)).stderr).toBe('');
+    expect((await place.elsewhere(['e2e', '-n', '2', '--pause', '0'], known)).code).toBe(0);
   });
 
   it('a simulated proxy shows its own accounts, and real keys stay out of it', async () => {
@@ -206,5 +227,96 @@ describe('after a change of KMI_PROXY_LISTEN', () => {
       await writeFile(join(folder, `${process.pid}.json`), text, { mode: 0o600 });
       expect((await place.elsewhere(['proxy-stop', '-y', '-f'])).stdout).toBe('The proxy does not run.\n');
     }
+  });
+});
+
+describe('`proxy-restart`', () => {
+  const pids = (home: TemporaryHome) => readdir(join(home.root, '.kmi', 'proxies'));
+
+  /** A key in the home, so that a restart from any folder could start. */
+  async function addHomeKey(home: TemporaryHome): Promise<void> {
+    const auths = join(home.root, '.kmi', '_auths');
+    await mkdir(auths, { recursive: true, mode: 0o700 });
+    await writeFile(join(auths, 'own.env'), 'KMI_API_KEY=sk-kimi-own-0123456789\n', { mode: 0o600 });
+  }
+
+  it.each([
+    ['no key', {}, /There are no keys in/],
+    ['port 0', { KMI_PROXY_LISTEN: '127.0.0.1:0' }, /names port 0/],
+    ['an address for others', { KMI_PROXY_LISTEN: '0.0.0.0:1' }, /can be reached from other machines/],
+    ['no certificate', { KMI_PROXY_TLS_CERT: '/nowhere.pem', KMI_PROXY_TLS_KEY: '/nowhere.pem' }, /TLS certificate/],
+    ['itself as the upstream', { KMI_PROXY_LISTEN: '127.0.0.1:9', KMI_UPSTREAM_BASE_URL: 'http://127.0.0.1:9/v1' }, /itself/],
+  ])('that could not start for %s leaves the old proxy running', async (what, env, reason) => {
+    const { home, proxy, elsewhere } = await proxyInItsFolder();
+    if (what !== 'no key') await addHomeKey(home);
+    const { code, stdout, stderr } = await elsewhere(['proxy-restart', '-y', '--here'], env);
+    expect([stderr, stdout]).toEqual([expect.stringMatching(reason), '']);
+    expect(code).toBeGreaterThan(0);
+    expect(proxy.child.exitCode).toBe(null);
+    expect(await pids(home)).toEqual([`${proxy.child.pid}.json`]);
+  });
+
+  it('that could not start for a taken port leaves the old proxy running', async () => {
+    const { home, proxy, elsewhere } = await proxyInItsFolder();
+    await addHomeKey(home);
+    const stranger = await startSimulator({ accounts: [{ name: 'x', keys: ['sk-x'] }] });
+    cleanUp(() => stranger.close());
+    const { code, stderr } = await elsewhere(['proxy-restart', '-y', '--here'], {
+      KMI_PROXY_LISTEN: new URL(stranger.baseUrl).host,
+    });
+    expect([code, proxy.child.exitCode]).toEqual([1, null]);
+    expect(stderr).toContain('Another program');
+  });
+
+  it('from a folder with other settings is refused until --here permits it', async () => {
+    const { home, folder, proxy, elsewhere } = await proxyInItsFolder({ KMI_PROXY_TOKEN: 'a-long-random-token' });
+    await addHomeKey(home);
+    for (const args of [['proxy-restart', '-y'], ['proxy-restart']]) {
+      const refused = await elsewhere(args, { KMI_PROXY_LISTEN: `127.0.0.1:${home.port}` });
+      expect(refused.code).toBe(1);
+      expect(refused.stderr).toContain(
+        'would change KMI_DRY_RUN, KMI_AUTHS_DIR, KMI_UPSTREAM_BASE_URL, KMI_PROXY_TOKEN. It was not stopped.',
+      );
+      expect(refused.stderr).toMatch(/Restart it in .*kmi, or add --here/);
+    }
+    const other = join(home.root, 'other.env');
+    await writeFile(other, (await readFile(join(folder, '.env'), 'utf8')).replace('a-long-random-token', 'quite-another-token'));
+    const otherToken = await elsewhere(['proxy-restart', '-y'], {
+      KMI_ENV_PATH: other,
+      KMI_AUTHS_DIR: join(folder, '_auths'),
+    });
+    expect(otherToken.stderr).toContain('would change KMI_PROXY_TOKEN. It was not stopped.');
+    expect(proxy.child.exitCode).toBe(null);
+    const permitted = await elsewhere(['proxy-restart', '-y', '--here'], { KMI_PROXY_LISTEN: `127.0.0.1:${home.port}` });
+    cleanUp(async () => kill(Number(await readFile(join(home.root, '.kmi', 'proxy.pid'), 'utf8'))));
+    expect(permitted.stdout).toContain(`The proxy (pid ${proxy.child.pid}) was stopped.`);
+    expect(permitted.stderr.replace(/\s+/g, ' ')).toContain('The restart applies them.');
+    expect(permitted.code).toBe(0);
+  });
+
+  it('from another folder names the variables that only the shell of the proxy had set', async () => {
+    const { home, folder, elsewhere, proxy } = await proxyInItsFolder({ KMI_DRY_RUN: '' }, [], { KMI_DRY_RUN: '0' });
+    await addHomeKey(home);
+    const refused = await elsewhere(['proxy-restart', '-y'], {
+      KMI_AUTHS_DIR: join(folder, '_auths'),
+      KMI_PROXY_LISTEN: `127.0.0.1:${home.port}`,
+    });
+    expect([refused.code, proxy.child.exitCode]).toEqual([1, null]);
+    expect(refused.stderr).toContain('would change KMI_DRY_RUN, KMI_UPSTREAM_BASE_URL. It was not stopped.');
+    expect(refused.stderr).toMatch(/Restart it in .*kmi, from a shell that sets KMI_DRY_RUN as it was then, or add --here/);
+  });
+
+  it('from another folder applies an edit of the settings the proxy was started with', async () => {
+    const { home, folder, proxy, elsewhere } = await proxyInItsFolder();
+    const text = await readFile(join(folder, '.env'), 'utf8');
+    await writeFile(join(folder, '.env'), text.replace('KMI_DRY_RUN=0', 'KMI_DRY_RUN=1'));
+    const restarted = await elsewhere(['proxy-restart', '-y'], {
+      KMI_ENV_PATH: join(folder, '.env'),
+      KMI_AUTHS_DIR: join(folder, '_auths'),
+    });
+    cleanUp(async () => kill(Number(await readFile(join(home.root, '.kmi', 'proxy.pid'), 'utf8'))));
+    expect(restarted, restarted.stderr).toMatchObject({ code: 0 });
+    expect(restarted.stdout).toContain(`The proxy (pid ${proxy.child.pid}) was stopped.`);
+    expect(restarted.stderr).toContain('Dry-run');
   });
 });

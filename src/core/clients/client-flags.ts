@@ -7,7 +7,7 @@ const OWN_MODEL = /^(-m|--model(=.*)?|(-c|--config=)?model=.*)$/;
  * the command line names a provider itself. The key stays in the environment, where other users do not see it.
  */
 export function codexFlags({ url }: { readonly url: string }, model: string, args: readonly string[]): readonly string[] {
-  if (args.some((arg) => OWN_PROVIDER.test(arg))) return [];
+  if (ownProviderFlag(args) !== null) return [];
   const provider = `{name="kmi",base_url=${JSON.stringify(url)},wire_api="responses",env_key="OPENAI_API_KEY"}`;
   const values = [
     'model_provider="kmi"',
@@ -17,6 +17,12 @@ export function codexFlags({ url }: { readonly url: string }, model: string, arg
     ...(args.some((arg) => OWN_MODEL.test(arg)) ? [] : [`model=${JSON.stringify(model)}`]),
   ];
   return values.flatMap((value) => ['-c', value]);
+}
+
+/** The argument by which a command line of Codex names a provider itself, without its value; null: it names none. */
+export function ownProviderFlag(args: readonly string[]): string | null {
+  const named = args.find((arg) => OWN_PROVIDER.test(arg));
+  return named === undefined ? null : named.replace(/=.*$/s, '');
 }
 
 /** Variables by which Claude Code goes to another provider than the one of its base URL. */

@@ -1,3 +1,5 @@
+import { commandBehind } from './command-prefixes.ts';
+
 /** Clients that have settings of their own which go before the environment, so that variables alone do not lead them here. */
 export type KnownClient = 'claude' | 'codex' | 'opencode' | 'kimi';
 
@@ -17,10 +19,18 @@ const PACKAGES: readonly (readonly [KnownClient, RegExp])[] = [
 /** Programs that fetch a package and run it. */
 const RUNNERS = new Set(['npx', 'bunx', 'pnpx', 'npm', 'pnpm', 'yarn', 'bun']);
 
-/** Which client a command line starts: by its name, wherever it lies, or by its package behind `npx` and the like. */
+/**
+ * Which client a command line starts: by its name, wherever it lies, or by its package behind `npx` and the like; also behind
+ * `env`, `sudo`, `timeout` and others that run the command they are given.
+ */
 export function recognizeClient(program: string, args: readonly string[]): ClientCall | null {
   const name = nameOf(program);
   if (name === 'claude' || name === 'codex' || name === 'opencode' || name === 'kimi') return { client: name, at: 0 };
+  const behind = commandBehind(name, args);
+  if (behind !== null) {
+    const call = recognizeClient(args[behind] ?? '', args.slice(behind + 1));
+    return call === null ? null : { client: call.client, at: behind + 1 + call.at };
+  }
   if (!RUNNERS.has(name)) return null;
   for (const [index, arg] of args.entries()) {
     const found = PACKAGES.find(([, pattern]) => pattern.test(arg));
