@@ -81,6 +81,16 @@ describe('an error in the middle of a stream', () => {
     }
   });
 
+  it('that is long is not held back whole, and has no key in it either', () => {
+    const text = (key: string) =>
+      `data: {}\n\nevent: error\ndata: {"error":"${key} ${'x'.repeat(65_400)}${key}${'y'.repeat(150_000)} ${key}"}\n\ndata: ${KEY}\n\n`;
+    for (const size of [997, 1000, 40_000, 500_000]) {
+      const passed = relayed(inPieces(text(KEY), size));
+      expect(passed.join('') === text(STARS)).toBe(true);
+      if (size < 40_000) expect(passed.findIndex((piece) => piece.includes('yyy'))).toBeLessThan(150);
+    }
+  });
+
   it('that breaks off has what has come of the key covered', async () => {
     const upstream = await startHttpUpstream((response) => {
       response.writeHead(200, sse);

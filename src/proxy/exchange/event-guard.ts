@@ -1,6 +1,6 @@
-import { CUT_MIN_CHARS, maskKey } from './mask-key.ts';
+import { CUT_MIN_CHARS, maskKey, SPELLING_MAX_CHARS } from './mask-key.ts';
 
-/** Errors are short. What is longer is none, and goes on. */
+/** Errors are short. Of what is longer no more than its end is held back. */
 const EVENT_MAX_CHARS = 64 * 1024;
 
 const LF = 0x0a;
@@ -71,9 +71,9 @@ export class EventGuard {
       this.#seen = this.#text.length;
       if (this.#text.length > EVENT_MAX_CHARS) {
         hasChanged ||= this.#isError;
-        passing += this.#rest(true);
-        this.#begin('');
-        this.isOver = true;
+        passing += this.#isError ? this.#beginOfLongError() : this.#rest(true);
+        if (!this.#isError) this.#begin('');
+        this.isOver = !this.#isError;
       } else if (!this.#isError && !this.#hasKey) {
         passing += this.#text.slice(this.#released);
         this.#released = this.#text.length;
@@ -89,6 +89,17 @@ export class EventGuard {
     this.isOver = true;
     const rest = this.#rest(true);
     return rest === '' ? null : Buffer.from(rest, 'latin1');
+  }
+
+  /** All but an end in which the key may have begun. */
+  #beginOfLongError(): string {
+    const text = maskKey(this.#text, this.#key) ?? this.#text;
+    const end = text.length - this.#key.length * SPELLING_MAX_CHARS;
+    const passing = text.slice(this.#released, end);
+    this.#released = Math.max(0, this.#released - end);
+    this.#text = text.slice(end);
+    this.#seen = this.#text.length;
+    return passing;
   }
 
   #begin(text: string): void {

@@ -7,7 +7,7 @@ const BETWEEN = String.raw`(?:[\0\r\n]|\\[rn]){0,4}`;
 const BASE64_CHAR = '[A-Za-z0-9+/_-]';
 
 /** No character takes more than this in any of its spellings. */
-const SPELLING_MAX_CHARS = 24;
+export const SPELLING_MAX_CHARS = 24;
 
 type Patterns = { readonly whole: RegExp; readonly cut: RegExp };
 
