@@ -11,7 +11,7 @@ import { renderStatus, type StatusReport } from '../terminal/status-view.ts';
 import { accountsToJson } from './accounts-json.ts';
 import { activeIndexOf } from './active-key.ts';
 import type { Command } from './context.ts';
-import { labelOfNext } from './next-key.ts';
+import { hangsOnSession, labelOfNext } from './next-key.ts';
 import { asTold, foreignSettings } from './proxy-words.ts';
 
 type Options = { readonly json?: boolean };
@@ -50,7 +50,8 @@ export const run: Command<Options> = async (context, { json = false }) => {
 };
 
 /** What scripts read. A key counts under one heading only. */
-function toJson({ config, now, probe, next, url, daemonLog, candidates, activeIndex, state, skipped, notUsed }: StatusReport) {
+function toJson(report: StatusReport) {
+  const { config, now, probe, next, url, daemonLog, candidates, activeIndex, state, skipped, notUsed } = report;
   const disabled = candidates.filter(({ key }) => key.disabled);
   const { strategy, source } = strategyInForce(state.strategy, config.rotateStrategy);
   const enabled = candidates.filter(({ key }) => !key.disabled);
@@ -78,7 +79,8 @@ function toJson({ config, now, probe, next, url, daemonLog, candidates, activeIn
       auto_rotate: state.autoRotate,
       strategy,
       strategy_source: source,
-      next,
+      next: hangsOnSession(report) ? null : next,
+      next_without_session: next,
       session_moves: state.sessionMoves.count,
       session_move_tokens: state.sessionMoves.tokens,
     },

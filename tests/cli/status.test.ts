@@ -37,6 +37,7 @@ const Status = z.strictObject({
     strategy: z.enum(['round-robin', 'sticky', 'quota', 'weighted']),
     strategy_source: z.enum(['chosen', 'setting']),
     next: z.string().nullable(),
+    next_without_session: z.string().nullable(),
     session_moves: Count,
     session_move_tokens: Count,
   }),
@@ -108,6 +109,7 @@ test('--json has the shape of the reference, and nothing else is on standard out
       strategy: 'sticky',
       strategy_source: 'chosen',
       next: 'cleo',
+      next_without_session: 'cleo',
       session_moves: 0,
       session_move_tokens: 0,
     },
@@ -120,6 +122,14 @@ test('--json has the shape of the reference, and nothing else is on standard out
       { file: join(home.authsDir, 'broken.toml'), reason: 'malformed', detail: expect.stringContaining('not valid TOML') },
     ],
   });
+});
+
+test('--json promises no chat a key where sessions decide, also without a proxy', async () => {
+  const home = await temporaryHome();
+  await home.addKey({ label: 'ada' });
+  await writeState(home, { auto_rotate: true, rotation_strategy: 'quota' });
+  const { json } = await status(home, { KMI_AUTO_ROTATE_ALLOWED: '1' });
+  expect(json.rotation).toMatchObject({ strategy: 'quota', next: null, next_without_session: 'ada' });
 });
 
 test('without keys, and with no key that can serve, the exit code is 1', async () => {

@@ -83,6 +83,21 @@ describe('an error that echoes the key', () => {
     expect([answer.body.equals(packed), headerIn(answer, 'content-encoding')]).toEqual([true, 'gzip']);
   });
 
+  it('packed without a word of it goes out unpacked, with its own length', async () => {
+    const packed = gzipSync(said(KEY));
+    const proxy = await answering((response) =>
+      response.writeHead(400, { ...json, 'content-length': String(packed.length) }).end(packed),
+    );
+    const answer = await proxy.chat();
+    expect([answer.text, headerIn(answer, 'content-length')]).toEqual([said(STARS), String(said(KEY).length)]);
+  });
+
+  it('behind a mark of the byte order is still told as what it is', async () => {
+    const proxy = await answering((response) => response.writeHead(401, json).end(`\uFEFF${said(KEY)}`));
+    const { error } = JSON.parse((await proxy.chat()).text) as { error: { message: string } };
+    expect(error.message).toMatch(/\(401\): No such key: \*+, at all\. /);
+  });
+
   it('in its headers and its status line has it covered there', async () => {
     const proxy = await answering((response) => {
       response.writeHead(400, `Bad key ${KEY}`, {
@@ -218,7 +233,7 @@ describe('an answer with status 200 that begins with an error', () => {
     incoming.destroy();
   });
 
-  it('is the only one looked at: an ordinary stream passes as it comes, also when it is slow to end its first event', async () => {
+  it('is told from others: an ordinary stream passes as it comes, also when it is slow to end its first event', async () => {
     const text = `data: {"choices":[{"delta":{"content":"the word error"}}]}\n\ndata: ${KEY}\n\ndata: [DONE]\n\n`;
     const packed = gzipSync('{"id":"x","choices":[]}');
     let isPacked = false;

@@ -58,6 +58,7 @@ describe('sticky', () => {
     ['x-claude-code-session-id', () => ({ headers: { 'X-Claude-Code-Session-Id': UUID } })],
     ['x-session-affinity', () => ({ headers: { 'x-session-affinity': 'ses_1' } })],
     ['session-id', () => ({ headers: { 'session-id': UUID } })],
+    ['session_id', () => ({ headers: { session_id: UUID } })],
     ['x-session-id', () => ({ headers: { 'x-session-id': UUID } })],
     ['prompt_cache_key', (turn) => ({ extra: { prompt_cache_key: 'session-1', temperature: turn } })],
     ['prompt_cache_key behind 120 KB', (turn) => ({ extra: { ...long, turn, prompt_cache_key: 'session-1' } })],

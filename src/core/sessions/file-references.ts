@@ -1,5 +1,6 @@
 import { endOfValue, isBareQuote, kindAt } from '../json/json-bytes.ts';
 import { nextItem, valueAfterKey } from '../json/members.ts';
+import type { HoldingKind } from './uploaded-files.ts';
 
 /**
  * How Kimi's chats name an uploaded file: `"url":"ms://<id>"`, and the same from encoders that escape slashes. Two searches,
@@ -96,7 +97,7 @@ function isIdByte(byte: number | undefined): boolean {
   );
 }
 
-/** The account of the first known file in a path such as `/files/<id>/content` or a query such as `?after=<id>`. */
+/** The account of the first known file or batch in a path such as `/files/<id>/content` or a query such as `?after=<id>`. */
 export function fileAccountInTarget(endpoint: string, query: string, accountOf: AccountOf): string | null {
   for (const segment of endpoint.split('/')) {
     const account = accountOf(segment);
@@ -110,4 +111,17 @@ export function fileAccountInTarget(endpoint: string, query: string, accountOf: 
     }
   }
   return null;
+}
+
+const BATCHES = /^(?:\/messages)?\/batches(?:\/|$)/;
+
+/** What the answers of an endpoint name that its account holds; null for most. */
+export function holdingsOf(endpoint: string): HoldingKind | null {
+  if (endpoint === '/files') return 'file';
+  return BATCHES.test(endpoint) ? 'batch' : null;
+}
+
+/** What a GET of this endpoint lists; null when it lists nothing that an account holds. */
+export function listedAt(endpoint: string): HoldingKind | null {
+  return endpoint === '/files' ? 'file' : endpoint === '/batches' || endpoint === '/messages/batches' ? 'batch' : null;
 }

@@ -14,7 +14,7 @@ export type Session = { readonly id: number; readonly source: SessionSource };
 export type HeaderLookup = (name: string) => string | undefined;
 
 /** Claude Code, OpenCode, and what others send (docs/kimi-api.md#session-names); the first that is there counts. */
-const HEADERS = ['x-claude-code-session-id', 'x-session-affinity', 'session-id', 'x-session-id'] as const;
+const HEADERS = ['x-claude-code-session-id', 'x-session-affinity', 'session-id', 'session_id', 'x-session-id'] as const;
 const CACHE_KEY = { name: 'prompt_cache_key', kind: 'string' } as const;
 const METADATA = { name: 'metadata', kind: 'object' } as const;
 /** A longer header names no session. */

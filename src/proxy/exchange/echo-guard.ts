@@ -12,68 +12,40 @@ const PACKED_ERROR_MAX_BYTES = 4096;
 const E = 0x65;
 const T = 0x74;
 const JSON_ERROR_WITHIN_CHARS = 64;
-const JSON_ERROR = /^\s*\{\s*"(?:error"|type"\s*:\s*"error")/;
+const BOM = '\xef\xbb\xbf';
+const JSON_ERROR = new RegExp(String.raw`^(?:${BOM})?\s*\{\s*"(?:error"|type"\s*:\s*"error")`);
 
 /**
- * Whether the first bytes of an answer under 400 may be those of an error, or not all of its first event: then they have to be
- * looked at more closely. Costs an ordinary answer a glance.
+ * Whether the first bytes of an answer under 400 may be those of an error as JSON: then they have to be looked at more closely.
+ * Costs an ordinary answer a glance.
  */
-export function mayBeError(first: Buffer, isStream: boolean): boolean {
-  if (!isStream) {
-    const name = first[first.indexOf(QUOTE) + 1];
-    return (name === E || name === T) && JSON_ERROR.test(first.toString('latin1', 0, JSON_ERROR_WITHIN_CHARS));
-  }
-  const end = first.indexOf('\n\n');
-  if (end === -1) return true;
-  const error = first.indexOf('error');
-  // A block of comments is no event.
-  return (error !== -1 && error < end) || first[0] === 0x3a || first[0] === 0x0a;
+export function mayBeError(first: Buffer): boolean {
+  const name = first[first.indexOf(QUOTE) + 1];
+  return (name === E || name === T) && JSON_ERROR.test(first.toString('latin1', 0, JSON_ERROR_WITHIN_CHARS));
 }
 
-/** What goes on to the client now; null while it is held back. */
-type Release = Buffer | null;
-
-/**
- * Looks at the first event of a stream, or at a JSON answer that begins as an error does, and covers an echo of the key in it.
- * What cannot be an error goes on at once.
- */
+/** Holds back an answer that may echo the key, as one that begins as an error does, and covers the echo. */
 export class EchoGuard {
   /** Nothing more is looked at. */
   isOver = false;
   readonly #key: string;
-  readonly #isStream: boolean;
   #text = '';
-  #released = 0;
 
-  constructor(key: string, isStream: boolean) {
+  constructor(key: string) {
     this.#key = key;
-    this.#isStream = isStream;
   }
 
-  take(chunk: Buffer): Release {
+  /** What goes on to the client now; null while it is held back. */
+  take(chunk: Buffer): Buffer | null {
     this.#text += chunk.toString('latin1');
-    const eventEnd = this.#isStream ? endOfFirstEvent(this.#text) : -1;
-    if (eventEnd !== -1) return this.#release(ERROR_EVENT.test(this.#text.slice(0, eventEnd)) ? eventEnd : 0);
-    if (this.#text.length > ERROR_MAX_BYTES) return this.#release(this.#text.length);
-    const holds = !this.#isStream || this.#text.includes('error') || maskKey(this.#text, this.#key, { isCut: true }) !== null;
-    if (holds) return null;
-    this.#released = this.#text.length;
-    return chunk;
+    return this.#text.length > ERROR_MAX_BYTES ? this.end() : null;
   }
 
-  /** The answer is over, or broke off. */
-  end(): Release {
-    const rest = this.#release(this.#text.length);
-    return rest.length === 0 ? null : rest;
-  }
-
-  /** What has come, with the key covered up to `end`. */
-  #release(end: number): Buffer {
+  /** The answer is over, or broke off: what has come of it, with the key covered. */
+  end(): Buffer | null {
     this.isOver = true;
-    const first = this.#text.slice(0, end);
-    const text = `${maskKey(first, this.#key) ?? first}${this.#text.slice(end)}`;
-    this.#text = '';
-    return Buffer.from(text.slice(this.#released), 'latin1');
+    const text = maskKey(this.#text, this.#key, { isCut: true }) ?? this.#text;
+    return text === '' ? null : Buffer.from(text, 'latin1');
   }
 }
 

@@ -1,13 +1,13 @@
 /** Shorter than this, an encoded form is also found where no key is. */
 const ENCODED_MIN_CHARS = 8;
 /** Of a key at the end of a text that was cut off there, this much is a key already. */
-const CUT_MIN_CHARS = 6;
+export const CUT_MIN_CHARS = 6;
 /** Line breaks and UTF-16's zeros may stand between any two characters. Every repetition is bounded, so that no text takes long. */
 const BETWEEN = String.raw`(?:[\0\r\n]|\\[rn]){0,4}`;
 const BASE64_CHAR = '[A-Za-z0-9+/_-]';
 
 /** No character takes more than this in any of its spellings. */
-const SPELLING_MAX_CHARS = 24;
+export const SPELLING_MAX_CHARS = 24;
 
 type Patterns = { readonly whole: RegExp; readonly cut: RegExp };
 

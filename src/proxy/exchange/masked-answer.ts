@@ -19,13 +19,14 @@ export function maskAnswer(answer: CollectedAnswer, key: string): CollectedAnswe
   if (reason === null && headers === null && body === null) return answer;
   const masked = { ...answer, reason: reason ?? answer.reason, headers: headers ?? answer.headers };
   if (body === null) return masked;
-  if (!isPacked(headerOf(answer.headers, 'content-encoding'))) return { ...masked, body };
+  if (!isPacked(headerOf(answer.headers, 'content-encoding')) && body.length === answer.body.length) return { ...masked, body };
   // It goes out unpacked.
   const kept = withoutHeaders(masked.headers, OF_THE_PACKED_BODY);
   return { ...masked, headers: answer.isWhole ? [...kept, 'content-length', String(body.length)] : kept, body };
 }
 
-function maskHeaders(headers: readonly string[], key: string): string[] | null {
+/** Null when no header echoes the key. */
+export function maskHeaders(headers: readonly string[], key: string): string[] | null {
   let masked: string[] | null = null;
   for (let n = 1; n < headers.length; n += 2) {
     const value = maskKey(headers[n] as string, key);

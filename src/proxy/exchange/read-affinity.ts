@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { KnownPlaces } from '../../core/json/top-level-member.ts';
-import { fileAccountInTarget, findFileAccount } from '../../core/sessions/file-references.ts';
+import { fileAccountInTarget, findFileAccount, listedAt } from '../../core/sessions/file-references.ts';
 import { findSession, headersIn } from '../../core/sessions/session.ts';
 import type { Target } from '../http/target.ts';
 import { Affinity } from '../pool/affinity.ts';
@@ -39,10 +39,12 @@ export function readAffinity(
   return new Affinity(session, fileAccountId, keepsSessions);
 }
 
-/** A list of files is an account's own: whoever asks for one most likely looks for what was uploaded last. */
+/** A list is an account's own: whoever asks for one most likely looks for what was made last. */
 function accountOfTarget(pool: KeyPool, { method }: IncomingMessage, { endpoint, query }: Target): string | null {
   const named = fileAccountInTarget(endpoint, query, pool.accountOfFile);
-  return named ?? (method === 'GET' && endpoint === '/files' ? pool.accountOfLatestFile() : null);
+  if (named !== null || method !== 'GET') return named;
+  const listed = listedAt(endpoint);
+  return listed === null ? null : pool.accountOfLatest(listed);
 }
 
 function isJson(contentType: string | undefined): boolean {

@@ -4,11 +4,16 @@ import type { KmiError } from '../../errors.ts';
 import type { AnswerSink, CollectedAnswer } from '../http/answer.ts';
 import { renderStreamError } from '../http/error-responses.ts';
 import { headerOf } from '../http/headers.ts';
+import { isPacked } from '../http/unpack.ts';
 import { EchoGuard, mayBeError, mayBePackedError, PackedAnswer } from './echo-guard.ts';
+import { EventGuard, mayHoldErrorEvent } from './event-guard.ts';
+import { maskKey } from './mask-key.ts';
+import { maskHeaders } from './masked-answer.ts';
 import { type BatchedWriter, batchWrite } from './write-batching.ts';
 
 const NEWLINE = 0x0a;
 const NO_BYTES = Buffer.alloc(0);
+const EVENT_STREAM = /^\s*text\/event-stream\b/i;
 
 /**
  * Writes an upstream answer to the client, byte for byte and chunk by chunk. What comes in one turn of the event loop leaves
@@ -19,6 +24,8 @@ export class Relay implements AnswerSink, BatchedWriter {
   readonly #anthropic: boolean;
   /** A text event may follow what has been sent: an event stream, not compressed, without an announced end. */
   #takesEvent = false;
+  /** An event stream that is not compressed: an error may come in any of its events. */
+  #isEvents = false;
   #lastByte = NEWLINE;
   #hasData = false;
   /** As the head announced; -1 when it did not. */
@@ -28,8 +35,8 @@ export class Relay implements AnswerSink, BatchedWriter {
   #whole: Buffer | null = null;
   /** The key the answer's request went out with, which must not come back in an error. */
   key = '';
-  /** Looks at the beginning of an answer that may be an error; null for nearly all answers. */
-  #guard: EchoGuard | PackedAnswer | null = null;
+  /** Looks at what may be an error; null for nearly all chunks of nearly all answers. */
+  #guard: EchoGuard | EventGuard | PackedAnswer | null = null;
   /** Its socket is corked until the end of this turn. */
   #corked: Socket | null = null;
 
@@ -38,14 +45,21 @@ export class Relay implements AnswerSink, BatchedWriter {
     this.#anthropic = anthropic;
   }
 
-  head(status: number, reason: string, headers: readonly string[]): void {
+  head(status: number, words: string, given: readonly string[]): void {
     if (this.#response.destroyed) return;
+    // A redirect may name the key in its address, and in a page that links there.
+    const isRedirect = status >= 300;
+    const reason = (isRedirect ? maskKey(words, this.key) : null) ?? words;
+    const headers = (isRedirect ? maskHeaders(given, this.key) : null) ?? given;
     const length = headerOf(headers, 'content-length');
     const encoding = headerOf(headers, 'content-encoding');
     if (encoding !== undefined && mayBePackedError(encoding, headerOf(headers, 'content-type'), Number(length ?? -1))) {
       this.#guard = new PackedAnswer(this.key, { status, reason, headers }, encoding);
       if (length === undefined) process.nextTick(flushHead, this);
-    } else this.#sendHead(status, reason, headers, length, encoding);
+    } else {
+      if (isRedirect && !isPacked(encoding)) this.#guard = new EchoGuard(this.key);
+      this.#sendHead(status, reason, headers, length, encoding);
+    }
   }
 
   #sendHead(
@@ -59,23 +73,28 @@ export class Relay implements AnswerSink, BatchedWriter {
     // The upstream's own date passes, or none.
     response.sendDate = false;
     response.writeHead(status, reason, headers as string[]);
+    this.#isEvents = !isPacked(encoding) && EVENT_STREAM.test(headerOf(headers, 'content-type') ?? '');
     if (length !== undefined) {
       // Nobody has use for the head alone of an answer with an announced end.
       this.#length = Number(length);
       return;
     }
-    this.#takesEvent = encoding === undefined && headerOf(headers, 'content-type')?.startsWith('text/event-stream') === true;
+    this.#takesEvent = this.#isEvents;
     // The head goes out with the first chunk when that has arrived with it, else right away: an agent waits for it.
     process.nextTick(flushHead, this);
   }
 
   data(chunk: Buffer): boolean {
-    if (this.#guard === null && (this.#hasData || !mayBeError(chunk, this.#takesEvent))) return this.#pass(chunk);
-    this.#guard ??= new EchoGuard(this.key, this.#takesEvent);
+    if (this.#guard === null && !this.#wantsLook(chunk)) return this.#pass(chunk);
+    this.#guard ??= this.#isEvents ? new EventGuard(this.key) : new EchoGuard(this.key);
     if (this.#guard instanceof PackedAnswer) return this.#guard.take(chunk) || this.#begin(this.#guard.asItCame());
     const passing = this.#guard.take(chunk);
     if (this.#guard.isOver) this.#guard = null;
     return passing === null || this.#pass(passing);
+  }
+
+  #wantsLook(chunk: Buffer): boolean {
+    return this.#isEvents ? mayHoldErrorEvent(chunk) : !this.#hasData && mayBeError(chunk);
   }
 
   /** Head and beginning of an answer that was held back. */

@@ -6,9 +6,13 @@ const UNPACKED_MAX_BYTES = 8 * 1024 * 1024;
 
 /**
  * The text of an error body, unpacked if need be; as much as judging needs. A body that cannot be unpacked is empty
- * text: the status then decides.
+ * text: the status then decides. A mark of the byte order is no part of the text.
  */
 export function errorText(body: Buffer, contentEncoding: string | undefined): string {
+  return decode(body, contentEncoding).replace(/^\uFEFF/, '');
+}
+
+function decode(body: Buffer, contentEncoding: string | undefined): string {
   const bytes = (unpack(body, contentEncoding, UNPACKED_MAX_BYTES) ?? NO_BYTES).subarray(0, TEXT_MAX_BYTES);
   if (bytes[0] === 0xff && bytes[1] === 0xfe) return bytes.toString('utf16le');
   if (bytes[0] === 0xfe && bytes[1] === 0xff)

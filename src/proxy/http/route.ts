@@ -1,3 +1,5 @@
+import { holdingsOf } from '../../core/sessions/file-references.ts';
+import type { HoldingKind } from '../../core/sessions/uploaded-files.ts';
 import { redact } from '../../core/text/redact.ts';
 import { type UsageProtocol, usageProtocolOf } from '../../core/tokens/token-usage.ts';
 import { readMisspelt } from './misspelt-target.ts';
@@ -16,6 +18,8 @@ export class Route implements Target {
   readonly isChat: boolean;
   /** Of the answers to a POST; null for those that cost no tokens. */
   readonly usageProtocol: UsageProtocol | null;
+  /** What its answers name that only the account holds which gave them. */
+  readonly holdings: HoldingKind | null;
   /** The endpoint as the trace may show it. */
   readonly traced: string;
   #basePath = '';
@@ -27,6 +31,7 @@ export class Route implements Target {
     this.isAnthropic = isAnthropic(endpoint);
     this.isChat = endpoint === '/chat/completions' || endpoint === '/messages';
     this.usageProtocol = usageProtocolOf(endpoint);
+    this.holdings = holdingsOf(endpoint);
     this.traced = ORDINARY_ENDPOINT.test(endpoint) ? endpoint : redact(endpoint, []);
     this.#path = `${endpoint}${query}`;
   }

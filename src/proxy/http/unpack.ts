@@ -59,7 +59,17 @@ export function unpack(body: Buffer, contentEncoding: string | undefined, maxByt
       if (unpackOne === undefined) return null;
       bytes = unpackOne(bytes, maxBytes);
     }
-    return bytes;
+    return unsaidGzip(bytes, maxBytes) ?? bytes;
+  } catch {
+    return null;
+  }
+}
+
+/** Gzip that no header speaks of, as servers send that pack an error once too often; null when the bytes are none. */
+function unsaidGzip(bytes: Buffer, maxBytes: number): Buffer | null {
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return null;
+  try {
+    return gzip(bytes, maxBytes);
   } catch {
     return null;
   }

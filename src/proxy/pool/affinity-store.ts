@@ -1,7 +1,7 @@
 import type { Chosen } from '../../core/choosing/choice.ts';
 import { formatSession } from '../../core/sessions/session.ts';
 import { Sessions } from '../../core/sessions/session-table.ts';
-import { UploadedFiles } from '../../core/sessions/uploaded-files.ts';
+import { type HoldingKind, UploadedFiles } from '../../core/sessions/uploaded-files.ts';
 import type { Clock } from '../../core/text/time.ts';
 import type { DeferredPort, LedgerPort, LogPort } from '../ports.ts';
 import type { Affinity } from './affinity.ts';
@@ -77,9 +77,14 @@ export class AffinityStore {
     this.sessionChanges += 1;
   }
 
-  uploaded(id: string, entry: PoolEntry): void {
-    this.files.set(id, entry.accountId);
-    this.fileChanges += 1;
+  /** An account holds these files and batches. `made`: the first of them was made just now. */
+  holds(ids: readonly string[], entry: PoolEntry, made: HoldingKind | null): void {
+    for (const [n, id] of ids.entries()) {
+      if (n === 0 && made !== null) this.files.set(id, entry.accountId, made);
+      else if (this.files.accountOf(id) !== entry.accountId) this.files.note(id, entry.accountId);
+      else continue;
+      this.fileChanges += 1;
+    }
   }
 
   /** Accounts are known by other names now: old name to new. */

@@ -3,6 +3,7 @@ import { isAtLimit } from '../../core/choosing/account-pool.ts';
 import type { Key } from '../../core/keys/key.ts';
 import type { KnownAccount } from '../../core/keys/key-state.ts';
 import type { KeyHealth } from '../../core/quota/key-health.ts';
+import type { HoldingKind } from '../../core/sessions/uploaded-files.ts';
 import type { Clock } from '../../core/text/time.ts';
 import type { DeferredPort, HealthPort, LedgerPort, LogPort } from '../ports.ts';
 import { type Affinity, NO_AFFINITY } from './affinity.ts';
@@ -105,9 +106,9 @@ export class KeyPool {
   /** The account in this pool that holds the file. A function of its own, to be handed on. */
   readonly accountOfFile = (id: string): string | null => this.#ifHere(this.affinityStore.files.accountOf(id));
 
-  /** The account in this pool that got the latest upload. */
-  accountOfLatestFile(): string | null {
-    return this.#ifHere(this.affinityStore.files.latestAccount());
+  /** The account in this pool that holds the file or batch made last. */
+  accountOfLatest(kind: HoldingKind): string | null {
+    return this.#ifHere(this.affinityStore.files.latestAccount(kind));
   }
 
   #ifHere(account: string | null): string | null {

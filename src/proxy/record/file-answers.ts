@@ -1,22 +1,44 @@
+import type { IncomingMessage } from 'node:http';
 import { isRecord } from '../../core/json/json-value.ts';
+import { listedAt } from '../../core/sessions/file-references.ts';
+import type { HoldingKind } from '../../core/sessions/uploaded-files.ts';
 import type { AnswerSink } from '../http/answer.ts';
 import { errorText } from '../http/error-text.ts';
 import { headerOf } from '../http/headers.ts';
+import type { Route } from '../http/route.ts';
 import type { KeyPool } from '../pool/key-pool.ts';
 import type { ExchangeResult } from './exchange-result.ts';
 
-const ANSWER_MAX_BYTES = 64 * 1024;
+/** A list of 100 batches. */
+const ANSWER_MAX_BYTES = 256 * 1024;
 const ID = /^[0-9A-Za-z._-]{1,128}$/;
 
-/** Remembers which account holds the file of an upload that went well. */
-export function noteUpload(pool: KeyPool, { entry, end }: ExchangeResult, answer: UploadedIdSink): void {
-  if (entry === null || end.kind !== 'served' || end.status >= 300) return;
-  const id = answer.read();
-  if (id !== null) pool.affinityStore.uploaded(id, entry);
+type Asked = Pick<IncomingMessage, 'method'>;
+type Answering = Pick<Route, 'endpoint' | 'holdings'>;
+
+/** Whether the answer may name what its account holds: an upload; a batch that is made, looked at or cancelled, or a list of them. */
+export function mayNameHoldings({ method }: Asked, { holdings }: Answering): boolean {
+  return holdings !== null && (method === 'POST' || (method === 'GET' && holdings === 'batch'));
 }
 
-/** Passes the answer to an upload on unchanged and reads the id of the file from it. */
-export class UploadedIdSink implements AnswerSink {
+/** What the request makes; null when it only looks at something. */
+export function madeBy({ method }: Asked, { endpoint }: Answering): HoldingKind | null {
+  return method === 'POST' ? listedAt(endpoint) : null;
+}
+
+/** Remembers which account holds what an answer names that went well. */
+export function noteHoldings(
+  pool: KeyPool,
+  { entry, end }: ExchangeResult,
+  answer: HoldingsSink,
+  made: HoldingKind | null,
+): void {
+  if (entry === null || end.kind !== 'served' || end.status >= 300) return;
+  pool.affinityStore.holds(answer.read(), entry, made);
+}
+
+/** Passes an answer on unchanged and reads the ids of files and batches from it. */
+export class HoldingsSink implements AnswerSink {
   readonly #sink: AnswerSink;
   readonly #chunks: Buffer[] = [];
   #encoding: string | undefined;
@@ -45,15 +67,20 @@ export class UploadedIdSink implements AnswerSink {
     this.#sink.end();
   }
 
-  /** null when the answer named none. */
-  read(): string | null {
-    if (this.#bytes === 0 || this.#bytes > ANSWER_MAX_BYTES) return null;
+  /** The answer's own id comes first. */
+  read(): readonly string[] {
+    if (this.#bytes === 0 || this.#bytes > ANSWER_MAX_BYTES) return [];
     try {
       const answer: unknown = JSON.parse(errorText(Buffer.concat(this.#chunks), this.#encoding));
-      const id = isRecord(answer) ? answer.id : null;
-      return typeof id === 'string' && ID.test(id) ? id : null;
+      const listed: readonly unknown[] = isRecord(answer) && Array.isArray(answer.data) ? answer.data : [];
+      return [answer, ...listed].flatMap(idsIn);
     } catch {
-      return null;
+      return [];
     }
   }
+}
+
+function idsIn(one: unknown): string[] {
+  if (!isRecord(one)) return [];
+  return [one.id, one.output_file_id, one.error_file_id].filter((id): id is string => typeof id === 'string' && ID.test(id));
 }

@@ -14,7 +14,7 @@ import type { KeyPool, PoolEntry } from '../pool/key-pool.ts';
 import type { LedgerPort, LogPort, TracePort, UsagePort } from '../ports.ts';
 import type { DeferredTask, DeferredWork } from './deferred-work.ts';
 import type { ExchangeResult } from './exchange-result.ts';
-import { noteUpload, UploadedIdSink } from './file-answers.ts';
+import { HoldingsSink, madeBy, mayNameHoldings, noteHoldings } from './file-answers.ts';
 import { nextRequestId } from './request-id.ts';
 import { summarisePrompt } from './request-summary.ts';
 import { traceOf } from './request-trace.ts';
@@ -80,8 +80,8 @@ export class RequestRecord implements DeferredTask {
   readonly #startedAt: number;
   /** Null where no answer states usage. */
   readonly #tapped: TappedSink | null;
-  /** Null for all but uploads. */
-  readonly #uploaded: UploadedIdSink | null;
+  /** Null where no answer names a file or batch. */
+  readonly #holdings: HoldingsSink | null;
   #latencyMs = 0;
   #ended: { readonly result: ExchangeResult; readonly affinity: Affinity } | null = null;
 
@@ -94,8 +94,8 @@ export class RequestRecord implements DeferredTask {
     const isPost = request.method === 'POST';
     const protocol = isPost && !shared.isDryRun ? route.usageProtocol : null;
     this.#tapped = protocol === null ? null : new TappedSink(relay, protocol);
-    this.#uploaded = isPost && route.endpoint === '/files' ? new UploadedIdSink(relay) : null;
-    this.sink = this.#tapped ?? this.#uploaded ?? relay;
+    this.#holdings = mayNameHoldings(request, route) ? new HoldingsSink(relay) : null;
+    this.sink = this.#tapped ?? this.#holdings ?? relay;
   }
 
   /** An answer broke off after its head had gone out. */
@@ -109,7 +109,7 @@ export class RequestRecord implements DeferredTask {
 
   /** The request is over. Books and trace follow once the answers of this moment have gone. */
   ended(result: ExchangeResult, affinity: Affinity): void {
-    if (this.#uploaded !== null) noteUpload(this.#shared.pool, result, this.#uploaded);
+    if (this.#holdings !== null) noteHoldings(this.#shared.pool, result, this.#holdings, madeBy(this.#request, this.#route));
     this.#latencyMs = this.#shared.clock() - this.#startedAt;
     this.#ended = { result, affinity };
     this.#shared.deferred.add(this, this.#body.received);

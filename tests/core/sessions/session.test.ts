@@ -23,6 +23,7 @@ describe('the session of a request', () => {
     ['x-claude-code-session-id', ['X-Claude-Code-Session-Id', ID]],
     ['x-session-affinity', ['x-session-affinity', ID]],
     ['session-id', ['Session-Id', ID]],
+    ['session_id', ['Session_Id', ID]],
     ['x-session-id', ['X-Session-ID', ID]],
   ])('comes from the header %s', (_, headers) => {
     expect(sessionOf({ prompt_cache_key: 'other' }, headers)).toEqual({ id: hashText(ID), source: 'header' });

@@ -31,3 +31,14 @@ it('uploaded files follow their account to its new name, and what is known here 
   ]);
   expect(files.latestAccount()).toBe('b');
 });
+
+it('the latest file and the latest batch are two things, and what is only noted is neither', () => {
+  const files = new UploadedFiles();
+  files.set('f1', 'a');
+  files.set('batch_1', 'b', 'batch');
+  files.note('out', 'c');
+  expect([files.latestAccount('file'), files.latestAccount('batch')]).toEqual(['a', 'b']);
+  const again = new UploadedFiles();
+  again.merge([...files.entries()].slice(0, 2));
+  expect([again.latestAccount('file'), again.latestAccount('batch')]).toEqual(['a', 'b']);
+});
