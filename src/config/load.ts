@@ -61,7 +61,7 @@ export function loadConfig(
   options: { readonly here?: boolean } = {},
 ): LoadedConfig {
   const places = placesOf(cwd, { ...options, environment });
-  const { file: envFile, passedOver, problem: settingsProblem } = readEnvFile(environment, places);
+  const { file: envFile, passedOver, unusedOfPassed, problem: settingsProblem } = readEnvFile(environment, places);
   const problems: Problem[] = [];
   const values: Record<string, unknown> = {};
   const sources: Record<string, Source> = {};
@@ -99,7 +99,7 @@ export function loadConfig(
     config: Object.freeze(values) as Config,
     sources: Object.freeze(sources) as LoadedConfig['sources'],
     envFile: envFile?.path ?? null,
-    unused: Object.freeze([...(envFile?.unused ?? []), ...findUnusedVariables(environment)]),
+    unused: Object.freeze([...unusedOfPassed, ...(envFile?.unused ?? []), ...findUnusedVariables(environment)]),
     tokenProblem,
     settingsProblem,
     settingsFile: envFile?.path ?? newEnvFile(places),
@@ -121,6 +121,8 @@ type EnvFile = {
 type FoundEnvFile = {
   readonly file: EnvFile | null;
   readonly passedOver: string | null;
+  /** What that file was meant to say to kmi: a file whose only such lines are misspelt sets nothing of kmi's. */
+  readonly unusedOfPassed: readonly Unused[];
   readonly problem: KmiError | null;
 };
 
@@ -130,27 +132,29 @@ function readEnvFile(environment: Environment, places: Places): FoundEnvFile {
   if (named !== '') {
     const path = expandPath(named, environment);
     if (path === null) throw badSettings([{ variable: 'KMI_ENV_PATH', value: named, accepts: PATH_WORDS }], null);
-    const read = readVariables(path, true);
+    const read = readVariables(path, { isNamed: true, isOurs: true });
     const file = read === null ? null : { path, ...read, beatsEnvironment: true, isFound: false };
-    return { file, passedOver: null, problem: null };
+    return { file, passedOver: null, unusedOfPassed: [], problem: null };
   }
-  let passedOver: string | null = null;
+  let passed: { passedOver: string | null; unusedOfPassed: readonly Unused[] } = { passedOver: null, unusedOfPassed: [] };
   for (const path of envFiles(places)) {
     const folder = dirname(path);
     const isFound = folder !== places.home;
     let read: Variables | null;
     try {
-      read = readVariables(path, false, isFound ? path : folder);
+      read = readVariables(path, { isNamed: false, isOurs: !isFound, own: isFound ? path : folder });
     } catch (error) {
       // In a folder that is closed, nobody can tell whether there is a file; in one that is out of reach, nobody has put any.
       if (isFound || !isClosed(folder) || !(error instanceof KmiError)) throw error;
-      return { file: null, passedOver, problem: existsSync(folder) ? error : null };
+      return { file: null, ...passed, problem: existsSync(folder) ? error : null };
     }
     if (read === null) continue;
-    if (speaksToKmi(read.values)) return { file: { path, ...read, beatsEnvironment: false, isFound }, passedOver, problem: null };
-    if (isFound) passedOver = path;
+    // The file in kmi's own folder is kmi's, whatever it says.
+    if (!isFound || speaksToKmi(read.values))
+      return { file: { path, ...read, beatsEnvironment: false, isFound }, ...passed, problem: null };
+    passed = { passedOver: path, unusedOfPassed: read.unused.filter(({ name }) => /^kmi/i.test(name)) };
   }
-  return { file: null, passedOver, problem: null };
+  return { file: null, ...passed, problem: null };
 }
 
 function isClosed(folder: string): boolean {
@@ -165,13 +169,16 @@ function isClosed(folder: string): boolean {
 type Variables = Pick<EnvFile, 'values' | 'unused'>;
 
 /** What an env file says; null for one that is not there, unless it was named. `own` is what is given back when it is another's. */
-function readVariables(path: string, isNamed: boolean, own = path): Variables | null {
+function readVariables(
+  path: string,
+  { isNamed, isOurs, own = path }: { isNamed: boolean; isOurs: boolean; own?: string },
+): Variables | null {
   try {
     const file = readSettingsFile(path);
     const env = readEnvText(file.bytes);
     if (!isNamed && file.isForeign) return refuseForeignSettings(path, env.values);
     if (!env.certain && (isNamed || mentionsUs(env))) throw unclearText(path);
-    return { values: env.values, unused: findUnusedLines(path, env, isNamed) };
+    return { values: env.values, unused: findUnusedLines(path, env, isOurs) };
   } catch (error) {
     if (error instanceof KmiError) throw error;
     const reason = reasonOf(error);

@@ -32,10 +32,10 @@ export function findUnusedVariables(environment: Readonly<Record<string, string 
 }
 
 /** What an env file sets for kmi and nothing reads: unknown names, lines of a form no env file has, all but the last of equals. */
-export function findUnusedLines(path: string, { text, values }: EnvText, isNamed: boolean): readonly Unused[] {
+export function findUnusedLines(path: string, { text, values }: EnvText, isSurelyOurs: boolean): readonly Unused[] {
   const names = Object.keys(values).slice(0, NAMES_MAX);
   // A `.env` may be another program's, and `DRY_RUN` its own; in a file that is surely ours it is a slip.
-  const isOurs = isNamed || names.some(isOurName) || names.every((name) => settingWithoutPrefix(name) !== null);
+  const isOurs = isSurelyOurs || names.some(isOurName) || names.every((name) => settingWithoutPrefix(name) !== null);
   const unknown = names.flatMap((name) => {
     if (SETTING_VARIABLES.includes(name)) return [];
     if (ENVIRONMENT_ONLY.includes(name)) return [{ name, why: 'counts in the environment only, not in this file' }];
@@ -73,7 +73,7 @@ export function shownName(name: string): string {
 export function findOddLines(text: string, values: EnvText['values']): { name: string; why: string }[] {
   const odd: { name: string; why: string }[] = [];
   const last = new Map<string, string>();
-  const lines = /kmi/i.test(text) ? text.split(/\r\n|[\n\r]/) : [];
+  const lines = /kmi|\p{Cf}/iu.test(text) ? text.split(/\r\n|[\n\r]/) : [];
   lines.forEach((line, index) => {
     if (/^\s*#/.test(line)) return;
     const [, name = '', value = ''] = /^\uFEFF?\s*(?:export\s+)?(KMI_\w+)\s*(?:=|:\s)\s*(.*)$/.exec(line) ?? [];
@@ -85,7 +85,13 @@ export function findOddLines(text: string, values: EnvText['values']): { name: s
         odd.push(stands);
       return;
     }
-    const [found] = /\bKMI_\w+/i.exec(line.slice(0, 200).split('=', 1)[0] ?? '') ?? [];
+    // Zero-width characters come along with text from web pages, and nobody sees them.
+    const head =
+      line
+        .slice(0, 200)
+        .replace(/\p{Cf}/gu, '')
+        .split('=', 1)[0] ?? '';
+    const [found] = /\bKMI_\w+/i.exec(head) ?? [];
     if (found === undefined || Object.hasOwn(values, found)) return;
     if (odd.length < LINES_MAX)
       odd.push({ name: found, why: `in line ${index + 1} sets nothing; write ${found.toUpperCase()}=value` });

@@ -37,6 +37,9 @@ test.each([
   ['"KMI_DRY_RUN": "0",', 1],
   ['- KMI_DRY_RUN=0', 1],
   ['\u200bKMI_DRY_RUN=0', 1],
+  ['K\u200bMI_DRY\u2060_RUN=0', 1],
+  ['{"KMI_DRY_RUN":"0"}', 1],
+  ['setx KMI_DRY_RUN 0', 1],
 ])('%j is a line of no env file', (text, line) => {
   expect(unusedIn(text)).toEqual([`KMI_DRY_RUN in line ${line} sets nothing; write KMI_DRY_RUN=value`]);
 });
