@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { KmiError, reasonOf } from '../errors.ts';
 import { explainDenied } from '../files/access.ts';
 import { NOT_TEXT } from '../files/text-bytes.ts';
+import { cutNames } from './cut-values.ts';
 import { mentionsUs, readEnvText } from './env-file.ts';
 import { expandPath } from './expand-path.ts';
 import { BadValue, isAllowedHost, PATH_WORDS, type Setting } from './kinds.ts';
@@ -18,7 +19,7 @@ import {
   speaksToKmi,
 } from './places.ts';
 import { type Config, SETTINGS, type SettingName } from './settings.ts';
-import { findUnusedLines, findUnusedVariables, type Unused } from './unused.ts';
+import { findUnusedLines, findUnusedVariables, type Unused, WHY_CUT } from './unused.ts';
 import { workingFolder } from './working-folder.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -69,6 +70,10 @@ export function loadConfig(
   for (const [name, row] of Object.entries(SETTINGS) as [SettingName, Setting<unknown>][]) {
     const { text, source } = findText(row, environment, envFile);
     sources[name] = source;
+    if (row.secret && isCut(row.variable, source, envFile)) {
+      problems.push({ variable: row.variable, value: '(hidden)', accepts: `a whole value; the file's ${WHY_CUT}` });
+      continue;
+    }
     try {
       values[name] = row.parse(text, environment);
     } catch (error) {
@@ -114,6 +119,8 @@ type EnvFile = {
   readonly values: Environment;
   readonly beatsEnvironment: boolean;
   readonly unused: readonly Unused[];
+  /** Variables whose value is not all of what was written. */
+  readonly cut: readonly string[];
   /** It lay in the working folder, and nobody named it. */
   readonly isFound: boolean;
 };
@@ -166,7 +173,7 @@ function isClosed(folder: string): boolean {
   }
 }
 
-type Variables = Pick<EnvFile, 'values' | 'unused'>;
+type Variables = Pick<EnvFile, 'values' | 'unused' | 'cut'>;
 
 /** What an env file says; null for one that is not there, unless it was named. `own` is what is given back when it is another's. */
 function readVariables(
@@ -178,7 +185,7 @@ function readVariables(
     const env = readEnvText(file.bytes);
     if (!isNamed && file.isForeign) return refuseForeignSettings(path, env.values);
     if (!env.certain && (isNamed || mentionsUs(env))) throw unclearText(path);
-    return { values: env.values, unused: findUnusedLines(path, env, isOurs) };
+    return { values: env.values, unused: findUnusedLines(path, env, isOurs), cut: cutNames(env.text, env.values) };
   } catch (error) {
     if (error instanceof KmiError) throw error;
     const reason = reasonOf(error);
@@ -220,6 +227,11 @@ function findText(row: Setting<unknown>, environment: Environment, envFile: EnvF
     if (text !== undefined && text.trim() !== '') return { text, source };
   }
   return { text: row.defaultText, source: { kind: 'default' } };
+}
+
+/** Half a secret is a wrong one. What the environment sets in the file's place is whole. */
+function isCut(variable: string, source: Source, envFile: EnvFile | null): boolean {
+  return envFile?.cut.includes(variable) === true && (source.kind !== 'environment' || envFile.beatsEnvironment);
 }
 
 function refuseStrayUpstream({ upstreamBaseUrl, authsDir }: Config, envFile: string, { cwd }: Places): void {

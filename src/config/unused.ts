@@ -1,3 +1,4 @@
+import { cutNames } from './cut-values.ts';
 import type { EnvText } from './env-file.ts';
 import {
   ENVIRONMENT_ONLY,
@@ -20,6 +21,8 @@ export type Unused = {
 /** More than any settings file has; telling slips apart takes time. */
 const NAMES_MAX = 1000;
 const LINES_MAX = 20;
+/** Completes "<name> ...". */
+export const WHY_CUT = 'is cut at the #; put the value in quotes';
 const ENVIRONMENT_NAMES: readonly string[] = [...SETTING_VARIABLES, ...ENVIRONMENT_ONLY];
 
 /** What the environment sets for kmi and nothing reads. */
@@ -36,8 +39,9 @@ export function findUnusedLines(path: string, { text, values }: EnvText, isSurel
   const names = Object.keys(values).slice(0, NAMES_MAX);
   // A `.env` may be another program's, and `DRY_RUN` its own; in a file that is surely ours it is a slip.
   const isOurs = isSurelyOurs || names.some(isOurName) || names.every((name) => settingWithoutPrefix(name) !== null);
+  const cut = cutNames(text, values);
   const unknown = names.flatMap((name) => {
-    if (SETTING_VARIABLES.includes(name)) return [];
+    if (SETTING_VARIABLES.includes(name)) return cut.includes(name) ? [{ name, why: WHY_CUT }] : [];
     if (ENVIRONMENT_ONLY.includes(name)) return [{ name, why: 'counts in the environment only, not in this file' }];
     if (isOurName(name)) return [{ name, why: whyUnknown(name) }];
     const meant = isOurs ? settingWithoutPrefix(name) : null;

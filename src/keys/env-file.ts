@@ -1,8 +1,9 @@
 import { parse } from 'dotenv';
 import { withoutBlankLines } from '../config/blank-lines.ts';
 import { BOOLEAN_WORDS, parseBoolean } from '../config/boolean-words.ts';
+import { cutNames } from '../config/cut-values.ts';
 import { isOurName, KEY_VARIABLES, nearestNames, SETTING_VARIABLES } from '../config/known-names.ts';
-import { findOddLines, question, shownName } from '../config/unused.ts';
+import { findOddLines, question, shownName, WHY_CUT } from '../config/unused.ts';
 import { DEFAULT_WEIGHT, parseWeight } from '../core/keys/key.ts';
 import { type Parsed, problem } from './auth-entry.ts';
 import { asEmail } from './display-text.ts';
@@ -19,9 +20,12 @@ const NAMES_MAX = 50;
 export function parseEnvFile(text: string): Parsed {
   const values = parse(withoutBlankLines(text));
   const value = (name: string): string => (Object.hasOwn(values, name) ? (values[name] ?? '').trim() : '');
+  const cut = cutNames(text, values);
+  if (cut.includes('KMI_API_KEY')) return problem('malformed', `Its KMI_API_KEY ${WHY_CUT}.`);
   const apiKey = trimKey(value('KMI_API_KEY'));
   if (apiKey === '') return problem('no_key', ['The file sets no KMI_API_KEY.', ...explainMissing(text, values)].join(' '));
-  const disabled = value('KMI_KEY_DISABLED') === '' ? false : parseBoolean(value('KMI_KEY_DISABLED'));
+  const isUnset = value('KMI_KEY_DISABLED') === '' && !cut.includes('KMI_KEY_DISABLED');
+  const disabled = isUnset ? false : parseBoolean(value('KMI_KEY_DISABLED'));
   if (disabled === null) {
     return problem('malformed', `Its KMI_KEY_DISABLED is unclear, so the key is not used; accepted: ${BOOLEAN_WORDS}.`);
   }
@@ -40,6 +44,7 @@ export function parseEnvFile(text: string): Parsed {
     remarks: [
       ...(priority === null ? ['KMI_KEY_PRIORITY is no whole number and counts as 0.'] : []),
       ...(weight === null ? [`KMI_KEY_WEIGHT is no whole number from 1 to 1000 and counts as ${DEFAULT_WEIGHT}.`] : []),
+      ...cut.filter((name) => VARIABLES.includes(name)).map((name) => `${name} ${WHY_CUT}.`),
       ...findUnread(text, values),
     ],
   };

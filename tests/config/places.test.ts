@@ -78,6 +78,19 @@ describe('settings', () => {
     expect(load()).toMatchObject({ config: { dryRun: false }, passedOver: file, unused: [named] });
   });
 
+  it.each(['KMI_PROXY_TOKEN=abcdefgh12345678#zz', 'KMI_PROXY_TOKEN=#zz', 'KMI_UPSTREAM_PROXY=http://me:a#b@proxy:1'])(
+    'that are secret and cut at a # are refused: %s',
+    (line) => {
+      write(join(project, '.env'), `${line}\n`);
+      const [name = ''] = line.split('=');
+      expect(() => load()).toThrow(
+        `${name}=(hidden)  accepted: a whole value; the file's is cut at the #; put the value in quotes`,
+      );
+      expect(() => load({ [name]: 'http://whole:1' })).not.toThrow();
+      expect(() => load({ KMI_ENV_PATH: join(project, '.env'), [name]: 'http://whole:1' })).toThrow(KmiError);
+    },
+  );
+
   it("of kmi's own folder are read for slips whatever stands there", () => {
     const file = write(join(home, '.kmi', '.env'), 'PORT=3000\nset KMI_LOCALE=ru\nDRY_RUN=0\n');
     const { envFile, passedOver, unused } = load();

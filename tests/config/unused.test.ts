@@ -83,3 +83,26 @@ test('a name that may hold a key is cut', () => {
   expect(shownName('KMI_sk-kimi-0123456789')).toBe('KMI_sk-...');
   expect(shownName('KMI_X\u001b[31m')).toBe('KMI_X??31m');
 });
+
+test.each([
+  'KMI_STATE_DIR=/srv/c#1',
+  'export KMI_STATE_DIR = /srv/c#1 # comment',
+  'KMI_STATE_DIR: /srv/c#1',
+  'KMI_STATE_DIR="/srv/c#1',
+  'KMI_STATE_DIR=#srv',
+])('%j is cut at the #', (line) => {
+  expect(unusedIn(line)).toEqual(['KMI_STATE_DIR is cut at the #; put the value in quotes']);
+});
+
+test.each([
+  "KMI_STATE_DIR='/srv/c#1'",
+  'KMI_STATE_DIR="/srv/c#1" # comment',
+  'KMI_STATE_DIR=`/srv/c#1`',
+  'KMI_STATE_DIR="/srv"#comment',
+  'KMI_STATE_DIR=/srv # a#b',
+  'KMI_STATE_DIR= # comment',
+  'KMI_STATE_DIR=/srv\t#comment',
+  '#KMI_STATE_DIR=/srv#1',
+])('%j is read whole', (line) => {
+  expect(unusedIn(line)).toEqual([]);
+});
