@@ -1,5 +1,5 @@
 import { isExample, isReference } from '../core/keys/placeholder.ts';
-import { PROXY_FORMS, parseProxy } from '../core/network/outgoing-proxy.ts';
+import { DIRECT, isDirect, PROXY_FORMS, parseProxy } from '../core/network/outgoing-proxy.ts';
 import { parseBaseUrl, withoutTrailingSlashes } from './base-url.ts';
 import { BOOLEAN_WORDS, parseBoolean } from './boolean-words.ts';
 import { expandPath } from './expand-path.ts';
@@ -137,14 +137,6 @@ export function upstreamUrl(variable: string, fallback: string, help: string): S
   );
 }
 
-function _toUrl(value: string): URL | null {
-  try {
-    return new URL(value);
-  } catch {
-    return null;
-  }
-}
-
 /** Is the URL's host in the list? `*.domain` stands for every host below the domain; an empty list allows any. */
 export function isAllowedHost(url: string, allowlist: readonly string[]): boolean {
   if (allowlist.length === 0) return true;
@@ -195,9 +187,10 @@ export function proxyUrl(variable: string, help: string): Setting<string> {
     variable,
     '',
     help,
-    PROXY_FORMS,
+    `${PROXY_FORMS}, or ${DIRECT} for no proxy`,
     (value) => {
       const trimmed = value.trim();
+      if (isDirect(trimmed)) return DIRECT;
       if (isReference(trimmed)) throw new BadValue();
       const proxy = trimmed === '' ? null : parseProxy(trimmed);
       if (proxy !== null && 'problem' in proxy) throw new BadValue(proxy.problem);
