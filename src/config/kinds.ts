@@ -1,11 +1,11 @@
 import { isExample, isReference } from '../core/keys/placeholder.ts';
 import { DIRECT, isDirect, PROXY_FORMS, parseProxy } from '../core/network/outgoing-proxy.ts';
-import { parseBaseUrl, withoutTrailingSlashes } from './base-url.ts';
+import { parseBaseUrl, whyNoBaseUrl, withoutTrailingSlashes } from './base-url.ts';
 import { BOOLEAN_WORDS, parseBoolean } from './boolean-words.ts';
 import { expandPath } from './expand-path.ts';
 import { parseOrigin } from './origin.ts';
 
-export { parseBaseUrl } from './base-url.ts';
+export { parseBaseUrl, whyNoBaseUrl } from './base-url.ts';
 export { isLoopbackHost } from './loopback.ts';
 
 /** One row of the settings table. */
@@ -131,7 +131,8 @@ export function upstreamUrl(variable: string, fallback: string, help: string): S
     'an https:// URL (http:// only for 127.0.0.0/8, ::1 or localhost), without user, query or fragment',
     (value) => {
       const url = parseBaseUrl(value);
-      if (url === null) throw new BadValue();
+      const why = url === null ? whyNoBaseUrl(value) : null;
+      if (url === null) throw new BadValue(why === null ? '' : `it ${why}`);
       return url;
     },
   );

@@ -352,3 +352,11 @@ test('another value cut at a # is named, and a switch that is cut away is unclea
   ]);
   expect((await skipOf('b.env', 'KMI_API_KEY=sk-b\nKMI_KEY_DISABLED=#1\n')).reason).toBe('malformed');
 });
+
+test('the address of a web site is no base URL, and the right one is named', async () => {
+  const url = 'https://platform.moonshot.ai/console';
+  const detail = 'Its base URL is a web site, not the API; the base URL is https://api.moonshot.ai/v1.';
+  expect(await skipOf('a.env', `KMI_API_KEY=sk-a\nKMI_UPSTREAM_BASE_URL=${url}\n`)).toMatchObject({ reason: 'bad_url', detail });
+  const provider = { type: 'openai', api_key: 'sk-b', base_url: url };
+  expect(await skipOf('b.json', JSON.stringify({ providers: { x: provider } }))).toMatchObject({ reason: 'bad_url', detail });
+});
