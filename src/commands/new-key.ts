@@ -1,5 +1,5 @@
 import { type App, fetchHealth } from '../app.ts';
-import { isAllowedHost, parseBaseUrl } from '../config/kinds.ts';
+import { isAllowedHost, parseBaseUrl, whyNoBaseUrl } from '../config/kinds.ts';
 import { DEFAULT_WEIGHT, type Key, maskKey, parseWeight } from '../core/keys/key.ts';
 import { KmiError, reasonOf } from '../errors.ts';
 import { addAuthFile, type NewAuthFile } from '../keys/auth-write.ts';
@@ -59,6 +59,8 @@ function checkWishes({ config }: CommandContext, { label, baseUrl, email, priori
   if (label !== undefined) checkLabel(label);
   const url = baseUrl === undefined ? null : parseBaseUrl(baseUrl);
   if (baseUrl !== undefined && url === null) {
+    const why = whyNoBaseUrl(baseUrl);
+    if (why !== null) throw new KmiError('bad_usage', `The address after --base-url ${why}.`);
     throw new KmiError('bad_usage', '--base-url is not a plain https:// address (http:// is for this machine only).');
   }
   if (url !== null && !isAllowedHost(url, config.upstreamAllowlist)) {

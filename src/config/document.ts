@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { parseProxy, shownProxy } from '../core/network/outgoing-proxy.ts';
+import { DIRECT, isDirect, parseProxy, shownProxy } from '../core/network/outgoing-proxy.ts';
 import type { LoadedConfig, Source } from './load.ts';
 import { type Config, SETTINGS, type SettingName } from './settings.ts';
 
@@ -93,6 +93,7 @@ function valueText(name: SettingName, config: Config): string {
 
 /** Without the user and the password it may hold. */
 function schemeAndHost(text: string): string {
+  if (isDirect(text)) return DIRECT;
   const proxy = parseProxy(text);
   return 'problem' in proxy ? '(set)' : `${proxy.protocol}://${shownProxy(proxy)}`;
 }

@@ -1,11 +1,11 @@
 import { isExample, isReference } from '../core/keys/placeholder.ts';
-import { PROXY_FORMS, parseProxy } from '../core/network/outgoing-proxy.ts';
-import { parseBaseUrl, withoutTrailingSlashes } from './base-url.ts';
+import { DIRECT, isDirect, PROXY_FORMS, parseProxy } from '../core/network/outgoing-proxy.ts';
+import { parseBaseUrl, whyNoBaseUrl, withoutTrailingSlashes } from './base-url.ts';
 import { BOOLEAN_WORDS, parseBoolean } from './boolean-words.ts';
 import { expandPath } from './expand-path.ts';
 import { parseOrigin } from './origin.ts';
 
-export { parseBaseUrl } from './base-url.ts';
+export { parseBaseUrl, whyNoBaseUrl } from './base-url.ts';
 export { isLoopbackHost } from './loopback.ts';
 
 /** One row of the settings table. */
@@ -131,18 +131,11 @@ export function upstreamUrl(variable: string, fallback: string, help: string): S
     'an https:// URL (http:// only for 127.0.0.0/8, ::1 or localhost), without user, query or fragment',
     (value) => {
       const url = parseBaseUrl(value);
-      if (url === null) throw new BadValue();
+      const why = url === null ? whyNoBaseUrl(value) : null;
+      if (url === null) throw new BadValue(why === null ? '' : `it ${why}`);
       return url;
     },
   );
-}
-
-function _toUrl(value: string): URL | null {
-  try {
-    return new URL(value);
-  } catch {
-    return null;
-  }
 }
 
 /** Is the URL's host in the list? `*.domain` stands for every host below the domain; an empty list allows any. */
@@ -195,9 +188,10 @@ export function proxyUrl(variable: string, help: string): Setting<string> {
     variable,
     '',
     help,
-    PROXY_FORMS,
+    `${PROXY_FORMS}, or ${DIRECT} for no proxy`,
     (value) => {
       const trimmed = value.trim();
+      if (isDirect(trimmed)) return DIRECT;
       if (isReference(trimmed)) throw new BadValue();
       const proxy = trimmed === '' ? null : parseProxy(trimmed);
       if (proxy !== null && 'problem' in proxy) throw new BadValue(proxy.problem);

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { KmiError, reasonOf } from '../errors.ts';
 import { explainDenied } from '../files/access.ts';
 import { NOT_TEXT } from '../files/text-bytes.ts';
+import { cutNames } from './cut-values.ts';
 import { mentionsUs, readEnvText } from './env-file.ts';
 import { expandPath } from './expand-path.ts';
 import { BadValue, isAllowedHost, PATH_WORDS, type Setting } from './kinds.ts';
@@ -18,7 +19,7 @@ import {
   speaksToKmi,
 } from './places.ts';
 import { type Config, SETTINGS, type SettingName } from './settings.ts';
-import { findUnusedLines, findUnusedVariables, type Unused } from './unused.ts';
+import { findUnusedLines, findUnusedVariables, type Unused, WHY_CUT } from './unused.ts';
 import { workingFolder } from './working-folder.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -61,7 +62,7 @@ export function loadConfig(
   options: { readonly here?: boolean } = {},
 ): LoadedConfig {
   const places = placesOf(cwd, { ...options, environment });
-  const { file: envFile, passedOver, problem: settingsProblem } = readEnvFile(environment, places);
+  const { file: envFile, passedOver, unusedOfPassed, problem: settingsProblem } = readEnvFile(environment, places);
   const problems: Problem[] = [];
   const values: Record<string, unknown> = {};
   const sources: Record<string, Source> = {};
@@ -69,6 +70,10 @@ export function loadConfig(
   for (const [name, row] of Object.entries(SETTINGS) as [SettingName, Setting<unknown>][]) {
     const { text, source } = findText(row, environment, envFile);
     sources[name] = source;
+    if (row.secret && isCut(row.variable, source, envFile)) {
+      problems.push({ variable: row.variable, value: '(hidden)', accepts: `a whole value; the file's ${WHY_CUT}` });
+      continue;
+    }
     try {
       values[name] = row.parse(text, environment);
     } catch (error) {
@@ -99,7 +104,7 @@ export function loadConfig(
     config: Object.freeze(values) as Config,
     sources: Object.freeze(sources) as LoadedConfig['sources'],
     envFile: envFile?.path ?? null,
-    unused: Object.freeze([...(envFile?.unused ?? []), ...findUnusedVariables(environment)]),
+    unused: Object.freeze([...unusedOfPassed, ...(envFile?.unused ?? []), ...findUnusedVariables(environment)]),
     tokenProblem,
     settingsProblem,
     settingsFile: envFile?.path ?? newEnvFile(places),
@@ -114,6 +119,8 @@ type EnvFile = {
   readonly values: Environment;
   readonly beatsEnvironment: boolean;
   readonly unused: readonly Unused[];
+  /** Variables whose value is not all of what was written. */
+  readonly cut: readonly string[];
   /** It lay in the working folder, and nobody named it. */
   readonly isFound: boolean;
 };
@@ -121,6 +128,8 @@ type EnvFile = {
 type FoundEnvFile = {
   readonly file: EnvFile | null;
   readonly passedOver: string | null;
+  /** What that file was meant to say to kmi: a file whose only such lines are misspelt sets nothing of kmi's. */
+  readonly unusedOfPassed: readonly Unused[];
   readonly problem: KmiError | null;
 };
 
@@ -130,27 +139,29 @@ function readEnvFile(environment: Environment, places: Places): FoundEnvFile {
   if (named !== '') {
     const path = expandPath(named, environment);
     if (path === null) throw badSettings([{ variable: 'KMI_ENV_PATH', value: named, accepts: PATH_WORDS }], null);
-    const read = readVariables(path, true);
+    const read = readVariables(path, { isNamed: true, isOurs: true });
     const file = read === null ? null : { path, ...read, beatsEnvironment: true, isFound: false };
-    return { file, passedOver: null, problem: null };
+    return { file, passedOver: null, unusedOfPassed: [], problem: null };
   }
-  let passedOver: string | null = null;
+  let passed: { passedOver: string | null; unusedOfPassed: readonly Unused[] } = { passedOver: null, unusedOfPassed: [] };
   for (const path of envFiles(places)) {
     const folder = dirname(path);
     const isFound = folder !== places.home;
     let read: Variables | null;
     try {
-      read = readVariables(path, false, isFound ? path : folder);
+      read = readVariables(path, { isNamed: false, isOurs: !isFound, own: isFound ? path : folder });
     } catch (error) {
       // In a folder that is closed, nobody can tell whether there is a file; in one that is out of reach, nobody has put any.
       if (isFound || !isClosed(folder) || !(error instanceof KmiError)) throw error;
-      return { file: null, passedOver, problem: existsSync(folder) ? error : null };
+      return { file: null, ...passed, problem: existsSync(folder) ? error : null };
     }
     if (read === null) continue;
-    if (speaksToKmi(read.values)) return { file: { path, ...read, beatsEnvironment: false, isFound }, passedOver, problem: null };
-    if (isFound) passedOver = path;
+    // The file in kmi's own folder is kmi's, whatever it says.
+    if (!isFound || speaksToKmi(read.values))
+      return { file: { path, ...read, beatsEnvironment: false, isFound }, ...passed, problem: null };
+    passed = { passedOver: path, unusedOfPassed: read.unused.filter(({ name }) => /^kmi/i.test(name)) };
   }
-  return { file: null, passedOver, problem: null };
+  return { file: null, ...passed, problem: null };
 }
 
 function isClosed(folder: string): boolean {
@@ -162,16 +173,19 @@ function isClosed(folder: string): boolean {
   }
 }
 
-type Variables = Pick<EnvFile, 'values' | 'unused'>;
+type Variables = Pick<EnvFile, 'values' | 'unused' | 'cut'>;
 
 /** What an env file says; null for one that is not there, unless it was named. `own` is what is given back when it is another's. */
-function readVariables(path: string, isNamed: boolean, own = path): Variables | null {
+function readVariables(
+  path: string,
+  { isNamed, isOurs, own = path }: { isNamed: boolean; isOurs: boolean; own?: string },
+): Variables | null {
   try {
     const file = readSettingsFile(path);
     const env = readEnvText(file.bytes);
     if (!isNamed && file.isForeign) return refuseForeignSettings(path, env.values);
     if (!env.certain && (isNamed || mentionsUs(env))) throw unclearText(path);
-    return { values: env.values, unused: findUnusedLines(path, env, isNamed) };
+    return { values: env.values, unused: findUnusedLines(path, env, isOurs), cut: cutNames(env.text, env.values) };
   } catch (error) {
     if (error instanceof KmiError) throw error;
     const reason = reasonOf(error);
@@ -213,6 +227,11 @@ function findText(row: Setting<unknown>, environment: Environment, envFile: EnvF
     if (text !== undefined && text.trim() !== '') return { text, source };
   }
   return { text: row.defaultText, source: { kind: 'default' } };
+}
+
+/** Half a secret is a wrong one. What the environment sets in the file's place is whole. */
+function isCut(variable: string, source: Source, envFile: EnvFile | null): boolean {
+  return envFile?.cut.includes(variable) === true && (source.kind !== 'environment' || envFile.beatsEnvironment);
 }
 
 function refuseStrayUpstream({ upstreamBaseUrl, authsDir }: Config, envFile: string, { cwd }: Places): void {

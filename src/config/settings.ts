@@ -27,7 +27,7 @@ export const SETTINGS = {
   upstreamAllowlist: hostList('KMI_UPSTREAM_ALLOWLIST', 'hosts keys may be sent to, `*.domain` allowed; empty = any'),
   upstreamProxy: proxyUrl(
     'KMI_UPSTREAM_PROXY',
-    'proxy for upstream calls; else HTTPS_PROXY, ALL_PROXY, NO_PROXY; loopback is always direct',
+    'proxy for upstream calls, `none` for no proxy; else HTTPS_PROXY, ALL_PROXY, NO_PROXY; loopback is always direct',
   ),
 
   proxyListen: listen('KMI_PROXY_LISTEN', '127.0.0.1:54123', 'address and port the proxy binds'),

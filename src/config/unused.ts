@@ -1,3 +1,4 @@
+import { cutNames } from './cut-values.ts';
 import type { EnvText } from './env-file.ts';
 import {
   ENVIRONMENT_ONLY,
@@ -20,6 +21,8 @@ export type Unused = {
 /** More than any settings file has; telling slips apart takes time. */
 const NAMES_MAX = 1000;
 const LINES_MAX = 20;
+/** Completes "<name> ...". */
+export const WHY_CUT = 'is cut at the #; put the value in quotes';
 const ENVIRONMENT_NAMES: readonly string[] = [...SETTING_VARIABLES, ...ENVIRONMENT_ONLY];
 
 /** What the environment sets for kmi and nothing reads. */
@@ -32,12 +35,13 @@ export function findUnusedVariables(environment: Readonly<Record<string, string 
 }
 
 /** What an env file sets for kmi and nothing reads: unknown names, lines of a form no env file has, all but the last of equals. */
-export function findUnusedLines(path: string, { text, values }: EnvText, isNamed: boolean): readonly Unused[] {
+export function findUnusedLines(path: string, { text, values }: EnvText, isSurelyOurs: boolean): readonly Unused[] {
   const names = Object.keys(values).slice(0, NAMES_MAX);
   // A `.env` may be another program's, and `DRY_RUN` its own; in a file that is surely ours it is a slip.
-  const isOurs = isNamed || names.some(isOurName) || names.every((name) => settingWithoutPrefix(name) !== null);
+  const isOurs = isSurelyOurs || names.some(isOurName) || names.every((name) => settingWithoutPrefix(name) !== null);
+  const cut = cutNames(text, values);
   const unknown = names.flatMap((name) => {
-    if (SETTING_VARIABLES.includes(name)) return [];
+    if (SETTING_VARIABLES.includes(name)) return cut.includes(name) ? [{ name, why: WHY_CUT }] : [];
     if (ENVIRONMENT_ONLY.includes(name)) return [{ name, why: 'counts in the environment only, not in this file' }];
     if (isOurName(name)) return [{ name, why: whyUnknown(name) }];
     const meant = isOurs ? settingWithoutPrefix(name) : null;
@@ -73,7 +77,7 @@ export function shownName(name: string): string {
 export function findOddLines(text: string, values: EnvText['values']): { name: string; why: string }[] {
   const odd: { name: string; why: string }[] = [];
   const last = new Map<string, string>();
-  const lines = /kmi/i.test(text) ? text.split(/\r\n|[\n\r]/) : [];
+  const lines = /kmi|\p{Cf}/iu.test(text) ? text.split(/\r\n|[\n\r]/) : [];
   lines.forEach((line, index) => {
     if (/^\s*#/.test(line)) return;
     const [, name = '', value = ''] = /^\uFEFF?\s*(?:export\s+)?(KMI_\w+)\s*(?:=|:\s)\s*(.*)$/.exec(line) ?? [];
@@ -85,7 +89,13 @@ export function findOddLines(text: string, values: EnvText['values']): { name: s
         odd.push(stands);
       return;
     }
-    const [found] = /\bKMI_\w+/i.exec(line.slice(0, 200).split('=', 1)[0] ?? '') ?? [];
+    // Zero-width characters come along with text from web pages, and nobody sees them.
+    const head =
+      line
+        .slice(0, 200)
+        .replace(/\p{Cf}/gu, '')
+        .split('=', 1)[0] ?? '';
+    const [found] = /\bKMI_\w+/i.exec(head) ?? [];
     if (found === undefined || Object.hasOwn(values, found)) return;
     if (odd.length < LINES_MAX)
       odd.push({ name: found, why: `in line ${index + 1} sets nothing; write ${found.toUpperCase()}=value` });

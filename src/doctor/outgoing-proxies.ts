@@ -1,5 +1,5 @@
 import type { Config } from '../config/settings.ts';
-import { type OutgoingProxy, parseProxy, readVariable, type Variables } from '../core/network/outgoing-proxy.ts';
+import { isDirect, type OutgoingProxy, parseProxy, readVariable, type Variables } from '../core/network/outgoing-proxy.ts';
 
 const NAMES = ['https_proxy', 'http_proxy', 'all_proxy'];
 
@@ -8,6 +8,7 @@ export function outgoingProxies(
   { upstreamProxy }: Pick<Config, 'upstreamProxy'>,
   environment: Variables,
 ): readonly OutgoingProxy[] {
+  if (isDirect(upstreamProxy)) return [];
   const named: OutgoingProxy[] = [];
   if (upstreamProxy !== '') named.push({ ...parseProxy(upstreamProxy), variable: 'KMI_UPSTREAM_PROXY' });
   for (const name of NAMES) {

@@ -1,4 +1,4 @@
-import { isAllowedHost, type Listen, parseBaseUrl } from '../config/kinds.ts';
+import { isAllowedHost, type Listen, parseBaseUrl, whyNoBaseUrl } from '../config/kinds.ts';
 import { isOwnAddress } from '../config/own-address.ts';
 import type { Key } from '../core/keys/key.ts';
 import { NOT_TEXT, textOf } from '../files/text-bytes.ts';
@@ -78,6 +78,8 @@ function toKey(entry: AuthEntry, format: KnownFormat, file: AuthFile, rules: Ups
   const value = entry.apiKey;
   const baseUrl = baseUrlOf(entry, rules);
   if (baseUrl === null) {
+    const why = whyNoBaseUrl((entry.baseUrl ?? '').slice(0, LONGEST_URL));
+    if (why !== null) return problem('bad_url', `Its base URL ${why}.`);
     return problem('bad_url', 'Its base URL is not a plain https:// address (http:// is for this machine only).');
   }
   if (!isAllowedHost(baseUrl, rules.upstreamAllowlist)) {

@@ -1,11 +1,13 @@
 import { parse } from 'dotenv';
 import { withoutBlankLines } from '../config/blank-lines.ts';
 import { BOOLEAN_WORDS, parseBoolean } from '../config/boolean-words.ts';
+import { cutNames } from '../config/cut-values.ts';
 import { isOurName, KEY_VARIABLES, nearestNames, SETTING_VARIABLES } from '../config/known-names.ts';
-import { findOddLines, question, shownName } from '../config/unused.ts';
-import { DEFAULT_WEIGHT, parseWeight } from '../core/keys/key.ts';
+import { findOddLines, question, shownName, WHY_CUT } from '../config/unused.ts';
+import { DEFAULT_WEIGHT, parsePriority, parseWeight } from '../core/keys/key.ts';
 import { type Parsed, problem } from './auth-entry.ts';
 import { asEmail } from './display-text.ts';
+import { isOff, switchOf } from './key-switch.ts';
 import { looksLikeKey, trimKey } from './key-text.ts';
 
 type Values = Readonly<Record<string, string>>;
@@ -19,13 +21,20 @@ const NAMES_MAX = 50;
 export function parseEnvFile(text: string): Parsed {
   const values = parse(withoutBlankLines(text));
   const value = (name: string): string => (Object.hasOwn(values, name) ? (values[name] ?? '').trim() : '');
+  const cut = cutNames(text, values);
+  if (cut.includes('KMI_API_KEY')) return problem('malformed', `Its KMI_API_KEY ${WHY_CUT}.`);
   const apiKey = trimKey(value('KMI_API_KEY'));
   if (apiKey === '') return problem('no_key', ['The file sets no KMI_API_KEY.', ...explainMissing(text, values)].join(' '));
-  const disabled = value('KMI_KEY_DISABLED') === '' ? false : parseBoolean(value('KMI_KEY_DISABLED'));
+  const isUnset = value('KMI_KEY_DISABLED') === '' && !cut.includes('KMI_KEY_DISABLED');
+  const disabled = isUnset ? false : parseBoolean(value('KMI_KEY_DISABLED'));
   if (disabled === null) {
     return problem('malformed', `Its KMI_KEY_DISABLED is unclear, so the key is not used; accepted: ${BOOLEAN_WORDS}.`);
   }
-  const priority = parsePriority(value('KMI_KEY_PRIORITY'));
+  const odd = unreadSwitch(text, values);
+  if (odd !== null && !disabled) {
+    return problem('malformed', `${odd} is not read, so the key is not used; write KMI_KEY_DISABLED=1 or 0.`);
+  }
+  const priority = value('KMI_KEY_PRIORITY') === '' ? 0 : parsePriority(value('KMI_KEY_PRIORITY'));
   const weight = value('KMI_KEY_WEIGHT') === '' ? DEFAULT_WEIGHT : parseWeight(value('KMI_KEY_WEIGHT'));
   return {
     entry: {
@@ -40,16 +49,25 @@ export function parseEnvFile(text: string): Parsed {
     remarks: [
       ...(priority === null ? ['KMI_KEY_PRIORITY is no whole number and counts as 0.'] : []),
       ...(weight === null ? [`KMI_KEY_WEIGHT is no whole number from 1 to 1000 and counts as ${DEFAULT_WEIGHT}.`] : []),
+      ...cut.filter((name) => VARIABLES.includes(name)).map((name) => `${name} ${WHY_CUT}.`),
       ...findUnread(text, values),
     ],
   };
 }
 
-/** A whole number, 0 for none; null for anything else. */
-function parsePriority(text: string): number | null {
-  if (text === '') return 0;
-  const number = /^[+-]?\d{1,15}$/.test(text) ? Number(text) : null;
-  return number === 0 ? 0 : number;
+/** Something that was to put the key away and is not read: another spelling, or a line of a form that sets nothing. */
+function unreadSwitch(text: string, values: Values): string | null {
+  const meant = ([name, value]: [string, string]) => {
+    if (VARIABLES.includes(name) || value.trim() === '') return false;
+    const isNear = isOurName(name) && nearestNames(name, VARIABLES)[0] === 'KMI_KEY_DISABLED';
+    const kind = switchOf(name) ?? (isNear ? 'disabled' : null);
+    return kind !== null && isOff(kind, value) !== false;
+  };
+  const ours = Object.entries(values).filter(([name]) => isOurName(name) || switchOf(name) !== null);
+  const [name] = ours.slice(0, NAMES_MAX).find(meant) ?? [];
+  if (name !== undefined) return shownName(name);
+  const line = findOddLines(text, values).find((odd) => odd.why.includes(' sets nothing') && switchOf(odd.name) !== null);
+  return line === undefined ? null : shownName(line.name);
 }
 
 /** What was written for kmi into a file that gives a key, and is not read. */

@@ -1,4 +1,4 @@
-import { parseBaseUrl } from '../config/kinds.ts';
+import { parseAddress } from '../config/base-url.ts';
 import { isKimiHost, isWithin } from '../core/network/kimi-hosts.ts';
 
 /** Companies that serve their own models there, and none of Kimi's. */
@@ -9,7 +9,7 @@ const OTHER_DOMAINS: readonly string[] = [
 
 /** The host of an address that a key may be sent to; null when it is none. */
 export function hostOf(url: string): string | null {
-  const parsed = url.length > 2048 ? null : parseBaseUrl(url);
+  const parsed = url.length > 2048 ? null : parseAddress(url);
   return parsed === null ? null : new URL(parsed).hostname;
 }
 

@@ -42,6 +42,10 @@ export function problemOfKey(value: string, baseUrl: string): AuthProblem | null
   if (isAddress(value)) return of('malformed', 'An address or a path stands where the key belongs; write the key itself.');
   if (!isSendable(value)) return unsendable();
   if (/[,;]/.test(value)) return of('malformed', 'The key has a comma or a semicolon in it, which no key has.');
+  // Keys in base64, which has slashes, do not begin so.
+  if (/[/\\]/.test(value) && /(?:^|[/\\])sk-/i.test(value)) {
+    return of('malformed', 'The key has a slash in it, which no key of Kimi has.');
+  }
   if (OTHER_COMPANIES_KEY.test(value) && isKimiUrl(baseUrl)) {
     return of('malformed', 'The key is of another company, and its base URL is one of Kimi.');
   }
@@ -57,6 +61,7 @@ function holdsSeveral(value: string): boolean {
 }
 
 function isAddress(value: string): boolean {
+  if (/^[\w.-]+\/.*\.(?:txt|key|env|json|toml|ya?ml|pem)$/i.test(value)) return true;
   return /^[a-z][a-z0-9+.-]*:\/\/|^(?:~|\.{1,2})[/\\]|^[a-z]:\\|^\/(?:run|etc|var|home|Users|root|opt|tmp|mnt|secrets)\//i.test(
     value,
   );

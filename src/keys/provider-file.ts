@@ -1,10 +1,11 @@
 // Loaded on demand only (`await import`): a folder of .env files must not pay for zod.
 
 import * as z from 'zod/mini';
-import { DEFAULT_WEIGHT } from '../core/keys/key.ts';
+import { DEFAULT_WEIGHT, parsePriority, parseWeight } from '../core/keys/key.ts';
 import { findEmail } from './account-email.ts';
 import { type Parsed, problem } from './auth-entry.ts';
 import { cleanText } from './display-text.ts';
+import { isOff, switchOf } from './key-switch.ts';
 import { looksLikeKey } from './key-text.ts';
 import { apiKeyOf, chooseProviderWithKey, kimiProviders, providersOf } from './provider-choice.ts';
 import { isTable, own, type Table } from './toml-table.ts';
@@ -36,6 +37,12 @@ export function readProviders(data: unknown, upstreamBaseUrl: string): Parsed {
   if (name === null) return withoutKey(data, config, all.length > shaped.length);
   const provider = own(providersOf(config), name) as Table;
   const apiKey = apiKeyOf(provider);
+  const disabled = isPutAway(data, provider);
+  if (typeof disabled === 'string') {
+    return problem('malformed', `Its ${cleanText(disabled, 40)} is unclear, so the key is not used; accepted: true or false.`);
+  }
+  const priority = numberOf(provider, 'priority', 0, parsePriority);
+  const weight = numberOf(provider, 'weight', DEFAULT_WEIGHT, parseWeight);
   const url = own(provider, 'base_url');
   const others = kimiProviders(config, upstreamBaseUrl).filter((other) => {
     const key = apiKeyOf(providersOf(config)[other]);
@@ -46,16 +53,36 @@ export function readProviders(data: unknown, upstreamBaseUrl: string): Parsed {
       apiKey,
       baseUrl: (typeof url === 'string' && url.trim()) || null,
       label: null,
-      priority: 0,
-      weight: DEFAULT_WEIGHT,
-      disabled: false,
+      priority: priority ?? 0,
+      weight: weight ?? DEFAULT_WEIGHT,
+      disabled,
       email: findEmail(provider, data),
     },
     remarks: [
+      ...(priority === null ? ['Its priority is no whole number and counts as 0.'] : []),
+      ...(weight === null ? [`Its weight is no whole number from 1 to 1000 and counts as ${DEFAULT_WEIGHT}.`] : []),
       ...others.map((other) => `${named(other)} holds another key, which is not used; put it into a file of its own.`),
       ...slipsOf(provider),
     ],
   };
+}
+
+/** Does the provider, or the file as a whole, say that the key is not to serve? The name of what is unclear. */
+function isPutAway(data: Table, provider: Table): boolean | string {
+  const switches = [data, provider].flatMap((table) =>
+    Object.entries(table).flatMap(([name, value]) => {
+      const kind = switchOf(name);
+      return kind === null || value === null ? [] : [{ name, isOff: isOff(kind, value) }];
+    }),
+  );
+  if (switches.some(({ isOff }) => isOff === true)) return true;
+  return switches.find(({ isOff }) => isOff === null)?.name ?? false;
+}
+
+/** A number, or digits in quotes; null for anything else. */
+function numberOf(provider: Table, name: string, fallback: number, parse: (text: string) => number | null): number | null {
+  const value = own(provider, name) ?? fallback;
+  return /^(?:number|bigint|string)$/.test(typeof value) ? parse(String(value).trim()) : null;
 }
 
 function withoutKey(data: Table, config: Table, isMisshapen: boolean): Parsed {

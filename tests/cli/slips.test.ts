@@ -29,6 +29,17 @@ test('a misspelt setting is named by config, doctor, status and at the start of 
   expect(JSON.parse(outputs[1]?.stdout ?? '').not_used).toHaveLength(3);
 });
 
+test('a .env that says nothing to kmi but a misspelt line is named by config, doctor and status', async () => {
+  const home = await temporaryHome();
+  await writeFile(join(home.root, '.env'), 'PORT=1\n$env:KMI_DRY_RUN="hunter2"\n');
+  for (const command of ['config', 'doctor', 'status']) {
+    const { stdout, stderr } = await runKmi([command], { env: home.env, cwd: home.root });
+    const text = `${stdout}${stderr}`.replace(/[\s│]+/g, ' ');
+    expect(text).toMatch(/KMI_DRY_RUN in line 2 sets nothing; write KMI_DRY_RUN=value/);
+    expect(text).not.toContain('hunter2');
+  }
+});
+
 test('what stands in a key file and is not used is named by keys list, doctor and status', async () => {
   const home = await temporaryHome();
   await writeFile(join(home.authsDir, 'work.env'), `KMI_API_KEY=${A}\nKMI_API_KEY_2=${B}\n`, { mode: 0o600 });

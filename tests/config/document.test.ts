@@ -95,6 +95,7 @@ describe('kmi config', () => {
     expect(shown.get('KMI_PROXY_TOKEN')?.value).toBe('(set)');
     expect(shown.get('KMI_UPSTREAM_PROXY')?.value).toBe('socks5://127.0.0.1:1080');
     expect(JSON.stringify([...shown.values()])).not.toMatch(/sesame|hunter2/);
+    expect(entries({ KMI_UPSTREAM_PROXY: 'off' }).get('KMI_UPSTREAM_PROXY')?.value).toBe('none');
     expect([entries().get('KMI_PROXY_TOKEN')?.value, entries().get('KMI_UPSTREAM_PROXY')?.value]).toEqual([
       '(not set)',
       '(not set)',

@@ -19,6 +19,8 @@ import {
   type Setting,
   text,
   timezone,
+  upstreamUrl,
+  whyNoBaseUrl,
 } from '../../src/config/kinds.ts';
 
 const BAD = Symbol('bad');
@@ -148,6 +150,15 @@ describe('a base URL with a slip that can mean one thing only', () => {
       'api.kimi.com/coding/v1',
       'api.kimi.com',
       'API.KIMI.COM:443/coding',
+      'https://api.kimi.com/coding/v1/responses/compact',
+      '"https://api.kimi.com/coding/v1"',
+      "'https://api.kimi.com/coding/v1',",
+      '`api.kimi.com/coding`',
+      '<https://api.kimi.com/coding/v1>',
+      '"<https://api.kimi.com/coding/v1/>" ; ',
+      'https://api.kimi.com/coding/v1,',
+      'https://api.kimi.com/coding/v1;',
+      '“https://api.kimi.com/coding/v1”',
     ].map((slip) => [slip, CODING]),
     ['https://api.kimi.ai/coding/', 'https://api.kimi.ai/coding/v1'],
     ['https://api.moonshot.ai/anthropic', 'https://api.moonshot.ai/v1'],
@@ -166,6 +177,28 @@ describe('a base URL with a slip that can mean one thing only', () => {
     expect(parseBaseUrl(value)).toBe(expected);
     expect(parseBaseUrl(expected)).toBe(expected);
   });
+});
+
+describe('a web site of Kimi is no base URL', () => {
+  const CODING = 'https://api.kimi.com/coding/v1';
+  it.each([
+    ['https://platform.moonshot.ai', 'https://api.moonshot.ai/v1'],
+    ['https://platform.moonshot.cn/console/api-keys', 'https://api.moonshot.cn/v1'],
+    ['platform.kimi.ai/v1', 'https://api.moonshot.ai/v1'],
+    ['http://platform.kimi.com', 'https://api.moonshot.cn/v1'],
+    ['https://www.kimi.com/coding/v1', CODING],
+    ['https://kimi.com', CODING],
+    ['<WWW.Kimi.com/code/console>', CODING],
+  ])('%s: that is %s', (value, api) => {
+    expect(parse(upstreamUrl('KMI_X', CODING, ''), value)).toBe(BAD);
+    expect(whyNoBaseUrl(value)).toBe(`is a web site, not the API; the base URL is ${api}`);
+    expect([parseBaseUrl(value), parseBaseUrl(api)]).toEqual([null, api]);
+  });
+
+  it.each([CODING, 'https://gateway.example', 'https://www.kimi.com.gateway.example/v1', 'nonsense', '<>', '",;"'])(
+    '%s is none of them',
+    (value) => expect(whyNoBaseUrl(value)).toBe(null),
+  );
 });
 
 describe('loopback hosts', () => {

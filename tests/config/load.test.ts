@@ -38,6 +38,15 @@ function failure(environment: Environment): KmiError {
   throw new Error('These settings were accepted.');
 }
 
+it.each(['none', 'DIRECT', 'off', 'no', 'false', '0', '"none"', 'direct://'])('KMI_UPSTREAM_PROXY=%s means no proxy', (value) => {
+  const { config } = load({ KMI_UPSTREAM_PROXY: value, HTTPS_PROXY: 'http://127.0.0.1:1' });
+  expect(config.upstreamProxy).toBe('none');
+});
+
+it.each(['proxy', 'on', '1', 'system'])('KMI_UPSTREAM_PROXY=%s is refused with the reason', (value) => {
+  expect(failure({ KMI_UPSTREAM_PROXY: value }).message).toMatch(/none for no proxy \(it is one word without a port, .*\)$/);
+});
+
 const GOOD_AND_BAD: readonly [variable: string, good: string, bad: string][] = [
   ['KMI_UPSTREAM_BASE_URL', 'http://127.0.0.1:9/v1', 'http://gateway.example/v1'],
   ['KMI_UPSTREAM_ALLOWLIST', '*.kimi.com', 'https://api.kimi.com'],

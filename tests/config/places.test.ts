@@ -57,9 +57,44 @@ describe('settings', () => {
       'KIMI_API_KEY=x\nMY_KMI_DRY_RUN=1\n',
     ]) {
       const file = write(join(project, '.env'), text);
-      const { config, passedOver } = load();
-      expect([config.dryRun, passedOver]).toEqual([false, file]);
+      const { config, passedOver, unused } = load();
+      expect([config.dryRun, passedOver, unused]).toEqual([false, file, []]);
     }
+  });
+
+  it.each([
+    'set KMI_DRY_RUN=0',
+    '$env:KMI_DRY_RUN="0"',
+    'setx KMI_DRY_RUN 0',
+    'KMI_DRY_RUN 0',
+    '{"KMI_DRY_RUN":"0"}',
+    '\u200bKMI_DRY_RUN=0',
+    'KMI_\uFEFFDRY_RUN=0',
+  ])('are not those of a file whose only line for kmi is %j, which is named', (line) => {
+    const file = write(join(project, '.env'), `PORT=3000\n${line}\n`);
+    const named = { file, name: 'KMI_DRY_RUN', why: 'in line 2 sets nothing; write KMI_DRY_RUN=value' };
+    expect(load()).toMatchObject({ config: { dryRun: true }, envFile: null, passedOver: file, unused: [named] });
+    write(join(home, '.kmi', '.env'), 'KMI_DRY_RUN=0\n');
+    expect(load()).toMatchObject({ config: { dryRun: false }, passedOver: file, unused: [named] });
+  });
+
+  it.each(['KMI_PROXY_TOKEN=abcdefgh12345678#zz', 'KMI_PROXY_TOKEN=#zz', 'KMI_UPSTREAM_PROXY=http://me:a#b@proxy:1'])(
+    'that are secret and cut at a # are refused: %s',
+    (line) => {
+      write(join(project, '.env'), `${line}\n`);
+      const [name = ''] = line.split('=');
+      expect(() => load()).toThrow(
+        `${name}=(hidden)  accepted: a whole value; the file's is cut at the #; put the value in quotes`,
+      );
+      expect(() => load({ [name]: 'http://whole:1' })).not.toThrow();
+      expect(() => load({ KMI_ENV_PATH: join(project, '.env'), [name]: 'http://whole:1' })).toThrow(KmiError);
+    },
+  );
+
+  it("of kmi's own folder are read for slips whatever stands there", () => {
+    const file = write(join(home, '.kmi', '.env'), 'PORT=3000\nset KMI_LOCALE=ru\nDRY_RUN=0\n');
+    const { envFile, passedOver, unused } = load();
+    expect([envFile, passedOver, unused.map(({ name }) => name)]).toEqual([file, null, ['DRY_RUN', 'KMI_LOCALE']]);
   });
 
   it('are written to ~/.kmi/.env while there is no env file, to the working folder with --here', () => {

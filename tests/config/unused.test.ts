@@ -44,6 +44,9 @@ test.each([
   ['"KMI_DRY_RUN": "0",', 1],
   ['- KMI_DRY_RUN=0', 1],
   ['\u200bKMI_DRY_RUN=0', 1],
+  ['K\u200bMI_DRY\u2060_RUN=0', 1],
+  ['{"KMI_DRY_RUN":"0"}', 1],
+  ['setx KMI_DRY_RUN 0', 1],
 ])('%j is a line of no env file', (text, line) => {
   expect(unusedIn(text)).toEqual([`KMI_DRY_RUN in line ${line} sets nothing; write KMI_DRY_RUN=value`]);
 });
@@ -86,4 +89,27 @@ test('a name that may hold a key is cut', () => {
   expect(shownName('KMI_API_KEYabcdefghij0123456789')).toBe('KMI_API_KEY...');
   expect(shownName('KMI_sk-kimi-0123456789')).toBe('KMI_sk-...');
   expect(shownName('KMI_X\u001b[31m')).toBe('KMI_X??31m');
+});
+
+test.each([
+  'KMI_STATE_DIR=/srv/c#1',
+  'export KMI_STATE_DIR = /srv/c#1 # comment',
+  'KMI_STATE_DIR: /srv/c#1',
+  'KMI_STATE_DIR="/srv/c#1',
+  'KMI_STATE_DIR=#srv',
+])('%j is cut at the #', (line) => {
+  expect(unusedIn(line)).toEqual(['KMI_STATE_DIR is cut at the #; put the value in quotes']);
+});
+
+test.each([
+  "KMI_STATE_DIR='/srv/c#1'",
+  'KMI_STATE_DIR="/srv/c#1" # comment',
+  'KMI_STATE_DIR=`/srv/c#1`',
+  'KMI_STATE_DIR="/srv"#comment',
+  'KMI_STATE_DIR=/srv # a#b',
+  'KMI_STATE_DIR= # comment',
+  'KMI_STATE_DIR=/srv\t#comment',
+  '#KMI_STATE_DIR=/srv#1',
+])('%j is read whole', (line) => {
+  expect(unusedIn(line)).toEqual([]);
 });

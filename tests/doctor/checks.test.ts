@@ -249,6 +249,7 @@ test('outgoing proxies are read in both spellings', () => {
     'https_proxy p:1',
     'ALL_PROXY q:2',
   ]);
+  expect(outgoingProxies({ upstreamProxy: 'none' }, environment)).toEqual([]);
 });
 
 test.each([

@@ -335,3 +335,28 @@ test('links to files and folders are followed, one level below and no deeper', a
     { reason: 'not_read', file: join(folder, 'sub', 'deep') },
   ]);
 });
+
+test.each(['KMI_API_KEY=sk-kimi-aaaaaaaa#zz', 'KMI_API_KEY=#sk-kimi-aaaaaaaa', 'export KMI_API_KEY: sk-a#b'])(
+  'a key cut at a # is none: %s',
+  async (line) => {
+    const { detail } = await skipOf('a.env', `${line}\n`);
+    expect(detail).toBe('Its KMI_API_KEY is cut at the #; put the value in quotes.');
+  },
+);
+
+test('another value cut at a # is named, and a switch that is cut away is unclear', async () => {
+  const { keys, remarks } = await loadFiles({ 'a.env': 'KMI_API_KEY=sk-a # mine\nKMI_KEY_LABEL=team#1\n' });
+  expect([keys[0]?.label, remarks.map(({ detail }) => detail)]).toEqual([
+    'team',
+    ['KMI_KEY_LABEL is cut at the #; put the value in quotes.'],
+  ]);
+  expect((await skipOf('b.env', 'KMI_API_KEY=sk-b\nKMI_KEY_DISABLED=#1\n')).reason).toBe('malformed');
+});
+
+test('the address of a web site is no base URL, and the right one is named', async () => {
+  const url = 'https://platform.moonshot.ai/console';
+  const detail = 'Its base URL is a web site, not the API; the base URL is https://api.moonshot.ai/v1.';
+  expect(await skipOf('a.env', `KMI_API_KEY=sk-a\nKMI_UPSTREAM_BASE_URL=${url}\n`)).toMatchObject({ reason: 'bad_url', detail });
+  const provider = { type: 'openai', api_key: 'sk-b', base_url: url };
+  expect(await skipOf('b.json', JSON.stringify({ providers: { x: provider } }))).toMatchObject({ reason: 'bad_url', detail });
+});

@@ -21,6 +21,35 @@ test.each([
     'sk-kimi-',
   ],
   ...['your-api-key', 'your_key_here', 'yourkey', 'sk-your-key', 'sk-kimi-your-key-1', 'YourKimiApiKeyHere', 'my-api-key'],
+  ...[
+    'encrypted:BDqDBibm4wsYqMpCjTQ6BsDHmMadg9K3dAt+Z9HPMfLE',
+    'ENC[AES256_GCM,data:Zm9v,iv:YQ==]',
+    'ENC(G6N718UuyPE5bHyWKyuLQSm02)',
+  ],
+  ...[
+    '@/run/secrets/kimi',
+    '@~/kimi.key',
+    '@./kimi.key',
+    '@C:\\keys\\kimi.txt',
+    'vault:secret/data/kimi#key',
+    'ref+vault://kimi/key',
+  ],
+  ...[
+    'sk-1234567890',
+    'sk-kimi-1234567890',
+    'sk-12345678901234567890',
+    'sk-1234567890abcdef',
+    'sk-kimi-abc123',
+    'sk-abc123def456',
+  ],
+  ...[
+    'sk-abcdef1234567890abcdef1234567890',
+    'sk-abcdefghijklmnopqrstuvwxyz',
+    'sk-kimi-abc…',
+    'sk-kimi-abc...',
+    'sk-kimi-abc…xyz',
+  ],
+  ...['sk-example', 'sk-kimi-dummy-key', 'sk-sample-1'],
   ...['changeme', 'change-me', 'REPLACE_ME', 'insert-key-here', 'placeholder', 'sk-kimi-placeholder', 'todo', 'none', 'null'],
 ])('%s is a placeholder', (value) => {
   expect(reasonOf(value)).toBe('placeholder');
@@ -143,4 +172,15 @@ test.each(['utf16le', 'utf16be'] as const)('a key file in %s is read', async (or
   });
   expect(skipped).toEqual([]);
   expect(keys.map(({ value }) => value)).toEqual([A, 'sk-kimi-toml', 'sk-kimi-json']);
+});
+
+test.each(['sk-kimi-abc/def', 'sk-kimi-abc\\def', '/sk-kimi-abc', 'kimi/sk-kimi-abc', 'secrets/kimi.key'])(
+  '%s has a slash, as no key of Kimi has',
+  (value) => expect(reasonOf(value)).toBe('malformed'),
+);
+
+test("a gateway's key may be base64", () => {
+  expect(reasonOf('aGVsbG8/d29ybGQ+', 'https://gateway.example/v1')).toBe(null);
+  expect(reasonOf('sk-a/b', 'https://gateway.example/v1')).toBe('malformed');
+  expect(reasonOf('keys/kimi.txt', 'https://gateway.example/v1')).toBe('malformed');
 });

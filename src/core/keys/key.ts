@@ -28,6 +28,12 @@ export function parseWeight(text: string): number | null {
   return weight >= 1 && weight <= 1000 ? weight : null;
 }
 
+/** A whole number; null for anything else. */
+export function parsePriority(text: string): number | null {
+  const number = /^[+-]?\d{1,15}$/.test(text) ? Number(text) : null;
+  return number === 0 ? 0 : number;
+}
+
 /** First 4 and last 4 characters around `***`; only stars when 8 characters or fewer. */
 export function maskKey(value: string): string {
   return value.length <= 8 ? '*'.repeat(value.length) : `${value.slice(0, 4)}***${value.slice(-4)}`;

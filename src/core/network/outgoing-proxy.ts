@@ -33,6 +33,17 @@ export const PROXY_FORMS = 'host:port, http://host:port, https://host:port or so
 
 const NO_ADDRESS: ProxyProblem = { problem: 'it is not an address of a proxy' };
 
+/** `on` and `system` are words of other programs' settings; a host of one word can be told from them by its port. */
+const ONE_WORD: ProxyProblem = { problem: 'it is one word without a port, which may be no host' };
+
+/** How the setting says that there is no proxy, whatever the environment names. */
+export const DIRECT = 'none';
+
+/** Does a value mean "no proxy": `none`, `direct`, `off`, `no`, `false`, `0`, `direct://`? */
+export function isDirect(text: string): boolean {
+  return /^(?:none|direct|off|no|false|0|n|never|disabled?)(?::\/*)?$/i.test(unquote(text));
+}
+
 /**
  * Reads a proxy as users write it: a URL or bare `host:port`, which means `http://` as for curl and Go; in quotes; with
  * a trailing slash; with a password that nobody encoded.
@@ -51,6 +62,7 @@ export function parseProxy(text: string): ProxyAddress | ProxyProblem {
   const at = rest.lastIndexOf('@');
   const place = readPlace(rest.slice(at + 1));
   if (place === null) return NO_ADDRESS;
+  if (/^[^/.:[\]]+\/?$/.test(bare.slice(bare.lastIndexOf('@') + 1)) && place.hostname !== 'localhost') return ONE_WORD;
   if (/\.(?:pac|dat)$/i.test(place.path)) return { problem: 'it is a file of rules (PAC), not a proxy' };
   const port = place.port === '' ? DEFAULT_PORTS[protocol] : Number(place.port);
   if (port < 1 || port > 65_535) return { problem: 'its port is none from 1 to 65535' };
@@ -99,8 +111,9 @@ export function shownProxy({ hostname, port }: Pick<ProxyAddress, 'hostname' | '
 /** The setting's name; it goes before the environment and before NO_PROXY. */
 const SETTING = 'KMI_UPSTREAM_PROXY';
 
-/** What leads calls to `url` out, as the setting (empty: none) and the environment say; null: they go directly. */
+/** What leads calls to `url` out, as the setting (empty: not set) and the environment say; null: they go directly. */
 export function pickProxy(url: URL, setting: string, environment: Variables): OutgoingProxy | null {
+  if (isDirect(setting)) return null;
   if (setting !== '') return { ...parseProxy(setting), variable: SETTING };
   const usual = readVariable(environment, `${url.protocol.slice(0, -1)}_proxy`) ?? readVariable(environment, 'all_proxy');
   if (usual === null || isExempt(url, readVariable(environment, 'no_proxy')?.value ?? '')) return null;

@@ -13,7 +13,9 @@ describe('a proxy as users write it', () => {
   it.each([
     ['proxy:3128', 'http proxy:3128'],
     ['127.0.0.1:7890', 'http 127.0.0.1:7890'],
-    ['proxy', 'http proxy:80'],
+    ['localhost', 'http localhost:80'],
+    ['http://proxy', 'http proxy:80'],
+    ['proxy.corp', 'http proxy.corp:80'],
     ['//proxy:3128', 'http proxy:3128'],
     ['http:/proxy:3128', 'http proxy:3128'],
     ['HTTP://Proxy.Corp:3128/', 'http proxy.corp:3128'],
@@ -50,6 +52,10 @@ describe('a proxy as users write it', () => {
     ['proxy:99999', 'its port is none from 1 to 65535'],
     ['http://wpad/wpad.dat', 'it is a file of rules (PAC), not a proxy'],
     ['', 'it is not an address of a proxy'],
+    ...['proxy', 'none', 'on', '1', '"auto"', 'system/', 'me:secret@proxy'].map((word) => [
+      word,
+      'it is one word without a port, which may be no host',
+    ]),
   ])('%s cannot be used: %s', (text, expected) => expect(read(text)).toBe(expected));
 });
 
@@ -61,6 +67,8 @@ describe('the proxy for upstream calls', () => {
     [KIMI, 'p:1', {}, 'KMI_UPSTREAM_PROXY p:1'],
     [KIMI, 'p:1', { ...Q, NO_PROXY: '*' }, 'KMI_UPSTREAM_PROXY p:1'],
     [KIMI, '', Q, 'HTTPS_PROXY q:2'],
+    [KIMI, 'none', Q, null],
+    [KIMI, 'none', { ALL_PROXY: 'q:2' }, null],
     [KIMI, '', { https_proxy: 'q:2', HTTPS_PROXY: 'r:3' }, 'https_proxy q:2'],
     [KIMI, '', { https_proxy: ' ', HTTPS_PROXY: 'r:3' }, 'HTTPS_PROXY r:3'],
     [KIMI, '', { ALL_PROXY: 'socks5://s:3' }, 'ALL_PROXY s:3'],
