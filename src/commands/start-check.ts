@@ -1,3 +1,4 @@
+import { sayUnreadableKeys } from '../app-folders.ts';
 import type { Config } from '../config/settings.ts';
 import { examineDaemon } from '../daemon/examine.ts';
 import type { DaemonState } from '../daemon/judge.ts';
@@ -21,7 +22,7 @@ export function addressOf({ config }: Pick<CommandContext, 'config'>): string {
 export async function requireStartable(context: CommandContext, running: ProxyRecord | null): Promise<void> {
   const { config, environment } = context;
   requireFixedPort(config);
-  await requireKeys(config);
+  await requireKeys(context);
   const { refuseStart } = await import('../proxy/refuse-start.ts');
   refuseStart(config, environment);
   // Asked with other settings, such as TLS, the proxy that runs looks like a stranger on its own port.
@@ -36,10 +37,11 @@ export function requireFixedPort({ proxyListen }: Config): void {
   });
 }
 
-export async function requireKeys(config: Config): Promise<Registry> {
+export async function requireKeys({ config, err }: CommandContext): Promise<Registry> {
   const registry = await loadRegistry(config);
-  if (registry.keys.length === 0) throw noKeys(config, registry);
-  return registry;
+  if (registry.keys.length > 0) return registry;
+  sayUnreadableKeys(registry.skipped, config, (message) => err(`kmi: ${message}`));
+  throw noKeys(config, registry);
 }
 
 export function refuseTakenPort(state: DaemonState, address: string): void {

@@ -59,7 +59,7 @@ function sayAlreadyRunning(
 
 async function start(context: CommandContext, simulateWithoutKeys: boolean): Promise<number> {
   const { config, cwd, environment, out, err, style, errStyle, width } = context;
-  const { keys, skipped } = simulateWithoutKeys ? await loadRegistry(config) : await requireKeys(config);
+  const { keys, skipped } = simulateWithoutKeys ? await loadRegistry(config) : await requireKeys(context);
   sayUnreadableKeys(skipped, config, (message) => err(`kmi: ${message}`));
   err(keys.length > 0 ? renderMode(config, errStyle) : `${errStyle.warn('Simulated upstream')}: there are no keys.`);
   const result = await startDaemon(config, {

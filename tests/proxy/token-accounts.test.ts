@@ -1,6 +1,6 @@
 import { Agent } from 'node:http';
 import { expect, it, onTestFinished } from 'vitest';
-import { STRATEGIES } from '../../src/core/choosing/strategy.ts';
+import { STRATEGIES, STRATEGY_FACTS } from '../../src/core/choosing/strategy.ts';
 import { KnownPlaces } from '../../src/core/json/top-level-member.ts';
 import { findSession, formatSession, headersIn } from '../../src/core/sessions/session.ts';
 import type { ReceivedRequest } from '../../src/simulator/simulator.ts';
@@ -97,16 +97,18 @@ it.each(STRATEGIES.map((strategy) => ({ strategy, requests: REQUESTS[strategy] }
       return ending.kind === 'leaves' && ending.afterEvents === 0 ? null : String(body.model);
     };
     expect(await readBooks(proxy.home.env, 'model')).toEqual(statedBooks(chats, modelOf));
-    // Round-robin does not look for the session of a client that names none; the others know it by its first words.
+    // Strategies that keep sessions know one that nobody names by its first words; the others do not look for it.
     const byHead = ({ body, rawHeaders }: ReceivedRequest) => {
-      const session = strategy === 'round-robin' ? null : findSession(headersIn(rawHeaders), [body], new KnownPlaces());
+      const session = !STRATEGY_FACTS[strategy].keepsSessions
+        ? null
+        : findSession(headersIn(rawHeaders), [body], new KnownPlaces());
       return session === null ? null : formatSession(session.id);
     };
     const bySession = statedBooks(chats, (request) => {
       const { session } = chatOf(request);
       return session === null ? byHead(request) : sessionName(session);
     });
-    if (strategy === 'round-robin') expect(Object.keys(bySession.groups)).toHaveLength(SESSIONS + 1);
+    if (!STRATEGY_FACTS[strategy].keepsSessions) expect(Object.keys(bySession.groups)).toHaveLength(SESSIONS + 1);
     expect(await readBooks(proxy.home.env, 'session')).toEqual(bySession);
   },
 );

@@ -5,8 +5,10 @@ import { createServer } from 'node:net';
  * Where no system picks ports by itself: one that is free here stays so until the process that gets it has started, whatever
  * connections and servers on port 0 are opened meanwhile.
  */
-const FIRST = 12_000;
-const COUNT = 16_000;
+const LOWEST = 12_000;
+/** Each worker has a range of its own: two that look at one port at the same moment would both find it free. */
+const COUNT = 2_000;
+const FIRST = LOWEST + (Number(process.env.VITEST_POOL_ID ?? 0) % 8) * COUNT;
 
 let next = Math.floor(Math.random() * COUNT);
 
