@@ -1,6 +1,6 @@
 import type { Block, Cooldown, CooldownEnd, ErrorCounter } from '../keys/key-state.ts';
 import { LONGEST_WINDOW_MS } from '../quota/key-health.ts';
-import type { VerdictClass } from './verdict.ts';
+import { CONSEQUENCES, type VerdictClass } from './verdict.ts';
 
 export type PenaltySettings = {
   readonly rotationCooldownSeconds: number;
@@ -112,19 +112,9 @@ function cooldown(reason: Cooldown['reason'], until: number, end?: CooldownEnd):
  * 401 on record blocks.
  */
 export function countedError(verdict: VerdictClass, status: number): ErrorCounter | null {
-  switch (verdict) {
-    case 'served':
-    case 'caller':
-    case 'foreign':
-    case 'edge':
-    case 'no-model':
-    case 'overloaded':
-      return null;
-    case 'bad-key':
-      return 'errors401';
-    default:
-      if (status === 403) return 'errors403';
-      if (status === 429) return 'errors429';
-      return status >= 500 ? 'errors5xx' : null;
-  }
+  if (CONSEQUENCES[verdict].blame === 'nobody') return null;
+  if (verdict === 'bad-key') return 'errors401';
+  if (status === 403) return 'errors403';
+  if (status === 429) return 'errors429';
+  return status >= 500 ? 'errors5xx' : null;
 }
