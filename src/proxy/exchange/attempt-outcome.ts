@@ -7,7 +7,7 @@ import { ERRORS, KmiError } from '../../errors.ts';
 import { errorText } from '../http/error-text.ts';
 import { headerOf } from '../http/headers.ts';
 import { UpstreamSilence } from '../http/interruptions.ts';
-import type { AttemptOutcome } from '../pool/key-pool.ts';
+import type { AttemptOutcome } from '../pool/cooldowns.ts';
 import type { AttemptResult } from './attempt.ts';
 
 /** What an attempt that the client has seen nothing of says about its key. Times in epoch ms. */

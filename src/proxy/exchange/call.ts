@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { type RequestHead, withCredential } from '../http/headers.ts';
 import type { Route } from '../http/route.ts';
-import type { PoolEntry } from '../pool/key-pool.ts';
+import type { PoolEntry } from '../pool/pool-entry.ts';
 import type { Call } from './attempt.ts';
 import type { ExchangeParts } from './exchange-parts.ts';
 import type { RequestBody } from './request-body.ts';

@@ -2,7 +2,9 @@ import type { Config } from '../../config/settings.ts';
 import type { Clock } from '../../core/text/time.ts';
 import type { ClientAbort } from '../http/client-abort.ts';
 import type { Affinity } from './affinity.ts';
-import type { KeyPool, PoolChoice, PoolEntry } from './key-pool.ts';
+import type { PoolChoice } from './key-chooser.ts';
+import type { KeyPool } from './key-pool.ts';
+import type { PoolEntry } from './pool-entry.ts';
 import type { WaitQueues } from './wait-queues.ts';
 
 export type WaitingParts = {

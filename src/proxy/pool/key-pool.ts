@@ -22,10 +22,6 @@ export type KeyPoolOptions = {
   readonly deferred: DeferredPort;
 };
 
-export type { AttemptOutcome } from './cooldowns.ts';
-export type { PoolChoice } from './key-chooser.ts';
-export type { PoolEntry } from './pool-entry.ts';
-
 const NOTHING_TRIED: ReadonlySet<PoolEntry> = new Set();
 
 /** Chooses keys for requests and puts away those that fail. */

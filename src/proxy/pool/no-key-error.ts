@@ -1,7 +1,8 @@
 import type { AccountSkip } from '../../core/choosing/account-pool.ts';
 import type { Clock } from '../../core/text/time.ts';
 import { KmiError } from '../../errors.ts';
-import type { KeyPool, PoolChoice } from './key-pool.ts';
+import type { PoolChoice } from './key-chooser.ts';
+import type { KeyPool } from './key-pool.ts';
 
 /** Why no key could be chosen, for the client: with the reasons by how often they occur, and when to come back. */
 export function noKeyError(choice: PoolChoice, { pool, clock }: { readonly pool: KeyPool; readonly clock: Clock }): KmiError {
