@@ -67,8 +67,13 @@ it('is chosen by command, and status, keys list, why and e2e say so', async () =
   expect(chosen.stdout).toMatch(
     /Auto-rotation is on \(weighted\)[\s\S]*accounts take turns, each as often as its KMI_KEY_WEIGHT/,
   );
-  const status = (await run('status')).stdout;
-  expect(status).toMatch(/mode +weighted \(chosen with .*\), next: C/s);
+  // A running proxy follows a command within a second, and it is the one that knows who is next.
+  let status = '';
+  const look = async () => {
+    status = (await run('status')).stdout;
+    return status;
+  };
+  await expect.poll(look).toMatch(/mode +weighted \(chosen with .*\), next: C/s);
   expect(status).toMatch(/weights +A 100, B 200, C 500/);
   expect((await run('keys', 'list')).stdout).toMatch(/WEIGHT[\s\S]*C .* 500 /);
   const e2e = await run('e2e', '-n', '40', '--pause', '0');
