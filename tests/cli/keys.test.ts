@@ -2,6 +2,7 @@ import { appendFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { KEY_STATUSES } from '../../src/core/keys/key-status.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { cleanUp } from '../support/cleanup.ts';
 import { eventually } from '../support/eventually.ts';
@@ -45,7 +46,7 @@ const List = z.strictObject({
       key_hash: z.string().regex(/^[0-9a-f]{12}$/),
       email: z.string().nullable(),
       account: z.string().nullable(),
-      state: z.enum(['ready', 'disabled', 'blocked', 'exhausted', 'warn', 'empty', 'healthy']),
+      state: z.enum(KEY_STATUSES),
       reason: z.string().nullable(),
       until: Time.nullable(),
       active: z.boolean(),
@@ -91,16 +92,16 @@ describe('kmi keys list', () => {
     await home.addKey({ label: 'ben', key: keyOf('ben') });
     await writeFile(join(home.authsDir, 'copy.env'), `KMI_API_KEY=${keyOf('ben')}\n`);
     await mkdir(home.stateDir);
-    const rest = '2099-01-01T00:00:00Z';
+    const until = '2099-01-01T00:00:00Z';
     await writeFile(
       join(home.stateDir, 'state.json'),
-      JSON.stringify({ schema_version: 1, keys: { ada: { exhausted_until: rest } } }),
+      JSON.stringify({ schema_version: 1, keys: { ada: { exhausted_until: until } } }),
     );
     const { code, stdout, stderr } = await keys(['list', '--json']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const list = List.parse(JSON.parse(stdout));
     expect(list.keys).toMatchObject([
-      { label: 'ada', state: 'exhausted', reason: 'quota', until: rest, active: true },
+      { label: 'ada', state: 'cooldown', reason: 'quota', until, active: true },
       { label: 'ben', state: 'ready', reason: null },
     ]);
     expect(list.skipped_auth_files).toMatchObject([{ reason: 'duplicate_key' }]);

@@ -36,7 +36,7 @@ const quota = (label: string, share: number) => candidate(label, { health: healt
 const plain = (report: RotateReport) => renderRotate(report, { columns: 80, style: PLAIN }).join('\n');
 
 describe.each(LOOKS)('at %s', (_, columns, style) => {
-  test('a rotation away from an exhausted key, with the config written', () => {
+  test('a rotation away from a key on cooldown, with the config written', () => {
     expect(visible(renderRotate(rotated(mixedPool({ asked: true }), 1, {}, [wrote]), { columns, style }))).toMatchSnapshot();
   });
 

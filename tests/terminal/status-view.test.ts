@@ -7,7 +7,7 @@ import { account, COLORED, candidate, configOf, LOOKS, mixedPool, NOW, PLAIN, UN
 
 const NO_MOVES = { count: 0, tokens: 0 };
 
-const keys = { total: 1, ready: 1, resting: 0, out: 0 };
+const keys = { total: 1, ready: 1, cooldown: 0, out: 0 };
 
 function report(change: Partial<StatusReport> = {}): StatusReport {
   return {
@@ -116,11 +116,11 @@ test('every way in which something is wrong has an alert that says what to do', 
   expect(text(report())).not.toContain('Alerts');
 });
 
-test('when all keys rest, the alert names the first to come back', () => {
-  const resting = [5, 3].map((minutes) =>
+test('when all keys are on cooldown, the alert names the first to come back', () => {
+  const onCooldown = [5, 3].map((minutes) =>
     candidate(`k${minutes}`, { state: { cooldown: { until: NOW + minutes * 60_000, reason: 'rate' } } }),
   );
-  expect(text(report({ candidates: resting }))).toContain('The first is back in 3 min (12:03).');
+  expect(text(report({ candidates: onCooldown }))).toContain('The first is back in 3 min (12:03).');
 });
 
 test('many skipped files are counted, not all named', () => {
