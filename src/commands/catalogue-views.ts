@@ -128,7 +128,7 @@ Tokens are kept by day, for the last 100 days with any, and saved within a secon
       { flags: '--fix', help: 'mend what is safe to mend: file permissions, a stale proxy.pid, expired blocks' },
       {
         flags: '--recheck-keys',
-        help: 'ask the upstream about every key, also in dry-run; blocked keys that answer and used-up ones with quota are freed',
+        help: 'ask the upstream about every key, also in dry-run; keys that answer are unblocked, and used-up ones with quota end their cooldown',
       },
       { flags: '--clear-blocklist', help: 'free every blocked key without asking' },
     ],

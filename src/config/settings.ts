@@ -55,7 +55,7 @@ export const SETTINGS = {
   proxyWaitSeconds: integer(
     'KMI_PROXY_WAIT_SECONDS',
     0,
-    'hold a request this long for a cooling key or a busy account; 0 = answer 503 at once',
+    'hold a request this long for a key on cooldown or a busy account; 0 = answer 503 at once',
     {
       max: 86_400,
     },
@@ -112,7 +112,7 @@ export const SETTINGS = {
   rotationCooldownSeconds: integer(
     'KMI_ROTATION_COOLDOWN_SECONDS',
     300,
-    'cooldown of an exhausted key when the upstream names no time',
+    'cooldown of a key when the upstream names no time',
     { min: 1, max: 31_536_000 },
   ),
   rotateOnTie: boolean('KMI_ROTATE_ON_TIE', true, 'manual rotation moves on when keys tie'),

@@ -108,7 +108,7 @@ test('--recheck-keys asks in dry-run too, frees those that answer but the banned
   });
   simulator.account('ben').behave({ usagesFault: { status: 402, body: '{"error":{"message":"unable to verify"}}' } });
   const { json, levelOf } = await doctor(home, ['--recheck-keys']);
-  expect(json.actions).toEqual(['Freed ada.']);
+  expect(json.actions).toEqual(['Unblocked ada.']);
   expect(await readState(home)).toMatchObject({
     ada: { error_401: 0, blocked_until: null, blocked_reason: null, request_count: 7 },
     alt: { blocked_reason: 'banned' },
@@ -149,7 +149,7 @@ test('--clear-blocklist frees every key, the banned ones too, and leaves the res
     ben: { exhausted_until: inTime(600_000), request_count: 5 },
   });
   const { json } = await doctor(home, ['--clear-blocklist']);
-  expect(json.actions).toEqual(['Freed ada, alt.']);
+  expect(json.actions).toEqual(['Unblocked ada, alt.']);
   expect(await readState(home)).toMatchObject({
     ada: { error_401: 0, request_count: 3 },
     alt: { blocked_reason: null },

@@ -148,13 +148,13 @@ describe('the keys of one account', () => {
     proxy.simulator.account('A').fail('rate_limited', { times: 1 });
     await proxy.chat();
     const { pool } = proxy.serving;
-    expect(pool.entries.map(({ strikes, state }) => [strikes, state.cooldown?.reason ?? null])).toEqual([
+    expect(pool.entries.map(({ rateLimitsInARow, state }) => [rateLimitsInARow, state.cooldown?.reason ?? null])).toEqual([
       [1, 'rate'],
       [1, 'rate'],
       [0, null],
     ]);
     const [, a2] = pool.entries;
     if (a2 !== undefined) pool.served(a2, []);
-    expect(pool.entries.map(({ strikes }) => strikes)).toEqual([0, 0, 0]);
+    expect(pool.entries.map(({ rateLimitsInARow }) => rateLimitsInARow)).toEqual([0, 0, 0]);
   });
 });

@@ -8,7 +8,7 @@ function penalty(verdict: VerdictClass, context: Partial<PenaltyContext> = {}) {
     now: NOW,
     retryAfterMs: null,
     quotaReturnsAt: null,
-    strikes: 0,
+    rateLimitsInARow: 0,
     settings: { rotationCooldownSeconds: 300, paymentBlockSeconds: 3600 },
     ...context,
   });
@@ -42,7 +42,7 @@ describe('a penalty', () => {
 
   it('is given exactly to the classes that blame somebody', () => {
     for (const verdict of Object.keys(CONSEQUENCES) as VerdictClass[]) {
-      expect([verdict, penalty(verdict) === null]).toEqual([verdict, CONSEQUENCES[verdict].blame === 'nobody']);
+      expect([verdict, penalty(verdict) === null]).toEqual([verdict, CONSEQUENCES[verdict].blame === 'none']);
     }
   });
 
@@ -58,8 +58,8 @@ describe('a penalty', () => {
   });
 
   it('for a rate limit follows Retry-After, else doubles up to the setting', () => {
-    expect(restMs('rate', { retryAfterMs: 1_152_000, strikes: 3 })).toBe(1_152_000);
-    expect([0, 1, 2, 3, 6, 1_000_000].map((strikes) => restMs('rate', { strikes }))).toEqual([
+    expect(restMs('rate', { retryAfterMs: 1_152_000, rateLimitsInARow: 3 })).toBe(1_152_000);
+    expect([0, 1, 2, 3, 6, 1_000_000].map((rateLimitsInARow) => restMs('rate', { rateLimitsInARow }))).toEqual([
       5_000, 10_000, 20_000, 40_000, 300_000, 300_000,
     ]);
   });
@@ -81,7 +81,7 @@ describe('a penalty', () => {
 
   it('has its ceiling whatever the setting is', () => {
     const settings = { rotationCooldownSeconds: 1e9, paymentBlockSeconds: 0 };
-    const rests = (['rate', 'quota', 'broken', 'refused'] as const).map((verdict) => restMs(verdict, { settings, strikes: 99 }));
+    const rests = (['rate', 'quota', 'broken', 'refused'] as const).map((verdict) => restMs(verdict, { settings, rateLimitsInARow: 99 }));
     expect(rests).toEqual([20 * 60_000, DAY, 60_000, 60_000]);
   });
 
