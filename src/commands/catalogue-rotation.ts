@@ -7,7 +7,7 @@ export const ROTATION_COMMANDS: readonly CommandRow[] = [
   {
     name: 'rotate',
     group: 'Choose keys',
-    summary: 'make the most resourceful key the active one',
+    summary: 'make the key with the most quota left the active one',
     details: `Asks the upstream for the quota of every key and chooses by status, quota left and error rate. Says what changed and why. A running proxy follows within a second. In live mode the key is also written into the config of the Kimi CLI (KMI_WRITE_CONFIG), with a backup.
 
 The subcommands \`rotate auto\` and \`rotate off\` turn auto-rotation on and off; while it is on, the active key waits.`,

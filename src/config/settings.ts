@@ -122,7 +122,7 @@ export const SETTINGS = {
     'accepted for older files, without effect: `warn` keys take their turns anyway',
   ),
   writeConfig: boolean('KMI_WRITE_CONFIG', true, "manual rotation writes the key into the Kimi CLI's config"),
-  paymentBlockSeconds: integer('KMI_PAYMENT_BLOCK_SECONDS', 3600, 'block after a payment error; 0 = until cleared by hand', {
+  paymentBlockSeconds: integer('KMI_PAYMENT_BLOCK_SECONDS', 3600, 'block after a payment error; 0 = until unblocked by hand', {
     max: 31_536_000,
   }),
 

@@ -93,7 +93,7 @@ function checkSameAccount(facts: KeyFacts): readonly Finding[] {
   const { shared } = countAccounts(accountedKeys(facts));
   const enabled = keys.filter(({ status }) => status !== 'disabled');
   const suggested = groupsOf(enabled, ({ label, email }) => (accounts.has(label) ? null : (email?.toLowerCase() ?? null)));
-  const fix = 'They share one quota, limits and cache, so a second one adds nothing: `kmi keys disable` takes it out of use.';
+  const fix = 'They share one quota, limits and cache, so a second one adds nothing: disable it with `kmi keys disable`.';
   return [
     ...shared.map(({ labels }) => warn(`${shorten(labels).join(', ')} belong to one account.`, fix)),
     ...suggested.map((labels) =>

@@ -1,6 +1,6 @@
 import { parseBoolean } from '../config/boolean-words.ts';
 
-/** What a name that says whether a key may serve says: `disabled`, `isEnabled`, `KMI-KEY-DISABLED`; null for all other names. */
+/** What a name that says whether a key can serve says: `disabled`, `isEnabled`, `KMI-KEY-DISABLED`; null for all other names. */
 export function switchOf(name: string): 'disabled' | 'enabled' | null {
   const word = name
     .replace(/\p{Cf}/gu, '')

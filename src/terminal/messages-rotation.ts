@@ -70,7 +70,7 @@ const ENGLISH: RotationMessages = {
   askingFailed: 'asking failed',
   noneEligible: 'No key can serve now; the active key stays as it was.',
   remedy: (firstBack) =>
-    `${firstBack === null ? '' : `The first is back ${firstBack}. `}Add a key to the auths folder, or see \`kmi doctor\` for what can be cleared.`,
+    `${firstBack === null ? '' : `The first is back ${firstBack}. `}Add a key to the auths folder, or see \`kmi doctor\` for what can be unblocked.`,
   wrote: (client, file, fields) => `Wrote ${fields} into the config of ${client}: ${file}`,
   backup: (file) => `The file as it was before kmi: ${file}`,
   alreadyThere: (client, file) => `The config of ${client} has this key already: ${file}`,

@@ -241,7 +241,7 @@ function checkFields({ config, state, now }: StatusReport): Field[] {
     },
     {
       name: 'payment block',
-      value: config.paymentBlockSeconds === 0 ? 'until cleared by hand' : durationText(config.paymentBlockSeconds * 1000),
+      value: config.paymentBlockSeconds === 0 ? 'until unblocked by hand' : durationText(config.paymentBlockSeconds * 1000),
     },
     {
       name: 'usage check',

@@ -70,7 +70,7 @@ describe('kmi keys list', () => {
       const { code, stdout, stderr } = await keys(args);
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
       expect(stdout).toMatch(/^> ada +ready +sk-k\*\*\*cdef +5 +ada@example\.test +ada\.env$/m);
-      expect(stdout).toMatch(/^ {2}ben +disabled .*\n {4}switched off in its auth file$/m);
+      expect(stdout).toMatch(/^ {2}ben +disabled .*\n {4}disabled in its auth file$/m);
       expect(stdout).toContain('  empty.env  The file sets no KMI_API_KEY.');
       expect(stdout).not.toContain('0123456789');
     }
@@ -245,7 +245,7 @@ describe('kmi keys disable, enable and rename', () => {
     await writeFile(join(home.authsDir, 'odd.env'), ODD);
     expect(await keys(['disable', 'ada'])).toMatchObject({
       code: 0,
-      stderr: expect.stringContaining('No key is switched on now'),
+      stderr: expect.stringContaining('No key is enabled now'),
     });
     expect(await fileText('odd.env')).toBe(`${ODD}\r\nKMI_KEY_DISABLED=1\r\n`);
     expect((await keys(['disable', 'ada'])).stdout).toContain('disabled already');

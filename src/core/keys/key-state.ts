@@ -19,7 +19,7 @@ export type Cooldown = {
 export type CooldownEnd = 'guessed' | 'doubted';
 
 export type Block = {
-  /** Epoch ms; null until a recheck or a person clears it. */
+  /** Epoch ms; null until a recheck or a person unblocks the key. */
   readonly until: number | null;
   /** `auth`: the key was refused; `payment_required`: the account is unpaid; `banned`: it is closed; else what an older file says. */
   readonly reason: string;

@@ -4,7 +4,7 @@ import { CONSEQUENCES, type VerdictClass } from './verdict.ts';
 
 export type PenaltySettings = {
   readonly rotationCooldownSeconds: number;
-  /** 0: until cleared by hand. */
+  /** 0: until unblocked by hand. */
   readonly paymentBlockSeconds: number;
 };
 
