@@ -109,12 +109,10 @@ export const SETTINGS = {
   ),
   autoRotateAllowed: boolean('KMI_AUTO_ROTATE_ALLOWED', false, 'policy switch for auto-rotation'),
   autoRotateE2e: boolean('KMI_AUTO_ROTATE_E2E', true, 'end-to-end check when auto-rotation is turned on'),
-  rotationCooldownSeconds: integer(
-    'KMI_ROTATION_COOLDOWN_SECONDS',
-    300,
-    'cooldown of a key when the upstream names no time',
-    { min: 1, max: 31_536_000 },
-  ),
+  rotationCooldownSeconds: integer('KMI_ROTATION_COOLDOWN_SECONDS', 300, 'cooldown of a key when the upstream names no time', {
+    min: 1,
+    max: 31_536_000,
+  }),
   rotateOnTie: boolean('KMI_ROTATE_ON_TIE', true, 'manual rotation moves on when keys tie'),
   rotateIncludeWarn: boolean(
     'KMI_ROTATE_INCLUDE_WARN',

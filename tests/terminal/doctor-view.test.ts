@@ -12,7 +12,7 @@ const findings: readonly Finding[] = [
   ),
   answersOf('Keys', 'auth_keys').ok('3 keys in /home/kim/_auths.'),
   answersOf('Keys', 'key_states').fail(
-    'No key may serve now:',
+    'No key can serve now:',
     '`kmi doctor --recheck-keys` asks the upstream again and frees those that answer.',
     [
       'ada: quota used up, back in 35 min (12:35)',

@@ -34,7 +34,7 @@ it('a request that no key could serve names all that were passed over', () => {
   ];
   const text = told({ status: 503, error_code: 'no_eligible_key', key_label: '', choice: null, skipped });
   expect(text).toContain('No key could serve: the client got 503');
-  expect(text).toMatch(/ada +skipped +it rests until its used-up quota returns/);
+  expect(text).toMatch(/ada +skipped +it is on cooldown until its used-up quota returns/);
   expect(text).toMatch(/ben +skipped +it is blocked: the upstream said that the key is wrong/);
   expect(text).not.toContain('chosen');
 });

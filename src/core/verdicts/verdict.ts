@@ -26,7 +26,7 @@ export type Next = 'relay' | 'next-key' | 'same-key';
 
 /**
  * What follows from each class. `blame` says what is put on cooldown or blocked: none, the key, its account, or the
- * key only if another key serves the same request (`if-others-work`), so that an outage never puts every key away.
+ * key only if another key serves the same request (`if-others-work`), so that an outage never takes every key.
  */
 export const CONSEQUENCES: Readonly<
   Record<VerdictClass, { readonly next: Next; readonly blame: 'none' | 'key' | 'account' | 'if-others-work' }>

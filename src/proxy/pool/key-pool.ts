@@ -169,7 +169,7 @@ export class KeyPool {
     if (affinity.session !== null) this.affinityStore.served(affinity, entry);
   }
 
-  /** An attempt failed. Counts it and puts the key away when the verdict blames it; a burst counts once. */
+  /** An attempt failed. Counts it and puts the key on cooldown or blocks it when the verdict blames it; a burst counts once. */
   failed(entry: PoolEntry, outcome: AttemptOutcome): void {
     if (this.#blame.failed(entry, outcome, this.entries.length > 1)) this.changed();
   }

@@ -291,7 +291,7 @@ describe('the tables', () => {
     for (const { class: name } of RULES) expect(CONSEQUENCES).toHaveProperty(name);
   });
 
-  it('put nobody away for what the caller, the model or the server did', () => {
+  it('blame no key for what the caller, the model or the server did', () => {
     const blameless = Object.entries(CONSEQUENCES).filter(([, { blame }]) => blame === 'none');
     expect(blameless.map(([name]) => name).sort()).toEqual(['caller', 'edge', 'foreign', 'no-model', 'overloaded', 'served']);
   });
