@@ -390,7 +390,7 @@ describe('kmi keys test', () => {
     await writeFile(join(home.stateDir, 'state.json'), JSON.stringify({ keys: { ada: { error_401: 1 } } }));
     const { code, stderr } = await keys(['test']);
     expect(code).toBe(0);
-    expect(stderr).toContain('Still blocked: ada. `kmi doctor --recheck-keys` frees');
+    expect(stderr).toContain('Still blocked: ada. `kmi doctor --recheck-keys` unblocks');
   });
 
   it('without keys it says how to add one', async () => {
