@@ -63,7 +63,7 @@ The strategy chosen here holds until another is chosen, and goes before KMI_ROTA
     name: 'e2e',
     group: 'Choose keys',
     summary: 'send requests through the proxy and check that keys share them',
-    details: `Starts a proxy for the time of the check when none runs. Counts that differ only because the requests do not divide by the keys are even. Keys that were passed over on the way (cooling down, blocked, low quota) are named and left out of the confidence; when one key alone could serve, nothing is judged. With the strategies ${listed(UNEVEN_STRATEGIES, 'and')}, requests without a session such as these are shared among accounts, not keys.`,
+    details: `Starts a proxy for the time of the check when none runs. Counts that differ only because the requests do not divide by the keys are even. Keys that were passed over on the way (on cooldown, blocked, low quota) are named and left out of the confidence; when one key alone could serve, nothing is judged. With the strategies ${listed(UNEVEN_STRATEGIES, 'and')}, requests without a session such as these are shared among accounts, not keys.`,
     examples: ['kmi e2e', 'kmi e2e -n 120 --batch 20 --pause 0', 'kmi e2e --json'],
     exitCodes: [
       [0, 'every request was answered and, where several keys take turns, the shares are even'],

@@ -15,7 +15,7 @@ export type Recheck = {
   /** Labels of keys that were blocked and answered. */
   readonly unblocked: readonly string[];
   /** Labels of keys whose `quota` cooldown ended, for they have quota again; none of them was blocked. */
-  readonly cooledDown: readonly string[];
+  readonly offCooldown: readonly string[];
 };
 
 /**
@@ -57,7 +57,7 @@ export async function recheckKeys(app: App, get: Get): Promise<Recheck> {
     for (const { label } of blocked) app.ledger.clearBlock(label);
     const renewed = usedUp.filter((key) => !isUsedUp(key) && !blocked.includes(key));
     const labelsOf = (some: readonly Key[]) => some.map(({ label }) => label);
-    return { rechecked, accounts, unblocked: labelsOf(blocked), cooledDown: labelsOf(renewed) };
+    return { rechecked, accounts, unblocked: labelsOf(blocked), offCooldown: labelsOf(renewed) };
   } finally {
     progress.end();
   }

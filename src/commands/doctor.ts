@@ -68,8 +68,8 @@ function unblockedText(labels: readonly string[]): string[] {
   return labels.length === 0 ? [] : [`Unblocked ${labels.join(', ')}.`];
 }
 
-function describeRecheck({ unblocked, cooledDown }: Recheck): string[] {
-  const ended = cooledDown.length === 0 ? [] : [`Ended the cooldown of ${cooledDown.join(', ')}: there is quota again.`];
+function describeRecheck({ unblocked, offCooldown }: Recheck): string[] {
+  const ended = offCooldown.length === 0 ? [] : [`Ended the cooldown of ${offCooldown.join(', ')}: there is quota again.`];
   return orElse('No key was unblocked, and no cooldown ended.', [...unblockedText(unblocked), ...ended]);
 }
 

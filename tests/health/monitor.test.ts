@@ -119,7 +119,7 @@ describe('normal passes', () => {
     expect(world.asked).toHaveLength(1);
   });
 
-  it('leave out blocked and disabled keys but not those that cool down', async () => {
+  it('leave out blocked and disabled keys but not those on cooldown', async () => {
     const world = start(['blocked', 'onCooldown', 'refused'], { blocked: { blocked: 'payment_required' } });
     world.keys.push(keyNamed('off', { disabled: true }));
     world.states.set('onCooldown', { ...newKeyState(), cooldown: { until: Date.now() + 60 * MINUTE, reason: 'quota' } });

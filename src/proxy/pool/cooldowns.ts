@@ -80,7 +80,7 @@ export class Cooldowns {
     if (outcome.verdict === 'quota') this.#findReset(entry, now);
   }
 
-  /** After a refusal for quota the cooldown is as long as the setting says at first; `/usages` then says when the window really returns. */
+  /** After a refusal for quota the cooldown lasts as the setting says at first; `/usages` then says when the window returns. */
   #findReset(entry: PoolEntry, refusedAt: number): void {
     this.#health?.refreshNow(entry.key).then(
       (health) => {
@@ -88,14 +88,14 @@ export class Cooldowns {
         if (returnsAt === null || returnsAt <= refusedAt) return;
         for (const { key, state, penalizedAt } of entry.account.entries) {
           if (state.cooldown?.reason === 'quota' && penalizedAt === refusedAt)
-            this.#coolDownUntil(key, { until: returnsAt }, refusedAt);
+            this.#cooldownUntil(key, { until: returnsAt }, refusedAt);
         }
       },
       () => undefined,
     );
   }
 
-  #coolDownUntil({ label }: Key, cooldown: Omit<Cooldown, 'reason'>, since: number): void {
+  #cooldownUntil({ label }: Key, cooldown: Omit<Cooldown, 'reason'>, since: number): void {
     this.#options.ledger.penalize(label, { kind: 'cooldown', cooldown: { reason: 'quota', ...cooldown } }, since);
   }
 
@@ -112,7 +112,7 @@ export class Cooldowns {
     for (const { key, state, penalizedAt } of entry.account.entries) {
       const { cooldown } = state;
       if (cooldown?.reason !== 'quota' || (health.askedAt ?? health.fetchedAt) < penalizedAt) continue;
-      if (cooldown.end === 'guessed') this.#coolDownUntil(key, { ...cooldown, end: 'doubted' }, penalizedAt);
+      if (cooldown.end === 'guessed') this.#cooldownUntil(key, { ...cooldown, end: 'doubted' }, penalizedAt);
       if (cooldown.end !== undefined) continue;
       ledger.clearCooldown(key.label);
       returned.push(key.label);

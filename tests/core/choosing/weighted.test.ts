@@ -88,7 +88,7 @@ describe('the strategy weighted', () => {
     expect(serve(weighted(), pool)).toMatchObject({ index: 1, why: 'weighted', binds: false, skipped: [] });
   });
 
-  it('passes over accounts that are busy, cool down or were tried, and names why', () => {
+  it('passes over accounts that are busy, on cooldown or were tried, and names why', () => {
     const onCooldown = { cooldown: { until: NOW + 60_000, reason: 'quota' as const } };
     const candidates = [
       candidate(1000, 0, { inFlight: 1 }),
