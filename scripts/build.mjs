@@ -13,12 +13,12 @@ const outDir = process.argv[2] ?? join(root, 'dist');
 const BINS = { cli: join(root, 'src/cli.ts'), robin: join(root, 'src/robin.ts') };
 
 /** What an everyday command such as `kmi status` needs, and what parsing options and `--help` need beside it: one file each. */
-const EVERYDAY = ['src/commands/status.ts', 'src/commands/context.ts', 'src/config/load.ts'];
-const COMMAND_LINE = ['src/command-line.ts'];
+const EVERYDAY = ['src/cli/views/status/run.ts', 'src/cli/command/context.ts', 'src/config/load.ts'];
+const COMMAND_LINE = ['src/cli/command-line.ts'];
 const inEveryday = reachableFrom(EVERYDAY);
 const inCommandLine = reachableFrom(COMMAND_LINE);
 const CHUNKS = [
-  { name: 'start', test: reachableFrom(['src/program.ts']) },
+  { name: 'start', test: reachableFrom(['src/cli/program.ts']) },
   { name: 'shared', test: (id) => inEveryday(id) && inCommandLine(id) },
   { name: 'everyday', test: inEveryday },
   { name: 'command-line', test: inCommandLine },

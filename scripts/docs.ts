@@ -4,7 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { COMMANDS } from '../src/commands/catalogue.ts';
+import { COMMANDS } from '../src/cli/commands.ts';
 import { renderEnvExample, renderSettingsTable } from '../src/config/document.ts';
 import { findDeadReferences } from './references.ts';
 

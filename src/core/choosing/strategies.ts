@@ -25,7 +25,7 @@ export type StrategyAtWork = {
   taken<C extends AccountCandidate>(chosen: Chosen<C>, pool: AccountPool<C>, session: number | null): void;
 };
 
-/** How each strategy chooses. What others have to know of it: `strategy.ts`; its words: `terminal/strategy-words.ts`. */
+/** How each strategy chooses. What others have to know of it: `strategy.ts`; its words: `cli/words/strategy-words.ts`. */
 const STRATEGIES_AT_WORK: Readonly<Record<Strategy, (memory: TurnMemory) => StrategyAtWork>> = {
   'round-robin': roundRobin,
   sticky,
