@@ -12,7 +12,7 @@ import type { PoolEntry } from '../pool/pool-entry.ts';
 import type { RequestRecord } from '../record/recorder.ts';
 import type { AttemptResult } from './attempt.ts';
 import { brokenOff, unreachable } from './attempt-outcome.ts';
-import type { ClientRequest } from './call.ts';
+import type { ClientRequest } from './attempt-plan.ts';
 import { errorAnswerFor } from './error-answer.ts';
 import type { Relay } from './relay.ts';
 
