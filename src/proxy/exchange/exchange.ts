@@ -201,8 +201,8 @@ export class Exchange implements AttemptOwner, BodyWaiter {
     }
     const judged = judgeResult(result, startedAt, clock());
     const isChat = this.#client.route.isChat && this.#client.request.method === 'POST';
-    const deadEnd = isChat ? keysAtDeadEnd(result, judged, entry, pool.entries) : null;
-    const outcome = deadEnd === null ? judged : { ...judged, verdict: 'dead-end' as const };
+    const deadEnd = isChat ? keysAtDeadEnd(judged, entry, pool.entries) : null;
+    const outcome = deadEnd === null ? judged.outcome : { ...judged.outcome, verdict: 'dead-end' as const };
     if (result.kind === 'answered') this.#answer = { answer: result, verdict: outcome.verdict, entry };
     const event = eventOf(result, outcome, isLasting(outcome, this.#error?.error ?? null));
     const { step, failed } = this.#decide(event);
