@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Config } from '../../config/settings.ts';
-import { KnownPlaces } from '../../core/json/top-level-member.ts';
+import type { KnownPlaces } from '../../core/json/top-level-member.ts';
 import { findNamedSession, formatSession, headersIn } from '../../core/sessions/session.ts';
 import type { Clock } from '../../core/text/time.ts';
 import { stampPerSecond } from '../../core/text/zoned-time.ts';
@@ -31,6 +31,8 @@ export type RecorderParts = {
   readonly log: LogPort;
   readonly clock: Clock;
   readonly deferred: DeferredWork;
+  /** Where bodies name their session. */
+  readonly places: KnownPlaces;
   readonly isDryRun: boolean;
 };
 
@@ -46,7 +48,6 @@ export type RecordedBody = {
 
 type Shared = RecorderParts & {
   readonly stamp: (epochMs: number) => string;
-  readonly places: KnownPlaces;
 };
 
 const NO_PROMPT = { hint: '', head: '' };
@@ -56,7 +57,7 @@ export class Recorder {
   readonly #shared: Shared;
 
   constructor(parts: RecorderParts) {
-    this.#shared = { ...parts, stamp: stampPerSecond(parts.config.timezone), places: new KnownPlaces() };
+    this.#shared = { ...parts, stamp: stampPerSecond(parts.config.timezone) };
   }
 
   /** A record of one request. Its answer goes through `sink` on its way to `relay`. */
