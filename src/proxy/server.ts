@@ -129,7 +129,8 @@ export async function startProxy(parts: ProxyParts): Promise<RunningProxy> {
   };
 
   const places = new KnownPlaces();
-  const recorder = new Recorder({ ...parts, places, isDryRun: parts.dryRun !== null });
+  const { affinityStore } = parts.pool;
+  const recorder = new Recorder({ ...parts, affinityStore, places, isDryRun: parts.dryRun !== null });
   const shared = shareExchangeParts({ ...parts, upstreams, loops, recorder, places, refuse });
 
   // One, or for `localhost` one for each of its addresses.
