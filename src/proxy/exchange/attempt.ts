@@ -5,7 +5,7 @@ import type { ClientAbortListener } from '../http/client-abort.ts';
 import { responseHeaders } from '../http/headers.ts';
 import { ClientLeft, UpstreamSilence } from '../http/interruptions.ts';
 import type { PoolEntry } from '../pool/pool-entry.ts';
-import { ticksOf, unwatchTimeouts, type Waiting, watchTimeouts } from './timeouts.ts';
+import { type Timed, ticksOf, unwatchTimeouts, watchTimeouts } from './timeouts.ts';
 import { type AnswerHandler, UndiciSeven } from './undici-seven.ts';
 import { Upload, type UploadBody, type UploadWatcher } from './upload.ts';
 
@@ -56,7 +56,7 @@ const ERROR_BODY_MAX_MS = 10_000;
  * One call to the upstream. An answer under 400 streams into the sink as it comes, with back-pressure; any other answer
  * is collected, so that the request can go to another key instead.
  */
-export class Attempt implements AnswerHandler, Waiting, ClientAbortListener, UploadWatcher {
+export class Attempt implements AnswerHandler, Timed, ClientAbortListener, UploadWatcher {
   ticksLeft: number;
   slot = -1;
   readonly #plan: AttemptPlan;
@@ -109,7 +109,7 @@ export class Attempt implements AnswerHandler, Waiting, ClientAbortListener, Upl
     this.abort(new ClientLeft('The client left.'));
   }
 
-  runOut(): void {
+  timedOut(): void {
     this.abort(
       new UpstreamSilence(
         this.#status === 0
