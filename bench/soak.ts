@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { positive, readFlags } from '../scripts/flags.ts';
 import { type Simulator, startSimulator } from '../src/simulator/simulator.ts';
 import { descriptorsOf } from '../tests/faults/process-facts.ts';
 import { freePort } from '../tests/support/free-port.ts';
@@ -15,16 +16,22 @@ import { median, quantile } from './statistics.ts';
 
 /**
  * The built proxy under a steady mixed load for a long time: streams, whole answers, big bodies, clients that leave, keys
- * that come and go, accounts that fail now and then, health refreshes. Exit 1 when memory or descriptors grow or a
- * client sees an error.
- *
- *   npm run soak -- --minutes 20        writes docs/soak.svg and docs/soak.json
- *   npm run soak -- --minutes 1 --dry   writes nothing
+ * that come and go, accounts that fail now and then, health refreshes.
  */
+const USAGE = `Usage: npm run soak -- [flags]
 
-const args = process.argv.slice(2);
-const minutes = Number(flagValue('--minutes') ?? 20);
-const perSecond = Number(flagValue('--rate') ?? 30);
+Runs the built proxy under a steady mixed load and writes docs/soak.svg and
+docs/soak.json. Exits with 1 when memory or descriptors grow or a client sees an
+error.
+
+  --minutes 20   how long (default 20)
+  --rate 30      requests a second (default 30)
+  --dry          write nothing
+  --help         print this`;
+
+const flags = readFlags(USAGE, { minutes: 'string', rate: 'string', dry: 'boolean' });
+const minutes = positive(USAGE, 'minutes', flags.minutes, 20);
+const perSecond = positive(USAGE, 'rate', flags.rate, 30);
 const CHUNKS = 12;
 const SAMPLES = 120;
 const KEEP = ['a', 'b', 'c', 'd'];
@@ -242,7 +249,7 @@ function report(
   for (const error of seen.firstErrors) console.log(`  ${error.slice(0, 300)}`);
   console.log(failures.length === 0 ? 'The soak passed.' : `The soak failed: ${failures.join('; ')}.`);
   process.exitCode = failures.length === 0 ? 0 : 1;
-  if (!args.includes('--dry'))
+  if (flags.dry !== true)
     writeReport(samples, { minutes, perSecond, ...seen, keyChanges, rssGrowth: round(growth), quarters: rows });
 }
 
@@ -270,9 +277,4 @@ function mean(values: readonly number[]): number {
 
 function round(value: number): number {
   return Math.round(value * 100) / 100;
-}
-
-function flagValue(flag: string): string | undefined {
-  const at = args.indexOf(flag);
-  return at === -1 ? undefined : args[at + 1];
 }
