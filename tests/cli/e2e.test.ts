@@ -3,14 +3,14 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { cleanUp } from '../support/cleanup.ts';
-import { type TemporaryHome, temporaryHome } from '../support/home.ts';
+import { type HomeWithPort, homeWithPort, type TemporaryHome, temporaryHome } from '../support/home.ts';
 import { keyOf, startBinaryProxy } from '../support/proxy.ts';
 import { runKmi, startKmi } from '../support/spawn.ts';
 
 const QUICK = ['e2e', '--pause', '0'];
 
-async function homeWithKeys(labels: readonly string[], autoRotate: boolean): Promise<TemporaryHome> {
-  const home = await temporaryHome();
+async function homeWithKeys(labels: readonly string[], autoRotate: boolean): Promise<HomeWithPort> {
+  const home = await homeWithPort();
   for (const label of labels) await home.addKey({ label });
   await mkdir(home.stateDir, { recursive: true });
   await writeFile(join(home.stateDir, 'state.json'), JSON.stringify({ schema_version: 1, auto_rotate: autoRotate, keys: {} }));
