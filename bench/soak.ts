@@ -8,7 +8,6 @@ import { fileURLToPath } from 'node:url';
 import { positive, readFlags } from '../scripts/flags.ts';
 import { type Simulator, startSimulator } from '../src/simulator/simulator.ts';
 import { descriptorsOf } from '../tests/faults/process-facts.ts';
-import { freePort } from '../tests/support/free-port.ts';
 import { usageOf } from './process-usage.ts';
 import { renderSoakChart } from './soak-chart.ts';
 import { startTraffic } from './soak-traffic.ts';
@@ -126,7 +125,6 @@ async function startProxy(upstream: Simulator): Promise<{ child: ChildProcess; u
   mkdirSync(stateDir, { mode: 0o700 });
   for (const name of KEEP) writeKey(name);
   writeFileSync(join(stateDir, 'state.json'), '{"schema_version":1,"auto_rotate":true,"keys":{}}', { mode: 0o600 });
-  const origin = `http://127.0.0.1:${await freePort()}`;
   const started = spawn(process.execPath, [fileURLToPath(new URL('../dist/cli.js', import.meta.url)), 'proxy', '--foreground'], {
     cwd: folder,
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -135,7 +133,7 @@ async function startProxy(upstream: Simulator): Promise<{ child: ChildProcess; u
       HOME: folder,
       KMI_AUTHS_DIR: join(folder, '_auths'),
       KMI_STATE_DIR: stateDir,
-      KMI_PROXY_LISTEN: new URL(origin).host,
+      KMI_PROXY_LISTEN: '127.0.0.1:0',
       KMI_UPSTREAM_BASE_URL: upstream.baseUrl,
       KMI_DRY_RUN: '0',
       KMI_AUTO_ROTATE_ALLOWED: '1',
@@ -149,13 +147,8 @@ async function startProxy(upstream: Simulator): Promise<{ child: ChildProcess; u
   });
   for (let tries = 0; tries < 400; tries++) {
     if (started.exitCode !== null) break;
-    if (
-      await fetch(`${origin}/healthz`).then(
-        (answer) => answer.ok,
-        () => false,
-      )
-    )
-      return { child: started, url: `${origin}/kmi-rotor/v1`, origin };
+    const url = /serves (\S+)/.exec(said)?.[1];
+    if (url !== undefined) return { child: started, url, origin: new URL(url).origin };
     await delay(50);
   }
   started.kill('SIGKILL');
