@@ -33,6 +33,22 @@ test('with port 0 the background proxy takes any free port and prints it, and ev
   expect((await home.kmi(['proxy-stop', '-y'])).stdout).toBe('The proxy does not run.\n');
 });
 
+test('before the proxy runs nobody is sent to port 0', async () => {
+  const home = await daemonHome({ KMI_PROXY_LISTEN: '127.0.0.1:0' });
+  await home.addKey({ label: 'ada' });
+  for (const args of [
+    ['env', '--shell', 'bash'],
+    ['run', '--', 'true'],
+  ]) {
+    const { code, stdout, stderr } = await home.kmi(args);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(/^kmi: No proxy runs(\.|, and KMI_PROXY_LISTEN names port 0: .*)\n +Start it with `kmi proxy`\.\n$/);
+  }
+  const init = await home.kmi(['init', '--yes']);
+  expect(init.stdout).toMatch(/^ {2}start +kmi proxy$/m);
+  expect(init.stdout).not.toContain(':0');
+});
+
 test('a port that the system chose is no difference of settings; anything else still is, and names the real address', async () => {
   const { home, url } = await started();
   expect((await home.kmi(['status'])).stdout).not.toContain('KMI_PROXY_LISTEN');

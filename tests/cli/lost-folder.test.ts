@@ -51,7 +51,8 @@ describe.skipIf(process.platform === 'win32')('in a folder that was deleted', ()
     ['run -- true', 1],
   ])('kmi %s works with the settings and keys of the home', async (line, code) => {
     const home = await homeWithKey();
-    const ran = await runLost(home, line.split(' '));
+    // An address to print; nobody serves there.
+    const ran = await runLost(home, line.split(' '), { KMI_PROXY_LISTEN: '127.0.0.1:9' });
     expect(ran).toMatchObject({ code });
     expect(ran.stderr).toMatch(GONE);
     expect(ran.stdout + ran.stderr).not.toMatch(/unexpected|uv_cwd|ENOENT/);
