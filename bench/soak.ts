@@ -155,7 +155,7 @@ async function startProxy(upstream: Simulator): Promise<{ child: ChildProcess; u
   throw new Error(`The proxy did not start: ${said}`);
 }
 
-/** Two keys come, are switched off and on, and go, over and over. */
+/** Two keys come, are disabled and enabled, and go, over and over. */
 function startKeyChanges(): { count(): number; stop(): Promise<void> } {
   let isOver = false;
   let count = 0;

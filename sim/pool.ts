@@ -114,7 +114,7 @@ export class SimPool {
       now,
       retryAfterMs: null,
       quotaReturnsAt: quotaReturnsAt(candidate.health),
-      strikes: 0,
+      rateLimitsInARow: 0,
       settings: PENALTIES,
     });
     if (penalty?.kind === 'cooldown') candidate.state.cooldown = penalty.cooldown;

@@ -111,7 +111,7 @@ The key is tested with one call of /usages, also in dry-run, and refused when th
     args: '<label...>',
     summary: 'switch keys off without removing them',
     details:
-      'Sets KMI_KEY_DISABLED=1 in the .env file of the key; that line changes and no other. A key from a .toml or .json file cannot be switched off, since those formats have no place for it: move it into an .env file.',
+      'Sets KMI_KEY_DISABLED=1 in the .env file of the key; that line changes and no other. A key from a .toml or .json file cannot be disabled, since those formats have no place for it: move it into an .env file.',
     examples: ['kmi keys disable work'],
     withoutToken: true,
     settingsOf: 'keys',
@@ -142,7 +142,7 @@ The key is tested with one call of /usages, also in dry-run, and refused when th
     name: 'keys test',
     args: '[label...]',
     summary: 'ask the upstream about keys, one real call each',
-    details: `Calls /usages, also in dry-run and also for disabled keys, and says what came back. A key that rests for a quota it has again is free; \`kmi doctor --recheck-keys\` also frees blocked keys that answer.
+    details: `Calls /usages, also in dry-run and also for disabled keys, and says what came back. A cooldown for quota ends when there is quota again; \`kmi doctor --recheck-keys\` also unblocks keys that answer.
 
 /usages proves that the upstream knows the key. Whether a client may chat with it depends on the client too, and shows with its first request.`,
     examples: ['kmi keys test', 'kmi keys test work', 'kmi keys test --json'],

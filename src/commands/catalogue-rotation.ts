@@ -7,7 +7,7 @@ export const ROTATION_COMMANDS: readonly CommandRow[] = [
   {
     name: 'rotate',
     group: 'Choose keys',
-    summary: 'make the most resourceful key the active one',
+    summary: 'make the key with the most quota left the active one',
     details: `Asks the upstream for the quota of every key and chooses by status, quota left and error rate. Says what changed and why. A running proxy follows within a second. In live mode the key is also written into the config of the Kimi CLI (KMI_WRITE_CONFIG), with a backup.
 
 The subcommands \`rotate auto\` and \`rotate off\` turn auto-rotation on and off; while it is on, the active key waits.`,
@@ -63,7 +63,7 @@ The strategy chosen here holds until another is chosen, and goes before KMI_ROTA
     name: 'e2e',
     group: 'Choose keys',
     summary: 'send requests through the proxy and check that keys share them',
-    details: `Starts a proxy for the time of the check when none runs. Counts that differ only because the requests do not divide by the keys are even. Keys that were passed over on the way (cooling down, blocked, low quota) are named and left out of the confidence; when one key alone could serve, nothing is judged. With the strategies ${listed(UNEVEN_STRATEGIES, 'and')}, requests without a session such as these are shared among accounts, not keys.`,
+    details: `Starts a proxy for the time of the check when none runs. Counts that differ only because the requests do not divide by the keys are even. Keys that were passed over on the way (on cooldown, blocked, low quota) are named and left out of the confidence; when one key alone could serve, nothing is judged. With the strategies ${listed(UNEVEN_STRATEGIES, 'and')}, requests without a session such as these are shared among accounts, not keys.`,
     examples: ['kmi e2e', 'kmi e2e -n 120 --batch 20 --pause 0', 'kmi e2e --json'],
     exitCodes: [
       [0, 'every request was answered and, where several keys take turns, the shares are even'],

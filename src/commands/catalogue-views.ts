@@ -128,9 +128,9 @@ Tokens are kept by day, for the last 100 days with any, and saved within a secon
       { flags: '--fix', help: 'mend what is safe to mend: file permissions, a stale proxy.pid, expired blocks' },
       {
         flags: '--recheck-keys',
-        help: 'ask the upstream about every key, also in dry-run; blocked keys that answer and used-up ones with quota are freed',
+        help: 'ask the upstream about every key, also in dry-run; blocked keys that answer are unblocked, and a cooldown for quota ends where there is quota',
       },
-      { flags: '--clear-blocklist', help: 'free every blocked key without asking' },
+      { flags: '--clear-blocklist', help: 'unblock every key without asking' },
     ],
     onlyLooks: true,
     withoutSettings: true,

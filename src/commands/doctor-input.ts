@@ -1,8 +1,7 @@
 import { type App, candidatesOf } from '../app.ts';
-import { type Candidate, eligibilityOf } from '../core/choosing/eligibility.ts';
+import { type Candidate, keyStatusOf } from '../core/choosing/eligibility.ts';
 import { strategyInForce } from '../core/choosing/strategy.ts';
 import type { KimiClient } from '../core/clients/kimi-model.ts';
-import { activeBlock } from '../core/keys/key-state.ts';
 import { examineDaemon } from '../daemon/examine.ts';
 import type { DaemonState } from '../daemon/judge.ts';
 import { daemonOutputPath } from '../daemon/output-file.ts';
@@ -113,19 +112,18 @@ function upstreamsOf({ registry, config }: App): readonly string[] {
 
 function keyFact(candidate: Candidate, now: number, zone: string): KeyFact {
   const { key, state } = candidate;
-  const why = whyOut(candidate, now, zone);
-  const cause = key.disabled ? 'disabled' : activeBlock(state, now) === null ? 'resting' : 'blocked';
   return {
     label: key.label,
     email: key.email,
-    eligibility: eligibilityOf(candidate, now).is === 'ready' || why === null ? { is: 'ready' } : { is: 'out', cause, why },
+    status: keyStatusOf(candidate, now),
+    why: whyOut(candidate, now, zone),
     hasExpired: hasRunOut(state.block, now) || hasRunOut(state.cooldown, now),
   };
 }
 
 /** A block or cooldown with an end that has passed. */
-export function hasRunOut(rest: { readonly until: number | null } | null, now: number): boolean {
-  return rest !== null && rest.until !== null && rest.until <= now;
+export function hasRunOut(penalty: { readonly until: number | null } | null, now: number): boolean {
+  return penalty !== null && penalty.until !== null && penalty.until <= now;
 }
 
 function listenerFact(state: DaemonState, address: string): ListenerFact {

@@ -12,21 +12,23 @@ import { startProgress } from '../terminal/progress.ts';
 export type Recheck = {
   readonly rechecked: ReadonlyMap<string, RecheckFact>;
   readonly accounts: ReadonlyMap<string, string>;
-  /** Labels of keys that were blocked or used up, answered, and are free now. */
-  readonly freed: readonly string[];
+  /** Labels of keys that were blocked and answered. */
+  readonly unblocked: readonly string[];
+  /** Labels of keys whose `quota` cooldown ended, for they have quota again; none of them was blocked. */
+  readonly offCooldown: readonly string[];
 };
 
 /**
- * Asks `/usages` and `/me` of every key that is not disabled, in dry-run too. Frees the blocked ones that answer, and those that
- * rest for a quota which they have again.
+ * Asks `/usages` and `/me` of every key that is not disabled, in dry-run too. Unblocks those that answer, and ends the cooldown of
+ * those that have their quota again.
  */
 export async function recheckKeys(app: App, get: Get): Promise<Recheck> {
   const keys = app.registry.keys.filter(({ disabled }) => !disabled);
   const progress = startProgress(process.stderr, (done) => `Asked ${done} of ${counted(keys.length, 'key')}...`);
   const gate = limitConcurrency(3);
   const accounts = new Map<string, string>();
-  const rests = ({ label }: Key) => activeCooldown(app.store.keyState(label), app.clock())?.reason === 'quota';
-  const usedUp = keys.filter(rests);
+  const isUsedUp = ({ label }: Key) => activeCooldown(app.store.keyState(label), app.clock())?.reason === 'quota';
+  const usedUp = keys.filter(isUsedUp);
   try {
     const [health] = await Promise.all([
       fetchHealth(app, { keys, live: true, onResult: progress.step }),
@@ -53,16 +55,16 @@ export async function recheckKeys(app: App, get: Get): Promise<Recheck> {
       (key) => rechecked.get(key.label)?.is === 'answers' && canRecheck(key, app.store.keyState(key.label), app.clock()),
     );
     for (const { label } of blocked) app.ledger.clearBlock(label);
-    const renewed = usedUp.filter((key) => !rests(key));
-    const freed = keys.filter((key) => blocked.includes(key) || renewed.includes(key)).map(({ label }) => label);
-    return { rechecked, accounts, freed };
+    const renewed = usedUp.filter((key) => !isUsedUp(key) && !blocked.includes(key));
+    const labelsOf = (some: readonly Key[]) => some.map(({ label }) => label);
+    return { rechecked, accounts, unblocked: labelsOf(blocked), offCooldown: labelsOf(renewed) };
   } finally {
     progress.end();
   }
 }
 
-/** Frees every blocked key, banned ones and those whose auth file is gone included, and answers their labels. */
-export function clearBlocklist({ store, ledger, clock }: Pick<App, 'store' | 'ledger' | 'clock'>): readonly string[] {
+/** Unblocks every key, banned ones and those whose auth file is gone included, and answers their labels. */
+export function clearBlocks({ store, ledger, clock }: Pick<App, 'store' | 'ledger' | 'clock'>): readonly string[] {
   const now = clock();
   const blocked = [...store.state.keys].filter(([, state]) => state.block !== null || activeBlock(state, now) !== null);
   const labels = blocked.map(([label]) => label);

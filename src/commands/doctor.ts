@@ -10,7 +10,7 @@ import { type DoctorReport, renderDoctor } from '../terminal/doctor-view.ts';
 import { VERSION } from '../version.ts';
 import type { Command, CommandContext } from './context.ts';
 import { gatherInput, hasRunOut } from './doctor-input.ts';
-import { clearBlocklist, recheckKeys } from './doctor-keys.ts';
+import { clearBlocks, type Recheck, recheckKeys } from './doctor-keys.ts';
 import { openNetwork } from './doctor-network.ts';
 import { saveState } from './save-state.ts';
 
@@ -45,9 +45,9 @@ async function treat(context: CommandContext, app: App, options: Options): Promi
   const isAsked = options.recheckKeys === true;
   const network = isAsked || !app.config.dryRun ? await openNetwork(app) : null;
   try {
-    if (options.clearBlocklist === true) actions.push(sayFreed(clearBlocklist(app), 'No key was blocked.'));
+    if (options.clearBlocklist === true) actions.push(...orElse('No key was blocked.', unblockedText(clearBlocks(app))));
     const recheck = isAsked && network !== null ? await recheckKeys(app, network.get) : null;
-    if (recheck !== null) actions.push(sayFreed(recheck.freed, 'No blocked or used-up key could be freed.'));
+    if (recheck !== null) actions.push(...describeRecheck(recheck));
     const learned = { network, rechecked: recheck?.rechecked ?? null, accounts: recheck?.accounts ?? new Map<string, string>() };
     let { findings, repairs } = await examine(await gatherInput(context, app, learned));
     if (options.fix === true) {
@@ -64,8 +64,17 @@ async function treat(context: CommandContext, app: App, options: Options): Promi
   }
 }
 
-function sayFreed(labels: readonly string[], none: string): string {
-  return labels.length === 0 ? none : `Freed ${labels.join(', ')}.`;
+function unblockedText(labels: readonly string[]): string[] {
+  return labels.length === 0 ? [] : [`Unblocked ${labels.join(', ')}.`];
+}
+
+function describeRecheck({ unblocked, offCooldown }: Recheck): string[] {
+  const ended = offCooldown.length === 0 ? [] : [`Ended the cooldown of ${offCooldown.join(', ')}: there is quota again.`];
+  return orElse('No key was unblocked, and no cooldown ended.', [...unblockedText(unblocked), ...ended]);
+}
+
+function orElse(none: string, actions: string[]): string[] {
+  return actions.length === 0 ? [none] : actions;
 }
 
 async function mend({ config, store, clock }: App, repair: Repair): Promise<string> {

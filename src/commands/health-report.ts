@@ -1,5 +1,5 @@
 import { type App, candidatesOf, fetchHealth } from '../app.ts';
-import { type Candidate, statusOf } from '../core/choosing/eligibility.ts';
+import { type Candidate, keyStatusOf } from '../core/choosing/eligibility.ts';
 import type { Key } from '../core/keys/key.ts';
 import { activeBlock, activeCooldown } from '../core/keys/key-state.ts';
 import type { KeyHealth } from '../core/quota/key-health.ts';
@@ -37,7 +37,7 @@ export function keyToJson(candidate: Candidate, { now, isActive }: { now: number
     source: key.source,
     disabled: key.disabled,
     active: isActive,
-    status: statusOf(candidate, now),
+    status: keyStatusOf(candidate, now),
     remaining_percent: percent(usage?.remainingShare ?? null),
     plan: usage?.plan ?? null,
     windows: (usage?.windows ?? []).map((window) => ({

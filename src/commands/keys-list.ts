@@ -1,8 +1,8 @@
 import { candidatesOf, openApp } from '../app.ts';
 import { eligibilityOf } from '../core/choosing/eligibility.ts';
 import { activeBlock, activeCooldown } from '../core/keys/key-state.ts';
+import { statusOf } from '../core/keys/key-status.ts';
 import { renderTime } from '../state/schema.ts';
-import { keyWord } from '../terminal/key-words.ts';
 import { type KeysReport, renderKeys } from '../terminal/keys-view.ts';
 import { shownPath } from '../terminal/shown-path.ts';
 import { wrapToWidth } from '../terminal/width.ts';
@@ -52,7 +52,7 @@ function toJson({ config, now, candidates, activeIndex, skipped, remarks }: Keys
         key_hash: key.hash,
         email: key.email,
         account: state.account?.id ?? null,
-        state: keyWord(candidate, now),
+        state: statusOf(eligibility, candidate.health),
         reason: eligibility.is === 'ready' ? null : eligibility.reason,
         until: renderTime((block ?? cooldown)?.until ?? null),
         active: index === activeIndex,

@@ -12,7 +12,7 @@ import { findKeys } from './key-selection.ts';
 
 type Options = { readonly args: readonly [(readonly string[])?]; readonly json?: boolean };
 
-/** `kmi keys test`: one `/usages` call a key, also in dry-run. A reading with quota ends a rest for quota. Exit 1 when a key does not work. Throws `no_keys`. */
+/** `kmi keys test`: one `/usages` call a key, also in dry-run. A reading with quota ends a `quota` cooldown. Exit 1 when a key does not work. Throws `no_keys`. */
 export const run: Command<Options> = async (context, { args: [labels = []], json = false }) => {
   const { config, environment, out, err, style, errStyle, width } = context;
   const app = await openApp(config, { environment, looksOn: true, warn: (message) => err(`kmi: ${message}`) });
@@ -39,12 +39,12 @@ export const run: Command<Options> = async (context, { args: [labels = []], json
     } else {
       const shown = tests.map(({ key, ...test }) => ({ label: key.label, disabled: key.disabled, ...test }));
       for (const line of renderKeyTests(shown, { columns: width, style })) out(line);
-      const freed = tests.filter(
+      const stillBlocked = tests.filter(
         ({ key, result }) => result === 'works' && activeBlock(app.store.keyState(key.label), app.clock()) !== null,
       );
-      if (freed.length > 0) {
-        const names = freed.map(({ key }) => key.label).join(', ');
-        err(`${errStyle.warn('Still blocked')}: ${names}. \`kmi doctor --recheck-keys\` frees blocked keys that answer.`);
+      if (stillBlocked.length > 0) {
+        const blocked = stillBlocked.map(({ key }) => key.label).join(', ');
+        err(`${errStyle.warn('Still blocked')}: ${blocked}. \`kmi doctor --recheck-keys\` unblocks keys that answer.`);
       }
     }
     return isGood ? 0 : 1;

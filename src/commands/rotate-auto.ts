@@ -44,7 +44,7 @@ export const run: Command<Options> = async (context, options) => {
     out(`${style.good('Auto-rotation is on')} (${strategy}): a running proxy follows within a second.`);
     for (const line of wrapToWidth(`In this way ${STRATEGY_WORDS[strategy].does}.`, viewWidth(width))) out(style.dim(line));
     const accounts = countAccounts(accountedKeys(candidatesOf(app).filter(({ key }) => !key.disabled)));
-    if (accounts.keys < 2) out(style.warn('Only one key is switched on, so every request goes to it.'));
+    if (accounts.keys < 2) out(style.warn('Only one key is enabled, so every request goes to it.'));
     else if (accounts.accounts < 2)
       out(style.warn('All keys are of one account, so every request is charged to it (`kmi keys list`).'));
   } finally {

@@ -11,7 +11,7 @@ import type { Command } from './context.ts';
 import { candidatesWithHealth } from './health-report.ts';
 import { saveState } from './save-state.ts';
 
-/** `kmi rotate`: the most resourceful eligible key becomes the active one. Exit 1 when there is none. Throws `no_keys`. */
+/** `kmi rotate`: the eligible key with the most quota left becomes the active one. Exit 1 when there is none. Throws `no_keys`. */
 export const run: Command<Record<string, unknown>> = async ({ config, environment, out, err, errStyle, style, width }) => {
   const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
   try {

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { candidatesOf, openApp } from '../app.ts';
-import { isReady } from '../core/choosing/eligibility.ts';
+import { isReady, keyStatusOf } from '../core/choosing/eligibility.ts';
 import { strategyInForce } from '../core/choosing/strategy.ts';
 import { modeOf } from '../core/clients/proxy-mode.ts';
-import { activeBlock, activeCooldown } from '../core/keys/key-state.ts';
+import type { KeyStatus } from '../core/keys/key-status.ts';
 import { probeProxy, proxyUrl } from '../daemon/probe.ts';
 import { renderTime } from '../state/schema.ts';
 import { notUsedTexts } from '../terminal/not-used-words.ts';
@@ -52,13 +52,9 @@ export const run: Command<Options> = async (context, { json = false }) => {
 /** What scripts read. A key counts under one heading only. */
 function toJson(report: StatusReport) {
   const { config, now, probe, next, url, daemonLog, candidates, activeIndex, state, skipped, notUsed } = report;
-  const disabled = candidates.filter(({ key }) => key.disabled);
   const { strategy, source } = strategyInForce(state.strategy, config.rotateStrategy);
-  const enabled = candidates.filter(({ key }) => !key.disabled);
-  const blocked = enabled.filter((candidate) => activeBlock(candidate.state, now) !== null);
-  const exhausted = enabled.filter(
-    (candidate) => activeBlock(candidate.state, now) === null && activeCooldown(candidate.state, now) !== null,
-  );
+  const count = (status: KeyStatus) => candidates.filter((candidate) => keyStatusOf(candidate, now) === status).length;
+  const cooldown = count('cooldown');
   return {
     mode: modeOf(config),
     proxy: {
@@ -70,7 +66,8 @@ function toJson(report: StatusReport) {
       daemon_log: daemonLog,
     },
     upstream: config.upstreamBaseUrl,
-    keys: { total: candidates.length, disabled: disabled.length, blocked: blocked.length, exhausted: exhausted.length },
+    // `exhausted` is KMI Manager's name of `cooldown`.
+    keys: { total: candidates.length, disabled: count('disabled'), blocked: count('blocked'), cooldown, exhausted: cooldown },
     accounts: accountsToJson(candidates),
     active_key: candidates[activeIndex]?.key.label ?? null,
     rotation: {

@@ -4,7 +4,7 @@ import { editKeyFile } from './edit-auth-file.ts';
 import { findKeys } from './key-selection.ts';
 import { sayFollowing } from './proxy-words.ts';
 
-/** Switches keys off or on in their auth files. Throws `unknown_key`, and `auth_file_unchanged` for a file that cannot say so. */
+/** Disables or enables keys in their auth files. Throws `unknown_key`, and `auth_file_unchanged` for a file that cannot say so. */
 export async function switchKeys(context: CommandContext, labels: readonly string[], disabled: boolean): Promise<number> {
   const { config, environment, out, err, style, errStyle } = context;
   const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
@@ -20,7 +20,7 @@ export async function switchKeys(context: CommandContext, labels: readonly strin
       out(`${style.good(word)} ${style.strong(key.label)}. ${sayFollowing(context)}`);
     }
     const left = app.registry.keys.some((key) => (keys.includes(key) ? !disabled : !key.disabled));
-    if (!left) err(`${errStyle.warn('No key is switched on now')}, so nothing can be served.`);
+    if (!left) err(`${errStyle.warn('No key is enabled now')}, so nothing can be served.`);
     return 0;
   } finally {
     await app.close();

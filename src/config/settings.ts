@@ -55,7 +55,7 @@ export const SETTINGS = {
   proxyWaitSeconds: integer(
     'KMI_PROXY_WAIT_SECONDS',
     0,
-    'hold a request this long for a cooling key or a busy account; 0 = answer 503 at once',
+    'hold a request this long for a key on cooldown or a busy account; 0 = answer 503 at once',
     {
       max: 86_400,
     },
@@ -109,12 +109,10 @@ export const SETTINGS = {
   ),
   autoRotateAllowed: boolean('KMI_AUTO_ROTATE_ALLOWED', false, 'policy switch for auto-rotation'),
   autoRotateE2e: boolean('KMI_AUTO_ROTATE_E2E', true, 'end-to-end check when auto-rotation is turned on'),
-  rotationCooldownSeconds: integer(
-    'KMI_ROTATION_COOLDOWN_SECONDS',
-    300,
-    'cooldown of an exhausted key when the upstream names no time',
-    { min: 1, max: 31_536_000 },
-  ),
+  rotationCooldownSeconds: integer('KMI_ROTATION_COOLDOWN_SECONDS', 300, 'cooldown of a key when the upstream names no time', {
+    min: 1,
+    max: 31_536_000,
+  }),
   rotateOnTie: boolean('KMI_ROTATE_ON_TIE', true, 'manual rotation moves on when keys tie'),
   rotateIncludeWarn: boolean(
     'KMI_ROTATE_INCLUDE_WARN',
@@ -122,7 +120,7 @@ export const SETTINGS = {
     'accepted for older files, without effect: `warn` keys take their turns anyway',
   ),
   writeConfig: boolean('KMI_WRITE_CONFIG', true, "manual rotation writes the key into the Kimi CLI's config"),
-  paymentBlockSeconds: integer('KMI_PAYMENT_BLOCK_SECONDS', 3600, 'block after a payment error; 0 = until cleared by hand', {
+  paymentBlockSeconds: integer('KMI_PAYMENT_BLOCK_SECONDS', 3600, 'block after a payment error; 0 = until unblocked by hand', {
     max: 31_536_000,
   }),
 

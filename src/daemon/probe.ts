@@ -2,8 +2,8 @@ import type { Config } from '../config/settings.ts';
 import { isMode, type ProxyMode } from '../core/clients/proxy-mode.ts';
 import { oneLine } from '../core/text/one-line.ts';
 
-/** The keys as the running proxy counts them: `ready` serve, `resting` cool down, `out` are disabled, blocked or empty. */
-export type ProxyKeyCounts = { readonly total: number; readonly ready: number; readonly resting: number; readonly out: number };
+/** The keys as the running proxy counts them: `ready`, on `cooldown`, and `out`, which are disabled, blocked or empty. */
+export type ProxyKeyCounts = { readonly total: number; readonly ready: number; readonly cooldown: number; readonly out: number };
 
 /** What a proxy tells whoever asks it, as far as its version does. */
 export type ProxyAbout = {
@@ -132,10 +132,11 @@ function readHealthz(body: string): ProxyProbe | null {
     const answer = JSON.parse(body) as Record<string, unknown>;
     const { name, pid, version, uptime_seconds: uptimeSeconds, keys, next_key_hash: next } = answer;
     if (name !== 'kmi' || !isCount(pid) || typeof version !== 'string' || !isCount(uptimeSeconds)) return null;
-    const { total, ready, resting, out } = (keys ?? {}) as Record<string, unknown>;
-    if (!isCount(total) || !isCount(ready) || !isCount(resting) || !isCount(out)) return null;
+    // `resting`: what a proxy of an older version calls it.
+    const { total, ready, resting, cooldown = resting, out } = (keys ?? {}) as Record<string, unknown>;
+    if (!isCount(total) || !isCount(ready) || !isCount(cooldown) || !isCount(out)) return null;
     const nextKeyHash = next === null || (typeof next === 'string' && /^[0-9a-f]{12}$/.test(next)) ? { nextKeyHash: next } : {};
-    const counts = { total, ready, resting, out };
+    const counts = { total, ready, cooldown, out };
     return { kind: 'running', pid, version, uptimeSeconds, keys: counts, ...nextKeyHash, ...readAbout(answer) };
   } catch {
     return null;

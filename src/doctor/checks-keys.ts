@@ -1,13 +1,13 @@
 import { countAccounts } from '../core/choosing/key-accounts.ts';
+import type { KeyStatus } from '../core/keys/key-status.ts';
 import { answersOf, type Finding, shorten } from './finding.ts';
 
 export type KeyFact = {
   readonly label: string;
   readonly email: string | null;
-  /** `out`: it may not serve now; `why` says for what reason and until when. */
-  readonly eligibility:
-    | { readonly is: 'ready' }
-    | { readonly is: 'out'; readonly cause: 'disabled' | 'blocked' | 'resting'; readonly why: string };
+  readonly status: KeyStatus;
+  /** For what reason it cannot serve now, and until when; null when it can. */
+  readonly why: string | null;
   /** A block or cooldown that has run out and still stands in the state file. */
   readonly hasExpired: boolean;
 };
@@ -48,10 +48,10 @@ function accountsText(facts: KeyFacts): string {
 }
 
 function accountedKeys({ keys, accounts }: KeyFacts) {
-  return keys.map(({ label, eligibility }) => ({
+  return keys.map(({ label, status }) => ({
     label,
     account: accounts.get(label) ?? null,
-    disabled: eligibility.is === 'out' && eligibility.cause === 'disabled',
+    disabled: status === 'disabled',
   }));
 }
 
@@ -63,17 +63,17 @@ function checkSkipped({ skipped }: KeyFacts): readonly Finding[] {
 }
 
 function checkReady({ keys }: KeyFacts): Finding {
-  const { ok, warn, fail } = answersOf('Keys', 'key_states');
-  const out = keys.flatMap(({ label, eligibility }) => (eligibility.is === 'ready' ? [] : [{ label, ...eligibility }]));
-  if (out.length === 0) return ok(keys.length === 1 ? 'The key may serve.' : 'All keys may serve.');
+  const { ok, info, warn, fail } = answersOf('Keys', 'key_states');
+  const out = keys.filter(({ why }) => why !== null);
+  if (out.length === 0) return ok(keys.length === 1 ? 'The key can serve.' : 'All keys can serve.');
   const details = shorten(out.map(({ label, why }) => `${label}: ${why}`));
-  const blocked = out.some(({ cause }) => cause === 'blocked');
+  const blocked = out.some(({ status }) => status === 'blocked');
   const fix = blocked
-    ? '`kmi doctor --recheck-keys` asks the upstream again and frees those that answer.'
-    : 'Nothing, if that is meant: they come back by themselves, and disabled ones stay out.';
-  if (out.length === keys.length) return fail('No key may serve now:', fix, details);
-  if (blocked) return warn(`${out.length} of ${counted(keys.length, 'key')} may not serve now:`, fix, details);
-  return answersOf('Keys', 'key_states').info(`${out.length} of ${counted(keys.length, 'key')} rest:`, null, details);
+    ? '`kmi doctor --recheck-keys` asks the upstream again and unblocks those that answer.'
+    : 'Nothing, if that is meant: a cooldown ends by itself, and a disabled key stays so.';
+  if (out.length === keys.length) return fail('No key can serve now:', fix, details);
+  const some = `${out.length} of ${counted(keys.length, 'key')} cannot serve now:`;
+  return blocked ? warn(some, fix, details) : info(some, null, details);
 }
 
 function checkExpired({ keys }: KeyFacts): readonly Finding[] {
@@ -91,9 +91,9 @@ function checkSameAccount(facts: KeyFacts): readonly Finding[] {
   const { keys, accounts } = facts;
   const { warn } = answersOf('Keys', 'same_account');
   const { shared } = countAccounts(accountedKeys(facts));
-  const switchedOn = keys.filter(({ eligibility }) => eligibility.is === 'ready' || eligibility.cause !== 'disabled');
-  const suggested = groupsOf(switchedOn, ({ label, email }) => (accounts.has(label) ? null : (email?.toLowerCase() ?? null)));
-  const fix = 'They share one quota, limits and cache, so a second one adds nothing: `kmi keys disable` takes it out of use.';
+  const enabled = keys.filter(({ status }) => status !== 'disabled');
+  const suggested = groupsOf(enabled, ({ label, email }) => (accounts.has(label) ? null : (email?.toLowerCase() ?? null)));
+  const fix = 'They share one quota, limits and cache, so a second one adds nothing: disable it with `kmi keys disable`.';
   return [
     ...shared.map(({ labels }) => warn(`${shorten(labels).join(', ')} belong to one account.`, fix)),
     ...suggested.map((labels) =>

@@ -57,7 +57,7 @@ const KEEP_WITHOUT_REFRESH_MS = 20 * 60_000;
 
 /**
  * Keeps the health of every key: a pass at start and every `refreshMs` (± 10 %), and a slower pass over blocked keys.
- * Keys that are cooling down are part of the normal pass, so that an early reset is noticed
+ * Keys on cooldown are part of the normal pass, so that an early reset is noticed
  * (docs/kimi-api.md#quota-windows).
  */
 export function startHealthMonitor(options: HealthMonitorOptions): HealthMonitor {

@@ -55,7 +55,7 @@ export function parseEnvFile(text: string): Parsed {
   };
 }
 
-/** Something that was to put the key away and is not read: another spelling, or a line of a form that sets nothing. */
+/** Something that was to disable the key and is not read: another spelling, or a line of a form that sets nothing. */
 function unreadSwitch(text: string, values: Values): string | null {
   const meant = ([name, value]: [string, string]) => {
     if (VARIABLES.includes(name) || value.trim() === '') return false;

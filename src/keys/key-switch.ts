@@ -1,6 +1,6 @@
 import { parseBoolean } from '../config/boolean-words.ts';
 
-/** What a name that says whether a key may serve says: `disabled`, `isEnabled`, `KMI-KEY-DISABLED`; null for all other names. */
+/** What a name that says whether a key can serve says: `disabled`, `isEnabled`, `KMI-KEY-DISABLED`; null for all other names. */
 export function switchOf(name: string): 'disabled' | 'enabled' | null {
   const word = name
     .replace(/\p{Cf}/gu, '')
@@ -13,7 +13,7 @@ export function switchOf(name: string): 'disabled' | 'enabled' | null {
   return /^enabled?$/.test(word) ? 'enabled' : null;
 }
 
-/** Whether a switch puts the key away; null when its value is neither yes nor no, which must not count as leave to serve. */
+/** Whether a switch disables the key; null when its value is neither yes nor no, which must not count as leave to serve. */
 export function isOff(kind: 'disabled' | 'enabled', value: unknown): boolean | null {
   const said = typeof value === 'boolean' ? value : parseBoolean(typeof value === 'object' ? '' : String(value));
   return said === null ? null : said === (kind === 'disabled');

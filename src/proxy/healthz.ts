@@ -3,6 +3,7 @@ import { isLoopbackHost } from '../config/kinds.ts';
 import type { Config } from '../config/settings.ts';
 import { eligibilityOf } from '../core/choosing/eligibility.ts';
 import { modeOf } from '../core/clients/proxy-mode.ts';
+import { statusOf } from '../core/keys/key-status.ts';
 import type { Clock } from '../core/text/time.ts';
 import { VERSION } from '../version.ts';
 import type { KeyPool } from './pool/key-pool.ts';
@@ -43,13 +44,17 @@ export function addHealthz(app: FastifyInstance, { config, pool, clock, rotation
   });
 }
 
-function countKeys(pool: KeyPool, now: number): { total: number; ready: number; resting: number; out: number } {
-  const counts = { total: pool.entries.length, ready: 0, resting: 0, out: 0 };
+type KeyCounts = { total: number; ready: number; cooldown: number; resting: number; out: number };
+
+/** `resting` is what `cooldown` was called: a command of the version before takes an answer without it for a stranger's. */
+function countKeys(pool: KeyPool, now: number): KeyCounts {
+  const counts = { total: pool.entries.length, ready: 0, cooldown: 0, resting: 0, out: 0 };
   for (const entry of pool.entries) {
     const eligibility = eligibilityOf(entry, now);
     if (eligibility.is === 'ready') counts.ready += 1;
-    else if (eligibility.reason === 'probing' || eligibility.reason === entry.state.cooldown?.reason) counts.resting += 1;
+    else if (statusOf(eligibility, entry.health) === 'cooldown') counts.cooldown += 1;
     else counts.out += 1;
   }
+  counts.resting = counts.cooldown;
   return counts;
 }

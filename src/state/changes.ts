@@ -21,7 +21,7 @@ export type KeyChange = {
   lastUsed?: number;
   /** Epoch ms. */
   failedAt?: number;
-  /** When a reading that said "quota left" was asked for: ends a rest for quota that is older. Epoch ms. */
+  /** When a reading that said "quota left" was asked for: ends a `quota` cooldown that is older. Epoch ms. */
   quotaSeenAt?: number;
   cooldown?: Cooldown | null;
   block?: Block | null;
@@ -128,7 +128,7 @@ export function apply(state: State, changes: Changes): void {
 }
 
 /** Of a refusal for quota and a reading that says "quota left" the later one is right, in whatever order they were written. */
-function endQuotaRest(key: KeyState): void {
+function endQuotaCooldown(key: KeyState): void {
   const { cooldown, failedAt, quotaSeenAt } = key;
   if (cooldown?.reason === 'quota' && quotaSeenAt !== null && (failedAt ?? 0) <= quotaSeenAt) key.cooldown = null;
 }
@@ -145,7 +145,7 @@ function applyToKey(state: State, label: string, change: KeyChange): void {
   if (change.account !== undefined) key.account = change.account;
   if (change.failedAt !== undefined) key.failedAt = Math.max(key.failedAt ?? 0, change.failedAt);
   if (change.quotaSeenAt !== undefined) key.quotaSeenAt = Math.max(key.quotaSeenAt ?? 0, change.quotaSeenAt);
-  if (change.cooldown != null || change.quotaSeenAt !== undefined) endQuotaRest(key);
+  if (change.cooldown != null || change.quotaSeenAt !== undefined) endQuotaCooldown(key);
   for (const [counter, { add, floor }] of Object.entries(change.shifts ?? {}) as [Counter, Shift][]) {
     key[counter] = Math.max(key[counter] + add, floor);
   }

@@ -230,7 +230,7 @@ class TimeTexts {
 /** The last second the form can write; a longer block is as good as this one. */
 const LAST_TIME = Date.UTC(9999, 11, 31, 23, 59, 59);
 
-/** `YYYY-MM-DDTHH:MM:SSZ`; fractions round up, so that a rest is never cut short. Null for what is no time. */
+/** `YYYY-MM-DDTHH:MM:SSZ`; fractions round up, so that a cooldown is never cut short. Null for what is no time. */
 export function renderTime(epochMs: number | null): string | null {
   if (epochMs === null || Number.isNaN(epochMs)) return null;
   const seconds = Math.ceil(Math.min(Math.max(epochMs, 0), LAST_TIME) / 1000);

@@ -4,9 +4,9 @@ import type { Penalty } from '../core/verdicts/penalty.ts';
 import { addTo, clear, type KeyChange, takeOneOff } from './changes.ts';
 import type { StateStore } from './store.ts';
 
-const FORGIVEN_BY_SUCCESS: readonly ErrorCounter[] = ['errors403', 'errors429', 'errors5xx'];
+const LOWERED_BY_SUCCESS: readonly ErrorCounter[] = ['errors403', 'errors429', 'errors5xx'];
 
-const COUNTERS: readonly Counter[] = ['requests', 'errors401', ...FORGIVEN_BY_SUCCESS];
+const COUNTERS: readonly Counter[] = ['requests', 'errors401', ...LOWERED_BY_SUCCESS];
 
 /** What happens to keys, in the words of the proxy, written into the store as changes. */
 export class Ledger {
@@ -47,10 +47,10 @@ export class Ledger {
   /** An answer under 400: counts the request and takes one off each error counter (docs/kmi-manager.md#error-counters). */
   served(label: string, at: number): void {
     const state = this.#store.countRequest(label, at);
-    if (hasNothingToForgive(state, at)) return;
+    if (hasNothingToClear(state, at)) return;
     const change: KeyChange = {};
-    for (const counter of FORGIVEN_BY_SUCCESS) if (state[counter] > 0) takeOneOff(change, counter);
-    // Proof that the key works: a refusal on record and a rest for failing are over.
+    for (const counter of LOWERED_BY_SUCCESS) if (state[counter] > 0) takeOneOff(change, counter);
+    // Proof that the key works: a refusal on record and an `upstream` cooldown are over.
     if (state.errors401 > 0) clear(change, 'errors401');
     if (state.block?.reason === 'auth') change.block = null;
     if (isSoftOrOver(state, at)) change.cooldown = null;
@@ -81,7 +81,7 @@ export class Ledger {
     this.#store.changeKey(label, change);
   }
 
-  /** `at`: when the upstream refused the key. A rest never shortens one of another kind. */
+  /** `at`: when the upstream refused the key. A cooldown never shortens one of another kind. */
   penalize(label: string, penalty: Penalty, at: number): void {
     if (penalty.kind === 'block') {
       this.#store.changeKey(label, { block: penalty.block, failedAt: at }, true);
@@ -94,7 +94,7 @@ export class Ledger {
   }
 
   /**
-   * `/usages` readings that a command asked for at `at` said that keys have quota: a rest for quota is over, unless the upstream
+   * `/usages` readings that a command asked for at `at` said that keys have quota: a `quota` cooldown is over, unless the upstream
    * refused the key since. Whoever writes the file last knows that.
    */
   quotaSeen(proven: readonly { readonly label: string; readonly at: number }[]): void {
@@ -112,11 +112,11 @@ export class Ledger {
     this.#store.changeKey(label, { cooldown: null }, true);
   }
 
-  /** `/usages` answered: the account lives, so one of each error on record is forgiven, as for any answer under 400. */
+  /** `/usages` answered: the account lives, so one of each error on record is taken off, as for any answer under 400. */
   usageAnswered(label: string): void {
     const state = this.#store.keyState(label);
     const change: KeyChange = {};
-    for (const counter of FORGIVEN_BY_SUCCESS) if (state[counter] > 0) takeOneOff(change, counter);
+    for (const counter of LOWERED_BY_SUCCESS) if (state[counter] > 0) takeOneOff(change, counter);
     if (change.shifts !== undefined) this.#store.changeKey(label, change);
   }
 
@@ -187,7 +187,7 @@ export class Ledger {
   }
 }
 
-function hasNothingToForgive(state: KeyState, at: number): boolean {
+function hasNothingToClear(state: KeyState, at: number): boolean {
   return (
     state.errors403 === 0 &&
     state.errors429 === 0 &&

@@ -20,7 +20,7 @@ export function sharedText({ labels }: Pick<SharedAccount, 'labels'>): string {
   return `Keys of one account: ${listLabels(labels)}. A second key of an account adds nothing: quota, limits and cache are the account's.`;
 }
 
-export const SHARED_FIX = 'One of them is enough; `kmi keys disable` takes the others out of use.';
+export const SHARED_FIX = 'One of them is enough; disable the others with `kmi keys disable`.';
 
 /** "a, b"; of many the first ones and how many more there are. */
 export function listLabels(labels: readonly string[]): string {

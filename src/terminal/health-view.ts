@@ -1,5 +1,5 @@
 import type { Config } from '../config/settings.ts';
-import type { Candidate } from '../core/choosing/eligibility.ts';
+import { type Candidate, keyStatusOf } from '../core/choosing/eligibility.ts';
 import { accountedKeys, countAccounts, siblingsByLabel } from '../core/choosing/key-accounts.ts';
 import type { QuotaWindow } from '../core/quota/quota.ts';
 import type { Counted } from '../core/tokens/usage-row.ts';
@@ -7,7 +7,7 @@ import type { SkippedFile } from '../keys/auth-entry.ts';
 import { accountsText, listLabels, SHARED_FIX, sharedText, unknownAccountsText } from './account-words.ts';
 import { paintShare, percentText, renderBar } from './bar.ts';
 import { agoText, untilWithClock } from './duration.ts';
-import { counted, keyWord, paintWord, whyOut } from './key-words.ts';
+import { counted, paintStatus, whyOut } from './key-words.ts';
 import { renderMode } from './mode-line.ts';
 import { viewWidth } from './panel.ts';
 import { shortPath } from './shown-path.ts';
@@ -70,11 +70,11 @@ function accountLines(candidates: readonly Candidate[], { width, style }: Frame)
 function headingRows({ candidates, active, now }: HealthReport, { width, style }: Frame): string[] {
   const rows = candidates.map((candidate): Cell[] => {
     const { key } = candidate;
-    const word = keyWord(candidate, now);
+    const status = keyStatusOf(candidate, now);
     return [
       { text: key.label === active ? '>' : ' ', paint: style.accent },
       { text: key.label, paint: style.strong },
-      { text: word, paint: paintWord(word, style) },
+      { text: status, paint: paintStatus(status, style) },
       { text: key.email ?? '', paint: style.dim },
       { text: planText(candidate), paint: style.dim },
     ];
@@ -119,7 +119,7 @@ function keyLines(
     wrapToWidth(text, room).map((line) => `${INDENT}${paint(line)}`);
   const used = today.get(key.label);
   return [
-    ...(out === null ? [] : say(out, paintWord(keyWord(candidate, now), style))),
+    ...(out === null ? [] : say(out, paintStatus(keyStatusOf(candidate, now), style))),
     ...(siblings.length === 0 ? [] : say(`one account with ${listLabels(siblings)}: one quota, not several`, style.warn)),
     ...(health?.error == null ? [] : say(`asking failed: ${health.error}`, style.bad)),
     ...(usage?.windows ?? []).map((window) => windowLine(window, windowWidth, config, now, { width, style })),

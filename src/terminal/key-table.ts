@@ -1,8 +1,8 @@
-import type { Candidate } from '../core/choosing/eligibility.ts';
+import { type Candidate, keyStatusOf } from '../core/choosing/eligibility.ts';
 import type { Zone } from '../core/text/zoned-time.ts';
 import { paintShare, percentText, renderBar } from './bar.ts';
 import { untilWithClock } from './duration.ts';
-import { keyWord, paintWord, whyOut } from './key-words.ts';
+import { paintStatus, whyOut } from './key-words.ts';
 import type { RotationMessages } from './messages-rotation.ts';
 import type { Style } from './style.ts';
 import { type Cell, type Column, renderTable } from './table.ts';
@@ -30,14 +30,14 @@ export function renderKeyTable(
   ];
   const rows = candidates.map((candidate, index): Cell[] => {
     const isActive = index === activeIndex;
-    const word = keyWord(candidate, now);
+    const status = keyStatusOf(candidate, now);
     const share = candidate.health?.usage?.remainingShare ?? null;
     const percent = paintShare(share, style)(padToWidth(percentText(share), 5, 'right'));
     const out = whyOut(candidate, now, zone, keys);
     return [
       { text: isActive ? '>' : '', paint: style.accent },
       { text: candidate.key.label, paint: isActive ? style.strong : (text) => text },
-      { text: keys.word[word], paint: paintWord(word, style) },
+      { text: keys.status[status], paint: paintStatus(status, style) },
       { rendered: `${renderBar(share, BAR_WIDTH, style)} ${percent}` },
       out ?? { text: noteOf(candidate, now, zone, messages), paint: style.dim },
       { text: candidate.key.email ?? '', paint: style.dim },
@@ -46,7 +46,7 @@ export function renderKeyTable(
   return renderTable(layout, rows, { width, style });
 }
 
-/** For a key that may serve: why nothing is known of it, else when its tightest window is full again. */
+/** For a key that can serve: why nothing is known of it, else when its tightest window is full again. */
 function noteOf({ health }: Candidate, now: number, zone: Zone, { keys, resets, askingFailed }: RotationMessages): string {
   // `kmi health` has the whole text; a line a key has no room for it.
   if (health?.error != null) return `${askingFailed}: ${health.error.split(': ', 1)[0]}`;

@@ -1,11 +1,11 @@
 import type { Config } from '../config/settings.ts';
-import type { Candidate } from '../core/choosing/eligibility.ts';
+import { type Candidate, keyStatusOf } from '../core/choosing/eligibility.ts';
 import { accountedKeys, countAccounts } from '../core/choosing/key-accounts.ts';
 import { DEFAULT_WEIGHT, maskKey } from '../core/keys/key.ts';
 import type { FileRemark, SkippedFile } from '../keys/auth-entry.ts';
 import { accountsText, SHARED_FIX, sharedText } from './account-words.ts';
 import type { TestResult } from './key-test-words.ts';
-import { counted, keyWord, paintWord, whyOut } from './key-words.ts';
+import { counted, paintStatus, whyOut } from './key-words.ts';
 import { NOT_USED } from './not-used-words.ts';
 import { viewWidth } from './panel.ts';
 import { shortPath } from './shown-path.ts';
@@ -64,11 +64,11 @@ function keyRows({ candidates, activeIndex, now, config }: KeysReport, width: nu
   ];
   const rows = candidates.map((candidate, index): Cell[] => {
     const { key } = candidate;
-    const word = keyWord(candidate, now);
+    const status = keyStatusOf(candidate, now);
     return [
       { text: index === activeIndex ? '>' : '', paint: style.accent },
       { text: key.label, paint: style.strong },
-      { text: word, paint: paintWord(word, style) },
+      { text: status, paint: paintStatus(status, style) },
       { text: maskKey(key.value), paint: style.dim },
       ...(hasPriority ? [String(key.priority)] : []),
       ...(hasWeight ? [String(key.weight)] : []),

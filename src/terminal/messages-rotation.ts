@@ -70,7 +70,7 @@ const ENGLISH: RotationMessages = {
   askingFailed: 'asking failed',
   noneEligible: 'No key can serve now; the active key stays as it was.',
   remedy: (firstBack) =>
-    `${firstBack === null ? '' : `The first is back ${firstBack}. `}Add a key to the auths folder, or see \`kmi doctor\` for what can be cleared.`,
+    `${firstBack === null ? '' : `The first is back ${firstBack}. `}Add a key to the auths folder, or see \`kmi doctor\` for what can be unblocked.`,
   wrote: (client, file, fields) => `Wrote ${fields} into the config of ${client}: ${file}`,
   backup: (file) => `The file as it was before kmi: ${file}`,
   alreadyThere: (client, file) => `The config of ${client} has this key already: ${file}`,
@@ -81,14 +81,14 @@ const ENGLISH: RotationMessages = {
 
 const RUSSIAN: RotationMessages = {
   keys: {
-    word: {
+    status: {
       healthy: 'исправен',
-      warn: 'внимание',
-      exhausted: 'исчерпан',
-      blocked: 'заблокирован',
       ready: 'готов',
-      disabled: 'выключен',
+      warn: 'внимание',
+      cooldown: 'на паузе',
       empty: 'пуст',
+      blocked: 'заблокирован',
+      disabled: 'выключен',
     },
     reason: {
       disabled: 'выключен в своём файле',
@@ -101,10 +101,6 @@ const RUSSIAN: RotationMessages = {
       upstream: 'не отвечал, когда другие работали',
       empty: 'квоты не осталось',
       probing: 'проверяется после паузы',
-      no_usage: 'расход неизвестен',
-      key_rate_limit: 'превышен собственный предел частоты',
-      busy: 'столько запросов сразу, сколько ему разрешено',
-      tried: 'уже испробован',
     },
     back: 'вернётся',
     untilRecheck: 'до успешной проверки',
@@ -133,7 +129,7 @@ const RUSSIAN: RotationMessages = {
       case 'tie_stayed':
         return `${equalKeys(reason.tied)}, а KMI_ROTATE_ON_TIE=0 оставляет активный.`;
       case 'better_status':
-        return `Его состояние лучше: «${RUSSIAN.keys.word[reason.status]}» против «${RUSSIAN.keys.word[reason.other]}» у ${rival}.`;
+        return `Его состояние лучше: «${RUSSIAN.keys.status[reason.status]}» против «${RUSSIAN.keys.status[reason.other]}» у ${rival}.`;
       case 'more_quota':
         return reason.other === null
           ? `Его квота известна (осталось ${percentText(reason.share)}), а у ${rival} — нет.`

@@ -60,7 +60,7 @@ function keyAlerts({ candidates, config, folderExists, now, isElsewhere }: Statu
     {
       level: 'bad',
       text: `No key can serve now.${next}`,
-      fix: 'Add a key, wait, or see `kmi doctor` for what can be cleared.',
+      fix: 'Add a key, wait, or see `kmi doctor` for what can be unblocked.',
     },
   ];
 }
@@ -81,7 +81,7 @@ function blockAlerts({ candidates, now }: StatusReport): Alert[] {
     'bad',
     blockedFor('banned'),
     'Account closed by Kimi',
-    'Write to Kimi support; the key stays out until a person clears it.',
+    'Write to Kimi support; the key stays blocked until a person unblocks it.',
   );
   add(
     'warn',
@@ -156,7 +156,7 @@ function accountAlerts({ candidates }: StatusReport): Alert[] {
   const details = shared.slice(0, SHARED_MAX).map(({ labels }) => listLabels(labels));
   if (shared.length > SHARED_MAX) details.push(`and ${shared.length - SHARED_MAX} more`);
   const text = `${shared.length} accounts have several keys. A second key of an account adds nothing: quota, limits and cache are the account's.`;
-  return [{ level: 'warn', text, details, fix: 'One key an account is enough; `kmi keys disable` takes the others out of use.' }];
+  return [{ level: 'warn', text, details, fix: 'One key an account is enough; disable the others with `kmi keys disable`.' }];
 }
 
 function rotationAlerts(report: StatusReport): Alert[] {

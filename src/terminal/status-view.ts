@@ -1,13 +1,14 @@
 import type { Config } from '../config/settings.ts';
 import { accountWeights } from '../core/choosing/account-weight.ts';
-import type { Candidate } from '../core/choosing/eligibility.ts';
+import { type Candidate, keyStatusOf } from '../core/choosing/eligibility.ts';
 import { accountedKeys, countAccounts } from '../core/choosing/key-accounts.ts';
 import { STRATEGY_FACTS, type Strategy, strategyInForce } from '../core/choosing/strategy.ts';
+import { KEY_STATUSES, type KeyStatus } from '../core/keys/key-status.ts';
 import type { ProxyProbe } from '../daemon/probe.ts';
 import type { SkippedFile } from '../keys/auth-entry.ts';
 import { accountsText, unknownAccountsText } from './account-words.ts';
 import { agoText, durationText } from './duration.ts';
-import { counted, type KeyWord, keyWord, paintWord, whyOut } from './key-words.ts';
+import { counted, paintStatus, whyOut } from './key-words.ts';
 import { renderMode } from './mode-line.ts';
 import { type Field, innerWidth, renderFields, renderPanel, viewWidth } from './panel.ts';
 import { type Alert, findAlerts } from './status-alerts.ts';
@@ -115,12 +116,12 @@ function keyLines({ candidates, activeIndex, now, config }: StatusReport, { widt
   const rows = candidates.map((candidate, index) => ({
     candidate,
     isActive: index === activeIndex,
-    word: keyWord(candidate, now),
+    status: keyStatusOf(candidate, now),
   }));
   const listed =
     rows.length <= LISTED_KEYS
       ? rows
-      : [...rows.filter((row) => row.isActive), ...rows.filter((row) => !row.isActive && row.word !== 'ready')].slice(
+      : [...rows.filter((row) => row.isActive), ...rows.filter((row) => !row.isActive && row.status !== 'ready')].slice(
           0,
           LISTED_KEYS,
         );
@@ -134,10 +135,10 @@ function keyLines({ candidates, activeIndex, now, config }: StatusReport, { widt
       { shrinkTo: 28, wrap: true },
       ...(hasEmail ? [{ title: 'ACCOUNT', shrinkTo: 12 }] : []),
     ],
-    listed.map(({ candidate, isActive, word }) => [
+    listed.map(({ candidate, isActive, status }) => [
       { text: isActive ? '>' : '', paint: style.accent },
       { text: candidate.key.label, paint: isActive ? style.strong : (text: string) => text },
-      { text: word, paint: paintWord(word, style) },
+      { text: status, paint: paintStatus(status, style) },
       whyOut(candidate, now, config.timezone) ?? { text: usedText(candidate, now), paint: style.dim },
       { text: candidate.key.email ?? '', paint: style.dim },
     ]),
@@ -149,7 +150,7 @@ function keyLines({ candidates, activeIndex, now, config }: StatusReport, { widt
   const unknown = unknownAccountsText(accounts);
   return [
     `${accountsText(accounts)}: ${summary(
-      rows.map(({ word }) => word),
+      rows.map(({ status }) => status),
       style,
     )}`,
     ...(unknown === null ? [] : wrapToWidth(unknown, innerWidth(width)).map(style.dim)),
@@ -159,13 +160,11 @@ function keyLines({ candidates, activeIndex, now, config }: StatusReport, { widt
   ];
 }
 
-const SUMMARY_ORDER: readonly KeyWord[] = ['ready', 'exhausted', 'blocked', 'disabled'];
-
-/** "3 ready, 1 exhausted, 1 blocked". */
-function summary(words: readonly KeyWord[], style: Style): string {
-  const parts = SUMMARY_ORDER.flatMap((word) => {
-    const count = words.filter((other) => other === word).length;
-    return count === 0 ? [] : [paintWord(word, style)(`${count} ${word}`)];
+/** "3 ready, 1 on cooldown, 1 blocked". */
+function summary(statuses: readonly KeyStatus[], style: Style): string {
+  const parts = KEY_STATUSES.flatMap((status) => {
+    const count = statuses.filter((other) => other === status).length;
+    return count === 0 ? [] : [paintStatus(status, style)(`${count} ${status === 'cooldown' ? 'on cooldown' : status}`)];
   });
   return parts.join(', ');
 }
@@ -242,7 +241,7 @@ function checkFields({ config, state, now }: StatusReport): Field[] {
     },
     {
       name: 'payment block',
-      value: config.paymentBlockSeconds === 0 ? 'until cleared by hand' : durationText(config.paymentBlockSeconds * 1000),
+      value: config.paymentBlockSeconds === 0 ? 'until unblocked by hand' : durationText(config.paymentBlockSeconds * 1000),
     },
     {
       name: 'usage check',

@@ -26,10 +26,10 @@ export const STRATEGY_WORDS: Readonly<Record<Strategy, StrategyWords>> = {
     goesBy: null,
   },
   sticky: {
-    does: 'a session stays with its account, and new ones are dealt by their hash',
-    help: ['a session stays with its account while that can serve;', 'new sessions are dealt by their hash'],
+    does: 'a session stays with its account, and new ones are assigned by their hash',
+    help: ['a session stays with its account while that can serve;', 'new sessions are assigned by their hash'],
     choiceWaits: sessionsStay('sticky'),
-    sessions: 'stay with their account; new ones are dealt by their hash',
+    sessions: 'stay with their account; new ones are assigned by their hash',
     goesBy: 'session',
   },
   quota: {

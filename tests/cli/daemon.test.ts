@@ -305,7 +305,7 @@ test.each([
 
 /** As a proxy in a container would answer, whose numbers mean nothing here; this test's own process must survive it. */
 function fakeHealth(): string {
-  const keys = { total: 1, ready: 1, resting: 0, out: 0 };
+  const keys = { total: 1, ready: 1, cooldown: 0, out: 0 };
   return JSON.stringify({ status: 'ok', name: 'kmi', version: '9.9.9', pid: process.pid, uptime_seconds: 1, keys });
 }
 

@@ -99,7 +99,7 @@ test('an upstream that cannot be reached fails; in dry-run it is not asked', asy
   expect(json.checks.find(({ check }) => check === 'upstream')?.text).toContain('ECONNREFUSED');
 });
 
-test('--recheck-keys asks in dry-run too, frees those that answer but the banned, and finds keys of one account', async () => {
+test('--recheck-keys asks in dry-run too, unblocks those that answer but the banned, and finds keys of one account', async () => {
   const { home, simulator } = await simulatedHome();
   await writeState(home, {
     ada: { error_401: 2, blocked_until: inTime(3_600_000), blocked_reason: 'payment_required', request_count: 7 },
@@ -108,7 +108,7 @@ test('--recheck-keys asks in dry-run too, frees those that answer but the banned
   });
   simulator.account('ben').behave({ usagesFault: { status: 402, body: '{"error":{"message":"unable to verify"}}' } });
   const { json, levelOf } = await doctor(home, ['--recheck-keys']);
-  expect(json.actions).toEqual(['Freed ada.']);
+  expect(json.actions).toEqual(['Unblocked ada.']);
   expect(await readState(home)).toMatchObject({
     ada: { error_401: 0, blocked_until: null, blocked_reason: null, request_count: 7 },
     alt: { blocked_reason: 'banned' },
@@ -141,7 +141,7 @@ test('keys with one email are suspected without being asked', async () => {
   expect(json.checks.find(({ check }) => check === 'same_account')?.text).toContain('ada, ben have the same email');
 });
 
-test('--clear-blocklist frees every key, the banned ones too, and leaves the rest of the state alone', async () => {
+test('--clear-blocklist unblocks every key, the banned ones too, and leaves the rest of the state alone', async () => {
   const { home } = await simulatedHome();
   await writeState(home, {
     ada: { error_401: 1, request_count: 3 },
@@ -149,7 +149,7 @@ test('--clear-blocklist frees every key, the banned ones too, and leaves the res
     ben: { exhausted_until: inTime(600_000), request_count: 5 },
   });
   const { json } = await doctor(home, ['--clear-blocklist']);
-  expect(json.actions).toEqual(['Freed ada, alt.']);
+  expect(json.actions).toEqual(['Unblocked ada, alt.']);
   expect(await readState(home)).toMatchObject({
     ada: { error_401: 0, request_count: 3 },
     alt: { blocked_reason: null },

@@ -136,7 +136,7 @@ it.each(['sticky', 'quota'])('with %s the turns of the accounts are judged', asy
   expect(code).toBe(0);
 });
 
-it('a key that is put away on the way is named, and the others are judged without it', async () => {
+it('a key that goes on cooldown on the way is named, and the others are judged without it', async () => {
   const settings = { KMI_AUTO_ROTATE_ALLOWED: '1' };
   const home = await temporaryHome();
   await home.addKey({ label: 'c', key: 'sk-nobody-knows-this-key' });

@@ -2,6 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
+import { KEY_STATUSES } from '../../src/core/keys/key-status.ts';
 import { type AccountSpec, type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { withFileLock } from '../../src/state/file-lock.ts';
 import { UsageLedger } from '../../src/usage/usage-ledger.ts';
@@ -21,7 +22,7 @@ const KeyHealth = z.strictObject({
   source: z.string(),
   disabled: z.boolean(),
   active: z.boolean(),
-  status: z.enum(['healthy', 'warn', 'exhausted', 'blocked']),
+  status: z.enum(KEY_STATUSES),
   remaining_percent: Percent.nullable(),
   plan: z.string().nullable(),
   windows: z.array(

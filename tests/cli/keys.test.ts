@@ -2,6 +2,7 @@ import { appendFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { KEY_STATUSES } from '../../src/core/keys/key-status.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { cleanUp } from '../support/cleanup.ts';
 import { eventually } from '../support/eventually.ts';
@@ -45,7 +46,7 @@ const List = z.strictObject({
       key_hash: z.string().regex(/^[0-9a-f]{12}$/),
       email: z.string().nullable(),
       account: z.string().nullable(),
-      state: z.enum(['ready', 'disabled', 'blocked', 'exhausted', 'warn', 'empty', 'healthy']),
+      state: z.enum(KEY_STATUSES),
       reason: z.string().nullable(),
       until: Time.nullable(),
       active: z.boolean(),
@@ -69,7 +70,7 @@ describe('kmi keys list', () => {
       const { code, stdout, stderr } = await keys(args);
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
       expect(stdout).toMatch(/^> ada +ready +sk-k\*\*\*cdef +5 +ada@example\.test +ada\.env$/m);
-      expect(stdout).toMatch(/^ {2}ben +disabled .*\n {4}switched off in its auth file$/m);
+      expect(stdout).toMatch(/^ {2}ben +disabled .*\n {4}disabled in its auth file$/m);
       expect(stdout).toContain('  empty.env  The file sets no KMI_API_KEY.');
       expect(stdout).not.toContain('0123456789');
     }
@@ -91,16 +92,16 @@ describe('kmi keys list', () => {
     await home.addKey({ label: 'ben', key: keyOf('ben') });
     await writeFile(join(home.authsDir, 'copy.env'), `KMI_API_KEY=${keyOf('ben')}\n`);
     await mkdir(home.stateDir);
-    const rest = '2099-01-01T00:00:00Z';
+    const until = '2099-01-01T00:00:00Z';
     await writeFile(
       join(home.stateDir, 'state.json'),
-      JSON.stringify({ schema_version: 1, keys: { ada: { exhausted_until: rest } } }),
+      JSON.stringify({ schema_version: 1, keys: { ada: { exhausted_until: until } } }),
     );
     const { code, stdout, stderr } = await keys(['list', '--json']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const list = List.parse(JSON.parse(stdout));
     expect(list.keys).toMatchObject([
-      { label: 'ada', state: 'exhausted', reason: 'quota', until: rest, active: true },
+      { label: 'ada', state: 'cooldown', reason: 'quota', until, active: true },
       { label: 'ben', state: 'ready', reason: null },
     ]);
     expect(list.skipped_auth_files).toMatchObject([{ reason: 'duplicate_key' }]);
@@ -244,7 +245,7 @@ describe('kmi keys disable, enable and rename', () => {
     await writeFile(join(home.authsDir, 'odd.env'), ODD);
     expect(await keys(['disable', 'ada'])).toMatchObject({
       code: 0,
-      stderr: expect.stringContaining('No key is switched on now'),
+      stderr: expect.stringContaining('No key is enabled now'),
     });
     expect(await fileText('odd.env')).toBe(`${ODD}\r\nKMI_KEY_DISABLED=1\r\n`);
     expect((await keys(['disable', 'ada'])).stdout).toContain('disabled already');
@@ -389,7 +390,7 @@ describe('kmi keys test', () => {
     await writeFile(join(home.stateDir, 'state.json'), JSON.stringify({ keys: { ada: { error_401: 1 } } }));
     const { code, stderr } = await keys(['test']);
     expect(code).toBe(0);
-    expect(stderr).toContain('Still blocked: ada. `kmi doctor --recheck-keys` frees');
+    expect(stderr).toContain('Still blocked: ada. `kmi doctor --recheck-keys` unblocks');
   });
 
   it('without keys it says how to add one', async () => {

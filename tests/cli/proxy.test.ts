@@ -143,7 +143,7 @@ describe('the state file', () => {
   it('of the Python tool is taken over without loss', async () => {
     const proxy = await startBinaryProxy({ accounts: ['a', 'b', 'c', 'd'], state: JSON.stringify(PYTHON) });
     await chats(proxy, 2);
-    // The active key, the second one, is exhausted and the third blocked.
+    // The active key, the second one, is on cooldown and the third blocked.
     expect(proxy.served()).toBe('d d');
     const state = await proxy.state(({ keys }) => keys.d?.request_count === 7);
     expect(state).toMatchObject({ schema_version: 1, auto_rotate: false, rotation_index: 2, active_key: 'd', active_index: 3 });

@@ -50,7 +50,7 @@ describe('a used-up key that has quota again', () => {
       usages.a = LEFT;
       renew();
       const { stdout } = await kmi(...args);
-      if (args[0] === 'doctor') expect(stdout).toContain('Freed a.');
+      if (args[0] === 'doctor') expect(stdout).toContain('Ended the cooldown of a: there is quota again.');
       await proxy.state(({ keys }) => keys.a?.exhausted_until === null);
       upstream.keys.length = 0;
       await eventually(async () => {

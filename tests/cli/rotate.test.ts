@@ -213,7 +213,7 @@ test.each(['--auto_rotate', '--auto-rotate'])('%s is rotate auto, which warns wh
   const { run } = await simulated({ name: 'ada' });
   const { stdout, code } = await run([flag], { KMI_AUTO_ROTATE_ALLOWED: '1', KMI_AUTO_ROTATE_E2E: '0' });
   expect(code).toBe(0);
-  expect(stdout).toContain('Only one key is switched on');
+  expect(stdout).toContain('Only one key is enabled');
 });
 
 test('rotate auto runs the end-to-end check, whose exit code is its own', async () => {

@@ -23,7 +23,7 @@ const Status = z.strictObject({
     daemon_log: z.string(),
   }),
   upstream: z.url(),
-  keys: z.strictObject({ total: Count, disabled: Count, blocked: Count, exhausted: Count }),
+  keys: z.strictObject({ total: Count, disabled: Count, blocked: Count, cooldown: Count, exhausted: Count }),
   active_key: z.string().nullable(),
   accounts: z.strictObject({
     total: Count,
@@ -99,7 +99,7 @@ test('--json has the shape of the reference, and nothing else is on standard out
       daemon_log: join(home.stateDir, 'logs', 'proxy.out'),
     },
     upstream: 'https://api.kimi.com/coding/v1',
-    keys: { total: 4, disabled: 1, blocked: 1, exhausted: 1 },
+    keys: { total: 4, disabled: 1, blocked: 1, cooldown: 1, exhausted: 1 },
     accounts: { total: 3, unknown_keys: 1, shared: [{ account: 'a1b2c3d4', keys: ['ben', 'cleo'] }] },
     active_key: 'cleo',
     rotation: {

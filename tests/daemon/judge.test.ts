@@ -7,7 +7,7 @@ const running: ProxyProbe = {
   pid: 10,
   version: '1.0.0',
   uptimeSeconds: 5,
-  keys: { total: 1, ready: 1, resting: 0, out: 0 },
+  keys: { total: 1, ready: 1, cooldown: 0, out: 0 },
 };
 const recorded = (changes: Partial<Recorded> = {}): Recorded => ({
   pid: 10,

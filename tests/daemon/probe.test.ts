@@ -14,7 +14,7 @@ const OURS = {
   version: '1.2.3',
   pid: 4711,
   uptime_seconds: 9,
-  keys: { total: 3, ready: 1, resting: 1, out: 1 },
+  keys: { total: 3, ready: 1, cooldown: 1, out: 1 },
 };
 
 async function listen(server: Server): Promise<number> {
@@ -38,9 +38,17 @@ test('our proxy is known by its answer', async () => {
     pid: 4711,
     version: '1.2.3',
     uptimeSeconds: 9,
-    keys: { total: 3, ready: 1, resting: 1, out: 1 },
+    keys: { total: 3, ready: 1, cooldown: 1, out: 1 },
   });
   expect(asked).toEqual(['/healthz', undefined]);
+});
+
+test.each([
+  ['of an older version', { total: 3, ready: 1, resting: 1, out: 1 }],
+  ['that says both for an older command', { total: 3, ready: 1, cooldown: 1, resting: 1, out: 1 }],
+])('a proxy %s is known, too', async (_, keys) => {
+  const port = await answering((_request, response) => void response.end(JSON.stringify({ ...OURS, keys })));
+  expect(await probeProxy(target(port))).toMatchObject({ kind: 'running', keys: { total: 3, ready: 1, cooldown: 1, out: 1 } });
 });
 
 test('what it tells of itself is taken along, on one line; half of it counts as nothing', async () => {

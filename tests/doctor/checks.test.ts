@@ -65,13 +65,11 @@ test('dry-run is a warning, since the proxy looks alive and sends nothing; a mis
 const ready = (label: string, email: string | null = null): KeyFact => ({
   label,
   email,
-  eligibility: { is: 'ready' },
+  status: 'ready',
+  why: null,
   hasExpired: false,
 });
-const out = (label: string, cause: 'disabled' | 'blocked' | 'resting', why = 'because'): KeyFact => ({
-  ...ready(label),
-  eligibility: { is: 'out', cause, why },
-});
+const out = (label: string, status: KeyFact['status'], why = 'because'): KeyFact => ({ ...ready(label), status, why });
 const keysOf = (keys: readonly KeyFact[], more: Partial<KeyFacts> = {}): KeyFacts => ({
   folder: '/a',
   folderExists: true,
@@ -82,12 +80,12 @@ const keysOf = (keys: readonly KeyFact[], more: Partial<KeyFacts> = {}): KeyFact
 });
 
 test.each([
-  [[ready('a'), ready('b')], 'ok: All keys may serve.'],
-  [[ready('a')], 'ok: The key may serve.'],
-  [[ready('a'), out('b', 'resting', 'quota used up')], 'info: 1 of 2 keys rest: | b: quota used up'],
-  [[ready('a'), out('b', 'disabled', 'switched off')], 'info: 1 of 2 keys rest: | b: switched off'],
-  [[ready('a'), out('b', 'blocked', 'refused')], 'warn: 1 of 2 keys may not serve now: | b: refused'],
-  [[out('a', 'resting', 'x'), out('b', 'blocked', 'y')], 'fail: No key may serve now: | a: x | b: y'],
+  [[ready('a'), ready('b')], 'ok: All keys can serve.'],
+  [[ready('a')], 'ok: The key can serve.'],
+  [[ready('a'), out('b', 'cooldown', 'quota used up')], 'info: 1 of 2 keys cannot serve now: | b: quota used up'],
+  [[ready('a'), out('b', 'disabled', 'disabled here')], 'info: 1 of 2 keys cannot serve now: | b: disabled here'],
+  [[ready('a'), out('b', 'blocked', 'refused')], 'warn: 1 of 2 keys cannot serve now: | b: refused'],
+  [[out('a', 'cooldown', 'x'), out('b', 'blocked', 'y')], 'fail: No key can serve now: | a: x | b: y'],
 ])('keys that serve and keys that do not: %#', (keys, words) => {
   expect(said(checkKeys(keysOf(keys)), 'key_states')).toEqual([words]);
 });
@@ -121,10 +119,11 @@ test('keys of one account are found by user_id for sure, by email with a doubt, 
   expect(said(checkKeys(keysOf(keys)), 'auth_keys')).toEqual(['ok: 4 keys in /a.']);
 });
 
-test('a second key of an account that is switched off is no cause for a warning', () => {
+test('a second key of an account that is disabled is no cause for a warning', () => {
   const off = (label: string, email: string | null = null): KeyFact => ({
     ...ready(label, email),
-    eligibility: { is: 'out', cause: 'disabled', why: 'switched off in its auth file' },
+    status: 'disabled',
+    why: 'disabled in its auth file',
   });
   const accounts = new Map([
     ['a', 'u1'],

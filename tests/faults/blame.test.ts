@@ -33,12 +33,12 @@ const CALLER: readonly ErrorName[] = [
   'method_not_found',
 ];
 
-/** Per error: what is put away, for how many seconds (null: until a recheck or a person says so). */
-type Sentence =
+/** Per error: the cooldown or block, for how many seconds (null: until a recheck or a person says so). */
+type Expected =
   | { readonly blocked: string; readonly seconds: number | null }
-  | { readonly resting: string; readonly seconds: number }
+  | { readonly cooldown: string; readonly seconds: number }
   | null;
-const ROWS: readonly (readonly [ErrorName, Sentence])[] = [
+const ROWS: readonly (readonly [ErrorName, Expected])[] = [
   ['invalid_key', { blocked: 'auth', seconds: null }],
   ['invalid_authentication', { blocked: 'auth', seconds: null }],
   ['no_model_access', null],
@@ -47,18 +47,18 @@ const ROWS: readonly (readonly [ErrorName, Sentence])[] = [
   ['model_id_unknown', null],
   ['membership_unverified', { blocked: 'payment_required', seconds: HOUR_S }],
   ['no_plan', { blocked: 'payment_required', seconds: HOUR_S }],
-  ...QUOTA.map((name) => [name, { resting: 'quota', seconds: 300 }] as const),
-  ['concurrency', { resting: 'rate', seconds: 5 }],
-  ['rate_limited', { resting: 'rate', seconds: 5 }],
-  ['org_rpm', { resting: 'rate', seconds: 1 }],
-  ['org_tpd', { resting: 'rate', seconds: 1152 }],
+  ...QUOTA.map((name) => [name, { cooldown: 'quota', seconds: 300 }] as const),
+  ['concurrency', { cooldown: 'rate', seconds: 5 }],
+  ['rate_limited', { cooldown: 'rate', seconds: 5 }],
+  ['org_rpm', { cooldown: 'rate', seconds: 1 }],
+  ['org_tpd', { cooldown: 'rate', seconds: 1152 }],
   ['overloaded', null],
-  ['client_closed', { resting: 'upstream', seconds: 60 }],
-  ['internal', { resting: 'upstream', seconds: 60 }],
-  ['script_timeout', { resting: 'upstream', seconds: 60 }],
-  ['bad_gateway', { resting: 'upstream', seconds: 60 }],
-  ['unavailable', { resting: 'upstream', seconds: 60 }],
-  ['gateway_timeout', { resting: 'upstream', seconds: 60 }],
+  ['client_closed', { cooldown: 'upstream', seconds: 60 }],
+  ['internal', { cooldown: 'upstream', seconds: 60 }],
+  ['script_timeout', { cooldown: 'upstream', seconds: 60 }],
+  ['bad_gateway', { cooldown: 'upstream', seconds: 60 }],
+  ['unavailable', { cooldown: 'upstream', seconds: 60 }],
+  ['gateway_timeout', { cooldown: 'upstream', seconds: 60 }],
   ['banned', { blocked: 'banned', seconds: null }],
 ];
 
@@ -106,15 +106,15 @@ async function beginAnew(): Promise<void> {
 const calls = () => place.simulator.received.filter(({ path }) => !/\/(?:usages|me)$/.test(path));
 const countOf = async (label: string): Promise<number> => (await place.readState()).keys[label]?.request_count ?? 0;
 
-describe('an answer of the upstream puts away whom it should', () => {
-  it.each(ROWS)('%s', async (name, sentence) => {
+describe('an answer of the upstream blames whom it should', () => {
+  it.each(ROWS)('%s', async (name, expected) => {
     await beginAnew();
     place.simulator.account('a').fail(name, name === 'overloaded' ? { times: 1 } : {});
     const startedAt = Date.now();
     expect(readChat(await sendChat(url, chat(1)), chat(1))).toMatchObject({ account: name === 'overloaded' ? 'a' : 'b' });
     const endedAt = Date.now();
     const isPunished = (key: StoredKey | undefined) => key?.blocked_reason != null || key?.exhausted_until != null;
-    if (sentence === null) {
+    if (expected === null) {
       await sendChat(url, chat(2));
       const { keys } = await place.state((state) => (state.keys.a?.request_count ?? 0) > 0);
       expect([keys.a, keys.b].map(isPunished)).toEqual([false, false]);
@@ -125,13 +125,13 @@ describe('an answer of the upstream puts away whom it should', () => {
     expect(isPunished(keys.b)).toBe(false);
     const key = keys.a as StoredKey;
     const [reason, until] =
-      'blocked' in sentence ? [key.blocked_reason, key.blocked_until] : [key.exhausted_reason, key.exhausted_until];
-    expect(reason).toBe('blocked' in sentence ? sentence.blocked : sentence.resting);
-    if (sentence.seconds === null) expect(until).toBeNull();
+      'blocked' in expected ? [key.blocked_reason, key.blocked_until] : [key.exhausted_reason, key.exhausted_until];
+    expect(reason).toBe('blocked' in expected ? expected.blocked : expected.cooldown);
+    if (expected.seconds === null) expect(until).toBeNull();
     else {
       // The file rounds up to whole seconds.
-      expect(Date.parse(until as string)).toBeGreaterThanOrEqual(startedAt + sentence.seconds * 1000);
-      expect(Date.parse(until as string)).toBeLessThanOrEqual(endedAt + sentence.seconds * 1000 + 1000);
+      expect(Date.parse(until as string)).toBeGreaterThanOrEqual(startedAt + expected.seconds * 1000);
+      expect(Date.parse(until as string)).toBeLessThanOrEqual(endedAt + expected.seconds * 1000 + 1000);
     }
   });
 });
@@ -139,7 +139,7 @@ describe('an answer of the upstream puts away whom it should', () => {
 describe('a request that is itself wrong', () => {
   const times = sized(40, 1000);
   it.each(CALLER)(
-    `${times} times %s: it is answered as it is, by the first key, and nobody is put away`,
+    `${times} times %s: it is answered as it is, by the first key, and no key is blamed`,
     async (name) => {
       await beginAnew();
       for (const account of ['a', 'b']) place.simulator.account(account).fail(name);
@@ -159,7 +159,7 @@ describe('a request that is itself wrong', () => {
   );
 });
 
-it('an engine that is overloaded for all puts nobody away, and the client gets its answer', async () => {
+it('an engine that is overloaded for all blames no key, and the client gets its answer', async () => {
   await beginAnew();
   for (const account of ['a', 'b']) place.simulator.account(account).fail('overloaded');
   for (let n = 0; n < sized(5, 50); n++) expect((await sendChat(url, chat(n))).status).toBe(429);
@@ -178,7 +178,7 @@ it('a burst of 50 refusals at one moment counts once', async () => {
   expect(calls().filter(({ status }) => status === 429)).toHaveLength(50);
   const { keys } = await place.state((state) => state.keys.a?.exhausted_until != null);
   expect(keys.a).toMatchObject({ error_429: 1, exhausted_reason: 'rate' });
-  // The first rest of a series, not the fiftieth.
+  // The first cooldown of a series, not the fiftieth.
   expect(Date.parse(keys.a?.exhausted_until as string)).toBeLessThan(Date.now() + 6_000);
   measured('right blame, burst', { refusals: 50, counted: keys.a?.error_429 });
 });

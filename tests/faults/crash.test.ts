@@ -32,7 +32,7 @@ itSurvives(
     let before: Counts = {};
     let commandKills = 0;
     let tornLines = 0;
-    let restsSeen = 0;
+    let blocksSeen = 0;
     const childOf = () =>
       startStateChild({
         stateDir: home.stateDir,
@@ -45,7 +45,7 @@ itSurvives(
     for (let kill = 1; kill <= KILLS; kill++) {
       const { kmi, url } = await startProxy();
       const load = startLoad(url);
-      const restAt = await refuseOne(place, url, random.pick(SHARED), random.between(0, 300));
+      const blocked = await refuseOne(place, url, random.pick(SHARED), random.between(0, 300));
       await delay(random.between(0, 1_500));
       // The command is killed now and then as well.
       const alsoCommand = random.share() < 0.2;
@@ -68,9 +68,11 @@ itSurvives(
       for (const [label, count] of Object.entries(before))
         expect(counts[label], `requests of ${label} after kill ${kill}`).toBeGreaterThanOrEqual(count);
       before = counts;
-      if (restAt !== null && killedAt - restAt.at > 1_000) {
-        restsSeen += 1;
-        expect(keys.get(restAt.label)?.block?.reason, `the block of ${restAt.label} after kill ${kill}`).toBe('payment_required');
+      if (blocked !== null && killedAt - blocked.at > 1_000) {
+        blocksSeen += 1;
+        expect(keys.get(blocked.label)?.block?.reason, `the block of ${blocked.label} after kill ${kill}`).toBe(
+          'payment_required',
+        );
       }
       // What a command said is done is done: another can only have added to it.
       if (alsoCommand) {
@@ -88,7 +90,7 @@ itSurvives(
     const events = await readLastEvents(tracePath(home.stateDir), 1_000_000);
     expect(events.length).toBeGreaterThan(KILLS);
     // How many fall into a kill's moment is chance; in the short form there are ten.
-    expect(restsSeen).toBeGreaterThanOrEqual(KILLS / 20);
+    expect(blocksSeen).toBeGreaterThanOrEqual(KILLS / 20);
     // The lock of the last dead holder stands in nobody's way.
     const startedAt = performance.now();
     await clear(place);
@@ -96,7 +98,7 @@ itSurvives(
     measured('crash', {
       kills: KILLS,
       commandsKilledToo: commandKills,
-      blocksChecked: restsSeen,
+      blocksChecked: blocksSeen,
       tornTraceLines: tornLines,
       traceEvents: events.length,
     });

@@ -92,7 +92,7 @@ describe('connections to the upstream that died while they were idle cost no cli
       measured('dead connections, unnoticed', {
         clientErrors: 0,
         servedAfterMs: Math.round(tookMs),
-        restingKeys: Object.values(keys).filter((key) => key.exhausted_until !== null).length,
+        keysOnCooldown: Object.values(keys).filter((key) => key.exhausted_until !== null).length,
       });
     },
   );

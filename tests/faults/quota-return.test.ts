@@ -27,7 +27,7 @@ async function exhaust(): Promise<{ place: Installation; url: string; resetAt: n
   return { place, url, resetAt };
 }
 
-/** How long it takes until `a` may serve again after something changed. */
+/** How long it takes until `a` can serve again after something changed. */
 async function returnsAfter(place: Installation): Promise<number> {
   const changedAt = performance.now();
   await place.state(({ keys }) => keys.a?.exhausted_until === null, 10_000);
@@ -41,7 +41,7 @@ async function expectServes(place: Installation, url: string): Promise<void> {
 }
 
 describe('an account refused for its quota', () => {
-  it('rests until the reset that /usages states', async () => {
+  it('is on cooldown until the reset that /usages states', async () => {
     const { place, resetAt } = await exhaust();
     const { keys } = await place.state((state) => Date.parse(state.keys.a?.exhausted_until ?? '') > Date.now() + 3_600_000);
     expect(keys.a).toMatchObject({ exhausted_reason: 'quota' });

@@ -17,12 +17,12 @@ async function arrived(url: string): Promise<number> {
   return (JSON.parse(text) as { requests: number }).requests;
 }
 
-it('with KMI_PROXY_WAIT_SECONDS=30 and every key resting for 5 s, requests are served after 5 s, in the order they came', async () => {
+it('with KMI_PROXY_WAIT_SECONDS=30 and every key on cooldown for 5 s, requests are served after 5 s, in the order they came', async () => {
   const { simulator, startProxy, state } = await install({ accounts: ['a', 'b'], settings: { KMI_PROXY_WAIT_SECONDS: '30' } });
   const { url } = await startProxy();
   for (const name of ['a', 'b']) simulator.account(name).fail('rate_limited', { times: 1 });
   expect((await sendChat(url, chat(99))).status).toBe(429);
-  const restingSince = performance.now();
+  const cooldownSince = performance.now();
   await state(({ keys }) => keys.a?.exhausted_until != null && keys.b?.exhausted_until != null);
   simulator.received.length = 0;
   // A kept connection may be a moment slower than a new one, which would blur the order at the upstream.
@@ -40,7 +40,7 @@ it('with KMI_PROXY_WAIT_SECONDS=30 and every key resting for 5 s, requests are s
     } else {
       const ask = async () => {
         const answer = await sendChat(url, chat(n));
-        return { n, servedAfterMs: performance.now() - restingSince, reading: readChat(answer, chat(n)) };
+        return { n, servedAfterMs: performance.now() - cooldownSince, reading: readChat(answer, chat(n)) };
       };
       waiting.push(ask());
     }

@@ -119,13 +119,13 @@ describe('normal passes', () => {
     expect(world.asked).toHaveLength(1);
   });
 
-  it('leave out blocked and disabled keys but not those that cool down', async () => {
-    const world = start(['blocked', 'cooling', 'refused'], { blocked: { blocked: 'payment_required' } });
+  it('leave out blocked and disabled keys but not those on cooldown', async () => {
+    const world = start(['blocked', 'onCooldown', 'refused'], { blocked: { blocked: 'payment_required' } });
     world.keys.push(keyNamed('off', { disabled: true }));
-    world.states.set('cooling', { ...newKeyState(), cooldown: { until: Date.now() + 60 * MINUTE, reason: 'quota' } });
+    world.states.set('onCooldown', { ...newKeyState(), cooldown: { until: Date.now() + 60 * MINUTE, reason: 'quota' } });
     world.states.set('refused', { ...newKeyState(), errors401: 1 });
     await elapse(MINUTE);
-    expect(world.asked).toEqual(['cooling']);
+    expect(world.asked).toEqual(['onCooldown']);
   });
 
   it('do not overlap: a second one joins the first', async () => {

@@ -157,7 +157,7 @@ test.each([
   expect(remarks.map((remark) => remark.detail)).toEqual([detail]);
 });
 
-test('a key that may have been switched off is not used', async () => {
+test('a key that may have been disabled is not used', async () => {
   const { keys, skipped } = await loadFiles({ 'a.env': `KMI_API_KEY=${A}\nKMI_KEY_DISABLED=ture\n` });
   expect(keys).toEqual([]);
   expect(skipped).toMatchObject([{ reason: 'malformed', detail: expect.stringMatching(/KMI_KEY_DISABLED is unclear/) }]);

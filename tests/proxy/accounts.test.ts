@@ -73,7 +73,7 @@ describe('the keys of one account', () => {
     expect(proxy.calls().map(({ key }) => key)).toEqual(['a1', 'a2', 'B', 'a1', 'a2', 'B'].map(keyOf));
   });
 
-  it('are put away together, so that a request asks a used-up account once', async () => {
+  it('are on cooldown together, so that a request asks a used-up account once', async () => {
     const resetsAt = Math.ceil(Date.now() / 1000) * 1000 + 3 * HOUR;
     const quota = { fiveHour: { limit: 100, used: 100, resetsAt } };
     const proxy = await startAccountProxy({ accounts: [{ ...TWO_KEYS[0], name: 'A', quota }, { name: 'B' }], strategy: null });
@@ -83,8 +83,8 @@ describe('the keys of one account', () => {
       [a1, a2].every((key) => Date.parse(key?.exhausted_until ?? '') === resetsAt),
     );
     expect(keys.a2).toMatchObject({ exhausted_reason: 'quota', error_403: 0, request_count: 0 });
-    const log = await proxy.log('The keys of an account were put away.');
-    expect(log.match(/put away/g)).toHaveLength(1);
+    const log = await proxy.log('The keys of an account are on cooldown.');
+    expect(log.match(/on cooldown/g)).toHaveLength(1);
   });
 
   it('come back together when the quota does', async () => {
@@ -93,11 +93,11 @@ describe('the keys of one account', () => {
     const proxy = await startAccountProxy({ accounts: [{ ...TWO_KEYS[0], name: 'A', quota }, { name: 'B' }], strategy: null });
     await proxy.chat();
     const { pool } = proxy.serving;
-    const resting = () => pool.entries.filter(({ state }) => (state.cooldown?.until ?? 0) > Date.now() + HOUR);
-    await eventually(() => resting().length === 2 || undefined);
+    const onCooldown = () => pool.entries.filter(({ state }) => (state.cooldown?.until ?? 0) > Date.now() + HOUR);
+    await eventually(() => onCooldown().length === 2 || undefined);
     const window = { label: '5h limit', remainingShare: 1, used: 0, limit: 100, resetsAt, resetHint: null, durationMs: 5 * HOUR };
     const usage = { windows: [window], remainingShare: 1, walletCents: null, parallelLimit: null, plan: null };
-    // Later than the reading that put them away, which may be of this very millisecond.
+    // Later than the reading that put them on cooldown, which may be of this very millisecond.
     pool.setHealth('a2', { usage, error: null, fetchedAt: Date.now() + 1 });
     expect(pool.entries.map(({ state }) => state.cooldown)).toEqual([null, null, null]);
     expect(pool.entries.map(({ health }) => health?.usage?.remainingShare ?? null)).toEqual([1, 1, null]);
@@ -148,13 +148,13 @@ describe('the keys of one account', () => {
     proxy.simulator.account('A').fail('rate_limited', { times: 1 });
     await proxy.chat();
     const { pool } = proxy.serving;
-    expect(pool.entries.map(({ strikes, state }) => [strikes, state.cooldown?.reason ?? null])).toEqual([
+    expect(pool.entries.map(({ rateLimitsInARow, state }) => [rateLimitsInARow, state.cooldown?.reason ?? null])).toEqual([
       [1, 'rate'],
       [1, 'rate'],
       [0, null],
     ]);
     const [, a2] = pool.entries;
     if (a2 !== undefined) pool.served(a2, []);
-    expect(pool.entries.map(({ strikes }) => strikes)).toEqual([0, 0, 0]);
+    expect(pool.entries.map(({ rateLimitsInARow }) => rateLimitsInARow)).toEqual([0, 0, 0]);
   });
 });

@@ -37,7 +37,7 @@ it.each([
 describe('a key whose base URL leads to nothing', () => {
   const nowhere = (url: string) => url.replace('/coding/v1', '/no/such');
 
-  it('does not cost a client its chat while another key is sent elsewhere, and rests', async () => {
+  it('does not cost a client its chat while another key is sent elsewhere, and is on cooldown', async () => {
     const proxy = await startWith(nowhere);
     for (const path of ['/chat/completions', '/messages', '/chat/completions']) {
       expect((await proxy.send(path, { body: '{"messages":[]}' })).status).toBe(200);

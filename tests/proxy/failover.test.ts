@@ -66,7 +66,7 @@ describe('the real error', () => {
     const proxy = await startTestProxy({ settings: FAST });
     proxy.simulator.account('a').fail(name);
     const { status, type, message } = ERRORS[name];
-    // Also the second time, when the key has been put away.
+    // Also the second time, when the key is on cooldown.
     for (let n = 0; n < 2; n++) {
       const answer = await proxy.chat();
       expect([answer.status, answer.text]).toEqual([status, JSON.stringify({ error: { message, type } })]);
@@ -141,7 +141,7 @@ describe('an overload of the upstream', () => {
     expect(proxy.served()).toBe('a a a a a a');
   });
 
-  it('that lasts is relayed and puts nobody away', async () => {
+  it('that lasts is relayed and blames no key', async () => {
     const proxy = await startTestProxy({ accounts: ['a', 'b'], settings: FAST });
     for (const name of ['a', 'b']) proxy.simulator.account(name).fail('overloaded');
     const answer = await proxy.chat();
@@ -162,7 +162,7 @@ describe('an overload of the upstream', () => {
 });
 
 describe('an outage', () => {
-  it.each(['internal', 'unavailable', 'refuse'] as const)('of everything (%s) puts nobody away', async (fault) => {
+  it.each(['internal', 'unavailable', 'refuse'] as const)('of everything (%s) blames no key', async (fault) => {
     const proxy = await startTestProxy({ accounts: ['a', 'b', 'c'] });
     for (const name of ['a', 'b', 'c']) proxy.simulator.account(name).fail(fault);
     const answer = await proxy.chat();
@@ -206,15 +206,15 @@ describe('a burst of failures', () => {
     const { keys } = await proxy.state(({ keys }) => keys.b?.request_count === 50);
     expect(keys.a).toMatchObject({ error_429: 1, request_count: 50, exhausted_reason: 'rate' });
     expect((Date.parse(keys.a?.exhausted_until as string) - Date.now()) / 1000).toBeLessThan(6);
-    expect((await proxy.log('A key was put away')).match(/A key was put away/g)).toHaveLength(1);
+    expect((await proxy.log('A key is on cooldown')).match(/A key is on cooldown/g)).toHaveLength(1);
   });
 
-  it('of the server kind puts the key away once', async () => {
+  it('of the server kind puts the key on cooldown once', async () => {
     const proxy = await startTestProxy({ accounts: ['a', 'b'], simulator: { behaviour: { latencyMs: 100 } } });
     proxy.simulator.account('a').fail('internal');
     await Promise.all(Array.from({ length: 20 }, () => proxy.chat()));
     await proxy.state(({ keys }) => keys.b?.request_count === 20);
-    expect((await proxy.log('A key was put away')).match(/A key was put away/g)).toHaveLength(1);
+    expect((await proxy.log('A key is on cooldown')).match(/A key is on cooldown/g)).toHaveLength(1);
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { headerOf, readHead, responseHeaders, withCredential } from '../../src/proxy/http/headers.ts';
+import { headerOf, readAnswerHead, readHead, withCredential } from '../../src/proxy/http/headers.ts';
 import { valuesOf } from '../support/http-client.ts';
 import { keyOf, openChat, startBinaryProxy, startTestProxy } from '../support/proxy.ts';
 import { startRawUpstream } from '../support/raw-upstream.ts';
@@ -86,11 +86,17 @@ describe('response headers', () => {
       'Transfer-Encoding',
       'chunked',
     ];
-    expect(responseHeaders(raw.map((part) => Buffer.from(part, 'latin1')))).toEqual(['Set-Cookie', 'a=1', 'Set-Cookie', 'b=2']);
+    expect(
+      readAnswerHead(
+        200,
+        'OK',
+        raw.map((part) => Buffer.from(part, 'latin1')),
+      ).headers,
+    ).toEqual(['Set-Cookie', 'a=1', 'Set-Cookie', 'b=2']);
   });
 
   it('keep bytes beyond ASCII', () => {
-    expect(responseHeaders([Buffer.from('x'), Buffer.from([0xe9, 0x20, 0xff])])).toEqual(['x', 'é ÿ']);
+    expect(readAnswerHead(200, 'OK', [Buffer.from('x'), Buffer.from([0xe9, 0x20, 0xff])]).headers).toEqual(['x', 'é ÿ']);
   });
 
   it('are found by name, the first of several', () => {

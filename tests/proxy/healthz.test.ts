@@ -20,20 +20,20 @@ describe('/healthz', () => {
       rotation: null,
       upstream: expect.stringMatching(/^http:\/\/127\.0\.0\.1:/),
       requests: 0,
-      keys: { total: 3, ready: 3, resting: 0, out: 0 },
+      keys: { total: 3, ready: 3, cooldown: 0, resting: 0, out: 0 },
       next_key_hash: expect.stringMatching(/^[0-9a-f]{12}$/),
     });
     for (const secret of ['the-token', keyOf('a'), 'sk-']) expect(answer.text).not.toContain(secret);
     expect(proxy.calls()).toHaveLength(0);
   });
 
-  it('counts keys that rest and keys that are out', async () => {
+  it('counts keys on cooldown, under the older name as well, and keys that are out', async () => {
     const proxy = await startTestProxy({ accounts: ['a', 'b', 'c', 'd'] });
     proxy.simulator.account('a').fail('rate_limited');
     proxy.simulator.account('b').fail('invalid_key');
     proxy.simulator.account('c').fail('internal');
     expect((await proxy.chat()).status).toBe(200);
-    expect(JSON.parse((await healthz(proxy)).text).keys).toEqual({ total: 4, ready: 1, resting: 2, out: 1 });
+    expect(JSON.parse((await healthz(proxy)).text).keys).toEqual({ total: 4, ready: 1, cooldown: 2, resting: 2, out: 1 });
   });
 
   it('counts what came under the base path, refused requests too, and names the rotation', async () => {

@@ -108,7 +108,7 @@ export function planEndings(simulator: Simulator): Arrivals {
       },
     });
     account.fail('internal', is(`internal-${name}`));
-    // Not more often: an overloaded account is asked again and again, one that is rate limited rests for longer and longer.
+    // Not more often: an overloaded account is asked again and again, one that is rate limited is on cooldown for longer and longer.
     account.fail('overloaded', { times: 2, ...is(`overloaded-${name}`) });
     account.fail('rate_limited', { times: 1, ...is(`rate_limited-${name}`) });
   }

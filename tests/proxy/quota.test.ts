@@ -5,7 +5,7 @@ const HOUR = 3_600_000;
 const full = (resetsAt: number) => ({ fiveHour: { limit: 100, used: 100, resetsAt } });
 
 describe('a used-up quota', () => {
-  it('puts the key away until the reset that /usages states', async () => {
+  it('puts the key on cooldown until the reset that /usages states', async () => {
     const resetsAt = Math.ceil(Date.now() / 1000) * 1000 + 3 * HOUR;
     const proxy = await startTestProxy({ accounts: [{ name: 'a', quota: full(resetsAt) }, 'b'] });
     expect((await proxy.chat()).status).toBe(200);
@@ -34,7 +34,7 @@ describe('a used-up quota', () => {
     ['fails', { usagesFault: { status: 500 } }],
     ['is no JSON', { usagesFault: { status: 200, body: '<html>', contentType: 'text/html' } }],
     ['contradicts the refusal', {}],
-  ])('puts the key away by the setting when /usages %s', async (_, behaviour) => {
+  ])('puts the key on cooldown by the setting when /usages %s', async (_, behaviour) => {
     const proxy = await startTestProxy({
       accounts: [{ name: 'a', behaviour }, 'b'],
       settings: { KMI_ROTATION_COOLDOWN_SECONDS: '100' },

@@ -94,14 +94,14 @@ describe('a Retry-After', () => {
     };
     expect(await retryAfter()).toBe(told);
     const { keys } = await proxy.state(({ keys: { a, b } }) => a?.exhausted_until != null && b?.exhausted_until != null);
-    const rests = Object.values(keys).map((key) => (Date.parse(key.exhausted_until as string) - Date.now()) / 1000);
-    for (const seconds of rests) expect(seconds).toBeLessThanOrEqual(1201);
+    const cooldowns = Object.values(keys).map((key) => (Date.parse(key.exhausted_until as string) - Date.now()) / 1000);
+    for (const seconds of cooldowns) expect(seconds).toBeLessThanOrEqual(1201);
     // Then nobody is left, and the proxy's own answer is bounded as well.
     expect(Number(await retryAfter())).toBeLessThanOrEqual(1201);
   });
 });
 
-describe('after a rest whose end was a guess', () => {
+describe('after a cooldown whose end was a guess', () => {
   it('one request goes to each key, the others are told to come back, and after the answers all go', async () => {
     let refuses = true;
     let held: (() => void)[] | null = null;

@@ -120,7 +120,7 @@ describe('nothing that is kept holds a secret', () => {
       expect(kept).not.toContain(secret);
     }
     expect(kept).toContain('Alpha bravo charlie delta echo foxtrot...');
-    expect(kept).toContain('A key was put away.');
+    expect(kept).toContain('A key is blocked.');
     expect(kept).toContain('The upstream has closed this account');
   });
 

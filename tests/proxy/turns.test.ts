@@ -65,8 +65,8 @@ function aKey(label: string): Key {
 function mayServe(entry: PoolEntry, now: number): boolean {
   const { block, cooldown, errors401 } = entry.state;
   const isBlocked = errors401 > 0 || (block !== null && (block.until === null || block.until > now));
-  const rests = cooldown !== null && cooldown.until > now;
-  return !isBlocked && !rests && entry.health?.usage?.remainingShare !== 0;
+  const isOnCooldown = cooldown !== null && cooldown.until > now;
+  return !isBlocked && !isOnCooldown && entry.health?.usage?.remainingShare !== 0;
 }
 
 async function newPool(strategy: Strategy | 'off') {

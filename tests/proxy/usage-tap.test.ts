@@ -3,6 +3,7 @@ import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type UsageProtocol, usageProtocolOf } from '../../src/core/tokens/token-usage.ts';
+import { type AnswerHead, readAnswerHead } from '../../src/proxy/http/headers.ts';
 import { TappedSink } from '../../src/proxy/record/tapped-sink.ts';
 import { type AnswerUsage, createUsageTap } from '../../src/proxy/record/usage-tap.ts';
 import { cpuMs } from '../support/cpu-time.ts';
@@ -223,7 +224,7 @@ it('only endpoints that cost tokens have usage', () => {
 it('a tapped sink passes every byte on before it reads it, with the back-pressure of the sink behind', async () => {
   const passed: unknown[] = [];
   const inner = {
-    head: (...head: unknown[]) => void passed.push(head),
+    head: (head: AnswerHead) => void passed.push(head),
     end: () => undefined,
     whenReady: () => undefined,
     data: (chunk: Buffer) => {
@@ -235,9 +236,10 @@ it('a tapped sink passes every byte on before it reads it, with the back-pressur
   expect(await tapped.read()).toEqual({ usage: null, model: null });
   const headers = ['Content-Type', STREAM];
   const chunks = openAiEvents().map((event) => Buffer.from(event));
-  tapped.head(200, 'OK', headers);
+  const head = readAnswerHead(200, 'OK', headers);
+  tapped.head(head);
   expect(chunks.map((chunk) => tapped.data(chunk))).toEqual([true, false, false]);
-  expect(passed).toEqual([[200, 'OK', headers], ...chunks]);
+  expect(passed).toEqual([head, ...chunks]);
   for (const [n, chunk] of chunks.entries()) expect(passed[n + 1]).toBe(chunk);
   expect(await tapped.read()).toEqual(TOLD);
 });

@@ -7,7 +7,7 @@ type Consequence = {
   readonly upstream: string;
   readonly client: number;
   readonly key: Partial<StoredKey>;
-  /** How long the key is put away; null = until cleared, absent = not at all. */
+  /** How long the key is on cooldown or blocked; null = until unblocked, absent = not at all. */
   readonly seconds?: number | null;
 };
 
@@ -68,7 +68,7 @@ const ROWS: Readonly<Record<ErrorName, Consequence>> = {
 
 const SETTINGS = { KMI_PROXY_RETRY_BASE_MS: '1' };
 
-/** Seconds from the request to the end of the rest or block. */
+/** Seconds from the request to the end of the cooldown or block. */
 function secondsOf({ exhausted_until, blocked_until, blocked_reason }: StoredKey, since: number): number | null | undefined {
   if (blocked_reason !== null && blocked_until === null) return null;
   const until = blocked_until ?? exhausted_until;
@@ -148,7 +148,7 @@ describe('statuses without a known text', () => {
   });
 });
 
-describe('put away for as long as the settings say', () => {
+describe('on cooldown for as long as the settings say', () => {
   it.each([
     ['quota_5h', { KMI_ROTATION_COOLDOWN_SECONDS: '30' }, 30],
     ['rate_limited', { KMI_ROTATION_COOLDOWN_SECONDS: '2' }, 2],
@@ -161,20 +161,22 @@ describe('put away for as long as the settings say', () => {
   });
 });
 
-it('a key that is rate limited again and again rests longer each time', async () => {
+it('a key that is rate limited again and again is on cooldown for longer each time', async () => {
   let now = Math.floor(Date.now() / 1000) * 1000;
   const proxy = await startTestProxy({ settings: { KMI_ROTATION_COOLDOWN_SECONDS: '30' }, app: { clock: () => now } });
-  const restOf = async () => {
+  const cooldownOf = async () => {
     now += 1_000_000;
     await proxy.chat();
     const { keys } = await proxy.state();
     return (Date.parse(keys.a?.exhausted_until as string) - now) / 1000;
   };
   proxy.simulator.account('a').fail('rate_limited');
-  expect([await restOf(), await restOf(), await restOf(), await restOf(), await restOf()]).toEqual([5, 10, 20, 30, 30]);
+  expect([await cooldownOf(), await cooldownOf(), await cooldownOf(), await cooldownOf(), await cooldownOf()]).toEqual([
+    5, 10, 20, 30, 30,
+  ]);
   proxy.simulator.account('a').heal();
   now += 1_000_000;
   expect((await proxy.chat()).status).toBe(200);
   proxy.simulator.account('a').fail('rate_limited');
-  expect(await restOf()).toBe(5);
+  expect(await cooldownOf()).toBe(5);
 });

@@ -7,7 +7,7 @@ import { valuesOf } from '../support/http-client.ts';
 import { startTestProxy, type TestProxy } from '../support/proxy.ts';
 import { soon } from '../support/soon.ts';
 
-/** Puts the key away in another process's way: through the state file. */
+/** Puts the key on cooldown in another process's way: through the state file. */
 async function setCooldown(proxy: TestProxy, label: string, until: number | null): Promise<void> {
   const store = await StateStore.open({ path: statePath(proxy.home.stateDir), clock: Date.now, log: { warn: () => undefined } });
   store.changeKey(label, { cooldown: until === null ? null : { until, reason: 'quota' } });

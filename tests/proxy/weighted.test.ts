@@ -38,7 +38,7 @@ it('serves 1, 2 and 5 of eight requests, also side by side, and next() says who 
   expect(new Set(events.map(({ choice }) => choice))).toEqual(new Set(['weighted']));
 });
 
-it('replaces a failing account within the request, and shares among the others while it rests', async () => {
+it('replaces a failing account within the request, and shares among the others while it is on cooldown', async () => {
   const proxy = await start();
   proxy.simulator.account('C').fail('quota_5h');
   for (let n = 0; n < 30; n++) expect((await proxy.chat()).status).toBe(200);

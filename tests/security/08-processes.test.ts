@@ -33,7 +33,7 @@ async function impostor(port: number, pid: number): Promise<void> {
     version: '0.1.0',
     pid,
     uptime_seconds: 5,
-    keys: { total: 1, ready: 1, resting: 0, out: 0 },
+    keys: { total: 1, ready: 1, cooldown: 0, out: 0 },
   };
   const server = createServer((_, response) => response.end(JSON.stringify(answer))).listen(port, '127.0.0.1');
   await once(server, 'listening');

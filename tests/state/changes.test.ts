@@ -16,7 +16,7 @@ import { newState, type State } from '../../src/state/schema.ts';
 
 type Step =
   | { readonly do: 'add' | 'takeOneOff' | 'clear'; readonly label: string; readonly counter: Counter; readonly by: number }
-  | { readonly do: 'rest' | 'block' | 'use'; readonly label: string; readonly at: number | null }
+  | { readonly do: 'cooldown' | 'block' | 'use'; readonly label: string; readonly at: number | null }
   | { readonly do: 'activate'; readonly index: number }
   | { readonly do: 'rotate'; readonly index: number }
   | { readonly do: 'refresh'; readonly index: number }
@@ -31,7 +31,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
     counter: fc.constantFrom<Counter>('requests', 'errors401', 'errors403', 'errors429', 'errors5xx'),
     by: fc.nat(3),
   }),
-  fc.record({ do: fc.constantFrom('rest', 'block', 'use'), label: labels, at: fc.option(fc.nat(100)) }),
+  fc.record({ do: fc.constantFrom('cooldown', 'block', 'use'), label: labels, at: fc.option(fc.nat(100)) }),
   fc.record({ do: fc.constant('activate' as const), index: fc.nat(5) }),
   fc.record({ do: fc.constant('rotate' as const), index: fc.nat(5) }),
   fc.record({ do: fc.constant('refresh' as const), index: fc.nat(5) }),
@@ -49,7 +49,7 @@ function changesOf(step: Step): Changes {
   if (step.do === 'add') addTo(change, step.counter, step.by);
   else if (step.do === 'takeOneOff') takeOneOff(change, step.counter);
   else if (step.do === 'clear') clear(change, step.counter);
-  else if (step.do === 'rest') change.cooldown = step.at === null ? null : { until: step.at, reason: 'quota' };
+  else if (step.do === 'cooldown') change.cooldown = step.at === null ? null : { until: step.at, reason: 'quota' };
   else if (step.do === 'block') change.block = step.at === null ? null : { until: step.at, reason: 'auth' };
   else if (step.do === 'use') change.lastUsed = step.at ?? 0;
   return { keys: new Map([[step.label, change]]) };
@@ -71,7 +71,7 @@ function perform(state: State, step: Step): void {
     if (step.do === 'add') key[step.counter] += step.by;
     else if (step.do === 'takeOneOff') key[step.counter] = Math.max(key[step.counter] - 1, 0);
     else if (step.do === 'clear') key[step.counter] = 0;
-    else if (step.do === 'rest') key.cooldown = step.at === null ? null : { until: step.at, reason: 'quota' };
+    else if (step.do === 'cooldown') key.cooldown = step.at === null ? null : { until: step.at, reason: 'quota' };
     else if (step.do === 'block') key.block = step.at === null ? null : { until: step.at, reason: 'auth' };
     else if (step.do === 'use') key.lastUsed = Math.max(key.lastUsed ?? 0, step.at ?? 0);
   }

@@ -9,7 +9,7 @@ import { cleanUp } from '../support/cleanup.ts';
 
 const NOW = Date.UTC(2026, 10, 20, 12);
 const BLOCK = { until: NOW + 60_000, reason: 'payment_required' };
-const REST = { until: NOW + 30_000, reason: 'quota' as const };
+const COOLDOWN = { until: NOW + 30_000, reason: 'quota' as const };
 
 async function openLedgers(count: number): Promise<Ledger[]> {
   const folder = await mkdtemp(join(tmpdir(), 'kmi-relabelled-'));
@@ -45,7 +45,7 @@ it('labels that pass from one key to the next do not mix', async () => {
   ledger.served('work', NOW);
   ledger.served('work', NOW);
   ledger.failed('work-2', NOW, 'errors429');
-  ledger.penalize('work-2', { kind: 'cooldown', cooldown: REST }, NOW);
+  ledger.penalize('work-2', { kind: 'cooldown', cooldown: COOLDOWN }, NOW);
   ledger.relabelled(
     new Map([
       ['work', 'main'],
@@ -53,7 +53,7 @@ it('labels that pass from one key to the next do not mix', async () => {
     ]),
   );
   expect(ledger.store.keyState('main')).toMatchObject({ requests: 2, errors429: 0, cooldown: null });
-  expect(ledger.store.keyState('work')).toMatchObject({ requests: 1, errors429: 1, cooldown: REST });
+  expect(ledger.store.keyState('work')).toMatchObject({ requests: 1, errors429: 1, cooldown: COOLDOWN });
   expect(ledger.store.keyState('work-2')).toMatchObject({ requests: 0, errors429: 0, cooldown: null });
 });
 

@@ -232,7 +232,7 @@ describe('times', () => {
     expect(keyOf({ last_used: text })?.lastUsed ?? null).toBe(expected);
   });
 
-  it('are written in whole seconds that never end a rest early', () => {
+  it('are written in whole seconds that never end a cooldown early', () => {
     expect([at, at + 1, at + 999].map(renderTime)).toEqual([
       '2026-02-02T10:20:30Z',
       '2026-02-02T10:20:31Z',

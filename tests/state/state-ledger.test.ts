@@ -16,13 +16,13 @@ async function newLedger(state: Partial<KeyState> = {}) {
 }
 
 describe('an answer', () => {
-  it('under 400 is counted and takes one off each error but a 401, which is forgiven whole', async () => {
+  it('under 400 is counted and takes one off each error but a 401, which is cleared whole', async () => {
     const { ledger, key } = await newLedger({ errors401: 3, errors403: 2, errors429: 1, errors5xx: 0, requests: 9 });
     ledger.served('k', AT);
     expect(key).toMatchObject({ requests: 10, lastUsed: AT, errors401: 0, errors403: 1, errors429: 0, errors5xx: 0 });
   });
 
-  it('under 400 ends a refusal and a rest after failures, but no other block and no other rest', async () => {
+  it('under 400 ends a refusal and an upstream cooldown, but no other block and no other cooldown', async () => {
     const refused = await newLedger({
       block: { until: null, reason: 'auth' },
       cooldown: { until: AT + 9, reason: 'upstream' },
@@ -45,7 +45,7 @@ describe('an answer', () => {
     expect(key).toMatchObject({ requests: 2, errors429: 1, errors5xx: 1, lastUsed: AT + 1 });
   });
 
-  it('of /usages forgives one of each error and is no request', async () => {
+  it('of /usages takes one off each error and is no request', async () => {
     const { ledger, key } = await newLedger({ errors401: 1, errors403: 2, errors429: 0 });
     ledger.usageAnswered('k');
     ledger.usageAnswered('never-used');
@@ -54,7 +54,7 @@ describe('an answer', () => {
 });
 
 describe('putting a key away', () => {
-  it('sets the block or the rest', async () => {
+  it('sets the block or the cooldown', async () => {
     const { ledger, key } = await newLedger();
     const cooldown = { until: AT + 5, reason: 'rate' } as const;
     const block = { until: null, reason: 'banned' } as const;
@@ -63,7 +63,7 @@ describe('putting a key away', () => {
     expect(key).toMatchObject({ cooldown, block });
   });
 
-  it('never shortens a longer rest of another kind', async () => {
+  it('never shortens a longer cooldown of another kind', async () => {
     const cooldown = { until: AT + 3_600_000, reason: 'quota' } as const;
     const { ledger, key } = await newLedger({ cooldown });
     ledger.penalize('k', { kind: 'cooldown', cooldown: { until: AT + 60_000, reason: 'upstream' } }, AT);

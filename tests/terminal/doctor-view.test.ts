@@ -12,8 +12,8 @@ const findings: readonly Finding[] = [
   ),
   answersOf('Keys', 'auth_keys').ok('3 keys in /home/kim/_auths.'),
   answersOf('Keys', 'key_states').fail(
-    'No key may serve now:',
-    '`kmi doctor --recheck-keys` asks the upstream again and frees those that answer.',
+    'No key can serve now:',
+    '`kmi doctor --recheck-keys` asks the upstream again and unblocks those that answer.',
     [
       'ada: quota used up, back in 35 min (12:35)',
       'ben: blocked: a reason from an older state file that is long enough to need a second line in 80 columns',

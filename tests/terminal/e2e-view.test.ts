@@ -55,7 +55,7 @@ describe.each(VARIANTS)('%s', (_name, view) => {
     expect(renderE2e(even, view).join('\n')).toMatchSnapshot();
   });
 
-  it('shows an uneven one with failures and a key that rested', () => {
+  it('shows an uneven one with failures and a key on cooldown', () => {
     expect(renderE2e(uneven, view).join('\n')).toMatchSnapshot();
   });
 });

@@ -52,9 +52,9 @@ test('no line is wider than the terminal', () => {
   }
 });
 
-test('blocked, exhausted and empty keys are told apart, with the time they come back', () => {
+test('keys that are blocked, empty or on cooldown are told apart, with the time they come back', () => {
   const shown = plain();
-  expect(shown).toMatch(/ben +exhausted[\s\S]*quota used up, back in 35 min \(12:35\)/);
+  expect(shown).toMatch(/ben +cooldown[\s\S]*quota used up, back in 35 min \(12:35\)/);
   expect(shown).toMatch(/cleo +blocked[\s\S]*key refused \(401\), until a recheck succeeds[\s\S]*asking failed: HTTP 401/);
   expect(shown).toMatch(/zoe +empty\n +no quota left, back in 1 h \(13:00\)/);
 });

@@ -94,7 +94,7 @@ it('an empty folder says what to do', () => {
   ]);
 });
 
-it('keys of one account are named, unless only one of them is switched on', () => {
+it('keys of one account are named, unless only one of them is enabled', () => {
   const account = { id: 'a1b2c3d4', at: NOW };
   const pair = (disabled: boolean) => [
     candidate('work', { source: 'work.env' }, { state: { account } }),

@@ -36,7 +36,7 @@ const quota = (label: string, share: number) => candidate(label, { health: healt
 const plain = (report: RotateReport) => renderRotate(report, { columns: 80, style: PLAIN }).join('\n');
 
 describe.each(LOOKS)('at %s', (_, columns, style) => {
-  test('a rotation away from an exhausted key, with the config written', () => {
+  test('a rotation away from a key on cooldown, with the config written', () => {
     expect(visible(renderRotate(rotated(mixedPool({ asked: true }), 1, {}, [wrote]), { columns, style }))).toMatchSnapshot();
   });
 
@@ -77,11 +77,11 @@ test('a key that had to be replaced says why it cannot serve, and how many could
   expect(plain(rotated([out, quota('ben', 1)], 0)).replaceAll('\n', ' ')).toContain('this is the only key that can.');
 });
 
-test('when nobody is eligible nothing changes, and the remedy names the first return', () => {
+test('when no key can serve nothing changes, and the remedy names the first return', () => {
   const report = rotated([candidate('ada', { state: { cooldown: { until: NOW + 60_000, reason: 'rate' } } })], 0);
   expect(plain(report)).toContain('No key can serve now; the active key stays as it was.');
   expect(renderRemedy(report)).toBe(
-    'The first is back in 1 min (12:01). Add a key to the auths folder, or see `kmi doctor` for what can be cleared.',
+    'The first is back in 1 min (12:01). Add a key to the auths folder, or see `kmi doctor` for what can be unblocked.',
   );
   expect(renderRemedy(rotated([candidate('ada', { disabled: true })], 0))).toMatch(/^Add a key/);
 });

@@ -7,7 +7,7 @@ import { account, COLORED, candidate, configOf, LOOKS, mixedPool, NOW, PLAIN, UN
 
 const NO_MOVES = { count: 0, tokens: 0 };
 
-const keys = { total: 1, ready: 1, resting: 0, out: 0 };
+const keys = { total: 1, ready: 1, cooldown: 0, out: 0 };
 
 function report(change: Partial<StatusReport> = {}): StatusReport {
   return {
@@ -116,11 +116,11 @@ test('every way in which something is wrong has an alert that says what to do', 
   expect(text(report())).not.toContain('Alerts');
 });
 
-test('when all keys rest, the alert names the first to come back', () => {
-  const resting = [5, 3].map((minutes) =>
+test('when all keys are on cooldown, the alert names the first to come back', () => {
+  const onCooldown = [5, 3].map((minutes) =>
     candidate(`k${minutes}`, { state: { cooldown: { until: NOW + minutes * 60_000, reason: 'rate' } } }),
   );
-  expect(text(report({ candidates: resting }))).toContain('The first is back in 3 min (12:03).');
+  expect(text(report({ candidates: onCooldown }))).toContain('The first is back in 3 min (12:03).');
 });
 
 test('many skipped files are counted, not all named', () => {
@@ -137,7 +137,7 @@ test('keys are counted with their accounts, and a second key of an account is an
   const shown = text(report({ candidates: [...twoKeys, candidate('mine', { state: account('b2c3d4e5') })] }));
   expect(shown).toContain('3 keys, 2 accounts: 3 ready');
   expect(shown.replace(/\s+/g, ' ')).toContain(
-    "! Keys of one account: work, spare. A second key of an account adds nothing: quota, limits and cache are the account's. One of them is enough; `kmi keys disable` takes the others out of use.",
+    "! Keys of one account: work, spare. A second key of an account adds nothing: quota, limits and cache are the account's. One of them is enough; disable the others with `kmi keys disable`.",
   );
   const switchedOff = candidate('spare', { state: account('a1b2c3d4'), disabled: true });
   const mended = text(report({ candidates: [twoKeys[0] as (typeof twoKeys)[0], switchedOff] }));
@@ -162,7 +162,7 @@ test.each([
   ['round-robin', /mode round-robin, next: ada\n active key/],
   [
     'sticky',
-    /mode sticky\n sessions stay with their account; new ones are dealt by their hash\n no session such requests take turns, account by account; next: ada\n/,
+    /mode sticky\n sessions stay with their account; new ones are assigned by their hash\n no session such requests take turns, account by account; next: ada\n/,
   ],
   ['weighted', /mode weighted, next: ada\n weights ada 100, [\s\S]*\n active key/],
   ['quota', /mode quota\n sessions stay with their account; new ones go where quota would otherwise\s+expire\n/],

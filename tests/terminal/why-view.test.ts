@@ -34,8 +34,8 @@ it('a request that no key could serve names all that were passed over', () => {
   ];
   const text = told({ status: 503, error_code: 'no_eligible_key', key_label: '', choice: null, skipped });
   expect(text).toContain('No key could serve: the client got 503');
-  expect(text).toMatch(/ada +skipped +it rests until its used-up quota returns/);
-  expect(text).toMatch(/ben +skipped +it is blocked: the upstream said that the key is wrong/);
+  expect(text).toMatch(/ada +skipped +it is on cooldown until its used-up quota returns/);
+  expect(text).toMatch(/ben +skipped +it is blocked: the upstream refused the key \(401\)/);
   expect(text).not.toContain('chosen');
 });
 
@@ -45,7 +45,7 @@ it('when every key failed, the one whose answer the client got is told', () => {
     { key_label: 'ben', status: 401, verdict: 'bad-key' },
   ];
   const text = told({ status: 401, error_code: 401, key_label: 'ben', tried });
-  expect(text).toMatch(/ben +tried +401: the key is wrong; no further key, so the client got this/);
+  expect(text).toMatch(/ben +tried +401: the key was refused \(401\); no further key, so the client got this/);
   expect(text).not.toContain('chosen');
 });
 

@@ -3,7 +3,7 @@ import { type Candidate, eligibilityOf, type SkipReason } from './eligibility.ts
 import { hashAccount } from './rendezvous.ts';
 import type { PickOptions, Skip } from './rotation.ts';
 
-/** A key that knows its account. Quota, rests and the limit of requests at a time belong to the account. */
+/** A key that knows its account. Quota, cooldowns and the limit of requests at a time belong to the account. */
 export type AccountCandidate = Candidate & {
   readonly accountId: string;
   /** Requests the account has in flight, over all its keys. */

@@ -3,7 +3,7 @@ import type { Candidate } from './eligibility.ts';
 import type { TurnReason } from './strategy.ts';
 
 /**
- * `fail_open`: nobody's quota is known, though it should be; `reserve`: nobody was ready, so a resting key gets a try; `lone_key`: the
+ * `fail_open`: no key's quota is known, though it should be; `reserve`: no key was ready, so a reserve gets a try; `lone_key`: the
  * only key there is, which is asked whatever is known of it, so that the client sees the upstream's own error.
  */
 export type ChoiceReason =

@@ -1,13 +1,14 @@
 import type { Key } from '../keys/key.ts';
 import { activeBlock, activeCooldown, type KeyState } from '../keys/key-state.ts';
-import { hasWallet, type KeyHealth, type KeyStatus, scoreKey } from '../quota/key-health.ts';
+import { type Eligibility, type KeyStatus, statusOf, type UnreadyReason } from '../keys/key-status.ts';
+import { hasWallet, type KeyHealth } from '../quota/key-health.ts';
 
 /** A key with all that choosing looks at. `health` is null until the first `/usages` answer. */
 export type Candidate = {
   readonly key: Key;
   readonly state: KeyState;
   readonly health: KeyHealth | null;
-  /** When a request was last sent to find out whether a rest of the account is over; epoch ms. Absent or null: never. */
+  /** When a request was last sent to find out whether a cooldown of the account is over; epoch ms. Absent or null: never. */
   readonly probedAt?: number | null;
 };
 
@@ -17,35 +18,8 @@ export type Candidate = {
  */
 const PROBE_MS = 5_000;
 
-/** Why a candidate was passed over. */
-export type SkipReason =
-  | 'disabled'
-  | 'auth'
-  | 'payment_required'
-  | 'banned'
-  | 'blocked'
-  | 'quota'
-  | 'rate'
-  | 'upstream'
-  | 'probing'
-  | 'empty'
-  | 'no_usage'
-  | 'key_rate_limit'
-  | 'busy'
-  | 'tried';
-
-/**
- * Whether a key may serve at all: `ready`; `reserve`, which serves only when nobody is ready (it failed while others
- * worked, or its last `/usages` reading says empty although the upstream has not refused it); or `out`.
- */
-export type Eligibility =
-  | { readonly is: 'ready' }
-  | {
-      readonly is: 'reserve' | 'out';
-      readonly reason: SkipReason;
-      /** Epoch ms of the return, when known. */
-      readonly until: number | null;
-    };
+/** Why a candidate was passed over: it was not ready, or this request had no use for it. */
+export type SkipReason = UnreadyReason | 'no_usage' | 'key_rate_limit' | 'busy' | 'tried';
 
 const READY: Eligibility = Object.freeze({ is: 'ready' });
 
@@ -66,11 +40,11 @@ export function eligibilityOf(candidate: Candidate, now: number): Eligibility {
   return READY;
 }
 
-function blockReason(reason: string): SkipReason {
+function blockReason(reason: string): UnreadyReason {
   return reason === 'auth' || reason === 'payment_required' || reason === 'banned' ? reason : 'blocked';
 }
 
-/** A rest without a stated end is over, and a request is under way that finds out whether the key serves again. */
+/** A cooldown without a stated end is over, and a request is under way that finds out whether the key serves again. */
 function isProbed({ state, probedAt = null }: Candidate, now: number): boolean {
   if (state.cooldown?.end === undefined || probedAt === null || probedAt < state.cooldown.until) return false;
   return now >= probedAt && now < probedAt + PROBE_MS;
@@ -83,11 +57,11 @@ function isEmpty({ health, state }: Candidate): boolean {
   return state.quotaSeenAt === null || state.quotaSeenAt <= health.fetchedAt;
 }
 
-/** Eligible in the sense of the port reference: nothing keeps the key from serving, its quota reading included. */
+/** Whether nothing keeps the key from serving, its quota reading included. */
 export function isReady(candidate: Candidate, now: number): boolean {
   return eligibilityOf(candidate, now).is === 'ready';
 }
 
-export function statusOf(candidate: Candidate, now: number): KeyStatus {
-  return scoreKey(candidate.state, candidate.health?.usage ?? null, now);
+export function keyStatusOf(candidate: Candidate, now: number): KeyStatus {
+  return statusOf(eligibilityOf(candidate, now), candidate.health);
 }

@@ -13,7 +13,7 @@ export type KeyAccounts = {
   /** A key whose account is not known counts as one account, so with `unknown` keys this is the most there can be. */
   readonly accounts: number;
   readonly unknown: number;
-  /** Accounts with several keys that are switched on: the further ones add nothing. */
+  /** Accounts with several keys that are enabled: the further ones add nothing. */
   readonly shared: readonly SharedAccount[];
 };
 
@@ -29,7 +29,7 @@ export function countAccounts(keys: readonly AccountedKey[]): KeyAccounts {
   return { keys: keys.length, accounts: groups.size + unknown, unknown, shared };
 }
 
-/** For each key of an account with several, the labels of the others, switched off or not. */
+/** For each key of an account with several, the labels of the others, disabled or not. */
 export function siblingsByLabel(keys: readonly AccountedKey[]): ReadonlyMap<string, readonly string[]> {
   const siblings = new Map<string, readonly string[]>();
   for (const labels of groupByAccount(keys).values()) {

@@ -1,6 +1,6 @@
 import { recentErrorRate } from '../keys/key-state.ts';
-import type { KeyStatus } from '../quota/key-health.ts';
-import { type Candidate, eligibilityOf, statusOf } from './eligibility.ts';
+import { type Eligibility, type KeyStatus, statusOf } from '../keys/key-status.ts';
+import { type Candidate, eligibilityOf } from './eligibility.ts';
 import type { Skip } from './rotation.ts';
 
 /** What set the winner apart, as data; the words are the printers'. */
@@ -24,7 +24,16 @@ export type ManualChoice<C extends Candidate> =
     }
   | { readonly candidate: null; readonly skipped: readonly Skip[] };
 
-const STATUS_RANK: Readonly<Record<KeyStatus, number>> = { healthy: 0, warn: 1, exhausted: 2, blocked: 2 };
+/** Only keys that are ready are ranked, so the last four never meet. */
+const STATUS_RANK: Readonly<Record<KeyStatus, number>> = {
+  healthy: 0,
+  ready: 1,
+  warn: 1,
+  cooldown: 2,
+  empty: 2,
+  blocked: 2,
+  disabled: 2,
+};
 
 type Ranked<C> = {
   readonly candidate: C;
@@ -35,7 +44,7 @@ type Ranked<C> = {
 };
 
 /**
- * The most resourceful eligible key (docs/kmi-manager.md#manual-rotation): by status, then share left (unknown last),
+ * The eligible key with the most quota left (docs/kmi-manager.md#manual-rotation): by status, then share left (unknown last),
  * then the errors of the last minutes. Among equals the current key stays, or with `rotateOnTie` the next of them after
  * it takes over.
  */
@@ -48,7 +57,7 @@ export function pickManual<C extends Candidate>(
   const skipped: Skip[] = [];
   for (const [index, candidate] of candidates.entries()) {
     const eligibility = eligibilityOf(candidate, now);
-    if (eligibility.is === 'ready') eligible.push(rank(candidate, index, now));
+    if (eligibility.is === 'ready') eligible.push(rank(candidate, index, eligibility, now));
     else skipped.push({ label: candidate.key.label, reason: eligibility.reason, until: eligibility.until });
   }
   eligible.sort((a, b) => compare(a, b) || a.index - b.index);
@@ -77,11 +86,11 @@ export function pickManual<C extends Candidate>(
   };
 }
 
-function rank<C extends Candidate>(candidate: C, index: number, now: number): Ranked<C> {
+function rank<C extends Candidate>(candidate: C, index: number, eligibility: Eligibility, now: number): Ranked<C> {
   return {
     candidate,
     index,
-    status: statusOf(candidate, now),
+    status: statusOf(eligibility, candidate.health),
     share: candidate.health?.usage?.remainingShare ?? null,
     rate: recentErrorRate(candidate.state, now),
   };
@@ -98,7 +107,8 @@ function nextAfter<C>(tied: readonly Ranked<C>[], activeIndex: number): Ranked<C
 
 function difference(winner: Ranked<unknown>, rival: Ranked<unknown> | null): ManualReason {
   if (rival === null) return { kind: 'only_eligible' };
-  if (winner.status !== rival.status) return { kind: 'better_status', status: winner.status, other: rival.status };
+  if (STATUS_RANK[winner.status] !== STATUS_RANK[rival.status])
+    return { kind: 'better_status', status: winner.status, other: rival.status };
   if (winner.share !== rival.share) return { kind: 'more_quota', share: winner.share, other: rival.share };
   return { kind: 'lower_error_rate', rate: winner.rate, other: rival.rate };
 }

@@ -13,7 +13,7 @@ export type PickOptions<C extends Candidate> = {
   readonly now: number;
   /** Only keys with a good cached `/usages`. */
   readonly requireUsage: boolean;
-  /** When nobody qualifies, drop the conditions that rest on health readings. */
+  /** When no key can serve, drop the conditions that depend on health readings. */
   readonly failOpen: boolean;
   /** Keys this request has already tried. */
   readonly tried: ReadonlySet<C>;

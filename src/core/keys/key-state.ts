@@ -1,6 +1,6 @@
 /**
- * Why a key rests: its quota window is used up, it was rate limited, or it failed while other keys worked.
- * `upstream` rests are soft: such a key still serves when nobody else can.
+ * Why a key is on cooldown: its quota window is used up, it was rate limited, or it failed while other keys worked.
+ * After `upstream` it is a reserve: it still serves when no other key can.
  */
 export type CooldownReason = 'quota' | 'rate' | 'upstream';
 
@@ -13,13 +13,13 @@ export type Cooldown = {
 };
 
 /**
- * What is known of a rest's end when the upstream did not state it: `guessed`, nothing; `doubted`, neither can `/usages` be
+ * What is known of a cooldown's end when the upstream did not state it: `guessed`, nothing; `doubted`, neither can `/usages` be
  * asked, for it says that there is quota while the upstream refuses for want of it. After either, one request goes first.
  */
 export type CooldownEnd = 'guessed' | 'doubted';
 
 export type Block = {
-  /** Epoch ms; null until a recheck or a person clears it. */
+  /** Epoch ms; null until a recheck or a person unblocks the key. */
   readonly until: number | null;
   /** `auth`: the key was refused; `payment_required`: the account is unpaid; `banned`: it is closed; else what an older file says. */
   readonly reason: string;
@@ -75,10 +75,10 @@ export function newKeyState(): KeyState {
 export function activeBlock(state: KeyState, now: number): Block | null {
   const { block } = state;
   if (block !== null && (block.until === null || block.until > now)) return block;
-  return state.errors401 > 0 ? UNFORGIVEN_401 : null;
+  return state.errors401 > 0 ? REFUSED_401 : null;
 }
 
-const UNFORGIVEN_401: Block = Object.freeze({ until: null, reason: 'auth' });
+const REFUSED_401: Block = Object.freeze({ until: null, reason: 'auth' });
 
 /** The cooldown in force at `now`, or null. */
 export function activeCooldown(state: KeyState, now: number): Cooldown | null {

@@ -1,4 +1,3 @@
-import { activeBlock, activeCooldown, type KeyState } from '../keys/key-state.ts';
 import type { Usage } from './quota.ts';
 
 /** What is known of a key from its `GET /usages`. */
@@ -12,23 +11,6 @@ export type KeyHealth = {
   /** Epoch ms at which the call for it began: what the upstream did after that it may not know of. Absent: as `fetchedAt`. */
   readonly askedAt?: number;
 };
-
-export type KeyStatus = 'healthy' | 'warn' | 'exhausted' | 'blocked';
-
-const LOW_SHARE = 0.2;
-
-/**
- * The status of a key, first match wins: blocked, cooling down, nothing left, then the reasons to be careful: no usage, or
- * under 20 % left. Errors of the past are none of them: a cooldown is the whole punishment. An empty window with money in
- * the wallet is a warning, not a block.
- */
-export function scoreKey(state: KeyState, usage: Usage | null, now: number): KeyStatus {
-  if (activeBlock(state, now) !== null) return 'blocked';
-  if (activeCooldown(state, now) !== null) return 'exhausted';
-  const share = usage?.remainingShare ?? null;
-  if (share !== null && share <= 0 && !hasWallet(usage)) return 'blocked';
-  return share === null || share < LOW_SHARE ? 'warn' : 'healthy';
-}
 
 export function hasWallet(usage: Usage | null): boolean {
   return (usage?.walletCents ?? 0) > 0;

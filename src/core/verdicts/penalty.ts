@@ -4,7 +4,7 @@ import { CONSEQUENCES, type VerdictClass } from './verdict.ts';
 
 export type PenaltySettings = {
   readonly rotationCooldownSeconds: number;
-  /** 0: until cleared by hand. */
+  /** 0: until unblocked by hand. */
   readonly paymentBlockSeconds: number;
 };
 
@@ -20,8 +20,8 @@ export type PenaltyContext = {
   readonly windowMs?: number | null;
   /** Epoch ms at which `/usages` says the account's empty windows return; null when unknown. */
   readonly quotaReturnsAt: number | null;
-  /** How often in a row the key was rate limited before this. */
-  readonly strikes: number;
+  /** How often the key was rate limited before this, with no success between. */
+  readonly rateLimitsInARow: number;
   readonly settings: PenaltySettings;
 };
 
@@ -33,10 +33,10 @@ const BROKEN_MAX_MS = 60_000;
 const UNNAMED_QUOTA_MAX_MS = 86_400_000;
 
 /**
- * The longest rest of an answer of this class when nothing but its `Retry-After` gives the end. Each kind has a ceiling of its
+ * The longest cooldown for an answer of this class when nothing but its `Retry-After` gives the end. Each kind has a ceiling of its
  * own: what exceeds it is not believed. A client is told no more either.
  */
-export function restCeilingMs(verdict: VerdictClass, windowMs: number | null = null): number {
+export function cooldownCeilingMs(verdict: VerdictClass, windowMs: number | null = null): number {
   switch (verdict) {
     case 'rate':
       return RATE_MAX_MS;
@@ -52,11 +52,11 @@ export function restCeilingMs(verdict: VerdictClass, windowMs: number | null = n
   }
 }
 
-/** How long a key or account is put away for an answer of this class; null when nobody is. */
+/** The cooldown or block that an answer of this class puts on a key or account; null for none. */
 export function penaltyFor(verdict: VerdictClass, context: PenaltyContext): Penalty | null {
   const { now, retryAfterMs, windowMs = null, settings } = context;
   const settingMs = settings.rotationCooldownSeconds * 1000;
-  const ceilingMs = restCeilingMs(verdict, windowMs);
+  const ceilingMs = cooldownCeilingMs(verdict, windowMs);
   switch (verdict) {
     case 'bad-key':
       return block('auth', null);
@@ -65,11 +65,11 @@ export function penaltyFor(verdict: VerdictClass, context: PenaltyContext): Pena
     case 'unpaid':
       return block('payment_required', settings.paymentBlockSeconds === 0 ? null : now + settings.paymentBlockSeconds * 1000);
     case 'quota':
-      return quotaRest(context, settingMs, ceilingMs);
+      return quotaCooldown(context, settingMs, ceilingMs);
     case 'rate':
       return retryAfterMs !== null && retryAfterMs <= ceilingMs
         ? cooldown('rate', now + retryAfterMs)
-        : cooldown('rate', now + Math.min(retryAfterMs ?? rateMs(context.strikes, settingMs), ceilingMs), 'guessed');
+        : cooldown('rate', now + Math.min(retryAfterMs ?? rateMs(context.rateLimitsInARow, settingMs), ceilingMs), 'guessed');
     case 'broken':
     case 'refused':
     case 'dead-end':
@@ -85,12 +85,12 @@ export function penaltyFor(verdict: VerdictClass, context: PenaltyContext): Pena
 }
 
 /** Doubles with each refusal in a row, up to the setting. */
-function rateMs(strikes: number, settingMs: number): number {
-  return Math.min(RATE_FIRST_MS * 2 ** Math.min(strikes, 16), settingMs);
+function rateMs(rateLimitsInARow: number, settingMs: number): number {
+  return Math.min(RATE_FIRST_MS * 2 ** Math.min(rateLimitsInARow, 16), settingMs);
 }
 
 /** Until the reset that `/usages` states; else for what `Retry-After` says or the setting, which `/usages` may yet correct. */
-function quotaRest({ now, quotaReturnsAt, retryAfterMs }: PenaltyContext, settingMs: number, ceilingMs: number): Penalty {
+function quotaCooldown({ now, quotaReturnsAt, retryAfterMs }: PenaltyContext, settingMs: number, ceilingMs: number): Penalty {
   const latest = now + LONGEST_WINDOW_MS;
   if (quotaReturnsAt !== null && quotaReturnsAt > now) {
     return quotaReturnsAt <= latest ? cooldown('quota', quotaReturnsAt) : cooldown('quota', latest, 'guessed');
@@ -112,7 +112,7 @@ function cooldown(reason: Cooldown['reason'], until: number, end?: CooldownEnd):
  * 401 on record blocks.
  */
 export function countedError(verdict: VerdictClass, status: number): ErrorCounter | null {
-  if (CONSEQUENCES[verdict].blame === 'nobody') return null;
+  if (CONSEQUENCES[verdict].blame === 'none') return null;
   if (verdict === 'bad-key') return 'errors401';
   if (status === 403) return 'errors403';
   if (status === 429) return 'errors429';

@@ -25,22 +25,22 @@ export type VerdictClass =
 export type Next = 'relay' | 'next-key' | 'same-key';
 
 /**
- * What follows from each class. `blame` says who is put away: nobody, the key, its account, or the
- * key only if another key serves the same request (`if-others-work`), so that an outage never puts every key away.
+ * What follows from each class. `blame` says what is put on cooldown or blocked: none, the key, its account, or the
+ * key only if another key serves the same request (`if-others-work`), so that an outage never takes every key.
  */
 export const CONSEQUENCES: Readonly<
-  Record<VerdictClass, { readonly next: Next; readonly blame: 'nobody' | 'key' | 'account' | 'if-others-work' }>
+  Record<VerdictClass, { readonly next: Next; readonly blame: 'none' | 'key' | 'account' | 'if-others-work' }>
 > = {
-  served: { next: 'relay', blame: 'nobody' },
-  caller: { next: 'relay', blame: 'nobody' },
-  foreign: { next: 'relay', blame: 'nobody' },
-  edge: { next: 'same-key', blame: 'nobody' },
+  served: { next: 'relay', blame: 'none' },
+  caller: { next: 'relay', blame: 'none' },
+  foreign: { next: 'relay', blame: 'none' },
+  edge: { next: 'same-key', blame: 'none' },
   'bad-key': { next: 'next-key', blame: 'key' },
-  'no-model': { next: 'next-key', blame: 'nobody' },
+  'no-model': { next: 'next-key', blame: 'none' },
   unpaid: { next: 'next-key', blame: 'account' },
   quota: { next: 'next-key', blame: 'account' },
   rate: { next: 'next-key', blame: 'account' },
-  overloaded: { next: 'same-key', blame: 'nobody' },
+  overloaded: { next: 'same-key', blame: 'none' },
   broken: { next: 'next-key', blame: 'if-others-work' },
   refused: { next: 'next-key', blame: 'if-others-work' },
   banned: { next: 'next-key', blame: 'account' },

@@ -5,7 +5,7 @@ import { parseRetryAfter } from '../../core/verdicts/retry.ts';
 import { judge } from '../../core/verdicts/verdict.ts';
 import { ERRORS, KmiError } from '../../errors.ts';
 import { errorText } from '../http/error-text.ts';
-import { headerOf } from '../http/headers.ts';
+import { type AnswerHead, headerOf } from '../http/headers.ts';
 import { UpstreamSilence } from '../http/interruptions.ts';
 import type { AttemptOutcome } from '../pool/cooldowns.ts';
 import type { AttemptResult } from './attempt.ts';
@@ -44,9 +44,8 @@ export function judgeResult(result: Exclude<AttemptResult, { kind: 'served' }>, 
 const HTML = /^\s*text\/html\b/i;
 
 /** An answer under 400 that is a page or a redirect, as sign-in pages come: it proves nothing of the key. */
-export function isOfNetwork(status: number, headers: readonly string[]): boolean {
+export function isOfNetwork({ status, contentType }: AnswerHead): boolean {
   if (status >= 300 && status !== 304) return true;
-  const contentType = headerOf(headers, 'content-type');
   return contentType !== undefined && HTML.test(contentType);
 }
 

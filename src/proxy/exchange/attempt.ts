@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import type { AnswerSink, CollectedAnswer } from '../http/answer.ts';
 import type { ClientAbortListener } from '../http/client-abort.ts';
-import { responseHeaders } from '../http/headers.ts';
+import { type AnswerHead, readAnswerHead } from '../http/headers.ts';
 import { ClientLeft, UpstreamSilence } from '../http/interruptions.ts';
 import type { PoolEntry } from '../pool/pool-entry.ts';
 import { type Timed, ticksOf, unwatchTimeouts, watchTimeouts } from './timeouts.ts';
@@ -43,7 +43,7 @@ export type Timeouts = { readonly firstByteMs: number; readonly idleMs: number }
 /** Who runs an attempt. */
 export type AttemptOwner = {
   /** An answer under 400 has begun; its head is with the sink. */
-  answering(plan: AttemptPlan, status: number, headers: readonly string[]): void;
+  answering(plan: AttemptPlan, head: AnswerHead): void;
   /** Called once. */
   attemptEnded(plan: AttemptPlan, result: AttemptResult): void;
 };
@@ -67,9 +67,8 @@ export class Attempt implements AnswerHandler, Timed, ClientAbortListener, Uploa
   /** null until the request has a connection. */
   #controller: Dispatcher.DispatchController | null = null;
   #abortedBy: Error | null = null;
-  #status = 0;
-  #reason = '';
-  #headers: readonly string[] = [];
+  /** null until the answer has begun. */
+  #head: AnswerHead | null = null;
   #collected: Buffer[] | null = null;
   #collectedBytes = 0;
   #ended = false;
@@ -112,7 +111,7 @@ export class Attempt implements AnswerHandler, Timed, ClientAbortListener, Uploa
   timedOut(): void {
     this.abort(
       new UpstreamSilence(
-        this.#status === 0
+        this.#head === null
           ? 'The upstream did not begin to answer in time.'
           : 'The upstream fell silent in the middle of its answer.',
       ),
@@ -120,7 +119,7 @@ export class Attempt implements AnswerHandler, Timed, ClientAbortListener, Uploa
   }
 
   uploadMoved(): void {
-    if (this.#status === 0 && this.ticksLeft > 0) this.ticksLeft = ticksOf(this.#firstByteMs);
+    if (this.#head === null && this.ticksLeft > 0) this.ticksLeft = ticksOf(this.#firstByteMs);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -136,13 +135,12 @@ export class Attempt implements AnswerHandler, Timed, ClientAbortListener, Uploa
   ): void {
     // 1xx answers are of this connection; the real one follows.
     if (status < 200 || this.#ended) return;
-    this.#status = status;
-    this.#reason = reason;
-    this.#headers = responseHeaders(Array.isArray(rawHeaders) ? rawHeaders : []);
+    const head = readAnswerHead(status, reason, Array.isArray(rawHeaders) ? rawHeaders : []);
+    this.#head = head;
     if (status < 400) {
       this.ticksLeft = ticksOf(this.#idleMs);
-      this.#sink.head(status, reason, this.#headers);
-      this.#owner.answering(this.#plan, status, this.#headers);
+      this.#sink.head(head);
+      this.#owner.answering(this.#plan, head);
     } else {
       this.#collected = [];
       this.ticksLeft = ticksOf(ERROR_BODY_MAX_MS);
@@ -162,11 +160,11 @@ export class Attempt implements AnswerHandler, Timed, ClientAbortListener, Uploa
   }
 
   onResponseEnd(): void {
-    if (this.#status === 0) return;
-    if (this.#collected !== null) this.#end(this.#answered(true));
+    if (this.#head === null) return;
+    if (this.#collected !== null) this.#end(answered(this.#head, this.#collected, true));
     else if (!this.#ended) {
       this.#sink.end();
-      this.#end({ kind: 'served', status: this.#status, brokenBy: null });
+      this.#end({ kind: 'served', status: this.#head.status, brokenBy: null });
     }
   }
 
@@ -188,15 +186,9 @@ export class Attempt implements AnswerHandler, Timed, ClientAbortListener, Uploa
   }
 
   #fail(error: Error): void {
-    if (this.#status === 0) this.#end({ kind: 'failed', error });
-    else if (this.#collected !== null) this.#end(error instanceof ClientLeft ? { kind: 'failed', error } : this.#answered(false));
-    else this.#end({ kind: 'served', status: this.#status, brokenBy: error });
-  }
-
-  /** `isWhole`: it came to its end, which undici has held against the announced length. */
-  #answered(isWhole: boolean): AttemptResult {
-    const body = Buffer.concat(this.#collected ?? []);
-    return { kind: 'answered', status: this.#status, reason: this.#reason, headers: this.#headers, body, isWhole };
+    if (this.#head === null || (this.#collected !== null && error instanceof ClientLeft)) this.#end({ kind: 'failed', error });
+    else if (this.#collected !== null) this.#end(answered(this.#head, this.#collected, false));
+    else this.#end({ kind: 'served', status: this.#head.status, brokenBy: error });
   }
 
   #end(result: AttemptResult): void {
@@ -205,4 +197,9 @@ export class Attempt implements AnswerHandler, Timed, ClientAbortListener, Uploa
     unwatchTimeouts(this);
     this.#owner.attemptEnded(this.#plan, result);
   }
+}
+
+/** `isWhole`: it came to its end, which undici has held against the announced length. */
+function answered({ status, reason, headers }: AnswerHead, collected: readonly Buffer[], isWhole: boolean): AttemptResult {
+  return { kind: 'answered', status, reason, headers, body: Buffer.concat(collected), isWhole };
 }

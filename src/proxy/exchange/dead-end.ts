@@ -3,7 +3,7 @@ import type { JudgedResult } from './attempt-outcome.ts';
 
 /**
  * The keys that are sent where this one is, itself included, when a chat was answered 404 there and not about its model:
- * their base URL leads to nothing, and a key that is sent elsewhere may serve. Null when it was something else, or all keys
+ * their base URL leads to nothing, and a key that is sent elsewhere can serve. Null when it was something else, or all keys
  * are sent there, so that the answer is the client's.
  */
 export function keysAtDeadEnd(

@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http';
-import { restCeilingMs } from '../../core/verdicts/penalty.ts';
+import { cooldownCeilingMs } from '../../core/verdicts/penalty.ts';
 import { parseRetryAfter } from '../../core/verdicts/retry.ts';
 import type { VerdictClass } from '../../core/verdicts/verdict.ts';
 import { KmiError } from '../../errors.ts';
@@ -22,7 +22,7 @@ export type ErrorContext = {
 
 /**
  * The error answer as the client gets it: as it came, but for the three things a client must not be told. An echo of the key
- * is masked; a `Retry-After` is no longer than such a rest can be; and a 401 about the proxy's key is none, for the client
+ * is masked; a `Retry-After` is no longer than such a cooldown can be; and a 401 about the proxy's key is none, for the client
  * would take it as being about its own login and renew that.
  */
 export function errorForClient(answer: CollectedAnswer, context: ErrorContext): CollectedAnswer {
@@ -30,11 +30,11 @@ export function errorForClient(answer: CollectedAnswer, context: ErrorContext): 
   return answer.status === 401 && context.verdict !== 'foreign' && !isClientsOwn(context) ? aboutTheKey(masked, context) : masked;
 }
 
-/** Rests of a name that is known to be believed by clients: seconds or a date, and milliseconds. */
+/** Waits of a name that is known to be believed by clients: seconds or a date, and milliseconds. */
 const RETRY_HEADERS = ['retry-after', 'retry-after-ms'];
 
 function boundRetryAfter(answer: CollectedAnswer, { verdict, now }: ErrorContext): CollectedAnswer {
-  const ceilingMs = restCeilingMs(verdict);
+  const ceilingMs = cooldownCeilingMs(verdict);
   const { headers } = answer;
   let bounded: string[] | null = null;
   for (let n = 0; n < headers.length; n += 2) {

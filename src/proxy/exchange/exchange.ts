@@ -10,7 +10,7 @@ import {
 import { KmiError } from '../../errors.ts';
 import { ClientAbort } from '../http/client-abort.ts';
 import { sendError } from '../http/error-responses.ts';
-import type { RequestHead } from '../http/headers.ts';
+import type { AnswerHead, RequestHead } from '../http/headers.ts';
 import { ClientLeft } from '../http/interruptions.ts';
 import type { Route } from '../http/route.ts';
 import { acquireKey, NOT_ASKED, waitForKey } from '../pool/acquire-key.ts';
@@ -165,9 +165,9 @@ export class Exchange implements AttemptOwner, BodyWaiter {
   }
 
   /** The answer's head has gone to the client. */
-  answering({ entry }: AttemptPlan, status: number, headers: readonly string[]): void {
+  answering({ entry }: AttemptPlan, head: AnswerHead): void {
     const { pool } = this.#parts;
-    if (isOfNetwork(status, headers)) pool.answered(entry);
+    if (isOfNetwork(head)) pool.answered(entry);
     else pool.served(entry, this.#failures ?? NO_FAILURES, this.#affinity);
   }
 

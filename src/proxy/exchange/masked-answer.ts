@@ -13,11 +13,8 @@ const OF_THE_PACKED_BODY = ['content-encoding', 'content-length', 'content-md5',
  * and in the status line. Stars of equal length stand in its place. An answer without an echo is given back as it is.
  */
 export function maskAnswer(answer: CollectedAnswer, key: string): CollectedAnswer {
-  const reason = maskKey(answer.reason, key);
-  const headers = maskHeaders(answer.headers, key);
+  const masked = maskHead(answer, key);
   const body = maskBody(answer, key);
-  if (reason === null && headers === null && body === null) return answer;
-  const masked = { ...answer, reason: reason ?? answer.reason, headers: headers ?? answer.headers };
   if (body === null) return masked;
   if (!isPacked(headerOf(answer.headers, 'content-encoding')) && body.length === answer.body.length) return { ...masked, body };
   // It goes out unpacked.
@@ -25,8 +22,17 @@ export function maskAnswer(answer: CollectedAnswer, key: string): CollectedAnswe
   return { ...masked, headers: answer.isWhole ? [...kept, 'content-length', String(body.length)] : kept, body };
 }
 
+/** A head without the key in its status line or headers; the head itself when it names none. */
+export function maskHead<Head extends Pick<CollectedAnswer, 'reason' | 'headers'>>(head: Head, key: string): Head {
+  const reason = maskKey(head.reason, key);
+  const headers = maskHeaders(head.headers, key);
+  return reason === null && headers === null
+    ? head
+    : { ...head, reason: reason ?? head.reason, headers: headers ?? head.headers };
+}
+
 /** Null when no header echoes the key. */
-export function maskHeaders(headers: readonly string[], key: string): string[] | null {
+function maskHeaders(headers: readonly string[], key: string): string[] | null {
   let masked: string[] | null = null;
   for (let n = 1; n < headers.length; n += 2) {
     const value = maskKey(headers[n] as string, key);

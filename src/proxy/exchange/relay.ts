@@ -3,12 +3,11 @@ import type { Socket } from 'node:net';
 import type { KmiError } from '../../errors.ts';
 import type { AnswerSink, CollectedAnswer } from '../http/answer.ts';
 import { renderStreamError } from '../http/error-responses.ts';
-import { headerOf } from '../http/headers.ts';
+import { type AnswerHead, readAnswerHead } from '../http/headers.ts';
 import { isPacked } from '../http/unpack.ts';
 import { EchoGuard, mayBeError, mayBePackedError, PackedAnswer } from './echo-guard.ts';
 import { EventGuard, mayHoldErrorEvent } from './event-guard.ts';
-import { maskKey } from './mask-key.ts';
-import { maskHeaders } from './masked-answer.ts';
+import { maskHead } from './masked-answer.ts';
 import { type BatchedWriter, batchWrite } from './write-batching.ts';
 
 const NEWLINE = 0x0a;
@@ -45,35 +44,27 @@ export class Relay implements AnswerSink, BatchedWriter {
     this.#anthropic = anthropic;
   }
 
-  head(status: number, words: string, given: readonly string[]): void {
+  head(given: AnswerHead): void {
     if (this.#response.destroyed) return;
     // A redirect may name the key in its address, and in a page that links there.
-    const isRedirect = status >= 300;
-    const reason = (isRedirect ? maskKey(words, this.key) : null) ?? words;
-    const headers = (isRedirect ? maskHeaders(given, this.key) : null) ?? given;
-    const length = headerOf(headers, 'content-length');
-    const encoding = headerOf(headers, 'content-encoding');
-    if (encoding !== undefined && mayBePackedError(encoding, headerOf(headers, 'content-type'), Number(length ?? -1))) {
-      this.#guard = new PackedAnswer(this.key, { status, reason, headers }, encoding);
+    const isRedirect = given.status >= 300;
+    const head = isRedirect ? maskHead(given, this.key) : given;
+    const { length, encoding } = head;
+    if (encoding !== undefined && mayBePackedError(encoding, head.contentType, Number(length ?? -1))) {
+      this.#guard = new PackedAnswer(this.key, head, encoding);
       if (length === undefined) process.nextTick(flushHead, this);
     } else {
       if (isRedirect && !isPacked(encoding)) this.#guard = new EchoGuard(this.key);
-      this.#sendHead(status, reason, headers, length, encoding);
+      this.#sendHead(head);
     }
   }
 
-  #sendHead(
-    status: number,
-    reason: string,
-    headers: readonly string[],
-    length = headerOf(headers, 'content-length'),
-    encoding = headerOf(headers, 'content-encoding'),
-  ): void {
+  #sendHead({ status, reason, headers, length, contentType, encoding }: AnswerHead): void {
     const response = this.#response;
     // The upstream's own date passes, or none.
     response.sendDate = false;
     response.writeHead(status, reason, headers as string[]);
-    this.#isEvents = !isPacked(encoding) && EVENT_STREAM.test(headerOf(headers, 'content-type') ?? '');
+    this.#isEvents = contentType !== undefined && !isPacked(encoding) && EVENT_STREAM.test(contentType);
     if (length !== undefined) {
       // Nobody has use for the head alone of an answer with an announced end.
       this.#length = Number(length);
@@ -100,7 +91,7 @@ export class Relay implements AnswerSink, BatchedWriter {
   /** Head and beginning of an answer that was held back. */
   #begin({ status, reason, headers, body }: ReturnType<PackedAnswer['asItCame']>): boolean {
     this.#guard = null;
-    if (!this.#response.headersSent) this.#sendHead(status, reason, headers);
+    if (!this.#response.headersSent) this.#sendHead(readAnswerHead(status, reason, headers));
     return body.length === 0 || this.#pass(body);
   }
 
@@ -163,7 +154,7 @@ export class Relay implements AnswerSink, BatchedWriter {
     if (this.#hasData || this.#response.destroyed) return;
     if (this.#guard instanceof PackedAnswer) {
       const head = this.#guard.headAlone();
-      if (head !== null) this.#sendHead(head.status, head.reason, head.headers);
+      if (head !== null) this.#sendHead(readAnswerHead(head.status, head.reason, head.headers));
     }
     // Not flushHeaders(), which writes bytes beyond ASCII as UTF-8; an empty buffer leaves them as they came.
     if (this.#response.headersSent) this.#response.write(NO_BYTES);

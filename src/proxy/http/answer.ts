@@ -1,7 +1,9 @@
+import type { AnswerHead } from './headers.ts';
+
 /** Where an answer under 400 goes, from its first byte on. */
 export type AnswerSink = {
   /** The answer's head. Called once, synchronously, before any data. */
-  head(status: number, reason: string, headers: readonly string[]): void;
+  head(head: AnswerHead): void;
   /** Whether the client can take more. */
   data(chunk: Buffer): boolean;
   /** After `data` said no: calls back once the client can take more. */

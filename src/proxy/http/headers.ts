@@ -50,7 +50,16 @@ const requestKinds = new Map<string, Kind>([
   ['content-encoding', 'content-encoding'],
 ]);
 
-const responseDrops = new Map<string, boolean>(HOP_BY_HOP.map((name) => [name, true]));
+/** What the proxy does with an answer's header, by name. */
+type AnswerKind = 'forward' | 'drop' | 'connection' | 'length' | 'type' | 'encoding';
+
+const answerKinds = new Map<string, AnswerKind>([
+  ...HOP_BY_HOP.map((name): [string, AnswerKind] => [name, 'drop']),
+  ['connection', 'connection'],
+  ['content-length', 'length'],
+  ['content-type', 'type'],
+  ['content-encoding', 'encoding'],
+]);
 
 /** Spellings remembered at most; clients use a few dozen, an attacker must not fill the memory. */
 const SPELLINGS_MAX = 1000;
@@ -199,17 +208,49 @@ export function withCredential(head: RequestHead, { value, bearer }: Credential,
   return headers;
 }
 
-/** An answer's headers as they came, less those of the upstream's connection. */
-export function responseHeaders(raw: readonly (Buffer | string)[]): string[] {
+/** An answer's head, taken apart in one pass. */
+export type AnswerHead = {
+  readonly status: number;
+  readonly reason: string;
+  /** Flat name, value, name, value …: as they came, less those of the upstream's connection. */
+  readonly headers: readonly string[];
+  /** `content-length`, `content-type` and `content-encoding` as given; undefined when absent. */
+  readonly length: string | undefined;
+  readonly contentType: string | undefined;
+  readonly encoding: string | undefined;
+};
+
+export function readAnswerHead(status: number, reason: string, raw: readonly (Buffer | string)[]): AnswerHead {
   const headers: string[] = [];
   let connection: string | null = null;
+  let length: string | undefined;
+  let contentType: string | undefined;
+  let encoding: string | undefined;
   for (let n = 0; n < raw.length; n += 2) {
     const name = text(raw[n] as Buffer | string);
-    if (!remembered(responseDrops, name, false)) headers.push(name, text(raw[n + 1] as Buffer | string));
-    else if (name.length === 10 && name.toLowerCase() === 'connection') connection = text(raw[n + 1] as Buffer | string);
+    const value = text(raw[n + 1] as Buffer | string);
+    switch (remembered(answerKinds, name, 'forward')) {
+      case 'drop':
+        continue;
+      case 'connection':
+        connection = value;
+        continue;
+      case 'length':
+        length ??= value;
+        break;
+      case 'type':
+        contentType ??= value;
+        break;
+      case 'encoding':
+        encoding ??= value;
+        break;
+      case 'forward':
+        break;
+    }
+    headers.push(name, value);
   }
   const named = connection === null ? null : optionsNamedBy(connection);
-  return named === null ? headers : without(headers, named);
+  return { status, reason, headers: named === null ? headers : without(headers, named), length, contentType, encoding };
 }
 
 function text(part: Buffer | string): string {

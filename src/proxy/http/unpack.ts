@@ -44,7 +44,7 @@ function zstdPackerOfNode(): Record<string, Pack> {
 const PLAIN = new Set(['', 'identity']);
 
 export function isPacked(contentEncoding: string | undefined): boolean {
-  return !PLAIN.has(contentEncoding?.trim().toLowerCase() ?? '');
+  return contentEncoding !== undefined && !PLAIN.has(contentEncoding.trim().toLowerCase());
 }
 
 /**

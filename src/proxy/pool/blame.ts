@@ -17,7 +17,7 @@ export class Blame {
   }
 
   /**
-   * An attempt failed. It is counted, and the key put away when the verdict blames it; a burst counts once. Returns whether this
+   * An attempt failed. It is counted, and the key put on cooldown or blocked when the verdict blames it; a burst counts once. Returns whether this
    * ended a key's cooldown, so that waiting requests can be woken.
    */
   failed(entry: PoolEntry, outcome: AttemptOutcome, hasOthers: boolean): boolean {
@@ -29,7 +29,7 @@ export class Blame {
     if (counter === null) ledger.answered(entry.key.label, clock());
     else ledger.failed(entry.key.label, clock(), counter);
     if (!sameBurst && (blame === 'key' || blame === 'account')) this.#cooldowns.apply(entry, outcome);
-    return entry.state.cooldown !== null && ACCEPTED.has(outcome.verdict) && this.restIsOver(entry);
+    return entry.state.cooldown !== null && ACCEPTED.has(outcome.verdict) && this.endCooldown(entry);
   }
 
   /** Another key serves the request that these failed: now it is known to be their fault. */
@@ -44,10 +44,10 @@ export class Blame {
   }
 
   /**
-   * The upstream has taken the key. If its rest is over, so it is for the keys that rested with it: none of them has to be
+   * The upstream has taken the key. If its cooldown is over, so it is for the keys that had it together: none of them has to be
    * tried first any more. Whether there were any.
    */
-  restIsOver(entry: PoolEntry): boolean {
+  endCooldown(entry: PoolEntry): boolean {
     const { ledger, clock } = this.#options;
     const now = clock();
     let found = false;
@@ -66,7 +66,7 @@ function haveOneOrigin({ key: one }: PoolEntry, { key: other }: PoolEntry): bool
   return new URL(one.baseUrl).origin === new URL(other.baseUrl).origin;
 }
 
-/** The attempt began before the key was last put away, so its failure is not news. */
+/** The attempt began before the key was last put on cooldown or blocked, so its failure is not news. */
 function isOfBurst(entry: PoolEntry, outcome: AttemptOutcome): boolean {
   return outcome.startedAt <= entry.penalizedAt;
 }

@@ -30,7 +30,7 @@ export type AttemptOutcome = {
   readonly isUnsent: boolean;
 };
 
-/** Puts away keys that failed, or all keys of an account, and finds out when they return. */
+/** Puts keys that failed, or all keys of an account, on cooldown or blocks them, and finds out when they return. */
 export class Cooldowns {
   readonly #options: CooldownOptions;
   #health: HealthPort | null = null;
@@ -52,17 +52,17 @@ export class Cooldowns {
       retryAfterMs: outcome.retryAfterMs,
       windowMs: outcome.windowMs,
       quotaReturnsAt: entry.health === null ? null : quotaReturnsAt(entry.health),
-      strikes: entry.strikes,
+      rateLimitsInARow: entry.rateLimitsInARow,
       settings: config,
     });
     if (penalty === null) return;
     const isAccounts = CONSEQUENCES[outcome.verdict].blame === 'account';
-    const strikes = entry.strikes + (outcome.verdict === 'rate' ? 1 : 0);
+    const rateLimitsInARow = entry.rateLimitsInARow + (outcome.verdict === 'rate' ? 1 : 0);
     const labels: string[] = [];
     for (const key of isAccounts ? entry.account.entries : [entry]) {
       if (key !== entry && !takes(key, penalty, now)) continue;
       key.penalizedAt = now;
-      key.strikes = strikes;
+      key.rateLimitsInARow = rateLimitsInARow;
       ledger.penalize(key.key.label, penalty, now);
       labels.push(key.key.label);
     }
@@ -75,51 +75,51 @@ export class Cooldowns {
       until: until === null ? null : new Date(until).toISOString(),
     };
     if (outcome.verdict === 'banned')
-      log.error('The upstream has closed this account; its key is out of the pool until a person clears it.', details);
-    else log.warn(labels.length > 1 ? 'The keys of an account were put away.' : 'A key was put away.', details);
+      log.error('The upstream has closed this account; its keys are blocked until a person unblocks them.', details);
+    else log.warn(`${labels.length > 1 ? 'The keys of an account are' : 'A key is'} ${PENALTY_WORDS[penalty.kind]}.`, details);
     if (outcome.verdict === 'quota') this.#findReset(entry, now);
   }
 
-  /** A refused quota is parked by the setting first; `/usages` then says when the window really returns. */
-  #findReset(entry: PoolEntry, parkedAt: number): void {
+  /** After a refusal for quota the cooldown lasts as the setting says at first; `/usages` then says when the window returns. */
+  #findReset(entry: PoolEntry, refusedAt: number): void {
     this.#health?.refreshNow(entry.key).then(
       (health) => {
         const returnsAt = quotaReturnsAt(health);
-        if (returnsAt === null || returnsAt <= parkedAt) return;
+        if (returnsAt === null || returnsAt <= refusedAt) return;
         for (const { key, state, penalizedAt } of entry.account.entries) {
-          if (state.cooldown?.reason === 'quota' && penalizedAt === parkedAt)
-            this.#restUntil(key, { until: returnsAt }, parkedAt);
+          if (state.cooldown?.reason === 'quota' && penalizedAt === refusedAt)
+            this.#cooldownUntil(key, { until: returnsAt }, refusedAt);
         }
       },
       () => undefined,
     );
   }
 
-  #restUntil({ label }: Key, rest: Omit<Cooldown, 'reason'>, since: number): void {
-    this.#options.ledger.penalize(label, { kind: 'cooldown', cooldown: { reason: 'quota', ...rest } }, since);
+  #cooldownUntil({ label }: Key, cooldown: Omit<Cooldown, 'reason'>, since: number): void {
+    this.#options.ledger.penalize(label, { kind: 'cooldown', cooldown: { reason: 'quota', ...cooldown } }, since);
   }
 
   /**
    * A health reading arrived that says "quota left" of an account that was refused for its quota. After a reading that said
-   * when its empty windows return this is news: an early reset or a purchase, which ends the rest. After none it contradicts
-   * the refusal, and the fresh refusal is right: no reading ends this rest then, or the key would come and go with each. A
+   * when its empty windows return this is news: an early reset or a purchase, which ends the cooldown. After none it contradicts
+   * the refusal, and the fresh refusal is right: no reading ends this cooldown then, or the key would come and go with each. A
    * reading of any key of the account will do, unless it was asked for before the refusal.
    */
   endEarly(entry: PoolEntry, health: KeyHealth): void {
     const { ledger, log } = this.#options;
     if (health.error !== null || !hasQuota(health.usage)) return;
-    const freed: string[] = [];
+    const returned: string[] = [];
     for (const { key, state, penalizedAt } of entry.account.entries) {
       const { cooldown } = state;
       if (cooldown?.reason !== 'quota' || (health.askedAt ?? health.fetchedAt) < penalizedAt) continue;
-      if (cooldown.end === 'guessed') this.#restUntil(key, { ...cooldown, end: 'doubted' }, penalizedAt);
+      if (cooldown.end === 'guessed') this.#cooldownUntil(key, { ...cooldown, end: 'doubted' }, penalizedAt);
       if (cooldown.end !== undefined) continue;
       ledger.clearCooldown(key.label);
-      freed.push(key.label);
+      returned.push(key.label);
     }
-    if (freed.length === 0) return;
-    const account = freed.length > 1 ? { account_keys: freed } : {};
-    log.info('A key has quota again before its window was due.', { key_label: freed[0], ...account });
+    if (returned.length === 0) return;
+    const account = returned.length > 1 ? { account_keys: returned } : {};
+    log.info('A key has quota again before its window was due.', { key_label: returned[0], ...account });
   }
 
   /** A blocked key answered again. What blocked its account is over for the account's other keys too. */
@@ -132,6 +132,8 @@ export class Cooldowns {
     }
   }
 }
+
+const PENALTY_WORDS: Readonly<Record<Penalty['kind'], string>> = { cooldown: 'on cooldown', block: 'blocked' };
 
 /** A key that is out for longer, or for a reason of its own, stays so. */
 function takes({ state }: PoolEntry, penalty: Penalty, now: number): boolean {

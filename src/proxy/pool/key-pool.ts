@@ -24,7 +24,7 @@ export type KeyPoolOptions = {
 
 const NOTHING_TRIED: ReadonlySet<PoolEntry> = new Set();
 
-/** Chooses keys for requests and puts away those that fail. */
+/** Chooses keys for requests; those that fail are put on cooldown or blocked. */
 export class KeyPool {
   readonly #options: KeyPoolOptions;
   readonly #cooldowns: Cooldowns;
@@ -155,9 +155,9 @@ export class KeyPool {
     failed: readonly { entry: PoolEntry; outcome: AttemptOutcome }[],
     affinity: Affinity = NO_AFFINITY,
   ): void {
-    if (entry.strikes > 0) for (const other of entry.account.entries) other.strikes = 0;
-    entry.strikes = 0;
-    if (entry.state.cooldown !== null && this.#blame.restIsOver(entry)) this.changed();
+    if (entry.rateLimitsInARow > 0) for (const other of entry.account.entries) other.rateLimitsInARow = 0;
+    entry.rateLimitsInARow = 0;
+    if (entry.state.cooldown !== null && this.#blame.endCooldown(entry)) this.changed();
     this.#options.ledger.served(entry.key.label, this.#options.clock());
     if (affinity.session !== null) this.affinityStore.served(affinity, entry);
     if (failed.length > 0) this.#blame.othersServed(entry, failed);
@@ -169,7 +169,7 @@ export class KeyPool {
     if (affinity.session !== null) this.affinityStore.served(affinity, entry);
   }
 
-  /** An attempt failed. Counts it and puts the key away when the verdict blames it; a burst counts once. */
+  /** An attempt failed. Counts it and puts the key on cooldown or blocks it when the verdict blames it; a burst counts once. */
   failed(entry: PoolEntry, outcome: AttemptOutcome): void {
     if (this.#blame.failed(entry, outcome, this.entries.length > 1)) this.changed();
   }

@@ -12,7 +12,7 @@ export type SharedAccount = {
   inFlight: number;
   /** By the freshest `/usages` reading of any of its keys; null when that does not say. */
   parallelLimit: number | null;
-  /** When a request was last sent to find out whether a rest is over; null when none is awaited. Epoch ms. */
+  /** When a request was last sent to find out whether a cooldown is over; null when none is awaited. Epoch ms. */
   probedAt: number | null;
 };
 
@@ -35,9 +35,8 @@ export class PoolEntry implements AccountCandidate {
   account: SharedAccount;
   /** Attempts under way with this key. */
   attempts = 0;
-  /** Rate-limit answers in a row. */
-  strikes = 0;
-  /** When the key was last put away; attempts begun before belong to the same burst of failures. Epoch ms. */
+  rateLimitsInARow = 0;
+  /** When the key was last put on cooldown or blocked; attempts begun before belong to the same burst of failures. Epoch ms. */
   penalizedAt = 0;
 
   constructor(key: Key, state: KeyState, limit: RateLimit) {
@@ -106,7 +105,7 @@ export function loadOf({ inFlight, parallelLimit }: PoolEntry): number {
   return parallelLimit === null ? 0 : inFlight / Math.max(parallelLimit, 1);
 }
 
-/** A request goes to a key whose rest is over, with no end that the upstream stated: it goes first. */
+/** A request goes to a key whose cooldown is over, with no end that the upstream stated: it goes first. */
 export function beginProbe({ state: { cooldown }, account }: PoolEntry, now: number): void {
   if (cooldown?.end !== undefined && cooldown.until <= now) account.probedAt = now;
 }

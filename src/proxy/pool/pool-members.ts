@@ -36,7 +36,7 @@ export class PoolMembers {
       const old = known.get(key.label);
       if (old === undefined) return this.#newEntry(key);
       const { hash, baseUrl } = old.key;
-      if (hash !== key.hash || baseUrl !== key.baseUrl) this.#forgive(old, hash === key.hash);
+      if (hash !== key.hash || baseUrl !== key.baseUrl) this.#forgetPenalties(old, hash === key.hash);
       if (hash !== key.hash) return this.#newEntry(key);
       old.key = key;
       return old;
@@ -46,10 +46,10 @@ export class PoolMembers {
   }
 
   /**
-   * The label names another credential, or the same at another upstream. What the old one was put away for is not the new
+   * The label names another credential, or the same at another upstream. What the old one was blocked for is not the new
    * one's, and its account is not known.
    */
-  #forgive({ key: { label }, state: { block, cooldown, errors401, account } }: PoolEntry, isSameKey: boolean): void {
+  #forgetPenalties({ key: { label }, state: { block, cooldown, errors401, account } }: PoolEntry, isSameKey: boolean): void {
     const { ledger } = this.#options;
     if (account !== null) ledger.forgetAccount(label);
     if (isSameKey) return;

@@ -4,7 +4,7 @@ import { listedAt } from '../../core/sessions/file-references.ts';
 import type { HoldingKind } from '../../core/sessions/uploaded-files.ts';
 import type { AnswerSink } from '../http/answer.ts';
 import { errorText } from '../http/error-text.ts';
-import { headerOf } from '../http/headers.ts';
+import type { AnswerHead } from '../http/headers.ts';
 import type { Route } from '../http/route.ts';
 import type { AffinityStore } from '../pool/affinity-store.ts';
 import type { ExchangeResult } from './exchange-result.ts';
@@ -48,9 +48,9 @@ export class HoldingsSink implements AnswerSink {
     this.#sink = sink;
   }
 
-  head(status: number, reason: string, headers: readonly string[]): void {
-    this.#encoding = headerOf(headers, 'content-encoding');
-    this.#sink.head(status, reason, headers);
+  head(head: AnswerHead): void {
+    this.#encoding = head.encoding;
+    this.#sink.head(head);
   }
 
   data(chunk: Buffer): boolean {

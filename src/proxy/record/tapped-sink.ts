@@ -1,6 +1,6 @@
 import type { UsageProtocol } from '../../core/tokens/token-usage.ts';
 import type { AnswerSink } from '../http/answer.ts';
-import { headerOf } from '../http/headers.ts';
+import type { AnswerHead } from '../http/headers.ts';
 import { type AnswerUsage, createUsageTap, type UsageTap } from './usage-tap.ts';
 
 const SAID_NOTHING: AnswerUsage = { usage: null, model: null };
@@ -16,9 +16,9 @@ export class TappedSink implements AnswerSink {
     this.#protocol = protocol;
   }
 
-  head(status: number, reason: string, headers: readonly string[]): void {
-    this.#sink.head(status, reason, headers);
-    this.#tap = createUsageTap(headerOf(headers, 'content-type'), headerOf(headers, 'content-encoding'), this.#protocol);
+  head(head: AnswerHead): void {
+    this.#sink.head(head);
+    this.#tap = createUsageTap(head.contentType, head.encoding, this.#protocol);
   }
 
   data(chunk: Buffer): boolean {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { eligibilityOf, isReady, statusOf } from '../../../src/core/choosing/eligibility.ts';
+import { eligibilityOf, isReady, keyStatusOf } from '../../../src/core/choosing/eligibility.ts';
 import { aCandidate, type CandidateOptions, NOW } from '../candidates.ts';
 
 const LATER = NOW + 60_000;
@@ -24,18 +24,18 @@ describe('the eligibility of a key', () => {
     ],
     ['with a block that is over', { state: { block: { until: NOW, reason: 'banned' } } }, { is: 'ready' }],
     [
-      'blocked and resting',
+      'blocked and on cooldown',
       { state: { block: { until: LATER, reason: 'auth' }, cooldown: { until: LATER + 1, reason: 'quota' } } },
       { is: 'out', reason: 'auth', until: LATER },
     ],
     ['out of quota', { state: { cooldown: { until: LATER, reason: 'quota' } } }, { is: 'out', reason: 'quota', until: LATER }],
     ['rate limited', { state: { cooldown: { until: LATER, reason: 'rate' } } }, { is: 'out', reason: 'rate', until: LATER }],
     [
-      'resting after failures',
+      'on cooldown after failures',
       { state: { cooldown: { until: LATER, reason: 'upstream' } } },
       { is: 'reserve', reason: 'upstream', until: LATER },
     ],
-    ['with a rest that is over', { state: { cooldown: { until: NOW, reason: 'quota' } } }, { is: 'ready' }],
+    ['with a cooldown that is over', { state: { cooldown: { until: NOW, reason: 'quota' } } }, { is: 'ready' }],
     ['reading empty', { share: 0 }, { is: 'reserve', reason: 'empty', until: null }],
     ['reading less than empty', { share: -0.1 }, { is: 'reserve', reason: 'empty', until: null }],
     ['reading empty with a wallet', { share: 0, walletCents: 1 }, { is: 'ready' }],
@@ -47,7 +47,7 @@ describe('the eligibility of a key', () => {
   });
 });
 
-describe('after a rest', () => {
+describe('after a cooldown', () => {
   const over = (end?: 'guessed' | 'doubted', reason: 'rate' | 'upstream' = 'rate') =>
     aCandidate('k', { state: { cooldown: { until: NOW, reason, ...(end === undefined ? {} : { end }) } } });
   const at = (candidate: ReturnType<typeof over>, probedAt: number | null, now: number) =>
@@ -63,7 +63,7 @@ describe('after a rest', () => {
     expect(at(over(end, 'upstream'), NOW + 10, NOW + 11)).toEqual({ is: 'reserve', reason: 'probing', until: NOW + 5_010 });
     expect(at(over(end), NOW + 10, NOW + 5_010)).toEqual({ is: 'ready' });
     expect(at(over(end), NOW + 10, NOW + 9)).toEqual({ is: 'ready' });
-    // A try of an earlier rest.
+    // A try of an earlier cooldown.
     expect(at(over(end), NOW - 10, NOW + 1)).toEqual({ is: 'ready' });
   });
 });
@@ -80,21 +80,30 @@ describe('the status of a key', () => {
     ['a good reading', { share: 1 }, 'healthy'],
     ['exactly a fifth left', { share: 0.2 }, 'healthy'],
     ['under a fifth left', { share: 0.1999 }, 'warn'],
-    ['no reading', {}, 'warn'],
+    ['no reading', {}, 'ready'],
     ['a reading that failed', { share: null }, 'warn'],
     [
       'errors of the past',
       { share: 1, state: { errors403: 1, errors429: 1, errors5xx: 1, requests: 1, failedAt: NOW } },
       'healthy',
     ],
-    ['nothing left', { share: 0 }, 'blocked'],
+    ['nothing left', { share: 0 }, 'empty'],
+    ['nothing left, but quota seen since', { share: 0, state: { quotaSeenAt: NOW + 1 } }, 'warn'],
     ['nothing left but money', { share: 0, walletCents: 7 }, 'warn'],
     ['a 401', { share: 1, state: { errors401: 1 } }, 'blocked'],
     ['a block', { share: 1, state: { block: { until: null, reason: 'x' } } }, 'blocked'],
-    ['a rest', { share: 1, state: { cooldown: { until: LATER, reason: 'upstream' } } }, 'exhausted'],
-    ['a rest and nothing left', { share: 0, state: { cooldown: { until: LATER, reason: 'quota' } } }, 'exhausted'],
-    ['a block and a rest that are over', { share: 1, state: { block: { until: NOW, reason: 'x' } } }, 'healthy'],
+    ['a cooldown', { share: 1, state: { cooldown: { until: LATER, reason: 'upstream' } } }, 'cooldown'],
+    ['a cooldown and nothing left', { share: 0, state: { cooldown: { until: LATER, reason: 'quota' } } }, 'cooldown'],
+    ['a block and a cooldown', { state: { errors401: 1, cooldown: { until: LATER, reason: 'quota' } } }, 'blocked'],
+    ['an auth file that disables it', { disabled: true, share: 1, state: { errors401: 1 } }, 'disabled'],
+    ['a block that is over', { share: 1, state: { block: { until: NOW, reason: 'x' } } }, 'healthy'],
   ])('%s', (_, options, expected) => {
-    expect(statusOf(aCandidate('k', options), NOW)).toBe(expected);
+    expect(keyStatusOf(aCandidate('k', options), NOW)).toBe(expected);
+  });
+
+  it('is on cooldown until the request that goes first is answered', () => {
+    const candidate = aCandidate('k', { share: 1, state: { cooldown: { until: NOW, reason: 'rate', end: 'guessed' } } });
+    expect(keyStatusOf({ ...candidate, probedAt: NOW }, NOW)).toBe('cooldown');
+    expect(keyStatusOf(candidate, NOW)).toBe('healthy');
   });
 });

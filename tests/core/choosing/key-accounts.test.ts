@@ -17,12 +17,12 @@ it.each([
     [key('a', null), key('b', null), key('c', 'x')],
     { keys: 3, accounts: 3, unknown: 2, shared: [] },
   ],
-  ['a second key that is switched off', [key('a', 'x'), key('b', 'x', true)], { keys: 2, accounts: 1, unknown: 0, shared: [] }],
+  ['a second key that is disabled', [key('a', 'x'), key('b', 'x', true)], { keys: 2, accounts: 1, unknown: 0, shared: [] }],
 ] as const)('counts %s', (_name, keys, expected) => {
   expect(countAccounts(keys)).toEqual(expected);
 });
 
-it('the siblings of a key are the others of its account, switched off or not', () => {
+it('the siblings of a key are the others of its account, disabled or not', () => {
   const siblings = siblingsByLabel([
     key('a', 'x'),
     key('b', 'x', true),

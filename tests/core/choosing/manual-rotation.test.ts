@@ -102,8 +102,8 @@ describe('manual rotation', () => {
   });
 
   it('finds nobody when none is eligible, and says of each why', () => {
-    const resting: CandidateOptions = { state: { cooldown: { until: NOW + 1, reason: 'upstream' } } };
-    expect(choose([blocked, { disabled: true }, { share: 0 }, resting], 0)).toEqual({
+    const onCooldown: CandidateOptions = { state: { cooldown: { until: NOW + 1, reason: 'upstream' } } };
+    expect(choose([blocked, { disabled: true }, { share: 0 }, onCooldown], 0)).toEqual({
       none: ['a:auth', 'b:disabled', 'c:empty', 'd:upstream'],
     });
     expect(choose([], 0)).toEqual({ none: [] });

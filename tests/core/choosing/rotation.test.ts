@@ -25,7 +25,7 @@ function summary(choice: Choice<Candidate>) {
 
 const HOUR = 3_600_000;
 const quota = (until = NOW + HOUR) => ({ state: { cooldown: { until, reason: 'quota' as const } } });
-const resting = (until = NOW + HOUR) => ({ state: { cooldown: { until, reason: 'upstream' as const } } });
+const onCooldown = (until = NOW + HOUR) => ({ state: { cooldown: { until, reason: 'upstream' as const } } });
 const keys = (...all: CandidateOptions[]) => all.map((one, n) => aCandidate('abcdefgh'[n] as string, one));
 
 describe('round robin', () => {
@@ -60,7 +60,7 @@ describe('round robin', () => {
     const isBusy = ({ key }: Candidate) => key.label !== 'c';
     expect(summary(pickRoundRobin(keys({}, {}, {}), 0, options({ isBusy })))).toBe('c round_robin (a:busy b:busy)');
     expect(summary(pickRoundRobin(keys({}, {}, { share: 0.1 }), 0, options({ isBusy })))).toBe('c round_robin (a:busy b:busy)');
-    expect(summary(pickRoundRobin(keys({}, {}, resting()), 0, options({ isBusy })))).toBe('c reserve (a:busy b:busy)');
+    expect(summary(pickRoundRobin(keys({}, {}, onCooldown()), 0, options({ isBusy })))).toBe('c reserve (a:busy b:busy)');
     expect(summary(pickActive(keys({}, {}), 0, options({ isBusy })))).toBe('none (a:busy b:busy)');
   });
 
@@ -85,9 +85,9 @@ describe('round robin', () => {
     );
   });
 
-  it('gives a resting key a try when nobody is ready, so that an outage never ends in no key', () => {
-    expect(summary(pickRoundRobin(keys(quota(), resting(), resting()), 0, options()))).toBe('b reserve (a:quota)');
-    expect(summary(pickRoundRobin(keys(resting()), 0, options({ failOpen: false })))).toBe('a reserve ()');
+  it('gives a reserve a try when nobody is ready, so that an outage never ends in no key', () => {
+    expect(summary(pickRoundRobin(keys(quota(), onCooldown(), onCooldown()), 0, options()))).toBe('b reserve (a:quota)');
+    expect(summary(pickRoundRobin(keys(onCooldown()), 0, options({ failOpen: false })))).toBe('a reserve ()');
   });
 
   it('tries a key that reads empty only when it is to fail open', () => {
@@ -109,7 +109,7 @@ describe('round robin', () => {
     expect(pickRoundRobin([], 5, options())).toEqual({ candidate: null, skipped: [], returnsAt: null });
   });
 
-  it('takes a key back at the very instant its rest ends', () => {
+  it('takes a key back at the very instant its cooldown ends', () => {
     expect(summary(pickRoundRobin(keys(quota(NOW + 1)), 0, options()))).toBe('none (a:quota)');
     expect(summary(pickRoundRobin(keys(quota(NOW)), 0, options()))).toBe('a round_robin ()');
   });
@@ -181,14 +181,14 @@ type Scene = typeof scenes extends fc.Arbitrary<infer T> ? T : never;
 function oracle({ all, from, ...settings }: Scene, usual: 'round_robin' | 'active') {
   const facts = all.map(({ state, share, walletCents, disabled, isTried, waitMs }) => {
     const isBlocked = state.block !== null && (state.block.until === null || state.block.until > NOW);
-    const rests = state.cooldown !== null && state.cooldown.until > NOW ? state.cooldown.reason : null;
-    const isOut = disabled || isBlocked || state.errors401 > 0 || rests === 'quota' || rests === 'rate';
+    const reason = state.cooldown !== null && state.cooldown.until > NOW ? state.cooldown.reason : null;
+    const isOut = disabled || isBlocked || state.errors401 > 0 || reason === 'quota' || reason === 'rate';
     const isEmpty = share === 0 && !((walletCents ?? 0) > 0);
     const hasReading = share !== undefined && share !== null;
     return {
       isOpen: !isTried && waitMs === 0 && !isOut,
-      isReady: rests === null && !isEmpty,
-      isReserve: rests === 'upstream' || (isEmpty && settings.failOpen),
+      isReady: reason === null && !isEmpty,
+      isReserve: reason === 'upstream' || (isEmpty && settings.failOpen),
       hasReading,
     };
   });

@@ -109,13 +109,13 @@ function withHome(accountId: string, session = 1): Sessions {
   return sessions;
 }
 
-const RESTS = { cooldown: { until: NOW + 60_000, reason: 'quota' } } as const;
+const ON_COOLDOWN = { cooldown: { until: NOW + 60_000, reason: 'quota' } } as const;
 
 describe.each(['sticky', 'quota'] as const)('the strategy %s', (strategy) => {
   it('keeps a session with its account, moves it when that fails, and leaves it there when the account is back', () => {
     const sessions = withHome('a');
     expect(pick(strategy, [candidate('a'), candidate('b')], { sessions })).toMatchObject({ why: 'session', movedFrom: null });
-    const moved = pick(strategy, [candidate('a', { state: RESTS }), candidate('b')], { sessions });
+    const moved = pick(strategy, [candidate('a', { state: ON_COOLDOWN }), candidate('b')], { sessions });
     expect(moved).toMatchObject({ why: 'moved', movedFrom: 'a', binds: true, skipped: [{ label: 'a', reason: 'quota' }] });
     expect(nameOf(moved)).toBe('b');
     sessions.set(1, 'b', NOW);
@@ -123,9 +123,9 @@ describe.each(['sticky', 'quota'] as const)('the strategy %s', (strategy) => {
   });
 
   it('respects the end of a cooldown to the millisecond', () => {
-    const resting = [candidate('a', { state: RESTS })];
-    expect(pick(strategy, resting, { now: NOW + 59_999 })).toMatchObject({ candidate: null, returnsAt: NOW + 60_000 });
-    expect(nameOf(pick(strategy, resting, { now: NOW + 60_000 }))).toBe('a');
+    const onCooldown = [candidate('a', { state: ON_COOLDOWN })];
+    expect(pick(strategy, onCooldown, { now: NOW + 59_999 })).toMatchObject({ candidate: null, returnsAt: NOW + 60_000 });
+    expect(nameOf(pick(strategy, onCooldown, { now: NOW + 60_000 }))).toBe('a');
   });
 
   it('lends a session out while its account is only busy', () => {
@@ -163,8 +163,8 @@ describe.each(['sticky', 'quota'] as const)('the strategy %s', (strategy) => {
   it('sends a request that names a file to the account that holds it, and to no other', () => {
     const sessions = withHome('a');
     expect(nameOf(pick(strategy, [candidate('a'), candidate('b')], { sessions, file: 'b' }))).toBe('b');
-    const resting = [candidate('a'), candidate('b', { state: RESTS })];
-    expect(pick(strategy, resting, { sessions, file: 'b' })).toMatchObject({ candidate: null, returnsAt: NOW + 60_000 });
+    const onCooldown = [candidate('a'), candidate('b', { state: ON_COOLDOWN })];
+    expect(pick(strategy, onCooldown, { sessions, file: 'b' })).toMatchObject({ candidate: null, returnsAt: NOW + 60_000 });
     expect(nameOf(pick(strategy, [candidate('a')], { sessions, file: 'gone' }))).toBe('a');
   });
 
@@ -184,7 +184,7 @@ describe.each(['sticky', 'quota'] as const)('the strategy %s', (strategy) => {
       {},
       {},
       {},
-      RESTS,
+      ON_COOLDOWN,
       { errors401: 1 },
       { cooldown: { until: NOW + 5000, reason: 'upstream' } },
     ),

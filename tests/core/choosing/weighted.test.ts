@@ -88,11 +88,11 @@ describe('the strategy weighted', () => {
     expect(serve(weighted(), pool)).toMatchObject({ index: 1, why: 'weighted', binds: false, skipped: [] });
   });
 
-  it('passes over accounts that are busy, cool down or were tried, and names why', () => {
-    const rest = { cooldown: { until: NOW + 60_000, reason: 'quota' as const } };
+  it('passes over accounts that are busy, on cooldown or were tried, and names why', () => {
+    const onCooldown = { cooldown: { until: NOW + 60_000, reason: 'quota' as const } };
     const candidates = [
       candidate(1000, 0, { inFlight: 1 }),
-      candidate(500, 1, { state: rest }),
+      candidate(500, 1, { state: onCooldown }),
       candidate(1, 2),
       candidate(2, 3),
     ];
@@ -112,7 +112,7 @@ describe('the strategy weighted', () => {
     });
   });
 
-  it('lets a resting account try when nobody else can', () => {
+  it('lets an account on cooldown try when nobody else can', () => {
     const pool = groupAccounts([candidate(1, 0, { state: { cooldown: { until: NOW + 5000, reason: 'upstream' } } })]);
     expect(serve(weighted(), pool)).toMatchObject({ why: 'reserve' });
   });

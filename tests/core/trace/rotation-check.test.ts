@@ -95,11 +95,11 @@ it('where accounts take turns by weight, each is judged by its own share', () =>
 
 it('when one alone could serve, nothing is judged, and answers are all that counts', () => {
   const skipped = ['ben', 'cleo'].map((key_label) => ({ key_label, reason: 'quota' }));
-  const rested = check(turns(20, ['ada']), { skipped });
+  const onCooldown = check(turns(20, ['ada']), { skipped });
   const lone = check(turns(20, ['ada']), {}, ['ada']);
   const accountOf = new Map(keys.map((key) => [key, 'one']));
   const oneAccount = check(turns(20, ['ada', 'ben']), { choice: 'dealt' }, keys, { accountOf });
-  for (const result of [rested, lone, oneAccount]) {
+  for (const result of [onCooldown, lone, oneAccount]) {
     expect(result).toMatchObject({ confidence: null, isEven: false, sole: 'ada' });
     expect(hasPassed(result)).toBe(true);
   }

@@ -8,13 +8,13 @@ function penalty(verdict: VerdictClass, context: Partial<PenaltyContext> = {}) {
     now: NOW,
     retryAfterMs: null,
     quotaReturnsAt: null,
-    strikes: 0,
+    rateLimitsInARow: 0,
     settings: { rotationCooldownSeconds: 300, paymentBlockSeconds: 3600 },
     ...context,
   });
 }
 
-function restMs(verdict: VerdictClass, context: Partial<PenaltyContext> = {}): number {
+function cooldownMs(verdict: VerdictClass, context: Partial<PenaltyContext> = {}): number {
   const found = penalty(verdict, context);
   return found?.kind === 'cooldown' ? found.cooldown.until - NOW : Number.NaN;
 }
@@ -42,7 +42,7 @@ describe('a penalty', () => {
 
   it('is given exactly to the classes that blame somebody', () => {
     for (const verdict of Object.keys(CONSEQUENCES) as VerdictClass[]) {
-      expect([verdict, penalty(verdict) === null]).toEqual([verdict, CONSEQUENCES[verdict].blame === 'nobody']);
+      expect([verdict, penalty(verdict) === null]).toEqual([verdict, CONSEQUENCES[verdict].blame === 'none']);
     }
   });
 
@@ -52,14 +52,14 @@ describe('a penalty', () => {
   });
 
   it('for quota ends with the window, else with Retry-After, else with the setting', () => {
-    expect(restMs('quota', { quotaReturnsAt: NOW + 7_200_000, retryAfterMs: 1000 })).toBe(7_200_000);
-    expect(restMs('quota', { quotaReturnsAt: NOW - 1, retryAfterMs: 1000 })).toBe(1000);
-    expect(restMs('quota', { quotaReturnsAt: NOW })).toBe(300_000);
+    expect(cooldownMs('quota', { quotaReturnsAt: NOW + 7_200_000, retryAfterMs: 1000 })).toBe(7_200_000);
+    expect(cooldownMs('quota', { quotaReturnsAt: NOW - 1, retryAfterMs: 1000 })).toBe(1000);
+    expect(cooldownMs('quota', { quotaReturnsAt: NOW })).toBe(300_000);
   });
 
   it('for a rate limit follows Retry-After, else doubles up to the setting', () => {
-    expect(restMs('rate', { retryAfterMs: 1_152_000, strikes: 3 })).toBe(1_152_000);
-    expect([0, 1, 2, 3, 6, 1_000_000].map((strikes) => restMs('rate', { strikes }))).toEqual([
+    expect(cooldownMs('rate', { retryAfterMs: 1_152_000, rateLimitsInARow: 3 })).toBe(1_152_000);
+    expect([0, 1, 2, 3, 6, 1_000_000].map((rateLimitsInARow) => cooldownMs('rate', { rateLimitsInARow }))).toEqual([
       5_000, 10_000, 20_000, 40_000, 300_000, 300_000,
     ]);
   });
@@ -74,21 +74,23 @@ describe('a penalty', () => {
     ['a quota whose refusal names a week', 'quota', { retryAfterMs: 3 * DAY, windowMs: 7 * DAY }, 3 * DAY, 'guessed'],
   ])('has a ceiling of its own, and says when its end is a guess: %s', (_, verdict, context, ms, end) => {
     const settings = { rotationCooldownSeconds: 1e9, paymentBlockSeconds: 0 };
-    expect([restMs(verdict, context), restMs(verdict, { ...context, settings })]).toEqual([ms, ms]);
+    expect([cooldownMs(verdict, context), cooldownMs(verdict, { ...context, settings })]).toEqual([ms, ms]);
     const found = penalty(verdict, context);
     expect(found?.kind === 'cooldown' ? found.cooldown.end : null).toBe(end);
   });
 
   it('has its ceiling whatever the setting is', () => {
     const settings = { rotationCooldownSeconds: 1e9, paymentBlockSeconds: 0 };
-    const rests = (['rate', 'quota', 'broken', 'refused'] as const).map((verdict) => restMs(verdict, { settings, strikes: 99 }));
-    expect(rests).toEqual([20 * 60_000, DAY, 60_000, 60_000]);
+    const cooldowns = (['rate', 'quota', 'broken', 'refused'] as const).map((verdict) =>
+      cooldownMs(verdict, { settings, rateLimitsInARow: 99 }),
+    );
+    expect(cooldowns).toEqual([20 * 60_000, DAY, 60_000, 60_000]);
   });
 
   it('for a broken answer is a minute at most, less when the setting or Retry-After say so', () => {
-    expect(restMs('broken', { retryAfterMs: 3_600_000 })).toBe(60_000);
-    expect(restMs('broken', { retryAfterMs: 2_000 })).toBe(2_000);
-    expect(restMs('refused', { settings: { rotationCooldownSeconds: 10, paymentBlockSeconds: 0 } })).toBe(10_000);
+    expect(cooldownMs('broken', { retryAfterMs: 3_600_000 })).toBe(60_000);
+    expect(cooldownMs('broken', { retryAfterMs: 2_000 })).toBe(2_000);
+    expect(cooldownMs('refused', { settings: { rotationCooldownSeconds: 10, paymentBlockSeconds: 0 } })).toBe(10_000);
   });
 });
 

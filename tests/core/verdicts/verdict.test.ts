@@ -203,7 +203,7 @@ const FOREIGN: readonly [string, string, { contentType?: string; challenge?: str
 describe('what is not the answer of the API', () => {
   it.each(FOREIGN)('blames nobody: %s', (_, body, head) => {
     const classes = [401, 402, 403, 407, 429, 451, 500, 502, 503, 511].map((status) => judge(parseErrorBody(status, body, head)));
-    for (const one of classes) expect(CONSEQUENCES[one].blame).toBe('nobody');
+    for (const one of classes) expect(CONSEQUENCES[one].blame).toBe('none');
     expect(classes.slice(0, 5)).toEqual(['foreign', 'foreign', 'foreign', 'foreign', 'foreign']);
     expect(classes.slice(6)).toEqual(['edge', 'edge', 'edge', 'foreign']);
   });
@@ -219,7 +219,7 @@ describe('an answer that does not name its reason', () => {
     expect(blame('bad-key')).toEqual(['key', 'if-others-work']);
     expect(blame('unpaid')).toEqual(['account', 'if-others-work']);
     expect(blame('rate')).toEqual(['account', 'account']);
-    expect(blame('served')).toEqual(['nobody', 'nobody']);
+    expect(blame('served')).toEqual(['none', 'none']);
   });
 });
 
@@ -291,8 +291,8 @@ describe('the tables', () => {
     for (const { class: name } of RULES) expect(CONSEQUENCES).toHaveProperty(name);
   });
 
-  it('put nobody away for what the caller, the model or the server did', () => {
-    const blameless = Object.entries(CONSEQUENCES).filter(([, { blame }]) => blame === 'nobody');
+  it('blame no key for what the caller, the model or the server did', () => {
+    const blameless = Object.entries(CONSEQUENCES).filter(([, { blame }]) => blame === 'none');
     expect(blameless.map(([name]) => name).sort()).toEqual(['caller', 'edge', 'foreign', 'no-model', 'overloaded', 'served']);
   });
 
