@@ -1,7 +1,7 @@
 /** Keeps generated text in step with the code. To generate more text, add a row to `generated`. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { COMMANDS } from '../src/commands/catalogue.ts';
+import { COMMANDS } from '../src/cli/commands.ts';
 import { renderEnvExample, renderSettingsTable } from '../src/config/document.ts';
 import { readFlags } from './flags.ts';
 import { findDeadReferences } from './references.ts';

@@ -3,7 +3,7 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { delimiter, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { COMMANDS } from '../../src/commands/catalogue.ts';
+import { COMMANDS } from '../../src/cli/commands.ts';
 import { type TemporaryHome, temporaryHome } from '../support/home.ts';
 import { runKmi } from '../support/spawn.ts';
 import { openTerminal } from '../support/tmux.ts';

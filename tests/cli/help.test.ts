@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { COMMANDS } from '../../src/commands/catalogue.ts';
-import { displayWidth } from '../../src/terminal/width.ts';
+import { COMMANDS } from '../../src/cli/commands.ts';
+import { displayWidth } from '../../src/cli/ui/width.ts';
 import { runKmi, startKmi } from '../support/spawn.ts';
 
 const NAMES = COMMANDS.map(({ name }) => name);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { percentText, renderBar } from '../../src/terminal/bar.ts';
+import { percentText, renderBar } from '../../src/cli/ui/bar.ts';
 import { COLORED, PLAIN, UNCOLORED } from './fixture.ts';
 
 test.each([

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { renderConfig } from '../../src/cli/setup/config/view.ts';
+import { displayWidth } from '../../src/cli/ui/width.ts';
 import { describeConfig } from '../../src/config/document.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { renderConfig } from '../../src/terminal/config-view.ts';
-import { displayWidth } from '../../src/terminal/width.ts';
 import { LOOKS, PLAIN, visible } from './fixture.ts';
 
 const loaded = loadConfig(

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { explainState, renderProxyFacts } from '../../src/cli/proxy/daemon-view.ts';
+import { renderLogLine } from '../../src/cli/proxy/logs/line.ts';
 import type { DaemonState } from '../../src/daemon/judge.ts';
-import { explainState, renderProxyFacts } from '../../src/terminal/daemon-view.ts';
-import { renderLogLine } from '../../src/terminal/log-line.ts';
 import { COLORED, LOOKS, PLAIN, visible } from './fixture.ts';
 
 const facts = {

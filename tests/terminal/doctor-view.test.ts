@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { displayWidth } from '../../src/cli/ui/width.ts';
+import { type DoctorReport, renderDoctor } from '../../src/cli/views/doctor/view.ts';
 import { answersOf, type Finding, summarize } from '../../src/doctor/finding.ts';
-import { type DoctorReport, renderDoctor } from '../../src/terminal/doctor-view.ts';
-import { displayWidth } from '../../src/terminal/width.ts';
 import { LOOKS, PLAIN, visible } from './fixture.ts';
 
 const findings: readonly Finding[] = [

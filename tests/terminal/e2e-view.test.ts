@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { renderE2e } from '../../src/cli/rotation/e2e/view.ts';
+import { createStyle } from '../../src/cli/ui/style.ts';
 import type { RotationCheck } from '../../src/core/trace/rotation-check.ts';
-import { renderE2e } from '../../src/terminal/e2e-view.ts';
-import { createStyle } from '../../src/terminal/style.ts';
 import { VARIANTS } from './view-variants.ts';
 
 const even: RotationCheck = {

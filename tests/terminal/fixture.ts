@@ -1,10 +1,10 @@
+import { createStyle, type Style } from '../../src/cli/ui/style.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/settings.ts';
 import type { Candidate } from '../../src/core/choosing/eligibility.ts';
 import { type KeyState, newKeyState } from '../../src/core/keys/key-state.ts';
 import type { KeyHealth } from '../../src/core/quota/key-health.ts';
 import type { QuotaWindow, Usage } from '../../src/core/quota/quota.ts';
-import { createStyle, type Style } from '../../src/terminal/style.ts';
 
 /** 2026-11-20 12:00:00 UTC. */
 export const NOW = Date.UTC(2026, 10, 20, 12);

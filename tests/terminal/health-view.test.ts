@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { type CurrentEntry, renderCurrent } from '../../src/terminal/current-view.ts';
-import { type HealthReport, renderHealth } from '../../src/terminal/health-view.ts';
-import { displayWidth } from '../../src/terminal/width.ts';
+import { displayWidth } from '../../src/cli/ui/width.ts';
+import { type CurrentEntry, renderCurrent } from '../../src/cli/views/current/view.ts';
+import { type HealthReport, renderHealth } from '../../src/cli/views/health/view.ts';
 import { candidate, configOf, healthOf, LOOKS, mixedPool, NOW, PLAIN, visible, window } from './fixture.ts';
 
 const report: HealthReport = {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { type InputEvent, InputReader } from '../../src/terminal/key-input.ts';
+import { type InputEvent, InputReader } from '../../src/cli/ui/key-input.ts';
 
 /** Text events that follow each other are one. */
 function read(pieces: readonly string[]): (InputEvent | string)[] {

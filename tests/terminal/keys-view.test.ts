@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
+import { type KeysReport, renderKeys, renderKeyTests, type TestedKey } from '../../src/cli/keys/list/view.ts';
+import { judgeTest } from '../../src/cli/keys/test/words.ts';
+import { createStyle } from '../../src/cli/ui/style.ts';
+import { displayWidth } from '../../src/cli/ui/width.ts';
 import type { SkippedFile } from '../../src/keys/auth-entry.ts';
-import { judgeTest } from '../../src/terminal/key-test-words.ts';
-import { type KeysReport, renderKeys, renderKeyTests, type TestedKey } from '../../src/terminal/keys-view.ts';
-import { createStyle } from '../../src/terminal/style.ts';
-import { displayWidth } from '../../src/terminal/width.ts';
 import { aCandidate, aUsage, NOW } from '../core/candidates.ts';
 
 type Details = { readonly source: string; readonly email?: string; readonly priority?: number };

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
-import { startProgress } from '../../src/terminal/progress.ts';
+import { startProgress } from '../../src/cli/ui/progress.ts';
 
 test('nothing is drawn where there is no terminal', () => {
   const stream = new PassThrough();

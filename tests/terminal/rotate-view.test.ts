@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { rotationMessages } from '../../src/cli/rotation/rotate/messages.ts';
+import { type ConfigNote, type RotateReport, renderRemedy, renderRotate } from '../../src/cli/rotation/rotate/view.ts';
+import { displayWidth } from '../../src/cli/ui/width.ts';
 import type { Config } from '../../src/config/settings.ts';
 import type { Candidate } from '../../src/core/choosing/eligibility.ts';
 import { type ManualReason, pickManual } from '../../src/core/choosing/manual-rotation.ts';
 import type { Strategy } from '../../src/core/choosing/strategy.ts';
-import { rotationMessages } from '../../src/terminal/messages-rotation.ts';
-import { type ConfigNote, type RotateReport, renderRemedy, renderRotate } from '../../src/terminal/rotate-view.ts';
-import { displayWidth } from '../../src/terminal/width.ts';
 import { candidate, configOf, healthOf, LOOKS, mixedPool, NOW, PLAIN, visible, window } from './fixture.ts';
 
 function rotated(

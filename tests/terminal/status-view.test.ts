@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { renderStatus, type StatusReport } from '../../src/terminal/status-view.ts';
-import { displayWidth } from '../../src/terminal/width.ts';
+import { displayWidth } from '../../src/cli/ui/width.ts';
+import { renderStatus, type StatusReport } from '../../src/cli/views/status/view.ts';
 import { VERSION } from '../../src/version.ts';
 import { account, COLORED, candidate, configOf, LOOKS, mixedPool, NOW, PLAIN, UNCOLORED, visible } from './fixture.ts';
 

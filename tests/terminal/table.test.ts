@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { innerWidth, renderFields, renderPanel } from '../../src/terminal/panel.ts';
-import { renderTable } from '../../src/terminal/table.ts';
-import { displayWidth } from '../../src/terminal/width.ts';
+import { innerWidth, renderFields, renderPanel } from '../../src/cli/ui/panel.ts';
+import { renderTable } from '../../src/cli/ui/table.ts';
+import { displayWidth } from '../../src/cli/ui/width.ts';
 import { COLORED, PLAIN, UNCOLORED } from './fixture.ts';
 
 test('columns line up whatever the script and the colour', () => {

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { createStyle } from '../../src/cli/ui/style.ts';
+import { displayWidth } from '../../src/cli/ui/width.ts';
+import { renderTraceWindow } from '../../src/cli/views/trace/view.ts';
+import { addEvents, newWindow, pressKey, type TraceWindow } from '../../src/cli/views/trace/window.ts';
 import type { TraceEvent } from '../../src/core/trace/trace-event.ts';
-import { createStyle } from '../../src/terminal/style.ts';
-import { renderTraceWindow } from '../../src/terminal/trace-view.ts';
-import { addEvents, newWindow, pressKey, type TraceWindow } from '../../src/terminal/trace-window.ts';
-import { displayWidth } from '../../src/terminal/width.ts';
 import { traceEvent, traceEvents } from '../trace/event-fixture.ts';
 import { VARIANTS } from './view-variants.ts';
 

@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
+import { createStyle } from '../../src/cli/ui/style.ts';
+import { displayWidth } from '../../src/cli/ui/width.ts';
+import { renderUsage } from '../../src/cli/views/usage/view.ts';
+import { tokenText } from '../../src/cli/words/token-text.ts';
 import type { UsageRow } from '../../src/core/tokens/usage-row.ts';
-import { createStyle } from '../../src/terminal/style.ts';
-import { tokenText } from '../../src/terminal/token-text.ts';
-import { renderUsage } from '../../src/terminal/usage-view.ts';
-import { displayWidth } from '../../src/terminal/width.ts';
 import { VARIANTS } from './view-variants.ts';
 
 const SINCE = '2026-01-26';

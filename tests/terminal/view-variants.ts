@@ -1,4 +1,4 @@
-import { createStyle, type Style } from '../../src/terminal/style.ts';
+import { createStyle, type Style } from '../../src/cli/ui/style.ts';
 
 /** Widths and styles every view is looked at in. */
 export const VARIANTS: readonly (readonly [name: string, view: { readonly width: number; readonly style: Style }])[] = [

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { createStyle } from '../../src/cli/ui/style.ts';
+import { renderWhy } from '../../src/cli/views/why/view.ts';
 import type { TraceEvent } from '../../src/core/trace/trace-event.ts';
-import { createStyle } from '../../src/terminal/style.ts';
-import { renderWhy } from '../../src/terminal/why-view.ts';
 import { traceEvent } from '../trace/event-fixture.ts';
 import { VARIANTS } from './view-variants.ts';
 

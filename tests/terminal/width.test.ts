@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { cutToWidth, displayWidth, padToWidth, wrapToWidth } from '../../src/terminal/width.ts';
+import { cutToWidth, displayWidth, padToWidth, wrapToWidth } from '../../src/cli/ui/width.ts';
 import { COLORED } from './fixture.ts';
 
 test.each([

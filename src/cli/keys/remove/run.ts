@@ -1,0 +1,58 @@
+import { openApp } from '../../../app.ts';
+import type { Key } from '../../../core/keys/key.ts';
+import { KmiError, reasonOf } from '../../../errors.ts';
+import { setAsideAuthFile } from '../../../keys/auth-write.ts';
+import type { Command } from '../../command/context.ts';
+import { askYesNo } from '../../ui/ask.ts';
+import { shownPath } from '../../ui/shown-path.ts';
+import { findKeys } from '../key-selection.ts';
+import { followAuthFiles, sayMoved } from '../relabel.ts';
+
+type Options = { readonly args: readonly [readonly string[]]; readonly yes?: boolean; readonly purge?: boolean };
+
+/** `kmi keys remove`: takes auth files out of use, after asking; with `--purge` deletes them. Exit 1 when declined or a key stays in use. */
+export const run: Command<Options> = async (context, { args: [labels], yes = false, purge = false }) => {
+  const { config, environment, cwd, home, out, err, style, errStyle } = context;
+  const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
+  const shown = (path: string) => shownPath(path, { cwd, home });
+  try {
+    const keys = findKeys(app.registry, labels);
+    const names = keys.map(({ label, source }) => `${label} (${shown(source)})`).join(', ');
+    const verb = purge ? 'Delete for good' : 'Remove';
+    if (!yes && !(await askYesNo(`${verb} ${names}?`))) {
+      err('Nothing was removed.');
+      return 1;
+    }
+    for (const key of keys) {
+      const kept = await take(key, purge, app.clock());
+      out(
+        `${style.good('Removed')} ${style.strong(key.label)}. ${kept === null ? 'Its file is deleted.' : `Its file is now ${shown(kept)}.`}`,
+      );
+    }
+    const { registry: after, moved } = await followAuthFiles(app);
+    sayMoved(moved, null, err);
+    if (after.keys.length === 0) err(`${errStyle.warn('That was the last key')}; \`kmi keys add\` adds another.`);
+    const still = after.keys.filter(({ hash }) => keys.some((key) => key.hash === hash));
+    for (const { label, source } of still) {
+      err(`${errStyle.warn('Still in use')}: ${shown(source)} holds the same key, now as ${label}. Remove that one too.`);
+    }
+    return still.length === 0 ? 0 : 1;
+  } finally {
+    await app.close();
+  }
+};
+
+/** Answers the new name of the file, or null when it is gone. */
+async function take({ label, source }: Key, purge: boolean, now: number): Promise<string | null> {
+  try {
+    if (!purge) return await setAsideAuthFile(source, now);
+    const { rm } = await import('node:fs/promises');
+    await rm(source);
+    return null;
+  } catch (error) {
+    throw new KmiError('auth_file_unchanged', `${label} was not removed: ${source} cannot be changed (${reasonOf(error)}).`, {
+      hint: 'Check the owner and permissions of the auths folder.',
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,179 @@
+import { type CommandRow, HERE_OPTION, JSON_OPTION, STRATEGY_OPTION, YES_OPTION } from '../command/command-row.ts';
+
+export const INIT_COMMAND: CommandRow = {
+  name: 'init',
+  group: 'Set up',
+  summary: 'set kmi up: folders, the first key, live or dry-run, rotation',
+  details: `Asks for what it needs. The key is not shown while you type or paste it, is tested with one call of /usages, and goes into an .env file that only you can read. Running it again changes only what you ask for.
+
+Keys go into \`~/.kmi/_auths\` and settings into \`~/.kmi/.env\`, which count in every folder. A folder that has an \`_auths\` with keys or a \`.env\` with KMI_ variables keeps its own: they count there, and --here makes them. KMI_AUTHS_DIR and KMI_ENV_PATH name other places.
+
+When auto-rotation is turned on, sticky is recommended for coding agents: the prompt cache belongs to the account, and a cached input token costs a tenth.
+
+In a script, use flags and standard input: what no flag says stays as it is, and with --yes nothing is asked.`,
+  examples: [
+    'kmi init',
+    'pass show kimi | kmi init --key-stdin --label work --live --yes',
+    'kmi init --auto-rotate --strategy sticky --yes',
+  ],
+  exitCodes: [
+    [0, 'there is a key, and everything is written'],
+    [1, 'there is no key, or it was refused'],
+    [2, 'wrong usage or unusable settings'],
+    [130, 'interrupted; run it again to go on'],
+  ],
+  options: [
+    { flags: '--key-stdin', help: 'read a key from standard input' },
+    { flags: '--label <name>', help: 'what to call the key' },
+    { flags: '--base-url <url>', help: "the key's upstream, when it is not KMI_UPSTREAM_BASE_URL" },
+    { flags: '--no-test', help: 'take the key without asking the upstream about it' },
+    { flags: '--live', help: 'send requests to the upstream: KMI_DRY_RUN=0' },
+    { flags: '--dry-run', help: 'simulate them: KMI_DRY_RUN=1' },
+    { flags: '--auto-rotate', help: 'turn auto-rotation on, and allow it: KMI_AUTO_ROTATE_ALLOWED=1' },
+    { flags: '--no-auto-rotate', help: 'turn auto-rotation off' },
+    STRATEGY_OPTION,
+    HERE_OPTION,
+    { flags: '-y, --yes', help: 'ask nothing' },
+  ],
+  load: () => import('../setup/init/run.ts'),
+};
+
+export const KEY_COMMANDS: readonly CommandRow[] = [
+  {
+    name: 'keys',
+    group: 'Set up',
+    summary: 'list the keys; subcommands add, remove, test and change them',
+    details:
+      'Each key is a file in the auths folder (KMI_AUTHS_DIR). A running proxy follows a change within a second. No command prints a key: lists show its first and last 4 characters, JSON the start of its hash.',
+    examples: ['kmi keys', 'kmi keys add work', 'kmi keys test'],
+    withoutSettings: true,
+    withoutToken: true,
+    settingsOf: 'keys',
+    load: () => import('./list/run.ts'),
+  },
+  {
+    name: 'keys list',
+    summary: 'list the keys and the auth files that give none',
+    details: 'Asks nobody; the state is what the proxy remembers. `kmi health` asks the upstream for the quota.',
+    examples: ['kmi keys list', 'kmi keys list --json | jq -r ".keys[].label"'],
+    options: [JSON_OPTION],
+    withoutSettings: true,
+    withoutToken: true,
+    settingsOf: 'keys',
+    load: () => import('./list/run.ts'),
+  },
+  {
+    name: 'keys add',
+    args: '[name]',
+    summary: 'add a key, from a hidden prompt or standard input',
+    details: `Never give the key as an argument: every program on the machine can see it there, and the shell keeps it.
+
+The key is tested with one call of /usages, also in dry-run, and refused when the upstream refuses it or when it is there already. It goes into <name>.env in the auths folder, readable by you alone: \`~/.kmi/_auths\`, or the \`_auths\` of this folder when that has keys.`,
+    examples: ['kmi keys add', 'kmi keys add work --priority 10', 'pass show kimi | kmi keys add work'],
+    exitCodes: [
+      [0, 'added'],
+      [1, 'not added: refused, not testable, or there already'],
+      [2, 'wrong usage'],
+      [130, 'interrupted; nothing was added'],
+    ],
+    options: [
+      { flags: '--base-url <url>', help: "the key's upstream, when it is not KMI_UPSTREAM_BASE_URL" },
+      { flags: '--email <address>', help: 'the account, for display' },
+      { flags: '--priority <number>', help: 'keys with a higher one come first; default 0' },
+      { flags: '--weight <number>', help: 'its share where the strategy goes by weight: 1 to 1000; default 100' },
+      { flags: '--no-test', help: 'add it without asking the upstream about it' },
+      HERE_OPTION,
+      { flags: '--key <key>', help: 'refused, with advice', hidden: true },
+    ],
+    withoutToken: true,
+    settingsOf: 'keys',
+    load: () => import('./add/run.ts'),
+  },
+  {
+    name: 'keys remove',
+    args: '<label...>',
+    summary: 'take keys out of use',
+    details:
+      'Asks first. The file is renamed to <file>.removed-<time>, which kmi does not read, because Kimi shows a key only once: to have the key back, rename it back. With --purge the file is deleted. A file with several providers goes as a whole.',
+    examples: ['kmi keys remove work', 'kmi keys remove old spare --yes', 'kmi keys remove work --purge'],
+    exitCodes: [
+      [0, 'removed'],
+      [1, 'declined, no such key, or another file holds the same key'],
+      [2, 'wrong usage, or nobody to ask and no --yes'],
+    ],
+    options: [YES_OPTION, { flags: '--purge', help: 'delete the file for good' }],
+    withoutToken: true,
+    settingsOf: 'keys',
+    load: () => import('./remove/run.ts'),
+  },
+  {
+    name: 'keys disable',
+    args: '<label...>',
+    summary: 'switch keys off without removing them',
+    details:
+      'Sets KMI_KEY_DISABLED=1 in the .env file of the key; that line changes and no other. A key from a .toml or .json file cannot be disabled, since those formats have no place for it: move it into an .env file.',
+    examples: ['kmi keys disable work'],
+    withoutToken: true,
+    settingsOf: 'keys',
+    load: () => import('./disable/run.ts'),
+  },
+  {
+    name: 'keys enable',
+    args: '<label...>',
+    summary: 'switch keys on again',
+    details: 'Sets KMI_KEY_DISABLED=0 in the .env file of the key; that line changes and no other.',
+    examples: ['kmi keys enable work', 'kmi keys enable work spare'],
+    withoutToken: true,
+    settingsOf: 'keys',
+    load: () => import('./enable/run.ts'),
+  },
+  {
+    name: 'keys rename',
+    args: '<label> <name>',
+    summary: 'give a key another label',
+    details:
+      'Sets KMI_KEY_LABEL in the .env file of the key, whose name stays. Counters, cooldown, block and being the active key go along. Older lines of trace and log keep the old label.',
+    examples: ['kmi keys rename key-2 work'],
+    withoutToken: true,
+    settingsOf: 'keys',
+    load: () => import('./rename/run.ts'),
+  },
+  {
+    name: 'keys test',
+    args: '[label...]',
+    summary: 'ask the upstream about keys, one real call each',
+    details: `Calls /usages, also in dry-run and also for disabled keys, and says what came back. A cooldown for quota ends when there is quota again; \`kmi doctor --recheck-keys\` also unblocks keys that answer.
+
+/usages proves that the upstream knows the key. Whether a client may chat with it depends on the client too, and shows with its first request.`,
+    examples: ['kmi keys test', 'kmi keys test work', 'kmi keys test --json'],
+    exitCodes: [
+      [0, 'every key asked about works'],
+      [1, 'one was refused, gave no usable answer, or is not there'],
+    ],
+    options: [JSON_OPTION],
+    withoutToken: true,
+    settingsOf: 'keys',
+    load: () => import('./test/run.ts'),
+  },
+];
+
+/** `rows`: the whole catalogue, which is being made when this is called. */
+export const completionCommand = (rows: () => readonly CommandRow[]): CommandRow => ({
+  name: 'completion',
+  group: 'Set up',
+  args: '[bash|zsh|fish]',
+  summary: 'print the script that completes kmi in a shell',
+  details: `Completes commands, options and the labels of your keys. Without a name, for the shell in $SHELL.
+
+  bash   add to ~/.bashrc:   source <(kmi completion bash)
+  zsh    add to ~/.zshrc:    source <(kmi completion zsh)
+  fish   once:               kmi completion fish >
+                               ~/.config/fish/completions/kmi.fish`,
+  examples: ['source <(kmi completion bash)', 'kmi completion fish | source'],
+  options: [
+    { flags: '--labels', help: 'the labels of the keys, one a line', hidden: true },
+    { flags: '--requests', help: 'what names the newest requests, one a line', hidden: true },
+  ],
+  withoutToken: true,
+  load: async () => ({ run: (await import('../setup/completion/run.ts')).completionOf(rows()) }),
+});

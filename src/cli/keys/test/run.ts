@@ -1,0 +1,63 @@
+import { type App, fetchHealth, openApp } from '../../../app.ts';
+import type { Key } from '../../../core/keys/key.ts';
+import { activeBlock } from '../../../core/keys/key-state.ts';
+import { KmiError } from '../../../errors.ts';
+import type { FetchedHealth } from '../../../health/usage-client.ts';
+import type { Command } from '../../command/context.ts';
+import { startProgress } from '../../ui/progress.ts';
+import { counted } from '../../words/key-words.ts';
+import { findKeys } from '../key-selection.ts';
+import { renderKeyTests } from '../list/view.ts';
+import { judgeTest } from './words.ts';
+
+type Options = { readonly args: readonly [(readonly string[])?]; readonly json?: boolean };
+
+/** `kmi keys test`: one `/usages` call a key, also in dry-run. A reading with quota ends a `quota` cooldown. Exit 1 when a key does not work. Throws `no_keys`. */
+export const run: Command<Options> = async (context, { args: [labels = []], json = false }) => {
+  const { config, environment, out, err, style, errStyle, width } = context;
+  const app = await openApp(config, { environment, looksOn: true, warn: (message) => err(`kmi: ${message}`) });
+  try {
+    const keys = labels.length === 0 ? app.registry.keys : findKeys(app.registry, labels);
+    if (keys.length === 0) {
+      throw new KmiError('no_keys', `There are no keys in ${config.authsDir}.`, { hint: 'Add one with `kmi keys add`.' });
+    }
+    if (!json)
+      err(errStyle.dim(`Asking the upstream for real, one call a key${config.dryRun ? ', although this is dry-run' : ''}.`));
+    const health = await askAll(app, keys);
+    const tests = keys.map((key) => ({ key, ...judgeTest(health.get(key.label) as FetchedHealth) }));
+    const isGood = tests.every(({ result }) => result === 'works');
+    if (json) {
+      const rows = tests.map(({ key, result, text }) => ({
+        label: key.label,
+        key_hash: key.hash,
+        disabled: key.disabled,
+        result,
+        detail: text,
+        http_status: health.get(key.label)?.status ?? null,
+      }));
+      out(JSON.stringify({ ok: isGood, keys: rows }, null, 2));
+    } else {
+      const shown = tests.map(({ key, ...test }) => ({ label: key.label, disabled: key.disabled, ...test }));
+      for (const line of renderKeyTests(shown, { columns: width, style })) out(line);
+      const stillBlocked = tests.filter(
+        ({ key, result }) => result === 'works' && activeBlock(app.store.keyState(key.label), app.clock()) !== null,
+      );
+      if (stillBlocked.length > 0) {
+        const blocked = stillBlocked.map(({ key }) => key.label).join(', ');
+        err(`${errStyle.warn('Still blocked')}: ${blocked}. \`kmi doctor --recheck-keys\` unblocks keys that answer.`);
+      }
+    }
+    return isGood ? 0 : 1;
+  } finally {
+    await app.close();
+  }
+};
+
+async function askAll(app: App, keys: readonly Key[]): Promise<ReadonlyMap<string, FetchedHealth>> {
+  const progress = startProgress(process.stderr, (done) => `Asked about ${done} of ${counted(keys.length, 'key')}...`);
+  try {
+    return await fetchHealth(app, { keys, live: true, onResult: progress.step });
+  } finally {
+    progress.end();
+  }
+}

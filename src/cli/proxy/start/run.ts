@@ -1,0 +1,155 @@
+import { type App, openApp } from '../../../app.ts';
+import { isLoopbackHost } from '../../../config/kinds.ts';
+import type { Config } from '../../../config/settings.ts';
+import { examineDaemon } from '../../../daemon/examine.ts';
+import { findProxy } from '../../../daemon/find.ts';
+import { claimPidFile, removePidFile } from '../../../daemon/pid-file.ts';
+import { proxyUrl } from '../../../daemon/probe.ts';
+import { removeRecord, writeRecord } from '../../../daemon/record.ts';
+import { KmiError } from '../../../errors.ts';
+import { prepareHeap } from '../../../proxy/prepare-heap.ts';
+import type { ServingApp } from '../../../serving/serve.ts';
+import { VERSION } from '../../../version.ts';
+import type { Command, CommandContext } from '../../command/context.ts';
+import { counted } from '../../words/key-words.ts';
+import { renderMode } from '../../words/mode-line.ts';
+import { unusedSettingText } from '../../words/not-used-words.ts';
+import { forgetSecretVariables, redactCrashes } from '../crash.ts';
+import { noKeys } from '../no-keys.ts';
+import { openSimulatedApp } from '../simulated-app.ts';
+import { addressOf } from '../start-check.ts';
+import { startInBackground } from '../start-proxy.ts';
+
+type Options = {
+  readonly foreground?: boolean;
+  readonly daemon?: boolean;
+  readonly detached?: boolean;
+  readonly makeToken?: boolean;
+  readonly simulateWithoutKeys?: boolean;
+};
+
+/** `kmi proxy`: starts the proxy in the background, or serves in this terminal until it is told to stop. */
+export const run: Command<Options> = async (
+  given,
+  { foreground = false, daemon = false, detached = false, makeToken = false, simulateWithoutKeys = false },
+) => {
+  if (foreground && daemon) throw new KmiError('bad_usage', '--daemon and --foreground cannot stand together.');
+  const context = makeToken ? await (await import('../make-token.ts')).makeToken(given) : given;
+  if (detached) leaveFolder(context.config.stateDir);
+  for (const unused of context.loaded.unused) {
+    context.err(`${context.errStyle.warn('Not used')}: ${unusedSettingText(unused)}`);
+  }
+  return foreground ? serveHere(context, simulateWithoutKeys) : startInBackground(context, { simulateWithoutKeys });
+};
+
+/** A process that stands in a folder keeps its disk from being unmounted, and is in the way when it is deleted. */
+function leaveFolder(stateDir: string): void {
+  for (const folder of [stateDir, '/']) {
+    try {
+      process.chdir(folder);
+      return;
+    } catch {
+      // Gone or closed: the root is always there.
+    }
+  }
+}
+
+async function serveHere(context: CommandContext, simulateWithoutKeys: boolean): Promise<number> {
+  const { config, err, errStyle: style } = context;
+  // What this process writes without our doing, such as Node's diagnostic reports, is for this user only, too.
+  process.umask(0o077);
+  const environment = { ...context.environment };
+  forgetSecretVariables(process.env);
+  const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
+  redactCrashes(app.secrets);
+  if (app.registry.keys.length > 0) {
+    const serving = await start(context, app);
+    return serveUntilStopped(context, serving, config, describeKeys(context, app.registry));
+  }
+  if (!simulateWithoutKeys) throw noKeys(config, app.registry);
+  const simulated = await openSimulatedApp(config, { environment });
+  try {
+    const serving = await start(context, simulated.app);
+    return await serveUntilStopped(context, serving, simulated.app.config, [
+      `${style.warn('Simulated upstream')}: there are no keys in ${config.authsDir}, so three made-up accounts answer.`,
+      'To use your own, stop this and run `kmi init`; or put a file such as mine.env with the line KMI_API_KEY=sk-...',
+      `there, and KMI_DRY_RUN=0 into ${context.loaded.settingsFile}: without it the proxy only simulates.`,
+    ]);
+  } finally {
+    await simulated.close();
+  }
+}
+
+/** The proxy itself is loaded only where it is served, so that starting one in the background is quick. */
+async function start(context: CommandContext, app: App): Promise<ServingApp> {
+  const { serve } = await import('../../../serving/serve.ts');
+  return serve(app).catch((error: unknown) => explainTakenPort(context, error));
+}
+
+/** A port that our own proxy holds is another matter than one held by a stranger. */
+async function explainTakenPort(context: CommandContext, error: unknown): Promise<never> {
+  if (!(error instanceof KmiError) || error.code !== 'port_in_use') throw error;
+  const state = await examineDaemon(context.config);
+  if (state.kind !== 'ours' && state.kind !== 'unproven') throw error;
+  throw new KmiError('port_in_use', `A kmi proxy (pid ${state.pid}) already serves on ${addressOf(context)}.`, {
+    hint: 'Use that one, stop it with `kmi proxy-stop`, or set KMI_PROXY_LISTEN to a free port.',
+    cause: error,
+  });
+}
+
+function describeKeys(
+  { config, errStyle: style }: CommandContext,
+  registry: { keys: readonly unknown[]; skipped: readonly unknown[] },
+): string[] {
+  const skipped = registry.skipped.length === 0 ? '' : `, ${registry.skipped.length} auth files skipped (see \`kmi doctor\`)`;
+  return [renderMode(config, style), `${counted(registry.keys.length, 'key')}${skipped}.`];
+}
+
+async function serveUntilStopped(
+  context: CommandContext,
+  serving: ServingApp,
+  settings: Config,
+  lines: readonly string[],
+): Promise<number> {
+  const { config, cwd, loaded, err, errStyle: style } = context;
+  const { proxy } = serving;
+  prepareHeap();
+  const signals = stopSignals();
+  const other = await findProxy(config);
+  // Commands find it by these files, whoever started it and wherever they are run.
+  const proxyListen = { host: config.proxyListen.host, port: proxy.port };
+  const record = { version: VERSION, startedAt: Date.now(), folder: cwd, envFile: loaded.envFile };
+  const claimed = await Promise.all([
+    claimPidFile(config.stateDir, process.pid),
+    writeRecord(config.stateDir, { ...record, settings: { ...settings, proxyListen } }),
+  ]).then(
+    () => true,
+    () => false,
+  );
+  if (!claimed) err(style.warn(`${config.stateDir} cannot be written to: other kmi commands will not find this proxy.`));
+  err(`${style.strong('kmi proxy')} serves ${style.accent(proxy.baseUrl)}`);
+  for (const line of lines) err(line);
+  if (!isLoopbackHost(config.proxyListen.host)) err(style.warn('Other machines can reach this address.'));
+  if (other !== null) {
+    err(style.warn(`Another proxy of this state folder (pid ${other.pid}) serves ${proxyUrl(other.settings)}.`));
+  }
+  err('Point a client at it: kmi kimi, kmi run -- <command>, or eval "$(kmi env)"   Stop: Ctrl+C, or kmi proxy-stop');
+  await signals.first;
+  err('Stopping: open requests finish first. Ctrl+C again ends them.');
+  await Promise.race([serving.stop(), signals.second.then(() => serving.kill())]);
+  await removePidFile(config.stateDir, process.pid).catch(() => undefined);
+  await removeRecord(config.stateDir, process.pid).catch(() => undefined);
+  err('Stopped.');
+  return 0;
+}
+
+/** Resolves at the first and at the second SIGINT or SIGTERM from now on. */
+function stopSignals(): { readonly first: Promise<void>; readonly second: Promise<void> } {
+  const resolvers: (() => void)[] = [];
+  const next = () => new Promise<void>((resolve) => resolvers.push(resolve));
+  const signals = { first: next(), second: next() };
+  // The listener stays: proper-lockfile's own one (signal-exit) ends the process at once when it finds itself alone.
+  const onSignal = () => resolvers.shift()?.();
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  return signals;
+}

@@ -1,0 +1,72 @@
+import type { CommandRow, OptionRow } from '../../command/command-row.ts';
+import type { Completed, CompletedCommand, CompletedFlag } from './words.ts';
+
+const EVERYWHERE: readonly OptionRow[] = [
+  { flags: '-h, --help', help: 'show help' },
+  { flags: '--plain', help: 'plain output: no colour, no box drawing' },
+  { flags: '--no-color', help: 'no colour' },
+];
+
+/** What can be completed, from the catalogue: names, flags, and what their placeholders ask for. */
+export function completedCommands(rows: readonly CommandRow[]): readonly CompletedCommand[] {
+  const top = [...rows.filter(({ name }) => !name.includes(' ')), { name: 'help', summary: 'show help for a command' }];
+  const root: CompletedCommand = {
+    name: '',
+    summary: '',
+    subcommands: top.map(({ name, summary }) => ({ word: name, summary })),
+    flags: [
+      ...[...EVERYWHERE, { flags: '-V, --version', help: 'print the version' }].map(toFlag),
+      ...rows.flatMap(({ rootFlag, name }) =>
+        rootFlag === undefined ? [] : [toFlag({ flags: rootFlag, help: `the same as kmi ${name}` })],
+      ),
+    ],
+    operands: [],
+  };
+  const help: CompletedCommand = {
+    name: 'help',
+    summary: 'show help for a command',
+    subcommands: [],
+    flags: [],
+    operands: [{ kind: 'words', words: top.map(({ name }) => name) }, { kind: 'nothing' }],
+  };
+  return [root, ...rows.map((row) => toCommand(row, rows)), help];
+}
+
+function toCommand(row: CommandRow, rows: readonly CommandRow[]): CompletedCommand {
+  const { name, summary, args = '', options = [], passesThrough } = row;
+  return {
+    name,
+    summary,
+    subcommands: rows
+      .filter((other) => other.name.startsWith(`${name} `))
+      .map((other) => ({ word: other.name.slice(name.length + 1), summary: other.summary })),
+    flags: passesThrough === 'everything' ? [] : [...options.filter(({ hidden }) => hidden !== true), ...EVERYWHERE].map(toFlag),
+    operands: passesThrough === 'everything' ? [{ kind: 'files' }] : toOperands(args, passesThrough === 'command'),
+  };
+}
+
+function toOperands(args: string, isCommand: boolean): readonly Completed[] {
+  if (isCommand) return [{ kind: 'command' }, { kind: 'files' }];
+  const placeholders = args.match(/[<[][^>\]]+[>\]]/g) ?? [];
+  const operands = placeholders.map(toCompleted);
+  return placeholders.at(-1)?.includes('...') === true ? operands : [...operands, { kind: 'nothing' }];
+}
+
+function toFlag({ flags, help, values }: OptionRow): CompletedFlag {
+  const placeholder = /[<[][^>\]]+[>\]]/.exec(flags)?.[0];
+  const value = placeholder === undefined ? null : toCompleted(placeholder);
+  return {
+    names: flags.match(/--?[\w-]+/g) ?? [],
+    help,
+    value: values === undefined ? value : { kind: 'words', words: values },
+  };
+}
+
+/** `<label>` asks for a key, `<request>` for one of the trace, `<bash|zsh>` for one of these words, `<path>` for a file; anything else only the person knows. */
+function toCompleted(placeholder: string): Completed {
+  const name = placeholder.replace(/[<>[\].]/g, '');
+  if (name.includes('|')) return { kind: 'words', words: name.split('|') };
+  if (name === 'label' || name === 'labels') return { kind: 'labels' };
+  if (name === 'request') return { kind: 'requests' };
+  return { kind: name === 'path' || name === 'file' || name === 'folder' ? 'files' : 'nothing' };
+}

@@ -1,0 +1,47 @@
+import { dirname, join } from 'node:path';
+import { findProxy } from '../../../daemon/find.ts';
+import { probeProxy, proxyUrl } from '../../../daemon/probe.ts';
+import type { CommandContext } from '../../command/context.ts';
+import type { Mode } from '../../command/settings-file.ts';
+import { ownerOf } from '../../proxy/proxy-words.ts';
+import { type Field, renderFields, viewWidth } from '../../ui/panel.ts';
+
+/** What to type next, and what points a client at the proxy. */
+export async function renderNext(
+  context: CommandContext,
+  { count, mode }: { readonly count: number; readonly mode: Mode },
+): Promise<readonly string[]> {
+  const { config, cwd, environment, home, style, width } = context;
+  if (count === 0) return ['', 'There is no key yet: `kmi keys add` adds one.'];
+  const proxy = await findProxy(config);
+  const isRunning = proxy !== null || (await probeProxy(config)).kind === 'running';
+  const served = proxy?.settings ?? config;
+  const isOther = proxy !== null && proxy.settings.authsDir !== config.authsDir;
+  const token = config.proxyToken === '' ? 'kmi' : '<your proxy token>';
+  const start = isRunning ? (mode.changed || isOther ? 'kmi proxy-restart' : null) : 'kmi proxy';
+  const fields: Field[] = [
+    ...(start === null ? [] : [{ name: 'start', value: { text: start, paint: style.accent } }]),
+    ...(isRunning
+      ? [{ name: 'proxy', value: isOther ? `runs with the settings of ${ownerOf(proxy, context)}` : stateOf(mode) }]
+      : []),
+    // Which port it gets is not known before it runs.
+    ...(served.proxyListen.port === 0
+      ? []
+      : [{ name: 'client', value: `KIMI_BASE_URL=${proxyUrl(served)} KIMI_API_KEY=${token}` }]),
+    { name: 'others', value: 'eval "$(kmi env)", or `kmi kimi` and `kmi run -- <program>`' },
+  ];
+  const envFile = context.loaded.settingsFile;
+  const isHere = dirname(envFile) === cwd && (home === null || cwd !== join(home, '.kmi'));
+  return [
+    '',
+    style.strong('Next'),
+    ...renderFields(fields, viewWidth(width) - 2, style).map((line) => `  ${line}`),
+    ...(isHere && environment.KMI_ENV_PATH === undefined
+      ? [style.dim('These settings count in this folder only, so start kmi here.')]
+      : []),
+  ];
+}
+
+function stateOf({ changed }: Mode): string {
+  return changed ? 'runs, still in the old mode' : 'runs already, and has the keys';
+}

@@ -1,0 +1,129 @@
+import { type App, openApp } from '../../../app.ts';
+import type { Strategy } from '../../../core/choosing/strategy.ts';
+import { KmiError } from '../../../errors.ts';
+import { hardenPermissions, makePrivateFolder } from '../../../files/private.ts';
+import type { Command, CommandContext } from '../../command/context.ts';
+import { withPrompter } from '../../command/prompting.ts';
+import { chooseMode, type InitAnswer } from '../../command/settings-file.ts';
+import { workHere } from '../../keys/here.ts';
+import { refuseKeyAsArgument } from '../../keys/key-selection.ts';
+import { addNewKey } from '../../keys/new-key.ts';
+import { parseStrategy } from '../../rotation/auto/run.ts';
+import type { Prompter } from '../../ui/prompt.ts';
+import { shownPath } from '../../ui/shown-path.ts';
+import { wrapToWidth } from '../../ui/width.ts';
+import { counted } from '../../words/key-words.ts';
+import { renderNext } from './next.ts';
+import { chooseRotation } from './rotation.ts';
+
+export type InitOptions = {
+  readonly keyStdin?: boolean;
+  readonly label?: string;
+  readonly baseUrl?: string;
+  readonly live?: boolean;
+  readonly dryRun?: boolean;
+  readonly here?: boolean;
+  readonly autoRotate?: boolean;
+  readonly strategy?: string;
+  /** False with `--no-test`. */
+  readonly test?: boolean;
+  readonly yes?: boolean;
+};
+
+/**
+ * `kmi init`: folders, the first key, live or dry-run, auto-rotation, and the next command to type. What is there already stays; a
+ * second run changes only what it is asked to. Exit 1 when there is no key in the end.
+ */
+export const run: Command<InitOptions> = async (given, options) => {
+  const context = options.here === true ? workHere(given) : given;
+  if (options.live === true && options.dryRun === true) {
+    throw new KmiError('bad_usage', '--live and --dry-run exclude each other.');
+  }
+  const strategy = parseStrategy(options.strategy);
+  if (strategy !== null && options.autoRotate === false) {
+    throw new KmiError('bad_usage', '--strategy and --no-auto-rotate exclude each other.');
+  }
+  refuseKeyAsArgument(options.label);
+  return withPrompter(context, 'What was written so far stays; `kmi init` goes on from there.', async (prompter) => {
+    const { config, environment, err } = context;
+    await makeFolders(context);
+    const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
+    try {
+      return await setUp(context, app, prompter, options, strategy);
+    } finally {
+      await app.close();
+    }
+  });
+};
+
+async function setUp(
+  context: CommandContext,
+  app: App,
+  prompter: Prompter,
+  options: InitOptions,
+  strategy: Strategy | null,
+): Promise<number> {
+  // A person answers; a script says it by flags, and what no flag says stays as it is.
+  const answer: InitAnswer = {
+    canAsk: prompter.isTerminal && options.yes !== true,
+    confirm: (question, fallback) => prompter.confirm(question, fallback),
+    ask: (question) => prompter.ask(question),
+  };
+  const { count, works } = await obtainKeys(context, app, prompter, options, answer);
+  const mode = await chooseMode(context, { ...options, works }, answer);
+  await chooseRotation(context, app, { autoRotate: options.autoRotate, strategy }, answer);
+  for (const line of await renderNext(context, { count, mode })) context.out(line);
+  return count > 0 ? 0 : 1;
+}
+
+async function makeFolders(context: CommandContext): Promise<void> {
+  const { config, out, style } = context;
+  for (const folder of [config.authsDir, config.stateDir]) {
+    await makePrivateFolder(folder).catch((error: unknown) => {
+      throw new KmiError('state_unusable', `The folder ${folder} cannot be made: ${String(error)}.`, {
+        hint: 'Choose others with KMI_AUTHS_DIR and KMI_STATE_DIR.',
+        cause: error,
+      });
+    });
+    if (config.enforceFilePerms) await hardenPermissions(folder);
+  }
+  out(`${style.dim('Keys')}   ${shownPath(config.authsDir, context)}`);
+  out(`${style.dim('State')}  ${shownPath(config.stateDir, context)}`);
+}
+
+/** Answers how many keys there are now, and whether the upstream has just said that a new one works. */
+async function obtainKeys(
+  context: CommandContext,
+  app: App,
+  prompter: Prompter,
+  { keyStdin = false, label, baseUrl, test = true }: InitOptions,
+  { canAsk, confirm }: InitAnswer,
+): Promise<{ readonly count: number; readonly works: boolean }> {
+  const { out, style, width } = context;
+  const { keys } = app.registry;
+  if (keys.length > 0) {
+    const names = keys.map((key) => key.label).join(', ');
+    for (const line of wrapToWidth(
+      `There ${keys.length === 1 ? 'is' : 'are'} ${counted(keys.length, 'key')} already: ${names}.`,
+      width,
+    ))
+      out(line);
+  }
+  const isWanted = keyStdin || (canAsk && (keys.length === 0 || (await confirm('Add another key?', false))));
+  const asBefore = { count: keys.length, works: false };
+  if (!isWanted && keys.length > 0) return asBefore;
+  if (!isWanted) {
+    throw new KmiError('no_keys', 'There is no key yet, and nobody to ask for one.', {
+      hint: 'Give it on standard input: `kmi init --key-stdin --yes < file-with-the-key`.',
+    });
+  }
+  if (canAsk && keys.length === 0) context.err(context.errStyle.dim('Keys are made on kimi.com/code.'));
+  const outcome = await addNewKey(context, app, prompter, { label, baseUrl, test });
+  if (outcome.kind === 'known') {
+    out(`This key is here already: ${style.strong(outcome.key.label)}.`);
+    return asBefore;
+  }
+  if (outcome.kind === 'declined') return asBefore;
+  out(`${style.good('Wrote')} ${style.strong(outcome.label)} to ${outcome.file}.`);
+  return { count: keys.length + 1, works: outcome.works };
+}

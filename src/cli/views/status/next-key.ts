@@ -1,0 +1,30 @@
+import type { App } from '../../../app.ts';
+import { isStrategy, rotationInForce, STRATEGY_FACTS } from '../../../core/choosing/strategy.ts';
+import type { ProxyProbe } from '../../../daemon/probe.ts';
+import type { StatusReport } from './view.ts';
+
+/**
+ * Label of the key that serves the next request without a session; null when none can. A running proxy knows best; without one
+ * it is what one that starts now would do.
+ */
+export async function labelOfNext({ config, ledger, registry, clock }: App, probe: ProxyProbe): Promise<string | null> {
+  if (probe.kind === 'running' && probe.nextKeyHash !== undefined) {
+    return registry.keys.find(({ hash }) => hash === probe.nextKeyHash)?.label ?? null;
+  }
+  const { KeyPool } = await import('../../../proxy/pool/key-pool.ts');
+  const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+  return (
+    new KeyPool({ config, ledger, clock, log: silent, deferred: { catchUp: () => undefined } }, registry.keys).next()?.label ??
+    null
+  );
+}
+
+/**
+ * Whether the key of the next request hangs on its session, so that nobody can name it before the request is there: nearly
+ * every chat has one, if only by how its conversation begins. A running proxy knows its own rotation best.
+ */
+export function hangsOnSession({ probe, state, config }: Pick<StatusReport, 'probe' | 'state' | 'config'>): boolean {
+  const about = probe.kind === 'running' ? probe.about : undefined;
+  const rotation = about === undefined ? rotationInForce(state, config) : about.rotation;
+  return isStrategy(rotation) && STRATEGY_FACTS[rotation].keepsSessions;
+}

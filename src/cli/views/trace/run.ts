@@ -1,0 +1,147 @@
+import type { ReadStream, WriteStream } from 'node:tty';
+import type { TraceEvent } from '../../../core/trace/trace-event.ts';
+import { DEFAULT_WINDOW } from '../../../core/trace/trace-stats.ts';
+import { KmiError, reasonOf } from '../../../errors.ts';
+import { FOLLOW_MS, TraceFollower } from '../../../trace/follow.ts';
+import { readLastEvents } from '../../../trace/trace-reader.ts';
+import { tracePath } from '../../../trace/writer.ts';
+import type { Command, CommandContext } from '../../command/context.ts';
+import { ignoreBrokenPipe, untilSignalled } from '../../command/ending.ts';
+import { wholeNumber } from '../../command/numbers.ts';
+import { openLive } from '../../ui/live.ts';
+import { layoutTrace, renderTraceLine } from './line.ts';
+import { renderTraceWindow } from './view.ts';
+import { addEvents, LINES_SHOWN, newWindow, passes, pressKey, type TraceFilter } from './window.ts';
+
+type Options = {
+  readonly json?: boolean;
+  readonly last?: string;
+  readonly window?: string;
+  readonly key?: string;
+  readonly errors?: boolean;
+};
+
+/** `kmi trace`: a live window in a terminal, else a stream of lines; with `--last` the newest lines and no more. */
+export const run: Command<Options> = async (context, options) => {
+  const filter: TraceFilter = { key: options.key ?? null, status: options.errors === true ? 'errors' : 'all' };
+  const window =
+    options.window === undefined ? DEFAULT_WINDOW : wholeNumber('--window', options.window, { min: 1, max: 100_000 });
+  const path = tracePath(context.config.stateDir);
+  ignoreBrokenPipe();
+  const print = printerFor(context, options.json === true);
+  if (options.last !== undefined) {
+    const last = wholeNumber('--last', options.last, { min: 0, max: 1_000_000 });
+    print(newest(await readable(path, readLastEvents(path, linesFor(filter, last))), filter, last));
+    return 0;
+  }
+  return context.isTerminal && options.json !== true ? showWindow(context, path, filter, window) : stream(path, filter, print);
+};
+
+/** Lines read to find `count` that pass a filter. */
+const FILTERED_MAX = 100_000;
+
+function linesFor(filter: TraceFilter, count: number): number {
+  return filter.key === null && filter.status === 'all' ? count : Math.max(count, FILTERED_MAX);
+}
+
+async function readable<Value>(path: string, reading: Promise<Value>): Promise<Value> {
+  try {
+    return await reading;
+  } catch (error) {
+    throw new KmiError('state_unusable', `The trace ${path} cannot be read (${reasonOf(error)}).`, { cause: error });
+  }
+}
+
+function newest(events: readonly TraceEvent[], filter: TraceFilter, count: number): TraceEvent[] {
+  const passing = events.filter((event) => passes(event, filter));
+  return passing.slice(Math.max(0, passing.length - count));
+}
+
+type Print = (events: readonly TraceEvent[]) => void;
+
+function printerFor({ out, style, width, isTerminal }: CommandContext, json: boolean): Print {
+  if (json) {
+    return (events) => {
+      for (const event of events) out(JSON.stringify(event));
+    };
+  }
+  // A pipe has no width to keep to.
+  const columns = isTerminal ? width : Math.max(width, STREAM_COLUMNS);
+  let seen: readonly TraceEvent[] = [];
+  return (events) => {
+    // Columns fit what was printed lately too, so that they stay where they are.
+    seen = [...seen, ...events].slice(-LAYOUT_LINES);
+    const layout = layoutTrace(columns, seen);
+    for (const event of events) out(renderTraceLine(event, layout, style));
+  };
+}
+
+const STREAM_COLUMNS = 160;
+const LAYOUT_LINES = 1000;
+
+/** What was there is told apart from what comes: the follower starts first, so that nothing falls between. */
+async function follow(
+  path: string,
+  count: number,
+): Promise<{ earlier: TraceEvent[]; next: () => Promise<TraceEvent[]>; close: () => Promise<void> }> {
+  const follower = await readable(path, TraceFollower.open(path));
+  const earlier = await readable(path, readLastEvents(path, count));
+  const known = new Set(earlier.map(({ request_id }) => request_id));
+  return {
+    earlier,
+    next: async () => (await readable(path, follower.next())).filter(({ request_id }) => !known.has(request_id)),
+    close: () => follower.close(),
+  };
+}
+
+async function stream(path: string, filter: TraceFilter, print: Print): Promise<number> {
+  const ending = untilSignalled();
+  const followed = await follow(path, linesFor(filter, LINES_SHOWN));
+  try {
+    print(newest(followed.earlier, filter, LINES_SHOWN));
+    while (await ending.pause(FOLLOW_MS)) print((await followed.next()).filter((event) => passes(event, filter)));
+    return ending.exitCode();
+  } finally {
+    await followed.close();
+    ending.stop();
+  }
+}
+
+/** How long new lines stay highlighted when nothing follows them. */
+const FRESH_MS = 3000;
+
+async function showWindow(context: CommandContext, path: string, filter: TraceFilter, size: number): Promise<number> {
+  const { style } = context;
+  const ending = untilSignalled();
+  const followed = await follow(path, Math.max(size, LINES_SHOWN));
+  let window = addEvents(newWindow(size, filter), followed.earlier, { asFresh: false });
+  const screen = openLive({
+    stdin: process.stdin as ReadStream,
+    stdout: process.stdout as WriteStream,
+    onKey(key) {
+      const next = pressKey(window, key);
+      if (next === null) ending.end(0);
+      else window = next;
+      draw();
+    },
+    onRedraw: () => draw(),
+  });
+  let freshUntil = 0;
+  const draw = () => screen.draw(renderTraceWindow(window, screen, style));
+  try {
+    draw();
+    while (await ending.pause(FOLLOW_MS)) {
+      const events = await followed.next();
+      const isStale = window.fresh.size > 0 && performance.now() > freshUntil;
+      if (events.length === 0 && !isStale) continue;
+      window = addEvents(window, events);
+      freshUntil = performance.now() + FRESH_MS;
+      draw();
+    }
+    return ending.exitCode();
+  } finally {
+    screen.close();
+    await followed.close();
+    ending.stop();
+  }
+}

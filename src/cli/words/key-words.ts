@@ -1,0 +1,82 @@
+import { type Candidate, eligibilityOf } from '../../core/choosing/eligibility.ts';
+import { activeBlock } from '../../core/keys/key-state.ts';
+import type { KeyStatus, UnreadyReason } from '../../core/keys/key-status.ts';
+import { quotaReturnsAt } from '../../core/quota/key-health.ts';
+import { oneLine } from '../../core/text/one-line.ts';
+import type { Zone } from '../../core/text/zoned-time.ts';
+import { ENGLISH, type TimeWords, untilWithClock } from '../ui/duration.ts';
+import type { Style } from '../ui/style.ts';
+
+/** The words of a language for the status of keys. */
+export type KeyWords = {
+  readonly status: Readonly<Record<KeyStatus, string>>;
+  readonly reason: Readonly<Record<UnreadyReason, string>>;
+  /** Before the time of return. */
+  readonly back: string;
+  readonly untilRecheck: string;
+  readonly time: TimeWords;
+};
+
+export const ENGLISH_KEYS: KeyWords = {
+  status: {
+    healthy: 'healthy',
+    ready: 'ready',
+    warn: 'warn',
+    cooldown: 'cooldown',
+    empty: 'empty',
+    blocked: 'blocked',
+    disabled: 'disabled',
+  },
+  reason: {
+    disabled: 'disabled in its auth file',
+    auth: 'key refused (401)',
+    payment_required: 'account unpaid',
+    banned: 'account closed by Kimi',
+    blocked: 'blocked',
+    quota: 'quota used up',
+    rate: 'rate limited',
+    upstream: 'failed while others worked',
+    empty: 'no quota left',
+    probing: 'being tried after its cooldown',
+  },
+  back: 'back',
+  untilRecheck: 'until a recheck succeeds',
+  time: ENGLISH,
+};
+
+const PAINTS: Readonly<Record<KeyStatus, 'good' | 'warn' | 'bad' | 'dim'>> = {
+  healthy: 'good',
+  ready: 'good',
+  warn: 'warn',
+  cooldown: 'warn',
+  empty: 'bad',
+  blocked: 'bad',
+  disabled: 'dim',
+};
+
+export function paintStatus(status: KeyStatus, style: Style): (text: string) => string {
+  return style[PAINTS[status]];
+}
+
+/** Why a key cannot serve and when it comes back: "quota used up, back in 35 min (14:05)"; null when it can. */
+export function whyOut(candidate: Candidate, now: number, zone: Zone, words: KeyWords = ENGLISH_KEYS): string | null {
+  const eligibility = eligibilityOf(candidate, now);
+  if (eligibility.is === 'ready') return null;
+  const block = eligibility.reason === 'disabled' ? null : activeBlock(candidate.state, now);
+  const reason =
+    eligibility.reason === 'blocked' && block !== null && block.reason !== 'blocked'
+      ? `${words.reason.blocked}: ${oneLine(block.reason, 60)}`
+      : words.reason[eligibility.reason];
+  const until = eligibility.reason === 'empty' ? refillAt(candidate) : eligibility.until;
+  if (until !== null) return `${reason}, ${words.back} ${untilWithClock(until, now, zone, words.time)}`;
+  return block === null ? reason : `${reason}, ${words.untilRecheck}`;
+}
+
+function refillAt({ health }: Candidate): number | null {
+  return health === null ? null : quotaReturnsAt(health);
+}
+
+/** "1 key", "3 keys". */
+export function counted(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
