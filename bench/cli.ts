@@ -2,23 +2,29 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { positive, readFlags } from '../scripts/flags.ts';
 import { comparisonRows } from './compare.ts';
 import { rotate, round } from './sampling.ts';
 import { median, spread } from './statistics.ts';
 import { choosePrograms, comparisonOf } from './subjects/choose.ts';
 
-/**
- * Wall time of cold commands beside `node -e 0`, in one run, in turn and in changing order. Prints medians, spread and
- * ratios; `--json` prints them as data. `--runs N` (default 20). `--subjects kmi,../main` compares this build with that
- * of another checkout, round by round.
- */
+/** Wall time of cold commands beside `node -e 0`, in one run, in turn and in changing order. */
+const USAGE = `Usage: npm run bench:cli -- [flags]
+
+Measures how long cold commands take, and prints medians, spread and ratios.
+
+  --runs 100              runs of each command (default 20)
+  --subjects kmi,../main  compare this build with that of another checkout,
+                          round by round
+  --json                  print the figures as data
+  --help                  print this`;
 
 const NODE = 'node -e 0';
 const COMMANDS = ['--help', 'status'];
 
-const args = process.argv.slice(2);
-const runs = Number(flagValue('--runs') ?? 20) || 20;
-const programs = choosePrograms(flagValue('--subjects') ?? 'kmi').filter(({ kind }) => kind === 'kmi');
+const flags = readFlags(USAGE, { runs: 'string', subjects: 'string', json: 'boolean' });
+const runs = positive(USAGE, 'runs', flags.runs, 20);
+const programs = choosePrograms(flags.subjects ?? 'kmi').filter(({ kind }) => kind === 'kmi');
 const comparison = comparisonOf(programs);
 const folder = mkdtempSync(join(tmpdir(), 'kmi-bench-'));
 
@@ -53,7 +59,7 @@ try {
     const newer = comparison?.newer.name as string;
     return { newer, older: name, rows: comparisonRows(figures, newer, name) };
   });
-  if (args.includes('--json')) console.log(JSON.stringify({ runs, rows, ...(compared.length === 0 ? {} : { compared }) }));
+  if (flags.json === true) console.log(JSON.stringify({ runs, rows, ...(compared.length === 0 ? {} : { compared }) }));
   else {
     console.table(rows);
     for (const { newer, older, rows } of compared) {
@@ -63,11 +69,6 @@ try {
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });
-}
-
-function flagValue(flag: string): string | undefined {
-  const at = args.indexOf(flag);
-  return at === -1 ? undefined : args[at + 1];
 }
 
 function time(args: readonly string[]): number {

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
+import { namesOf, positive, readFlags } from '../scripts/flags.ts';
 import { renderChart } from './chart.ts';
 import { comparisonRows } from './compare.ts';
 import { HAS_WRK } from './load.ts';
@@ -14,17 +15,26 @@ import type { Row } from './sampling.ts';
 import { choosePrograms, comparisonOf } from './subjects/choose.ts';
 import { CAN_PIN, startUpstream } from './subjects/start.ts';
 
-/**
- * kmi beside a bare pass-through and others, in one run, in turn and in changing order, against one static upstream.
- *
- *   npm run bench                      everything; writes bench/results.json and docs/bench.svg
- *   npm run bench -- --short           2 KB and 88 KB bodies at 16 connections, 100 streams; seconds instead of minutes
- *   npm run bench -- --only load       replaces these results only: one of load, streams, keys, start, strategies, sessions
- *   npm run bench -- --subjects bare,kmi
- *   npm run bench -- --subjects kmi,../main
- *                                      this build against that of another checkout, in the same rounds; ends with the
- *                                      ratio of each figure; writes nothing; `--rounds 20 --seconds 2` where it is noisy
- */
+/** kmi beside a bare pass-through and others, in one run, in turn and in changing order, against one static upstream. */
+const USAGE = `Usage: npm run bench -- [flags]
+
+Without flags it measures everything, which takes ten minutes, and writes
+bench/results.json and docs/bench.svg.
+
+  --short               2 KB and 88 KB bodies at 16 connections, 100 streams:
+                        seconds instead of minutes; writes nothing
+  --only load,keys      replace these results only: load, streams, keys, start,
+                        strategies, sessions
+  --subjects bare,kmi   measure these programs only: direct, bare,
+                        @fastify/http-proxy, nginx, kmi
+  --subjects kmi,../main
+                        compare this build with that of another checkout, in
+                        the same rounds; ends with the ratio of each figure;
+                        writes nothing
+  --rounds 20           rounds of each measurement (default 5; 3 with --short,
+                        10 in a comparison)
+  --seconds 2           seconds of a round (default 4; 2 with --short)
+  --help                print this`;
 
 const RESULTS = new URL('./results.json', import.meta.url);
 const PARTS = {
@@ -38,18 +48,24 @@ const PARTS = {
 /** What is judged when two builds are compared. */
 const COMPARED = ['load', 'streams', 'keys', 'start'];
 
-const args = process.argv.slice(2);
-const isShort = args.includes('--short');
-const programs = choosePrograms(flagValue('--subjects'));
+const flags = readFlags(USAGE, {
+  short: 'boolean',
+  only: 'string',
+  subjects: 'string',
+  rounds: 'string',
+  seconds: 'string',
+});
+const isShort = flags.short === true;
+const programs = choosePrograms(flags.subjects);
 const comparison = comparisonOf(programs);
-const only = flagValue('--only')?.split(',');
+const only: readonly string[] | null = namesOf(USAGE, 'only', flags.only, Object.keys(PARTS));
 
 const report: Record<string, Row[]> = {};
 const figures = new Map<string, ReadonlyMap<string, readonly number[]>>();
 const options = {
   programs,
-  rounds: Number(flagValue('--rounds') ?? (isShort ? 3 : comparison === null ? 5 : 10)),
-  seconds: Number(flagValue('--seconds') ?? (isShort ? 2 : 4)),
+  rounds: positive(USAGE, 'rounds', flags.rounds, isShort ? 3 : comparison === null ? 5 : 10),
+  seconds: positive(USAGE, 'seconds', flags.seconds, isShort ? 2 : 4),
   isShort,
   isComparison: comparison !== null,
   print,
@@ -75,11 +91,6 @@ for (const older of comparison?.older ?? []) {
 if (isShort || comparison !== null) failIfAbsurd();
 else save();
 
-function flagValue(flag: string): string | undefined {
-  const at = args.indexOf(flag);
-  return at === -1 ? undefined : args[at + 1];
-}
-
 function print(title: string, rows: Row[]): void {
   // A ratio to a program that is not in this run is no number.
   report[title] = rows.map((row) => Object.fromEntries(Object.entries(row).filter(([, value]) => !Number.isNaN(value))));
@@ -102,7 +113,7 @@ function failIfAbsurd(): void {
 
 function save(): void {
   const machine = { processors: cpus().length, node: process.version, platform: process.platform };
-  const all = only === undefined ? report : { ...lastReport(), ...report };
+  const all = only === null ? report : { ...lastReport(), ...report };
   writeFileSync(RESULTS, `${JSON.stringify({ machine, report: all }, null, 2)}\n`);
   mkdirSync(new URL('../docs/', import.meta.url), { recursive: true });
   writeFileSync(new URL('../docs/bench.svg', import.meta.url), renderChart(all));

@@ -1,3 +1,4 @@
+import { readFlags } from '../scripts/flags.ts';
 import { KnownPlaces } from '../src/core/json/top-level-member.ts';
 import { findFileAccount } from '../src/core/sessions/file-references.ts';
 import { findSession, headersIn } from '../src/core/sessions/session.ts';
@@ -5,8 +6,18 @@ import { median } from './statistics.ts';
 
 /**
  * What finding a request's session costs on a body of 88 KB in two chunks, in microseconds: the median of rounds, for
- * clients that name their session in different places. `--json` prints the figures as data.
+ * clients that name their session in different places.
  */
+
+const { json } = readFlags(
+  `Usage: npm run bench:session -- [flags]
+
+Measures what finding the session of a request costs.
+
+  --json   print the figures as data
+  --help   print this`,
+  { json: 'boolean' },
+);
 
 const ROUNDS = 15;
 const CALLS = 2_000;
@@ -85,7 +96,7 @@ rows.push({
   us: microseconds(() => findFileAccount([last], () => null)),
 });
 
-if (process.argv.includes('--json')) console.log(JSON.stringify({ rows }));
+if (json === true) console.log(JSON.stringify({ rows }));
 else console.table(rows);
 
 function microseconds(work: () => unknown): number {

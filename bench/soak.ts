@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { positive, readFlags } from '../scripts/flags.ts';
 import { type Simulator, startSimulator } from '../src/simulator/simulator.ts';
 import { descriptorsOf } from '../tests/faults/process-facts.ts';
-import { freePort } from '../tests/support/free-port.ts';
 import { usageOf } from './process-usage.ts';
 import { renderSoakChart } from './soak-chart.ts';
 import { startTraffic } from './soak-traffic.ts';
@@ -15,16 +15,22 @@ import { median, quantile } from './statistics.ts';
 
 /**
  * The built proxy under a steady mixed load for a long time: streams, whole answers, big bodies, clients that leave, keys
- * that come and go, accounts that fail now and then, health refreshes. Exit 1 when memory or descriptors grow or a
- * client sees an error.
- *
- *   npm run soak -- --minutes 20        writes docs/soak.svg and docs/soak.json
- *   npm run soak -- --minutes 1 --dry   writes nothing
+ * that come and go, accounts that fail now and then, health refreshes.
  */
+const USAGE = `Usage: npm run soak -- [flags]
 
-const args = process.argv.slice(2);
-const minutes = Number(flagValue('--minutes') ?? 20);
-const perSecond = Number(flagValue('--rate') ?? 30);
+Runs the built proxy under a steady mixed load and writes docs/soak.svg and
+docs/soak.json. Exits with 1 when memory or descriptors grow or a client sees an
+error.
+
+  --minutes 20   how long (default 20)
+  --rate 30      requests a second (default 30)
+  --dry          write nothing
+  --help         print this`;
+
+const flags = readFlags(USAGE, { minutes: 'string', rate: 'string', dry: 'boolean' });
+const minutes = positive(USAGE, 'minutes', flags.minutes, 20);
+const perSecond = positive(USAGE, 'rate', flags.rate, 30);
 const CHUNKS = 12;
 const SAMPLES = 120;
 const KEEP = ['a', 'b', 'c', 'd'];
@@ -119,7 +125,6 @@ async function startProxy(upstream: Simulator): Promise<{ child: ChildProcess; u
   mkdirSync(stateDir, { mode: 0o700 });
   for (const name of KEEP) writeKey(name);
   writeFileSync(join(stateDir, 'state.json'), '{"schema_version":1,"auto_rotate":true,"keys":{}}', { mode: 0o600 });
-  const origin = `http://127.0.0.1:${await freePort()}`;
   const started = spawn(process.execPath, [fileURLToPath(new URL('../dist/cli.js', import.meta.url)), 'proxy', '--foreground'], {
     cwd: folder,
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -128,7 +133,7 @@ async function startProxy(upstream: Simulator): Promise<{ child: ChildProcess; u
       HOME: folder,
       KMI_AUTHS_DIR: join(folder, '_auths'),
       KMI_STATE_DIR: stateDir,
-      KMI_PROXY_LISTEN: new URL(origin).host,
+      KMI_PROXY_LISTEN: '127.0.0.1:0',
       KMI_UPSTREAM_BASE_URL: upstream.baseUrl,
       KMI_DRY_RUN: '0',
       KMI_AUTO_ROTATE_ALLOWED: '1',
@@ -142,13 +147,8 @@ async function startProxy(upstream: Simulator): Promise<{ child: ChildProcess; u
   });
   for (let tries = 0; tries < 400; tries++) {
     if (started.exitCode !== null) break;
-    if (
-      await fetch(`${origin}/healthz`).then(
-        (answer) => answer.ok,
-        () => false,
-      )
-    )
-      return { child: started, url: `${origin}/kmi-rotor/v1`, origin };
+    const url = /serves (\S+)/.exec(said)?.[1];
+    if (url !== undefined) return { child: started, url, origin: new URL(url).origin };
     await delay(50);
   }
   started.kill('SIGKILL');
@@ -242,7 +242,7 @@ function report(
   for (const error of seen.firstErrors) console.log(`  ${error.slice(0, 300)}`);
   console.log(failures.length === 0 ? 'The soak passed.' : `The soak failed: ${failures.join('; ')}.`);
   process.exitCode = failures.length === 0 ? 0 : 1;
-  if (!args.includes('--dry'))
+  if (flags.dry !== true)
     writeReport(samples, { minutes, perSecond, ...seen, keyChanges, rssGrowth: round(growth), quarters: rows });
 }
 
@@ -270,9 +270,4 @@ function mean(values: readonly number[]): number {
 
 function round(value: number): number {
   return Math.round(value * 100) / 100;
-}
-
-function flagValue(flag: string): string | undefined {
-  const at = args.indexOf(flag);
-  return at === -1 ? undefined : args[at + 1];
 }

@@ -1,11 +1,22 @@
 import { gzipSync } from 'node:zlib';
+import { readFlags } from '../scripts/flags.ts';
 import { createUsageTap } from '../src/proxy/record/usage-tap.ts';
 import { median } from './statistics.ts';
 
 /**
  * What reading token usage from an answer costs as it passes, in microseconds for a chunk of 1 KB, and for what is left to
- * do when it has ended: the median of rounds. `--json` prints the figures as data.
+ * do when it has ended: the median of rounds.
  */
+
+const flags = readFlags(
+  `Usage: npx tsx bench/usage-tap.ts [flags]
+
+Measures what reading token usage from an answer costs.
+
+  --json   print the figures as data
+  --help   print this`,
+  { json: 'boolean' },
+);
 
 const ROUNDS = 15;
 const ANSWERS = 200;
@@ -74,7 +85,7 @@ for (const [name, { type, encoding, chunks }] of Object.entries(CASES)) {
   });
 }
 
-if (process.argv.includes('--json')) console.log(JSON.stringify({ rows }));
+if (flags.json === true) console.log(JSON.stringify({ rows }));
 else console.table(rows);
 
 function cut(bytes: Buffer): Buffer[] {

@@ -1,11 +1,9 @@
-/**
- * Keeps generated text in step with the code. `--write` writes it; without the flag the script names the files that
- * differ, and every citation and link that leads nowhere, and exits with 1. To generate more text, add a row to `generated`.
- */
+/** Keeps generated text in step with the code. To generate more text, add a row to `generated`. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { COMMANDS } from '../src/cli/commands.ts';
 import { renderEnvExample, renderSettingsTable } from '../src/config/document.ts';
+import { readFlags } from './flags.ts';
 import { findDeadReferences } from './references.ts';
 
 type Generated = {
@@ -22,7 +20,17 @@ const generated: readonly Generated[] = [
 ];
 
 const root = join(import.meta.dirname, '..');
-const write = process.argv.includes('--write');
+const flags = readFlags(
+  `Usage: npx tsx scripts/docs.ts [flags]
+
+Names the files that are not in step with the code, and every citation and link
+that leads nowhere, and exits with 1.
+
+  --write   write the generated text instead
+  --help    print this`,
+  { write: 'boolean' },
+);
+const write = flags.write === true;
 const stale = [...new Set(generated.map(({ file }) => file))].filter((file) => {
   const path = join(root, file);
   const current = read(path);

@@ -30,7 +30,7 @@ export const SETTINGS = {
     'proxy for upstream calls, `none` for no proxy; else HTTPS_PROXY, ALL_PROXY, NO_PROXY; loopback is always direct',
   ),
 
-  proxyListen: listen('KMI_PROXY_LISTEN', '127.0.0.1:54123', 'address and port the proxy binds'),
+  proxyListen: listen('KMI_PROXY_LISTEN', '127.0.0.1:54123', 'address and port the proxy binds; port 0 takes any that is free'),
   proxyBasePath: basePath('KMI_PROXY_BASE_PATH', '/kmi-rotor/v1', 'path prefix the proxy serves'),
   proxyAllowRemote: boolean('KMI_PROXY_ALLOW_REMOTE', false, 'permit a bind that other machines can reach'),
   proxyToken: text('KMI_PROXY_TOKEN', 'token clients must send; required for a remote bind', { secret: true }),

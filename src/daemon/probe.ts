@@ -45,6 +45,8 @@ const MAX_BODY_CHARS = 16 * 1024;
 /** Asks `GET /healthz` who listens: only kmi answers with its name and its pid. Sends no secret. Never throws. */
 export async function probeProxy(config: ProbeTarget, timeoutMs: number = TIMEOUT_MS): Promise<ProxyProbe> {
   try {
+    // Port 0 is whichever is free, and nobody's.
+    if (config.proxyListen.port === 0) return { kind: 'nothing' };
     // Most often nobody listens; finding that out needs no HTTP client, which takes longer to load than to ask.
     if (!(await isListening(config, timeoutMs))) return { kind: 'nothing' };
     const { status, body } = await getHealthz(config, timeoutMs);

@@ -1,13 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Listen } from '../config/kinds.ts';
 import type { Config } from '../config/settings.ts';
 import { CLI_PATH } from '../version.ts';
 import { daemonEnvironment } from './environment.ts';
 import { openDaemonOutput, readDaemonOutput } from './output-file.ts';
 import { writePidFile } from './pid-file.ts';
 import { type ProxyKeyCounts, probeProxy } from './probe.ts';
-import { isRecorded } from './record.ts';
+import { isRecorded, readRecords } from './record.ts';
 import { removeStopMark } from './stop-mark.ts';
 
 export type StartOptions = {
@@ -27,9 +28,10 @@ export type StartOptions = {
 };
 
 export type StartResult =
-  | { readonly kind: 'started'; readonly pid: number; readonly keys: ProxyKeyCounts }
+  /** `listen` is where, with the port really bound. */
+  | { readonly kind: 'started'; readonly pid: number; readonly listen: Listen; readonly keys: ProxyKeyCounts }
   /** Another start was faster: its proxy serves. */
-  | { readonly kind: 'overtaken'; readonly pid: number; readonly keys: ProxyKeyCounts }
+  | { readonly kind: 'overtaken'; readonly pid: number; readonly listen: Listen; readonly keys: ProxyKeyCounts }
   /** `output` is what it printed. */
   | { readonly kind: 'failed'; readonly reason: string; readonly output: readonly string[] };
 
@@ -58,11 +60,11 @@ export async function startDaemon(
     await untilRecorded(config.stateDir, child.pid as number);
     await removeStopMark(config.stateDir);
     child.unref();
-    return { kind: 'started', pid: child.pid as number, keys: outcome.keys };
+    return { kind: 'started', pid: child.pid as number, listen: outcome.listen, keys: outcome.keys };
   }
   if (outcome.kind === 'ended') {
     const probe = await probeProxy(config);
-    if (probe.kind === 'running') return { kind: 'overtaken', pid: probe.pid, keys: probe.keys };
+    if (probe.kind === 'running') return { kind: 'overtaken', pid: probe.pid, listen: config.proxyListen, keys: probe.keys };
   } else {
     child.kill('SIGKILL');
   }
@@ -92,12 +94,19 @@ async function untilRecorded(stateDir: string, pid: number): Promise<void> {
   while (!(await isRecorded(stateDir, pid)) && performance.now() < until) await sleep(POLL_MS / 5);
 }
 
+/** Where the process listens: with port 0 it says so in its record, once it does. */
+async function boundBy(pid: number, { stateDir, proxyListen }: Pick<Config, 'stateDir' | 'proxyListen'>): Promise<Listen> {
+  if (proxyListen.port !== 0) return proxyListen;
+  const record = (await readRecords(stateDir)).find((one) => one.pid === pid);
+  return record?.settings.proxyListen ?? proxyListen;
+}
+
 type Outcome =
-  | { readonly kind: 'answers'; readonly keys: ProxyKeyCounts }
+  | { readonly kind: 'answers'; readonly listen: Listen; readonly keys: ProxyKeyCounts }
   | { readonly kind: 'ended' | 'silent'; readonly reason: string };
 
 async function waitForAnswer(
-  config: Pick<Config, 'proxyListen' | 'proxyTlsCert'>,
+  config: Pick<Config, 'stateDir' | 'proxyListen' | 'proxyTlsCert'>,
   child: ChildProcess,
   { timeoutMs = TIMEOUT_MS, onWaiting }: StartOptions,
 ): Promise<Outcome> {
@@ -106,8 +115,9 @@ async function waitForAnswer(
   for (;;) {
     if (child.exitCode !== null) return { kind: 'ended', reason: `it ended with exit code ${child.exitCode}` };
     if (child.signalCode !== null) return { kind: 'ended', reason: `it was ended by ${child.signalCode}` };
-    const probe = await probeProxy(config);
-    if (probe.kind === 'running' && probe.pid === child.pid) return { kind: 'answers', keys: probe.keys };
+    const proxyListen = await boundBy(child.pid as number, config);
+    const probe = await probeProxy({ ...config, proxyListen });
+    if (probe.kind === 'running' && probe.pid === child.pid) return { kind: 'answers', listen: proxyListen, keys: probe.keys };
     const now = performance.now();
     if (now - startedAt > timeoutMs) return { kind: 'silent', reason: `it did not answer within ${timeoutMs / 1000} s` };
     if (now - toldAt >= TELL_EVERY_MS) {

@@ -14,6 +14,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Config } from '../config/settings.ts';
+import { KnownPlaces } from '../core/json/top-level-member.ts';
 import type { Clock } from '../core/text/time.ts';
 import { KmiError, reasonOf } from '../errors.ts';
 import { Exchange } from './exchange/exchange.ts';
@@ -129,8 +130,10 @@ export async function startProxy(parts: ProxyParts): Promise<RunningProxy> {
     dropRest(request);
   };
 
-  const recorder = new Recorder({ ...parts, isDryRun: parts.dryRun !== null });
-  const shared = shareExchangeParts({ ...parts, upstreams, loops, recorder, refuse });
+  const places = new KnownPlaces();
+  const { affinityStore } = parts.pool;
+  const recorder = new Recorder({ ...parts, affinityStore, places, isDryRun: parts.dryRun !== null });
+  const shared = shareExchangeParts({ ...parts, upstreams, loops, recorder, places, refuse });
 
   // One, or for `localhost` one for each of its addresses.
   const servers: Server[] = [];

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { alivenessOf } from '../../src/daemon/processes.ts';
 import { startSimulator } from '../../src/simulator/simulator.ts';
 import { cleanUp } from '../support/cleanup.ts';
-import { type DaemonHome, daemonHome, kill } from './daemon-home.ts';
+import { type DaemonHome, daemonHome, daemonHomeWithPort, kill } from './daemon-home.ts';
 
 const Count = z.int().nonnegative();
 const Report = z.strictObject({
@@ -193,7 +193,7 @@ test('--fix closes files, removes a stale pid and what has run out, and says so;
 });
 
 test('a client is found on the PATH and its way to the proxy judged', async () => {
-  const home = await daemonHome();
+  const home = await daemonHomeWithPort();
   await home.addKey({ label: 'ada' });
   const bin = join(home.root, 'bin');
   await mkdir(bin);

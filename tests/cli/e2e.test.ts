@@ -3,14 +3,14 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { cleanUp } from '../support/cleanup.ts';
-import { type TemporaryHome, temporaryHome } from '../support/home.ts';
+import { type HomeWithPort, homeWithPort, type TemporaryHome, temporaryHome } from '../support/home.ts';
 import { keyOf, startBinaryProxy } from '../support/proxy.ts';
 import { runKmi, startKmi } from '../support/spawn.ts';
 
 const QUICK = ['e2e', '--pause', '0'];
 
-async function homeWithKeys(labels: readonly string[], autoRotate: boolean): Promise<TemporaryHome> {
-  const home = await temporaryHome();
+async function homeWithKeys(labels: readonly string[], autoRotate: boolean): Promise<HomeWithPort> {
+  const home = await homeWithPort();
   for (const label of labels) await home.addKey({ label });
   await mkdir(home.stateDir, { recursive: true });
   await writeFile(join(home.stateDir, 'state.json'), JSON.stringify({ schema_version: 1, auto_rotate: autoRotate, keys: {} }));
@@ -155,7 +155,8 @@ it('a key that could serve and gets nothing ends it with 1', async () => {
   // Here a third key is known that the proxy that runs does not have, and it has not written down which it has.
   await rm(join(proxy.home.stateDir, 'proxies'), { recursive: true });
   const other = await homeWithKeys(['a', 'b', 'idle'], true);
-  const env = { ...proxy.home.env, ...settings, KMI_DRY_RUN: '0', KMI_AUTHS_DIR: other.authsDir };
+  const address = { KMI_PROXY_LISTEN: `127.0.0.1:${proxy.port}` };
+  const env = { ...proxy.home.env, ...settings, ...address, KMI_DRY_RUN: '0', KMI_AUTHS_DIR: other.authsDir };
   const { code, stdout } = await runKmi([...QUICK, '-n', '12'], { env });
   expect(stdout).toMatch(/idle +0 +0\.0 %/);
   expect(stdout).toContain('Confidence 0.0 %, 95 % was asked for: the rotation is not even.');
@@ -173,7 +174,11 @@ it('requests that fail are counted by what they were and end it with 1', async (
 it('a proxy that traces elsewhere is told apart from an uneven one', async () => {
   const proxy = await startBinaryProxy({ accounts: ['a', 'b'] });
   const { code, stdout } = await runKmi([...QUICK, '-n', '2'], {
-    env: { ...proxy.home.env, KMI_STATE_DIR: join(proxy.home.root, 'other') },
+    env: {
+      ...proxy.home.env,
+      KMI_PROXY_LISTEN: `127.0.0.1:${proxy.port}`,
+      KMI_STATE_DIR: join(proxy.home.root, 'other'),
+    },
   });
   expect(code).toBe(1);
   expect(stdout).toContain('None of these requests is in the trace');

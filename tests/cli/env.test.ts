@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
-import { type TemporaryHome, temporaryHome } from '../support/home.ts';
+import { type HomeWithPort, homeWithPort } from '../support/home.ts';
 import { runKmi } from '../support/spawn.ts';
 
-const home: TemporaryHome = await temporaryHome();
+const home: HomeWithPort = await homeWithPort();
 const AWKWARD = `it's "$HOME" \`id\` \\ ‘end’`;
 
 it('prints the exports for the shell in use, and nothing else', async () => {

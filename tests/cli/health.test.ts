@@ -8,7 +8,7 @@ import { withFileLock } from '../../src/state/file-lock.ts';
 import { UsageLedger } from '../../src/usage/usage-ledger.ts';
 import { cleanUp } from '../support/cleanup.ts';
 import { freePort } from '../support/free-port.ts';
-import { type TemporaryHome, temporaryHome } from '../support/home.ts';
+import { type HomeWithPort, homeWithPort, type TemporaryHome, temporaryHome } from '../support/home.ts';
 import { runKmi } from '../support/spawn.ts';
 
 const Time = z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
@@ -98,8 +98,8 @@ const HOUR = 3_600_000;
 
 async function simulated(
   ...accounts: Omit<AccountSpec, 'keys'>[]
-): Promise<{ home: TemporaryHome; simulator: Simulator; run: Run }> {
-  const home = await temporaryHome();
+): Promise<{ home: HomeWithPort; simulator: Simulator; run: Run }> {
+  const home = await homeWithPort();
   const simulator = await startSimulator({
     accounts: accounts.map((spec) => ({ ...spec, keys: [`sk-${spec.name}-secret-value`] })),
   });

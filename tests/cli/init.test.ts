@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { cleanUp } from '../support/cleanup.ts';
-import { type TemporaryHome, temporaryHome } from '../support/home.ts';
+import { type HomeWithPort, homeWithPort } from '../support/home.ts';
 import { runKmi, startKmi } from '../support/spawn.ts';
 import { openTerminal, type Terminal } from '../support/tmux.ts';
 
@@ -11,7 +11,7 @@ const KEY = 'sk-kimi-ada-0123456789abcdef';
 const OTHER_KEY = 'sk-kimi-ben-0123456789abcdef';
 
 let simulator: Simulator;
-let home: TemporaryHome;
+let home: HomeWithPort;
 let env: Record<string, string>;
 
 beforeAll(async () => {
@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 
 beforeEach(async () => {
-  home = await temporaryHome();
+  home = await homeWithPort();
   // The auths folder is where kmi itself puts it; none of the settings comes from the environment.
   const { KMI_AUTHS_DIR: _given, ...rest } = home.env;
   env = { ...rest, KMI_UPSTREAM_BASE_URL: simulator.baseUrl };

@@ -319,10 +319,10 @@ describe('kmi keys disable, enable and rename', () => {
     env.KMI_DRY_RUN = '0';
     env.KMI_USAGE_CACHE_SECONDS = '0';
     const proxy = await startKmi(['proxy', '--foreground'], { env, cwd: home.root });
-    await proxy.waitForOutput(/serves/);
+    const [, url] = await proxy.waitForOutput(/serves (\S+)/);
     const served = async () => {
       const body = JSON.stringify({ model: 'kimi-for-coding', messages: [{ role: 'user', content: 'hello' }] });
-      await (await fetch(`${home.proxyUrl}/chat/completions`, { method: 'POST', body })).text();
+      await (await fetch(`${url}/chat/completions`, { method: 'POST', body })).text();
       return simulator.received.at(-1)?.account;
     };
     const becomes = (account: string) => eventually(async () => expect(await served()).toBe(account));

@@ -10,6 +10,8 @@ import { pathOf, STAYS, writeStandIn } from './stand-in-kimi.ts';
 const DIST = resolve(import.meta.dirname, '../../dist');
 
 let home: TemporaryHome;
+/** Where the proxy serves. */
+let url: string;
 /** A folder for this test's programs, first on the PATH. */
 let bin: string;
 let env: Record<string, string>;
@@ -20,6 +22,7 @@ beforeAll(async () => {
   // Live, so that nothing is said about the mode; nobody asks the upstream anything.
   const live = { ...home.env, KMI_DRY_RUN: '0', KMI_UPSTREAM_BASE_URL: 'http://127.0.0.1:9/v1' };
   const proxy = await startKmi(['proxy', '--foreground'], { env: live, cwd: home.root });
+  [, url = ''] = await proxy.waitForOutput(/serves (\S+)/);
   await proxy.waitForOutput(/Point a client/);
 });
 
@@ -54,12 +57,12 @@ describe('what reaches the client', () => {
     await runKmi(['kimi'], { env: { ...env, OTHER: 'stays', KIMI_BASE_URL: 'https://api.kimi.com/coding/v1' } });
     expect((await standIn.met()).env).toMatchObject({
       OTHER: 'stays',
-      KIMI_BASE_URL: home.proxyUrl,
+      KIMI_BASE_URL: url,
       KIMI_API_KEY: 'kmi',
       KIMI_MODEL_NAME: 'kimi-for-coding',
-      KIMI_MODEL_BASE_URL: home.proxyUrl,
+      KIMI_MODEL_BASE_URL: url,
       KIMI_MODEL_API_KEY: 'kmi',
-      KIMI_WEB_SEARCH_BASE_URL: `${home.proxyUrl}/search`,
+      KIMI_WEB_SEARCH_BASE_URL: `${url}/search`,
       KIMI_WEB_FETCH_API_KEY: 'kmi',
       NO_PROXY: '127.0.0.1,localhost',
     });

@@ -8,6 +8,8 @@ import { runKmi, startKmi } from '../support/spawn.ts';
 import { pathOf, writeStandIn } from './stand-in-kimi.ts';
 
 let home: TemporaryHome;
+/** Where the proxy serves. */
+let url: string;
 let bin: string;
 let env: Record<string, string>;
 const TOKEN = 'a-long-random-token';
@@ -19,6 +21,7 @@ beforeAll(async () => {
   cleanUp(() => simulator.close());
   const live = { ...home.env, KMI_DRY_RUN: '0', KMI_UPSTREAM_BASE_URL: simulator.baseUrl, KMI_PROXY_TOKEN: TOKEN };
   const proxy = await startKmi(['proxy', '--foreground'], { env: live, cwd: home.root });
+  [, url = ''] = await proxy.waitForOutput(/serves (\S+)/);
   await proxy.waitForOutput(/Point a client/);
 });
 
@@ -50,7 +53,7 @@ describe('Claude Code', () => {
     expect(stderr).toContain('.claude/settings.json sets ANTHROPIC_BASE_URL (api.kimi.com), which Claude Code puts before');
     expect(stderr).not.toContain('sk-kimi');
     const { args, env: met } = await claude.met();
-    expect(args).toEqual(['--settings', JSON.stringify({ env: { ANTHROPIC_BASE_URL: home.proxyUrl.slice(0, -3) } }), '-p', 'hi']);
+    expect(args).toEqual(['--settings', JSON.stringify({ env: { ANTHROPIC_BASE_URL: url.slice(0, -3) } }), '-p', 'hi']);
     expect(met.ANTHROPIC_CUSTOM_HEADERS).toBe(`x-kmi-proxy-token: ${TOKEN}`);
   });
 
@@ -85,7 +88,7 @@ it('Codex gets its provider by flags, behind npx too', async () => {
   await run(['codex', 'exec', 'hi']);
   const { args, env: met } = await codex.met();
   expect(args.slice(0, 2)).toEqual(['-c', 'model_provider="kmi"']);
-  expect(args[3]).toContain(`base_url="${home.proxyUrl}"`);
+  expect(args[3]).toContain(`base_url="${url}"`);
   expect(args.slice(-2)).toEqual(['exec', 'hi']);
   expect(args.join(' ')).not.toContain(TOKEN);
   expect(met.OPENAI_API_KEY).toBe(TOKEN);

@@ -6,6 +6,7 @@ import { cleanUp } from '../support/cleanup.ts';
 import { type TemporaryHome, temporaryHome } from '../support/home.ts';
 import { canActAsOthers, folderForAll, runAs, USER } from '../support/other-user.ts';
 import { runKmi } from '../support/spawn.ts';
+import { addressIn } from './daemon-home.ts';
 
 const CLI = resolve(import.meta.dirname, '../../dist/cli.js');
 const SCRIPT = resolve(import.meta.dirname, 'in-lost-folder.mjs');
@@ -22,7 +23,7 @@ async function homeWithKey(): Promise<TemporaryHome> {
 function runLost(home: TemporaryHome, args: readonly string[], env: Record<string, string> = {}, cli = CLI) {
   return runKmi([cli, join(home.root, 'gone'), ...args], {
     script: SCRIPT,
-    env: { HOME: home.root, KMI_PROXY_LISTEN: `127.0.0.1:${home.port}`, ...env },
+    env: { HOME: home.root, KMI_PROXY_LISTEN: '127.0.0.1:0', ...env },
   });
 }
 
@@ -50,7 +51,8 @@ describe.skipIf(process.platform === 'win32')('in a folder that was deleted', ()
     ['run -- true', 1],
   ])('kmi %s works with the settings and keys of the home', async (line, code) => {
     const home = await homeWithKey();
-    const ran = await runLost(home, line.split(' '));
+    // An address to print; nobody serves there.
+    const ran = await runLost(home, line.split(' '), { KMI_PROXY_LISTEN: '127.0.0.1:9' });
     expect(ran).toMatchObject({ code });
     expect(ran.stderr).toMatch(GONE);
     expect(ran.stdout + ran.stderr).not.toMatch(/unexpected|uv_cwd|ENOENT/);
@@ -72,10 +74,11 @@ describe.skipIf(process.platform === 'win32')('in a folder that was deleted', ()
 
   it('the proxy starts, programs run through it where they were called, and it is stopped', async () => {
     const home = await homeWithKey();
-    expect(await runLost(home, ['proxy'])).toMatchObject({ code: 0 });
+    const started = await runLost(home, ['proxy']);
+    expect(started).toMatchObject({ code: 0 });
     cleanUp(async () => void (await runLost(home, ['proxy-stop', '-y'])));
     const ran = await runLost(home, ['run', '--', 'sh', '-c', 'printf "at %s" "$OPENAI_BASE_URL"']);
-    expect(ran).toMatchObject({ code: 0, stdout: `at ${home.proxyUrl}` });
+    expect(ran).toMatchObject({ code: 0, stdout: `at ${addressIn(started)}` });
     expect(await runLost(home, ['e2e', '-n', '2'])).toMatchObject({ code: 0 });
     expect(await runLost(home, ['proxy-restart', '-y'])).toMatchObject({ code: 0 });
     expect(await runLost(home, ['proxy-stop', '-y'])).toMatchObject({ code: 0 });
@@ -103,12 +106,13 @@ it.skipIf(process.platform !== 'linux')('the background proxy does not hold the 
   // A relative path that is followed when the first TLS connection is made, long after the start.
   const env = { ...home.env, NODE_EXTRA_CA_CERTS: 'own-ca.pem' };
   cleanUp(async () => void (await runKmi(['proxy-stop', '-y'], { env, cwd: home.root })));
-  expect(await runKmi(['proxy'], { env, cwd: home.root })).toMatchObject({ code: 0 });
+  const started = await runKmi(['proxy'], { env, cwd: home.root });
+  expect(started).toMatchObject({ code: 0 });
   const pid = (await readFile(join(home.stateDir, 'proxy.pid'), 'utf8')).trim();
   expect(await readlink(`/proc/${pid}/cwd`)).toBe(home.stateDir);
   const environment = (await readFile(`/proc/${pid}/environ`, 'utf8')).split('\0');
   expect(environment).toContain(`NODE_EXTRA_CA_CERTS=${join(home.root, 'own-ca.pem')}`);
-  const answer = await fetch(`${home.proxyUrl}/models`);
+  const answer = await fetch(`${addressIn(started)}/models`);
   expect([answer.status, upstream.received.some(({ path }) => path.endsWith('/models'))]).toEqual([200, true]);
 });
 

@@ -251,11 +251,11 @@ describe('without keys', () => {
   it('--simulate-without-keys serves a simulated upstream and says so', async () => {
     const home = await temporaryHome();
     const kmi = await startKmi(['proxy', '--foreground', '--simulate-without-keys'], { env: home.env, cwd: home.root });
-    await kmi.waitForOutput(/serves \S+/);
+    const [, url] = await kmi.waitForOutput(/serves (\S+)/);
     await kmi.waitForOutput(/Simulated upstream[\s\S]*kmi init/);
     const texts: string[] = [];
     for (let n = 0; n < 3; n++) {
-      const answer = await send(`${home.proxyUrl}/chat/completions`, { body: chatBody() });
+      const answer = await send(`${url}/chat/completions`, { body: chatBody() });
       expect(answer.status).toBe(200);
       texts.push(JSON.parse(answer.text).choices[0].message.content);
     }

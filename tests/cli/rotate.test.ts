@@ -3,15 +3,15 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type AccountSpec, type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { cleanUp } from '../support/cleanup.ts';
-import { type TemporaryHome, temporaryHome } from '../support/home.ts';
+import { type HomeWithPort, homeWithPort, type TemporaryHome, temporaryHome } from '../support/home.ts';
 import { runKmi, startKmi } from '../support/spawn.ts';
 
 type Run = (args: string[], env?: Record<string, string>) => ReturnType<typeof runKmi>;
 
 async function simulated(
   ...accounts: Omit<AccountSpec, 'keys'>[]
-): Promise<{ home: TemporaryHome; simulator: Simulator; run: Run }> {
-  const home = await temporaryHome();
+): Promise<{ home: HomeWithPort; simulator: Simulator; run: Run }> {
+  const home = await homeWithPort();
   const simulator = await startSimulator({ accounts: accounts.map((spec) => ({ ...spec, keys: [keyOf(spec.name)] })) });
   cleanUp(() => simulator.close());
   for (const { name } of accounts) await home.addKey({ label: name, key: keyOf(name), baseUrl: simulator.baseUrl });
@@ -76,10 +76,10 @@ test('the summary is Russian with KMI_LOCALE=ru', async () => {
 test('beside a running proxy the next requests go out with the chosen key', async () => {
   const { run, home, simulator } = await simulated({ name: 'ada', quota: left(0.4) }, { name: 'ben', quota: left(0.9) });
   const proxy = await startKmi(['proxy', '--foreground'], { env: { ...home.env, KMI_DRY_RUN: '0' }, cwd: home.root });
-  await proxy.waitForOutput(/serves/);
+  const [, url] = await proxy.waitForOutput(/serves (\S+)/);
   const ask = async () => {
     const before = simulator.received.length;
-    await (await fetch(`${home.proxyUrl}/models`)).arrayBuffer();
+    await (await fetch(`${url}/models`)).arrayBuffer();
     return simulator.received.slice(before).find(({ path }) => path.endsWith('/models'))?.account;
   };
   expect(await ask()).toBe('ada');

@@ -10,6 +10,8 @@ import { runKmi, startKmi } from '../support/spawn.ts';
 import { pathOf, STAYS, writeStandIn } from './stand-in-kimi.ts';
 
 let home: TemporaryHome;
+/** Where the proxy serves. */
+let url: string;
 let bin: string;
 let env: Record<string, string>;
 
@@ -21,6 +23,7 @@ beforeAll(async () => {
   cleanUp(() => simulator.close());
   const live = { ...home.env, KMI_DRY_RUN: '0', KMI_UPSTREAM_BASE_URL: simulator.baseUrl };
   const proxy = await startKmi(['proxy', '--foreground'], { env: live, cwd: home.root });
+  [, url = ''] = await proxy.waitForOutput(/serves (\S+)/);
   await proxy.waitForOutput(/Point a client/);
 });
 
@@ -40,12 +43,12 @@ it('a program gets the variables of every protocol, and its options are its own'
     const met = await standIn.met();
     expect(met.args).toEqual(['--help', '-x', '--', 'y']);
     expect(met.env).toMatchObject({
-      OPENAI_BASE_URL: home.proxyUrl,
+      OPENAI_BASE_URL: url,
       OPENAI_API_KEY: 'kmi',
-      ANTHROPIC_BASE_URL: home.proxyUrl.slice(0, -'/v1'.length),
+      ANTHROPIC_BASE_URL: url.slice(0, -'/v1'.length),
       ANTHROPIC_API_KEY: 'kmi',
-      KIMI_MODEL_BASE_URL: home.proxyUrl,
-      KIMI_BASE_URL: home.proxyUrl,
+      KIMI_MODEL_BASE_URL: url,
+      KIMI_BASE_URL: url,
       HTTPS_PROXY: 'http://company:3128',
       NO_PROXY: '.corp,127.0.0.1,localhost',
       no_proxy: '.corp,127.0.0.1,localhost',

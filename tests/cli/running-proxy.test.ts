@@ -4,14 +4,14 @@ import { describe, expect, it } from 'vitest';
 import { startSimulator } from '../../src/simulator/simulator.ts';
 import { cleanUp } from '../support/cleanup.ts';
 import { freePort } from '../support/free-port.ts';
-import { type TemporaryHome, temporaryHome } from '../support/home.ts';
+import { type HomeWithPort, homeWithPort } from '../support/home.ts';
 import { type RunningKmi, runKmi, startKmi } from '../support/spawn.ts';
 import { kill } from './daemon-home.ts';
 
 const KEY = 'sk-kimi-ada-0123456789abcdef';
 
 type Place = {
-  readonly home: TemporaryHome;
+  readonly home: HomeWithPort;
   /** Where the proxy was started. */
   readonly folder: string;
   readonly proxy: RunningKmi;
@@ -25,7 +25,7 @@ async function proxyInItsFolder(
   args: readonly string[] = [],
   shell: Record<string, string> = {},
 ): Promise<Place> {
-  const home = await temporaryHome();
+  const home = await homeWithPort();
   const simulator = await startSimulator({ accounts: [{ name: 'ada', keys: [KEY] }] });
   cleanUp(() => simulator.close());
   const folder = join(home.root, 'kmi');
@@ -231,10 +231,10 @@ describe('after a change of KMI_PROXY_LISTEN', () => {
 });
 
 describe('`proxy-restart`', () => {
-  const pids = (home: TemporaryHome) => readdir(join(home.root, '.kmi', 'proxies'));
+  const pids = (home: HomeWithPort) => readdir(join(home.root, '.kmi', 'proxies'));
 
   /** A key in the home, so that a restart from any folder could start. */
-  async function addHomeKey(home: TemporaryHome): Promise<void> {
+  async function addHomeKey(home: HomeWithPort): Promise<void> {
     const auths = join(home.root, '.kmi', '_auths');
     await mkdir(auths, { recursive: true, mode: 0o700 });
     await writeFile(join(auths, 'own.env'), 'KMI_API_KEY=sk-kimi-own-0123456789\n', { mode: 0o600 });
@@ -242,7 +242,6 @@ describe('`proxy-restart`', () => {
 
   it.each([
     ['no key', {}, /There are no keys in/],
-    ['port 0', { KMI_PROXY_LISTEN: '127.0.0.1:0' }, /names port 0/],
     ['an address for others', { KMI_PROXY_LISTEN: '0.0.0.0:1' }, /can be reached from other machines/],
     ['no certificate', { KMI_PROXY_TLS_CERT: '/nowhere.pem', KMI_PROXY_TLS_KEY: '/nowhere.pem' }, /TLS certificate/],
     ['itself as the upstream', { KMI_PROXY_LISTEN: '127.0.0.1:9', KMI_UPSTREAM_BASE_URL: 'http://127.0.0.1:9/v1' }, /itself/],

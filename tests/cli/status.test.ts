@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { cleanUp } from '../support/cleanup.ts';
-import { type TemporaryHome, temporaryHome } from '../support/home.ts';
+import { homeWithPort, type TemporaryHome, temporaryHome } from '../support/home.ts';
 import { runKmi, startKmi } from '../support/spawn.ts';
 
 const Time = z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
@@ -64,7 +64,7 @@ async function status(home: TemporaryHome, env: Record<string, string> = {}) {
 }
 
 test('--json has the shape of the reference, and nothing else is on standard output', async () => {
-  const home = await temporaryHome();
+  const home = await homeWithPort();
   for (const label of ['ada', 'ben', 'cleo', 'dan']) await home.addKey({ label, disabled: label === 'dan' });
   await writeFile(join(home.authsDir, 'broken.toml'), '[x\n');
   await writeState(home, {
@@ -157,7 +157,7 @@ test('a running proxy is seen with its pid, and its end too', async () => {
 });
 
 test('another program on the port is not taken for the proxy, and that is an alert', async () => {
-  const home = await temporaryHome();
+  const home = await homeWithPort();
   await home.addKey({ label: 'ada' });
   const stranger = createServer((_request, response) => void response.end('{"status":"ok"}')).listen(home.port, '127.0.0.1');
   await once(stranger, 'listening');

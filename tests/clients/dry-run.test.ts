@@ -29,8 +29,8 @@ beforeAll(async () => {
   proxied = await startProxiedSimulator({ KMI_DRY_RUN: '1' });
   const OpenAIClient: Client<OpenAI> = clients.load('openai').OpenAI;
   const AnthropicClient: Client<Anthropic> = clients.load('@anthropic-ai/sdk').Anthropic;
-  openai = new OpenAIClient({ ...OPTIONS, baseURL: proxied.home.proxyUrl });
-  anthropic = new AnthropicClient({ ...OPTIONS, baseURL: proxied.home.proxyUrl.replace(/\/v1$/, '') });
+  openai = new OpenAIClient({ ...OPTIONS, baseURL: proxied.url });
+  anthropic = new AnthropicClient({ ...OPTIONS, baseURL: proxied.url.replace(/\/v1$/, '') });
 });
 
 async function eventsOf(stream: unknown): Promise<readonly Readonly<Record<string, unknown>>[]> {
@@ -61,7 +61,7 @@ it('the Anthropic SDK takes the answers, whole and streamed', async () => {
 
 it('Kimi Code prints the answer and ends', async () => {
   const home = await mkdtemp(join(proxied.home.root, 'kimi-'));
-  const env = kimiEnvironment(clients, home, proxied.home.proxyUrl);
+  const env = kimiEnvironment(clients, home, proxied.url);
   const stdout = await new Promise<string>((resolve, reject) => {
     const options = { cwd: home, env, timeout: 120_000 };
     const child = execFile(join(clients.binFolder, 'kimi'), ['-p', 'say hello'], options, (error, text) =>

@@ -28,7 +28,7 @@ type Printed = { readonly code: number; readonly stdout: string; readonly stderr
 /** Runs `kimi` with a home of its own, pointed at the proxy by its own variables. */
 async function kimi(args: readonly string[], settings: Readonly<Record<string, string>> = {}): Promise<Printed> {
   const home = await mkdtemp(join(proxied.home.root, 'kimi-'));
-  const env = { ...kimiEnvironment(clients, home, proxied.home.proxyUrl), ...settings };
+  const env = { ...kimiEnvironment(clients, home, proxied.url), ...settings };
   return new Promise((resolve) => {
     const child = execFile(
       join(clients.binFolder, 'kimi'),

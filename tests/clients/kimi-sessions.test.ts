@@ -50,7 +50,7 @@ async function play(
   const proxied = await startProxiedSimulator({ KMI_ROTATE_STRATEGY: strategy }, accounts);
   const { home, simulator } = proxied;
   const cwd = await mkdtemp(join(home.root, 'kimi-'));
-  const env = kimiEnvironment(clients, cwd, home.proxyUrl);
+  const env = kimiEnvironment(clients, cwd, proxied.url);
   const start = () => KimiAgent.start(join(clients.binFolder, 'kimi'), { cwd, env });
   const work = async (agent: KimiAgent, session: string, prompts: number) => {
     for (let n = 1; n <= prompts; n += 1)

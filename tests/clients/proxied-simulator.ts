@@ -7,6 +7,8 @@ import { startKmi } from '../support/spawn.ts';
 
 export type ProxiedSimulator = {
   readonly home: TemporaryHome;
+  /** Where the proxy serves. */
+  readonly url: string;
   readonly simulator: Simulator;
   /** Answered chats since the last call: path and account, in order of arrival. */
   readonly takeChats: () => string[];
@@ -36,10 +38,11 @@ export async function startProxiedSimulator(
       ...settings,
     },
   });
-  await proxy.waitForOutput(/serves http/);
+  const [, url = ''] = await proxy.waitForOutput(/serves (\S+)/);
   let seen = 0;
   return {
     home,
+    url,
     simulator,
     stop: async () => void (await proxy.stop()),
     takeChats() {

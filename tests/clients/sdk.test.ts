@@ -26,9 +26,9 @@ beforeAll(async () => {
   proxied = await startProxiedSimulator({ KMI_PROXY_TOKEN: TOKEN });
   OpenAIClient = load('openai').OpenAI;
   const AnthropicClient: Client<Anthropic> = load('@anthropic-ai/sdk').Anthropic;
-  openai = new OpenAIClient({ ...SETTINGS, baseURL: proxied.home.proxyUrl });
+  openai = new OpenAIClient({ ...SETTINGS, baseURL: proxied.url });
   // Its paths begin with /v1.
-  anthropic = new AnthropicClient({ ...SETTINGS, baseURL: proxied.home.proxyUrl.replace(/\/v1$/, '') });
+  anthropic = new AnthropicClient({ ...SETTINGS, baseURL: proxied.url.replace(/\/v1$/, '') });
 });
 
 beforeEach(() => {
@@ -69,7 +69,7 @@ it('openai: a streamed chat arrives in pieces, with the usage at its end', async
 
 it('openai: the models are listed, and a wrong token is refused as one', async () => {
   expect((await openai.models.list()).data.map(({ id }) => id)).toContain('kimi-for-coding');
-  const stranger = new OpenAIClient({ ...SETTINGS, apiKey: 'wrong', baseURL: proxied.home.proxyUrl });
+  const stranger = new OpenAIClient({ ...SETTINGS, apiKey: 'wrong', baseURL: proxied.url });
   await expect(stranger.chat.completions.create(ASK)).rejects.toMatchObject({ status: 401 });
 });
 

@@ -23,8 +23,8 @@ beforeAll(async () => {
   proxied = await startProxiedSimulator({ KMI_PROXY_IDLE_TIMEOUT_SECONDS: String(IDLE_SECONDS), KMI_USAGE_CACHE_SECONDS: '0' });
   const OpenAIClient: Client<OpenAI> = load('openai').OpenAI;
   const AnthropicClient: Client<Anthropic> = load('@anthropic-ai/sdk').Anthropic;
-  const openai = new OpenAIClient({ ...SETTINGS, baseURL: proxied.home.proxyUrl });
-  const anthropic = new AnthropicClient({ ...SETTINGS, baseURL: proxied.home.proxyUrl.replace(/\/v1$/, '') });
+  const openai = new OpenAIClient({ ...SETTINGS, baseURL: proxied.url });
+  const anthropic = new AnthropicClient({ ...SETTINGS, baseURL: proxied.url.replace(/\/v1$/, '') });
   create.openai = (request) => openai.chat.completions.create(request);
   create.anthropic = (request) => anthropic.messages.create(request);
 });

@@ -4,7 +4,6 @@ import { type AccountSpec, type Simulator, type SimulatorOptions, startSimulator
 import { StateStore, statePath } from '../../src/state/store.ts';
 import { cleanUp } from '../support/cleanup.ts';
 import { eventually } from '../support/eventually.ts';
-import { freePort } from '../support/free-port.ts';
 import { type TemporaryHome, temporaryHome } from '../support/home.ts';
 import { keyOf, type StoredState } from '../support/proxy.ts';
 import { type RunningKmi, startKmi } from '../support/spawn.ts';
@@ -82,9 +81,7 @@ export async function install({
     simulator,
     env,
     async startProxy(extra = {}) {
-      const port = await freePort();
-      const listen = { KMI_PROXY_LISTEN: `127.0.0.1:${port}` };
-      const kmi = await startKmi(['proxy', '--foreground'], { cwd: home.root, env: { ...env, ...listen, ...extra } });
+      const kmi = await startKmi(['proxy', '--foreground'], { cwd: home.root, env: { ...env, ...extra } });
       const [, url] = await kmi.waitForOutput(/serves (\S+)/, 30_000);
       return { kmi, url: url as string, pid: kmi.child.pid as number };
     },

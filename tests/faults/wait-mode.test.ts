@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { open } from '../support/http-client.ts';
+import { eventually } from '../support/eventually.ts';
+import { type OpenRequest, open, send } from '../support/http-client.ts';
 import { soon } from '../support/soon.ts';
 import { measured } from './form.ts';
 import { install } from './installation.ts';
@@ -10,6 +10,12 @@ const chat = (n: number) => ({ protocol: 'openai', stream: n % 2 === 0, mark: `n
 const REQUESTS = 20;
 /** One that leaves while it waits. */
 const LEAVES = 7;
+
+/** Requests that the proxy has got so far. */
+async function arrived(url: string): Promise<number> {
+  const { text } = await send(new URL('/healthz', url).href, { method: 'GET' });
+  return (JSON.parse(text) as { requests: number }).requests;
+}
 
 it('with KMI_PROXY_WAIT_SECONDS=30 and every key on cooldown for 5 s, requests are served after 5 s, in the order they came', async () => {
   const { simulator, startProxy, state } = await install({ accounts: ['a', 'b'], settings: { KMI_PROXY_WAIT_SECONDS: '30' } });
@@ -22,14 +28,15 @@ it('with KMI_PROXY_WAIT_SECONDS=30 and every key on cooldown for 5 s, requests a
   // A kept connection may be a moment slower than a new one, which would blur the order at the upstream.
   simulator.resetConnections();
 
+  const before = await arrived(url);
+  let leaving: OpenRequest | null = null;
   const waiting: Promise<{ n: number; servedAfterMs: number; reading: object }>[] = [];
   for (let n = 0; n < REQUESTS; n++) {
     if (n === LEAVES) {
-      const { request } = open(`${url}/chat/completions`, {
+      leaving = open(`${url}/chat/completions`, {
         body: bodyOf(chat(n)),
         headers: { 'content-type': 'application/json' },
       });
-      setTimeout(() => request.destroy(), 500);
     } else {
       const ask = async () => {
         const answer = await sendChat(url, chat(n));
@@ -38,8 +45,9 @@ it('with KMI_PROXY_WAIT_SECONDS=30 and every key on cooldown for 5 s, requests a
       waiting.push(ask());
     }
     // Each has arrived before the next is sent.
-    await delay(30);
+    await eventually(async () => expect(await arrived(url)).toBe(before + n + 1));
   }
+  leaving?.request.destroy();
   const served = await Promise.all(waiting);
   expect(served.filter(({ reading }) => 'problem' in reading)).toEqual([]);
   for (const { servedAfterMs } of served) expect(servedAfterMs).toBeGreaterThan(4_700);

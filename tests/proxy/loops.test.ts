@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { expect, it } from 'vitest';
 import { cleanUp } from '../support/cleanup.ts';
-import { temporaryHome } from '../support/home.ts';
+import { homeWithPort } from '../support/home.ts';
 import { valuesOf } from '../support/http-client.ts';
 import { chatBody, type InProcessProxy, keyOf, startTestProxy } from '../support/proxy.ts';
 import { runKmi } from '../support/spawn.ts';
@@ -14,7 +14,7 @@ it.each([
   ['localhost', '/kmi-rotor/v1'],
   ['[::1]', '/elsewhere'],
 ])('a proxy whose upstream is itself, as %s, does not start and says why', async (host, path) => {
-  const home = await temporaryHome();
+  const home = await homeWithPort();
   await home.addKey({ label: 'one' });
   const env = { ...home.env, ...LIVE, KMI_UPSTREAM_BASE_URL: `http://${host}:${home.port}${path}` };
   const { code, stderr } = await runKmi(['proxy', '--foreground'], { env, cwd: home.root });
@@ -26,7 +26,7 @@ it.each([
 });
 
 it.each(['KMI_UPSTREAM_PROXY', 'HTTPS_PROXY', 'all_proxy'])('nor one that %s sends through itself', async (variable) => {
-  const home = await temporaryHome();
+  const home = await homeWithPort();
   await home.addKey({ label: 'one' });
   const env = { ...home.env, ...LIVE, [variable]: `http://localhost:${home.port}` };
   const { code, stderr } = await runKmi(['proxy', '--foreground'], { env, cwd: home.root });
@@ -35,7 +35,7 @@ it.each(['KMI_UPSTREAM_PROXY', 'HTTPS_PROXY', 'all_proxy'])('nor one that %s sen
 });
 
 it('a key whose auth file names the proxy is left out; when it is the only one, the start says so', async () => {
-  const home = await temporaryHome();
+  const home = await homeWithPort();
   await home.addKey({ label: 'one', baseUrl: `http://localhost:${home.port}/kmi-rotor/v1` });
   const alone = await runKmi(['proxy', '--foreground'], { env: { ...home.env, ...LIVE }, cwd: home.root });
   expect(alone.code).toBe(1);

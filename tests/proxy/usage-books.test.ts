@@ -2,8 +2,11 @@ import { once } from 'node:events';
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { Agent as UndiciAgent } from 'undici';
 import { expect, it, onTestFinished } from 'vitest';
+import { RateLimit } from '../../src/core/choosing/rate-limit.ts';
+import { newKeyState } from '../../src/core/keys/key-state.ts';
 import { addTokens, NO_TOKENS, type TokenUsage, type UsageProtocol, usageProtocolOf } from '../../src/core/tokens/token-usage.ts';
 import { Attempt, type AttemptResult } from '../../src/proxy/exchange/attempt.ts';
+import { PoolEntry } from '../../src/proxy/pool/pool-entry.ts';
 import { TappedSink } from '../../src/proxy/record/tapped-sink.ts';
 import { type AnswerUsage, createUsageTap } from '../../src/proxy/record/usage-tap.ts';
 import { type AccountSpec, type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
@@ -18,6 +21,7 @@ type Question = {
   readonly leaves: boolean;
 };
 
+const NO_RATE_LIMIT = new RateLimit({ perSecond: 0, perMinute: 0 }, Date.now);
 const NOTHING: AnswerUsage = { usage: null, model: null };
 
 /** Sends the question straight to the simulator and reads the answer with a tap, as the proxy would. */
@@ -147,6 +151,8 @@ it('a tapped sink behind the real attempt says what the books say, whatever the 
   const { simulator } = await openBooks([{ name: 'a', behaviour }]);
   const dispatcher = new UndiciAgent({ connections: 8 });
   onTestFinished(() => dispatcher.close());
+  const key = { value: 'sk-test-a', hash: '', baseUrl: simulator.baseUrl, priority: 0, weight: 100, disabled: false };
+  const entry = new PoolEntry({ ...key, label: 'a', email: null, source: '' }, newKeyState(), NO_RATE_LIMIT);
   let bytes = 0;
   const sink = {
     head: () => undefined,
@@ -168,8 +174,8 @@ it('a tapped sink behind the real attempt says what the books say, whatever the 
       const result = await new Promise<AttemptResult>((resolve) => {
         const origin = simulator.origin;
         const request = { origin, path, method: 'POST', headers, body: sent, headersTimeout: 0, bodyTimeout: 0 } as const;
-        const owner = { answering: () => undefined, attemptEnded: (_call: unknown, end: AttemptResult) => resolve(end) };
-        new Attempt({ key: null, startedAt: 0, dispatcher, request }, tapped, owner, { firstByteMs: 0, idleMs: 0 }).start();
+        const owner = { answering: () => undefined, attemptEnded: (_plan: unknown, end: AttemptResult) => resolve(end) };
+        new Attempt({ entry, startedAt: 0, dispatcher, request }, tapped, owner, { firstByteMs: 0, idleMs: 0 }).start();
       });
       expect(result).toEqual({ kind: 'served', status: 200, brokenBy: null });
       return tapped.read();

@@ -112,21 +112,21 @@ describe('with KMI_PROXY_WAIT_SECONDS', () => {
 });
 
 describe('the wait queue', () => {
-  const room = () => {
+  const newQueue = () => {
     let change: () => void = () => undefined;
     const onChange = (listener: () => void) => {
       change = listener;
       return () => undefined;
     };
-    return { waiting: new WaitQueue({ onChange }), change: () => change() };
+    return { queue: new WaitQueue({ onChange }), change: () => change() };
   };
 
   it('wakes only the first, who lets in the next', async () => {
-    const { waiting, change } = room();
+    const { queue, change } = newQueue();
     let free = 0;
     const looks: string[] = [];
     const wait = (name: string) =>
-      waiting.wait(
+      queue.wait(
         () => {
           looks.push(name);
           if (free === 0) return null;
@@ -146,14 +146,14 @@ describe('the wait queue', () => {
     free = 1;
     change();
     expect(await all[2]).toBe('z');
-    expect(waiting.isEmpty).toBe(true);
+    expect(queue.isEmpty).toBe(true);
   });
 
   it('lets go of one who leaves, wherever he stands in line', async () => {
-    const { waiting } = room();
+    const { queue } = newQueue();
     const leaving = [new ClientAbort(), new ClientAbort()];
     const all = leaving.map((client) =>
-      waiting.wait(
+      queue.wait(
         () => null,
         () => null,
         10_000,
@@ -164,13 +164,13 @@ describe('the wait queue', () => {
     expect(await all[1]).toBeNull();
     leaving[0]?.leave();
     expect(await all[0]).toBeNull();
-    expect(waiting.isEmpty).toBe(true);
+    expect(queue.isEmpty).toBe(true);
   });
 
   it('never keeps anybody longer than agreed', async () => {
-    const { waiting } = room();
+    const { queue } = newQueue();
     const wait = () =>
-      waiting.wait(
+      queue.wait(
         () => null,
         () => 1_000_000,
         30,
@@ -183,9 +183,9 @@ describe('the wait queue', () => {
   });
 
   it('looks again when the next key is due', async () => {
-    const { waiting } = room();
+    const { queue } = newQueue();
     let looks = 0;
-    const found = await waiting.wait(
+    const found = await queue.wait(
       () => (++looks === 3 ? 'key' : null),
       () => 10,
       10_000,

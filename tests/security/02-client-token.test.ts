@@ -127,13 +127,14 @@ describe('a token of the installation', () => {
     await home.addKey({ label: 'a' });
     const path = join(home.stateDir, 'proxy.token');
     const kmi = await startKmi(['proxy', '--foreground', '--make-token'], { env: home.env, cwd: home.root });
-    await kmi.waitForOutput(/serves/);
+    const [, url = ''] = await kmi.waitForOutput(/serves (\S+)/);
+    const port = Number(new URL(url).port);
     const token = (await readFile(path, 'utf8')).trim();
     expect(token).toMatch(/^[\w-]{43}$/);
     expect((await stat(path)).mode & 0o777).toBe(0o600);
     expect(kmi.output()).not.toContain(token);
-    expect(statusOf(await rawRequest(home.port, `GET ${MODELS}`, [HOST]))).toBe(401);
-    expect(statusOf(await rawRequest(home.port, `GET ${MODELS}`, [HOST, `x-api-key: ${token}`]))).toBe(200);
+    expect(statusOf(await rawRequest(port, `GET ${MODELS}`, [HOST]))).toBe(401);
+    expect(statusOf(await rawRequest(port, `GET ${MODELS}`, [HOST, `x-api-key: ${token}`]))).toBe(200);
 
     const e2e = await runKmi(['e2e', '-n', '2', '--batch', '2', '--pause', '0'], { env: home.env, cwd: home.root });
     expect(e2e.stdout + e2e.stderr).not.toContain('401');

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Simulator } from '../../src/simulator/simulator.ts';
 import { cleanUp } from '../support/cleanup.ts';
 import { eventually } from '../support/eventually.ts';
-import { type TemporaryHome, temporaryHome } from '../support/home.ts';
+import { homeWithPort, type TemporaryHome, temporaryHome } from '../support/home.ts';
 import { type BinaryProxy, startBinaryProxy } from '../support/proxy.ts';
 import { runKmi, startKmi } from '../support/spawn.ts';
 import { readEverything } from './read-everything.ts';
@@ -125,7 +125,8 @@ let home: TemporaryHome;
 let env: Record<string, string>;
 
 beforeAll(async () => {
-  home = await temporaryHome();
+  // A second proxy on its port is refused.
+  home = await homeWithPort();
   await writeKeys(home);
   await mkdir(join(home.root, '.kimi'), { mode: 0o700 });
   const kimi = `default_model = "kimi"\n[models.kimi]\nprovider = "managed:kimi-code"\n[providers."managed:kimi-code"]\napi_key = "${MARK}-of-the-person"\nbase_url = "https://api.kimi.com/coding/v1"\n`;

@@ -57,9 +57,9 @@ describe('files and folders', () => {
         env: { ...home.env, ...env, NODE_OPTIONS: `--import ${join(home.root, 'umask.mjs')}` },
         cwd: home.root,
       });
-      await proxy.waitForOutput(/serves/);
+      const [, url] = await proxy.waitForOutput(/serves (\S+)/);
       const token = (await readFile(join(home.stateDir, 'proxy.token'), 'utf8')).trim();
-      await send(`${home.proxyUrl}/models`, { method: 'GET', headers: { 'x-api-key': token } });
+      await send(`${url}/models`, { method: 'GET', headers: { 'x-api-key': token } });
       await eventually(() => stat(join(home.stateDir, 'trace', 'trace.jsonl')));
       await proxy.stop();
       runWithUmask(umask, ['rotate', 'off'], home, env);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { alivenessOf, identityOf } from '../../src/daemon/processes.ts';
 import { cleanUp } from '../support/cleanup.ts';
-import { type TemporaryHome, temporaryHome } from '../support/home.ts';
+import { type HomeWithPort, homeWithPort, type TemporaryHome } from '../support/home.ts';
 import { runKmi } from '../support/spawn.ts';
 
 /** A program of the same user that is none of ours, and looks as much like the proxy as a command line can. */
@@ -44,8 +44,8 @@ async function impostor(port: number, pid: number): Promise<void> {
   });
 }
 
-async function homeWithPid(text: string): Promise<TemporaryHome> {
-  const home = await temporaryHome();
+async function homeWithPid(text: string): Promise<HomeWithPort> {
+  const home = await homeWithPort();
   await home.addKey({ label: 'a' });
   await mkdir(home.stateDir, { recursive: true, mode: 0o700 });
   await writeFile(join(home.stateDir, 'proxy.pid'), text, { mode: 0o600 });

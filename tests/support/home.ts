@@ -21,16 +21,30 @@ export type TemporaryHome = {
   readonly root: string;
   readonly authsDir: string;
   readonly stateDir: string;
-  readonly port: number;
-  /** Where the proxy serves, once it runs. */
-  readonly proxyUrl: string;
   /** For `runKmi` and `startKmi`. */
   readonly env: Readonly<Record<string, string>>;
   /** Writes `<label>.env` into the auths folder, replacing one of that name. */
   readonly addKey: (options: KeyOptions) => Promise<{ label: string; key: string; file: string }>;
 };
 
-/** A home of its own for one installation of kmi, removed when the test file is done. */
+export type HomeWithPort = TemporaryHome & {
+  readonly port: number;
+  /** Where the proxy serves, once it runs. */
+  readonly proxyUrl: string;
+};
+
+/** A home whose settings name a port, for what speaks of the proxy's address before one runs or after it has gone. */
+export async function homeWithPort(): Promise<HomeWithPort> {
+  const [home, port] = await Promise.all([temporaryHome(), freePort()]);
+  return {
+    ...home,
+    port,
+    proxyUrl: `http://127.0.0.1:${port}/kmi-rotor/v1`,
+    env: { ...home.env, KMI_PROXY_LISTEN: `127.0.0.1:${port}` },
+  };
+}
+
+/** A home of its own for one installation of kmi, removed when the test file is done. A proxy binds any port and prints it. */
 export async function temporaryHome(): Promise<TemporaryHome> {
   const root = await mkdtemp(join(tmpdir(), 'kmi-home-'));
   const authsDir = join(root, '_auths');
@@ -40,15 +54,12 @@ export async function temporaryHome(): Promise<TemporaryHome> {
     // A process that was killed a moment ago may still have had a file open.
     await rm(root, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
   });
-  const port = await freePort();
   await mkdir(authsDir);
   return {
     root,
     authsDir,
     stateDir,
-    port,
-    proxyUrl: `http://127.0.0.1:${port}/kmi-rotor/v1`,
-    env: { HOME: root, KMI_AUTHS_DIR: authsDir, KMI_STATE_DIR: stateDir, KMI_PROXY_LISTEN: `127.0.0.1:${port}` },
+    env: { HOME: root, KMI_AUTHS_DIR: authsDir, KMI_STATE_DIR: stateDir, KMI_PROXY_LISTEN: '127.0.0.1:0' },
     addKey: async (options) => {
       const key = options.key ?? `sk-test-${options.label}-0123456789abcdef`;
       const file = join(authsDir, `${options.label}.env`);

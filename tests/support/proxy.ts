@@ -88,7 +88,7 @@ export function chatBody(extra: object = {}): string {
 /** The proxy in this process: fast, for many cases. Ends with the test file. */
 export async function startTestProxy(options: TestProxyOptions = {}): Promise<InProcessProxy> {
   const prepared = await prepare(options);
-  const environment = { ...prepared.environment, KMI_PROXY_LISTEN: '127.0.0.1:0', ...options.settings };
+  const { environment } = prepared;
   const { config } = loadConfig(environment, prepared.home.root);
   const app = await openApp({ ...config, ...options.config }, { environment, learnAccounts: false, ...options.app });
   const serving = await serve(app);
@@ -102,8 +102,8 @@ export async function startBinaryProxy(options: Omit<TestProxyOptions, 'config' 
   const prepared = await prepare(options);
   const { home } = prepared;
   const kmi = await startKmi(['proxy', '--foreground'], { env: prepared.environment, cwd: home.root });
-  const [, url] = await kmi.waitForOutput(/serves (\S+)/);
-  return { ...testProxy(prepared, url as string, home.port, async () => undefined), kmi };
+  const [, url = ''] = await kmi.waitForOutput(/serves (\S+)/);
+  return { ...testProxy(prepared, url, Number(new URL(url).port), async () => undefined), kmi };
 }
 
 type Prepared = {

@@ -1,10 +1,14 @@
 import type { ProxyAccess } from '../../core/clients/client-environment.ts';
 import type { ConfiguredModel, KimiClient, ModelQuestion } from '../../core/clients/kimi-model.ts';
+import { KmiError } from '../../errors.ts';
 import type { FoundKimi } from '../../launch/find-kimi.ts';
 import type { CommandContext } from '../command/context.ts';
 
-/** The proxy as clients on this machine are told of it. */
+/** The proxy as clients on this machine are told of it. Throws `proxy_unreachable` while nobody can know its port. */
 export async function proxyAccess({ config }: CommandContext): Promise<ProxyAccess> {
+  if (config.proxyListen.port === 0) {
+    throw new KmiError('proxy_unreachable', 'No proxy runs, and KMI_PROXY_LISTEN names port 0: the port is known once one does.');
+  }
   const { proxyUrl } = await import('../../daemon/probe.ts');
   return { url: proxyUrl(config), token: config.proxyToken };
 }

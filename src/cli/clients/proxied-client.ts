@@ -19,7 +19,10 @@ export async function requireProxy({ config }: CommandContext): Promise<RunningP
   const probe = await probeProxy(config, PROBE_TIMEOUT_MS);
   if (probe.kind === 'running') return probe;
   const url = proxyUrl(config);
-  if (probe.kind === 'nothing') throw new KmiError('proxy_unreachable', `No proxy runs at ${url}.`);
+  if (probe.kind === 'nothing') {
+    const where = config.proxyListen.port === 0 ? '' : ` at ${url}`;
+    throw new KmiError('proxy_unreachable', `No proxy runs${where}.`);
+  }
   if (probe.kind === 'unreachable') throw new KmiError('proxy_unreachable', `No proxy answers at ${url}: ${probe.reason}.`);
   throw new KmiError('proxy_unreachable', `Another program answers at ${url}: ${probe.answer}.`, {
     hint: 'Stop it, or set KMI_PROXY_LISTEN to a free port and start `kmi proxy` there.',

@@ -4,7 +4,7 @@ import type { ProxyRecord } from '../../daemon/record.ts';
 import type { CommandContext } from '../command/context.ts';
 import { shownPath } from '../ui/shown-path.ts';
 import { wrapToWidth } from '../ui/width.ts';
-import { differences } from './running-proxy.ts';
+import { differences, withBoundPort } from './running-proxy.ts';
 
 type Reader = Pick<CommandContext, 'config' | 'cwd' | 'home' | 'errStyle' | 'width'>;
 
@@ -21,7 +21,7 @@ export function describeDifferences(
   if (names.length === 0) return [];
   const shown = names.slice(0, NAMED_MAX).join(', ');
   const more = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : '';
-  const here = proxyUrl(own.config);
+  const here = proxyUrl(withBoundPort(own.config, proxy.settings.proxyListen));
   const address = proxyUrl(proxy.settings) === here ? '' : ` These would serve ${here}.`;
   const text = `: the running proxy has the settings of ${ownerOf(proxy, own)}. Those in force here differ in ${shown}${more}.${address} ${applied}`;
   const [first = '', ...rest] = wrapToWidth(`Note${text}`, own.width);

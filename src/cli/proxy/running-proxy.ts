@@ -1,3 +1,4 @@
+import type { Listen } from '../../config/kinds.ts';
 import { loadConfig } from '../../config/load.ts';
 import { type Config, SETTINGS, type SettingName } from '../../config/settings.ts';
 import { findProxy } from '../../daemon/find.ts';
@@ -83,8 +84,15 @@ export function hasOtherToken(proxy: ProxyRecord, { config }: CommandContext): b
   return there !== '' && there !== config.proxyToken;
 }
 
+/** The settings as a proxy meets them that listens there: port 0 is whichever it got. */
+export function withBoundPort(config: Config, { port }: Listen): Config {
+  const { proxyListen } = config;
+  return proxyListen.port === 0 ? Object.freeze({ ...config, proxyListen: Object.freeze({ ...proxyListen, port }) }) : config;
+}
+
 /** The variables whose values at the running proxy are others than those in force in this folder. */
-export function differences({ asksToken, settings }: ProxyRecord, config: Config): readonly string[] {
+export function differences({ asksToken, settings }: ProxyRecord, stated: Config): readonly string[] {
+  const config = withBoundPort(stated, settings.proxyListen);
   const names = (Object.keys(SETTINGS) as SettingName[]).filter((name) => {
     if (OWN.has(name) || UNKNOWN.has(name) || (settings.isSimulated === true && SIMULATED.has(name))) return false;
     return JSON.stringify(settings[name]) !== JSON.stringify(config[name]);

@@ -1,5 +1,4 @@
 import { sayUnreadableKeys } from '../../app-folders.ts';
-import type { Config } from '../../config/settings.ts';
 import { examineDaemon } from '../../daemon/examine.ts';
 import type { DaemonState } from '../../daemon/judge.ts';
 import { proxyOrigin } from '../../daemon/probe.ts';
@@ -21,20 +20,12 @@ export function addressOf({ config }: Pick<CommandContext, 'config'>): string {
  */
 export async function requireStartable(context: CommandContext, running: ProxyRecord | null): Promise<void> {
   const { config, environment } = context;
-  requireFixedPort(config);
   await requireKeys(context);
   const { refuseStart } = await import('../../proxy/refuse-start.ts');
   refuseStart(config, environment);
   // Asked with other settings, such as TLS, the proxy that runs looks like a stranger on its own port.
-  if (running?.settings.proxyListen.port === config.proxyListen.port) return;
+  if (running?.settings.proxyListen.port === config.proxyListen.port || config.proxyListen.port === 0) return;
   refuseTakenPort(await examineDaemon(config), addressOf(context));
-}
-
-export function requireFixedPort({ proxyListen }: Config): void {
-  if (proxyListen.port !== 0) return;
-  throw new KmiError('bad_usage', 'In the background the proxy needs a fixed port, and KMI_PROXY_LISTEN names port 0.', {
-    hint: 'Name a port, or run `kmi proxy --foreground`.',
-  });
 }
 
 export async function requireKeys({ config, err }: CommandContext): Promise<Registry> {

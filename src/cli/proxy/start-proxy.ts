@@ -14,8 +14,8 @@ import { durationText } from '../ui/duration.ts';
 import { renderMode } from '../words/mode-line.ts';
 import { explainState, renderProxyFacts } from './daemon-view.ts';
 import { describeDifferences } from './proxy-words.ts';
-import { atRunningProxy } from './running-proxy.ts';
-import { addressOf, refuseTakenPort, requireFixedPort, requireKeys } from './start-check.ts';
+import { atRunningProxy, withBoundPort } from './running-proxy.ts';
+import { addressOf, refuseTakenPort, requireKeys } from './start-check.ts';
 
 /** Lines of the log that tell why a start failed. */
 const SHOWN_LINES = 20;
@@ -31,11 +31,12 @@ export async function startInBackground(context: CommandContext, { simulateWitho
     const found = await examineDaemon(running.config);
     if (found.kind === 'ours') return sayAlreadyRunning(running, found, context);
   }
-  requireFixedPort(config);
-  const state = await examineDaemon(config);
-  if (state.kind === 'ours' || state.kind === 'unproven') return sayAlreadyRunning(context, state, context);
-  refuseTakenPort(state, addressOf(context));
-  if (state.kind !== 'stopped') context.err(context.errStyle.dim(explainState(state, addressOf(context)).text));
+  // Port 0 is nobody's: what can be in the way is the proxy on record.
+  const asked = config.proxyListen.port === 0 ? running : context;
+  const state = await examineDaemon(asked.config);
+  if (state.kind === 'ours' || state.kind === 'unproven') return sayAlreadyRunning(asked, state, context);
+  refuseTakenPort(state, addressOf(asked));
+  if (state.kind !== 'stopped') context.err(context.errStyle.dim(explainState(state, addressOf(asked)).text));
   return start(context, simulateWithoutKeys);
 }
 
@@ -54,7 +55,7 @@ function sayAlreadyRunning(
     err(`${errStyle.warn('Note')}: it is version ${state.version}; this is ${VERSION}. \`kmi proxy-restart\` renews it.`);
   }
   if (context.proxy != null) for (const line of describeDifferences(context.proxy, wanted)) err(line);
-  return proxyUrl(config) === proxyUrl(wanted.config) ? 0 : 1;
+  return proxyUrl(config) === proxyUrl(withBoundPort(wanted.config, config.proxyListen)) ? 0 : 1;
 }
 
 async function start(context: CommandContext, simulateWithoutKeys: boolean): Promise<number> {
@@ -72,7 +73,8 @@ async function start(context: CommandContext, simulateWithoutKeys: boolean): Pro
   if (result.kind === 'failed') throw startFailed(context, result);
   const isOurs = result.kind === 'started';
   out(`${style.strong('kmi proxy')} ${isOurs ? 'runs in the background.' : 'is already running: another start was faster.'}`);
-  const facts = { url: proxyUrl(config), log: daemonOutputPath(config.stateDir), uptimeSeconds: null };
+  const url = proxyUrl({ ...config, proxyListen: result.listen });
+  const facts = { url, log: daemonOutputPath(config.stateDir), uptimeSeconds: null };
   for (const line of renderProxyFacts({ ...facts, ...result }, { columns: width, style })) out(line);
   if (keys.length > 0 && config.proxyToken === '') {
     err(errStyle.dim('Any program of this machine may use it; `kmi proxy --make-token` makes a token for your own.'));

@@ -1,6 +1,6 @@
 import { ConnectFailure } from '../../core/network/connect-failure.ts';
 import { describeNetworkCode, networkCode } from '../../core/network/network-words.ts';
-import { namedWindowMs, parseErrorBody } from '../../core/verdicts/error-answer.ts';
+import { type Answer, namedWindowMs, parseErrorBody } from '../../core/verdicts/error-answer.ts';
 import { parseRetryAfter } from '../../core/verdicts/retry.ts';
 import { judge } from '../../core/verdicts/verdict.ts';
 import { ERRORS, KmiError } from '../../errors.ts';
@@ -10,11 +10,17 @@ import { UpstreamSilence } from '../http/interruptions.ts';
 import type { AttemptOutcome } from '../pool/cooldowns.ts';
 import type { AttemptResult } from './attempt.ts';
 
-/** What an attempt that the client has seen nothing of says about its key. Times in epoch ms. */
-export function judgeResult(result: Exclude<AttemptResult, { kind: 'served' }>, startedAt: number, now: number): AttemptOutcome {
+/** What an attempt that the client has seen nothing of says about its key, and what the upstream answered; null without an answer. */
+export type JudgedResult = { readonly outcome: AttemptOutcome; readonly answer: Answer | null };
+
+/** Judges an attempt that the client has seen nothing of. Times in epoch ms. */
+export function judgeResult(result: Exclude<AttemptResult, { kind: 'served' }>, startedAt: number, now: number): JudgedResult {
   if (result.kind === 'failed') {
     const isUnsent = result.error instanceof ConnectFailure;
-    return { verdict: 'broken', status: 503, retryAfterMs: null, windowMs: null, namesReason: true, startedAt, isUnsent };
+    return {
+      outcome: { verdict: 'broken', status: 503, retryAfterMs: null, windowMs: null, namesReason: true, startedAt, isUnsent },
+      answer: null,
+    };
   }
   const text = errorText(result.body, headerOf(result.headers, 'content-encoding'));
   const answer = parseErrorBody(result.status, text, {
@@ -22,7 +28,7 @@ export function judgeResult(result: Exclude<AttemptResult, { kind: 'served' }>, 
     challenge: headerOf(result.headers, 'www-authenticate'),
   });
   const verdict = judge(answer);
-  return {
+  const outcome: AttemptOutcome = {
     // What broke off in the middle is no page of anybody's.
     verdict: verdict === 'edge' && !result.isWhole ? 'broken' : verdict,
     status: result.status,
@@ -32,6 +38,7 @@ export function judgeResult(result: Exclude<AttemptResult, { kind: 'served' }>, 
     startedAt,
     isUnsent: false,
   };
+  return { outcome, answer };
 }
 
 const HTML = /^\s*text\/html\b/i;

@@ -4,7 +4,8 @@ import type { AnswerSink, CollectedAnswer } from '../http/answer.ts';
 import type { ClientAbortListener } from '../http/client-abort.ts';
 import { type AnswerHead, readAnswerHead } from '../http/headers.ts';
 import { ClientLeft, UpstreamSilence } from '../http/interruptions.ts';
-import { ticksOf, unwatchTimeouts, type Waiting, watchTimeouts } from './timeouts.ts';
+import type { PoolEntry } from '../pool/pool-entry.ts';
+import { type Timed, ticksOf, unwatchTimeouts, watchTimeouts } from './timeouts.ts';
 import { type AnswerHandler, UndiciSeven } from './undici-seven.ts';
 import { Upload, type UploadBody, type UploadWatcher } from './upload.ts';
 
@@ -19,10 +20,10 @@ export type AttemptRequest = {
   readonly bodyTimeout: 0;
 };
 
-/** One call to the upstream with one key. */
-export type Call<Key> = {
-  /** Whoever is asked; the attempt only hands it back. */
-  readonly key: Key;
+/** What one call to the upstream needs. */
+export type AttemptPlan = {
+  /** The key that is asked. The attempt only hands it back. */
+  readonly entry: PoolEntry;
   /** Epoch ms. */
   readonly startedAt: number;
   readonly dispatcher: Dispatcher;
@@ -40,11 +41,11 @@ export type AttemptResult =
 export type Timeouts = { readonly firstByteMs: number; readonly idleMs: number };
 
 /** Who runs an attempt. */
-export type AttemptOwner<Key> = {
+export type AttemptOwner = {
   /** An answer under 400 has begun; its head is with the sink. */
-  answering(call: Call<Key>, head: AnswerHead): void;
+  answering(plan: AttemptPlan, head: AnswerHead): void;
   /** Called once. */
-  attemptEnded(call: Call<Key>, result: AttemptResult): void;
+  attemptEnded(plan: AttemptPlan, result: AttemptResult): void;
 };
 
 /** Error answers are read whole before they are judged, up to this size and time. */
@@ -55,12 +56,12 @@ const ERROR_BODY_MAX_MS = 10_000;
  * One call to the upstream. An answer under 400 streams into the sink as it comes, with back-pressure; any other answer
  * is collected, so that the request can go to another key instead.
  */
-export class Attempt<Key> implements AnswerHandler, Waiting, ClientAbortListener, UploadWatcher {
+export class Attempt implements AnswerHandler, Timed, ClientAbortListener, UploadWatcher {
   ticksLeft: number;
   slot = -1;
-  readonly #call: Call<Key>;
+  readonly #plan: AttemptPlan;
   readonly #sink: AnswerSink;
-  readonly #owner: AttemptOwner<Key>;
+  readonly #owner: AttemptOwner;
   readonly #firstByteMs: number;
   readonly #idleMs: number;
   /** null until the request has a connection. */
@@ -72,8 +73,8 @@ export class Attempt<Key> implements AnswerHandler, Waiting, ClientAbortListener
   #collectedBytes = 0;
   #ended = false;
 
-  constructor(call: Call<Key>, sink: AnswerSink, owner: AttemptOwner<Key>, { firstByteMs, idleMs }: Timeouts) {
-    this.#call = call;
+  constructor(plan: AttemptPlan, sink: AnswerSink, owner: AttemptOwner, { firstByteMs, idleMs }: Timeouts) {
+    this.#plan = plan;
     this.#sink = sink;
     this.#owner = owner;
     this.#firstByteMs = firstByteMs;
@@ -82,7 +83,7 @@ export class Attempt<Key> implements AnswerHandler, Waiting, ClientAbortListener
   }
 
   start(): void {
-    const { dispatcher, request } = this.#call;
+    const { dispatcher, request } = this.#plan;
     watchTimeouts(this);
     // A long request body takes its time: the wait for the answer begins anew with every part of it.
     if (request.body instanceof Upload) request.body.watcher = this;
@@ -107,7 +108,7 @@ export class Attempt<Key> implements AnswerHandler, Waiting, ClientAbortListener
     this.abort(new ClientLeft('The client left.'));
   }
 
-  runOut(): void {
+  timedOut(): void {
     this.abort(
       new UpstreamSilence(
         this.#head === null
@@ -139,7 +140,7 @@ export class Attempt<Key> implements AnswerHandler, Waiting, ClientAbortListener
     if (status < 400) {
       this.ticksLeft = ticksOf(this.#idleMs);
       this.#sink.head(head);
-      this.#owner.answering(this.#call, head);
+      this.#owner.answering(this.#plan, head);
     } else {
       this.#collected = [];
       this.ticksLeft = ticksOf(ERROR_BODY_MAX_MS);
@@ -194,7 +195,7 @@ export class Attempt<Key> implements AnswerHandler, Waiting, ClientAbortListener
     if (this.#ended) return;
     this.#ended = true;
     unwatchTimeouts(this);
-    this.#owner.attemptEnded(this.#call, result);
+    this.#owner.attemptEnded(this.#plan, result);
   }
 }
 

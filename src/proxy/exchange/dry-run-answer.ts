@@ -4,7 +4,7 @@ import type { Affinity } from '../pool/affinity.ts';
 import type { KeyPool } from '../pool/key-pool.ts';
 import type { DryRunPort } from '../ports.ts';
 import type { ExchangeResult } from '../record/exchange-result.ts';
-import type { ClientRequest } from './call.ts';
+import type { ClientRequest } from './attempt-plan.ts';
 
 /**
  * Dry-run: a key is chosen, counted and traced as for a real request whose body is whole, and nothing is sent. The client gets what the

@@ -12,8 +12,8 @@ import type { PoolEntry } from '../pool/pool-entry.ts';
 import type { RequestRecord } from '../record/recorder.ts';
 import type { AttemptResult } from './attempt.ts';
 import { brokenOff, unreachable } from './attempt-outcome.ts';
-import type { ClientRequest } from './call.ts';
-import { errorAnswerFor } from './error-answer.ts';
+import type { ClientRequest } from './attempt-plan.ts';
+import { errorForClient } from './error-for-client.ts';
 import type { Relay } from './relay.ts';
 
 export type Served = Extract<AttemptResult, { kind: 'served' }>;
@@ -26,7 +26,7 @@ export type KeptError = { readonly error: Error; readonly origin: string };
 
 /** Gives the client the upstream's own error, minus anything the client must not see. Returns how the request ended. */
 export function handOn({ answer, verdict, entry }: KeptAnswer, { head, route }: ClientRequest, relay: Relay, now: number) {
-  const told = errorAnswerFor(answer, { verdict, entry, head, route, now });
+  const told = errorForClient(answer, { verdict, entry, head, route, now });
   relay.whole(told);
   return { kind: 'relay', answer: told, verdict, upstreamStatus: answer.status } as const;
 }

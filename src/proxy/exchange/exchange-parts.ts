@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Config } from '../../config/settings.ts';
 import type { Limits } from '../../core/failover/next-step.ts';
-import { KnownPlaces } from '../../core/json/top-level-member.ts';
+import type { KnownPlaces } from '../../core/json/top-level-member.ts';
 import type { Clock } from '../../core/text/time.ts';
 import type { KeyPool } from '../pool/key-pool.ts';
 import { WaitQueues } from '../pool/wait-queues.ts';
@@ -21,6 +21,7 @@ export type ExchangeMakings = {
   readonly upstreams: Upstreams;
   readonly loops: LoopGuard;
   readonly recorder: Recorder;
+  readonly places: KnownPlaces;
   readonly clock: Clock;
   /** Null when requests are sent. */
   readonly dryRun: DryRunPort | null;
@@ -32,7 +33,6 @@ export type ExchangeMakings = {
 export type ExchangeParts = ExchangeMakings & {
   readonly waitQueues: WaitQueues;
   readonly targets: UpstreamTargets;
-  readonly places: KnownPlaces;
   readonly bodyLimits: BodyLimits;
   readonly unpackingTurns: UnpackingTurns;
   readonly timeouts: Timeouts;
@@ -51,7 +51,6 @@ export function shareExchangeParts(makings: ExchangeMakings): ExchangeParts {
     ...makings,
     waitQueues: new WaitQueues(makings.pool),
     targets: new UpstreamTargets(),
-    places: new KnownPlaces(),
     bodyLimits: { maxBytes: proxyMaxBodyMb * MB, replayMaxBytes: replayMaxMb * MB, heldByAll: { bytes: 0 } },
     unpackingTurns: new UnpackingTurns(),
     timeouts: {

@@ -19,9 +19,9 @@ import type { PoolChoice } from '../pool/key-chooser.ts';
 import type { PoolEntry } from '../pool/pool-entry.ts';
 import type { ExchangeResult, FailedAttempt } from '../record/exchange-result.ts';
 import type { RequestRecord } from '../record/recorder.ts';
-import { Attempt, type AttemptOwner, type AttemptResult, type Call } from './attempt.ts';
+import { Attempt, type AttemptOwner, type AttemptPlan, type AttemptResult } from './attempt.ts';
 import { isLasting, isOfNetwork, judgeResult } from './attempt-outcome.ts';
-import { type ClientRequest, callOf } from './call.ts';
+import { type ClientRequest, planOf } from './attempt-plan.ts';
 import { keysAtDeadEnd } from './dead-end.ts';
 import { answerDryRun } from './dry-run-answer.ts';
 import { breakOff, handOn, type KeptAnswer, type KeptError, ownError, type Served } from './endings.ts';
@@ -40,7 +40,7 @@ type End = ExchangeResult['end'];
  * back here when the body has come, when the answer's head has gone to the client, and when an attempt has ended; otherwise
  * only after a wait for a key or a pause.
  */
-export class Exchange implements AttemptOwner<PoolEntry>, BodyWaiter {
+export class Exchange implements AttemptOwner, BodyWaiter {
   readonly #parts: ExchangeParts;
   readonly #client: ClientRequest;
   readonly #response: ServerResponse;
@@ -151,46 +151,46 @@ export class Exchange implements AttemptOwner<PoolEntry>, BodyWaiter {
     const startedAt = clock();
     this.#entry = entry;
     this.#relay.key = entry.credential.value;
-    let call: Call<PoolEntry>;
+    let plan: AttemptPlan;
     try {
-      call = callOf(this.#parts, this.#client, entry, startedAt);
+      plan = planOf(this.#parts, this.#client, entry, startedAt);
     } catch (error) {
       pool.ended(entry, startedAt);
       throw error;
     }
-    const attempt = new Attempt(call, this.#record.sink, this, this.#parts.timeouts);
+    const attempt = new Attempt(plan, this.#record.sink, this, this.#parts.timeouts);
     this.#abort.notify(attempt);
     attempt.start();
     if (this.#abort.hasLeft) attempt.clientLeft();
   }
 
   /** The answer's head has gone to the client. */
-  answering({ key }: Call<PoolEntry>, head: AnswerHead): void {
+  answering({ entry }: AttemptPlan, head: AnswerHead): void {
     const { pool } = this.#parts;
-    if (isOfNetwork(head)) pool.answered(key);
-    else pool.served(key, this.#failures ?? NO_FAILURES, this.#affinity);
+    if (isOfNetwork(head)) pool.answered(entry);
+    else pool.served(entry, this.#failures ?? NO_FAILURES, this.#affinity);
   }
 
-  attemptEnded(call: Call<PoolEntry>, result: AttemptResult): void {
+  attemptEnded(plan: AttemptPlan, result: AttemptResult): void {
     const { pool, upstreams } = this.#parts;
-    pool.ended(call.key, call.startedAt);
+    pool.ended(plan.entry, plan.startedAt);
     this.#abort.notify(null);
     this.#guarded(() => {
       const error = result.kind === 'failed' ? result.error : result.kind === 'served' ? result.brokenBy : null;
       // The connection is suspect: the next request gets a new one.
       if (error !== null && !(error instanceof ClientLeft) && !(error instanceof KmiError))
-        upstreams.renew(call.request.origin, call.dispatcher);
+        upstreams.renew(plan.request.origin, plan.dispatcher);
       if (result.kind === 'served') {
         this.#served = result;
         this.#go(result.brokenBy === null ? WHOLE : BROKEN);
       } else if (this.#abort.hasLeft || error instanceof ClientLeft) this.#go(CLIENT_LEFT);
-      else if (error !== null) this.#failed(call, { kind: 'failed', error });
-      else this.#failed(call, result);
+      else if (error !== null) this.#failed(plan, { kind: 'failed', error });
+      else this.#failed(plan, result);
     });
   }
 
   /** An attempt ended that the client has seen nothing of. */
-  #failed({ key: entry, startedAt, request }: Call<PoolEntry>, result: Exclude<AttemptResult, Served>): void {
+  #failed({ entry, startedAt, request }: AttemptPlan, result: Exclude<AttemptResult, Served>): void {
     const { pool, clock } = this.#parts;
     if (result.kind === 'failed') {
       this.#error = { error: result.error, origin: request.origin };
@@ -201,8 +201,8 @@ export class Exchange implements AttemptOwner<PoolEntry>, BodyWaiter {
     }
     const judged = judgeResult(result, startedAt, clock());
     const isChat = this.#client.route.isChat && this.#client.request.method === 'POST';
-    const deadEnd = isChat ? keysAtDeadEnd(result, judged, entry, pool.entries) : null;
-    const outcome = deadEnd === null ? judged : { ...judged, verdict: 'dead-end' as const };
+    const deadEnd = isChat ? keysAtDeadEnd(judged, entry, pool.entries) : null;
+    const outcome = deadEnd === null ? judged.outcome : { ...judged.outcome, verdict: 'dead-end' as const };
     if (result.kind === 'answered') this.#answer = { answer: result, verdict: outcome.verdict, entry };
     const event = eventOf(result, outcome, isLasting(outcome, this.#error?.error ?? null));
     const { step, failed } = this.#decide(event);

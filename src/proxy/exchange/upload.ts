@@ -7,7 +7,7 @@ export type UploadBody = Buffer | Upload | null;
 export type UploadWatcher = { uploadMoved(): void };
 
 type Part = IteratorResult<Buffer, undefined>;
-type Waiting = { readonly resolve: (part: Part) => void; readonly reject: (error: Error) => void };
+type PendingRead = { readonly resolve: (part: Part) => void; readonly reject: (error: Error) => void };
 
 const END: Part = { value: undefined, done: true };
 
@@ -25,7 +25,7 @@ export class Upload implements AsyncIterableIterator<Buffer, undefined> {
   #sourceEnded: boolean;
   #failure: Error | null;
   #done = false;
-  #waiting: Waiting | null = null;
+  #pending: PendingRead | null = null;
   watcher: UploadWatcher | null = null;
 
   constructor(chunks: Buffer[], source: IncomingMessage | null, ended: boolean, failure: Error | null) {
@@ -46,7 +46,7 @@ export class Upload implements AsyncIterableIterator<Buffer, undefined> {
     if (part !== null) return Promise.resolve(part);
     this.#source?.resume();
     return new Promise((resolve, reject) => {
-      this.#waiting = { resolve, reject };
+      this.#pending = { resolve, reject };
     });
   }
 
@@ -60,12 +60,12 @@ export class Upload implements AsyncIterableIterator<Buffer, undefined> {
     this.#source = source;
     this.#chunks.splice(0, this.#next);
     this.#next = 0;
-    if (this.#waiting === null) source.pause();
+    if (this.#pending === null) source.pause();
   }
 
   /** A chunk was added. */
   more(): void {
-    if (this.#waiting === null) this.#source?.pause();
+    if (this.#pending === null) this.#source?.pause();
     else this.#deliver();
   }
 
@@ -81,17 +81,17 @@ export class Upload implements AsyncIterableIterator<Buffer, undefined> {
     this.#failure = error;
     this.#source?.resume();
     this.#source = null;
-    this.#waiting?.reject(error);
-    this.#waiting = null;
+    this.#pending?.reject(error);
+    this.#pending = null;
   }
 
   #deliver(): void {
-    const waiting = this.#waiting;
-    if (waiting === null) return;
+    const pending = this.#pending;
+    if (pending === null) return;
     const part = this.#take();
     if (part === null) return;
-    this.#waiting = null;
-    waiting.resolve(part);
+    this.#pending = null;
+    pending.resolve(part);
   }
 
   /** The next part, or the end; null when the client has still to send it. */

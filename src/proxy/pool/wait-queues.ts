@@ -18,11 +18,11 @@ export class WaitQueues {
   /** `fileAccountId`: null for a request that any account can serve. */
   for(fileAccountId: string | null): WaitQueue {
     if (fileAccountId === null) return this.#common;
-    let room = this.#byAccount.get(fileAccountId);
-    if (room === undefined) {
-      room = new WaitQueue(this.#pool);
-      this.#byAccount.set(fileAccountId, room);
+    let queue = this.#byAccount.get(fileAccountId);
+    if (queue === undefined) {
+      queue = new WaitQueue(this.#pool);
+      this.#byAccount.set(fileAccountId, queue);
     }
-    return room;
+    return queue;
   }
 }

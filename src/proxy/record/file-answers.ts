@@ -6,7 +6,7 @@ import type { AnswerSink } from '../http/answer.ts';
 import { errorText } from '../http/error-text.ts';
 import type { AnswerHead } from '../http/headers.ts';
 import type { Route } from '../http/route.ts';
-import type { KeyPool } from '../pool/key-pool.ts';
+import type { AffinityStore } from '../pool/affinity-store.ts';
 import type { ExchangeResult } from './exchange-result.ts';
 
 /** A list of 100 batches. */
@@ -28,13 +28,13 @@ export function madeBy({ method }: Asked, { endpoint }: Answering): HoldingKind 
 
 /** Remembers which account holds what an answer names that went well. */
 export function noteHoldings(
-  pool: KeyPool,
+  affinityStore: Pick<AffinityStore, 'holds'>,
   { entry, end }: ExchangeResult,
   answer: HoldingsSink,
   made: HoldingKind | null,
 ): void {
   if (entry === null || end.kind !== 'served' || end.status >= 300) return;
-  pool.affinityStore.holds(answer.read(), entry, made);
+  affinityStore.holds(answer.read(), entry, made);
 }
 
 /** Passes an answer on unchanged and reads the ids of files and batches from it. */

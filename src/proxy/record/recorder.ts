@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Config } from '../../config/settings.ts';
-import { KnownPlaces } from '../../core/json/top-level-member.ts';
+import type { KnownPlaces } from '../../core/json/top-level-member.ts';
 import { findNamedSession, formatSession, headersIn } from '../../core/sessions/session.ts';
 import type { Clock } from '../../core/text/time.ts';
 import { stampPerSecond } from '../../core/text/zoned-time.ts';
@@ -10,7 +10,7 @@ import type { AnswerSink } from '../http/answer.ts';
 import { UpstreamSilence } from '../http/interruptions.ts';
 import type { Route } from '../http/route.ts';
 import type { Affinity } from '../pool/affinity.ts';
-import type { KeyPool } from '../pool/key-pool.ts';
+import type { AffinityStore } from '../pool/affinity-store.ts';
 import type { PoolEntry } from '../pool/pool-entry.ts';
 import type { LedgerPort, LogPort, TracePort, UsagePort } from '../ports.ts';
 import type { DeferredTask, DeferredWork } from './deferred-work.ts';
@@ -24,13 +24,16 @@ import type { AnswerUsage } from './usage-tap.ts';
 
 export type RecorderParts = {
   readonly config: Config;
-  readonly pool: KeyPool;
+  /** Is told what each account has read of a session, and which files it holds. */
+  readonly affinityStore: Pick<AffinityStore, 'used' | 'holds'>;
   readonly ledger: LedgerPort;
   readonly trace: TracePort;
   readonly usage: UsagePort;
   readonly log: LogPort;
   readonly clock: Clock;
   readonly deferred: DeferredWork;
+  /** Where bodies name their session. */
+  readonly places: KnownPlaces;
   readonly isDryRun: boolean;
 };
 
@@ -46,7 +49,6 @@ export type RecordedBody = {
 
 type Shared = RecorderParts & {
   readonly stamp: (epochMs: number) => string;
-  readonly places: KnownPlaces;
 };
 
 const NO_PROMPT = { hint: '', head: '' };
@@ -56,7 +58,7 @@ export class Recorder {
   readonly #shared: Shared;
 
   constructor(parts: RecorderParts) {
-    this.#shared = { ...parts, stamp: stampPerSecond(parts.config.timezone), places: new KnownPlaces() };
+    this.#shared = { ...parts, stamp: stampPerSecond(parts.config.timezone) };
   }
 
   /** A record of one request. Its answer goes through `sink` on its way to `relay`. */
@@ -110,7 +112,8 @@ export class RequestRecord implements DeferredTask {
 
   /** The request is over. Books and trace follow once the answers of this moment have gone. */
   ended(result: ExchangeResult, affinity: Affinity): void {
-    if (this.#holdings !== null) noteHoldings(this.#shared.pool, result, this.#holdings, madeBy(this.#request, this.#route));
+    if (this.#holdings !== null)
+      noteHoldings(this.#shared.affinityStore, result, this.#holdings, madeBy(this.#request, this.#route));
     this.#latencyMs = this.#shared.clock() - this.#startedAt;
     this.#ended = { result, affinity };
     this.#shared.deferred.add(this, this.#body.received);
@@ -145,8 +148,7 @@ export class RequestRecord implements DeferredTask {
   }
 
   #enterUsage(entry: PoolEntry, affinity: Affinity, { model, usage }: AnswerUsage, session: string | null): void {
-    const { pool } = this.#shared;
-    if (usage !== null) pool.affinityStore.used(affinity, entry, usage.input);
+    if (usage !== null) this.#shared.affinityStore.used(affinity, entry, usage.input);
     const account = entry.state.account?.id ?? null;
     this.#shared.usage.record({ at: this.#startedAt, keyLabel: entry.key.label, account, model, session, usage });
   }

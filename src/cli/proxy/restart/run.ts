@@ -9,7 +9,7 @@ import { KmiError } from '../../../errors.ts';
 import type { Command, CommandContext } from '../../command/context.ts';
 import { shownPath } from '../../ui/shown-path.ts';
 import { describeDifferences } from '../proxy-words.ts';
-import { differences, hasOtherToken } from '../running-proxy.ts';
+import { differences, hasOtherToken, withBoundPort } from '../running-proxy.ts';
 import { requireStartable } from '../start-check.ts';
 import { startInBackground } from '../start-proxy.ts';
 import { type StopCommandOptions, stopProxy } from '../stop/run.ts';
@@ -34,8 +34,18 @@ export const run: Command<Options> = async (context, { here = false, ...options 
     for (const line of describeDifferences(proxy, context, 'The restart applies them.')) context.err(line);
   }
   const outcome = await stopProxy(context, options, 'Restart');
-  return outcome === 'declined' ? 1 : startInBackground(context);
+  if (outcome === 'declined') return 1;
+  return startInBackground(proxy === null ? context : atSamePort(context, proxy));
 };
+
+/** With port 0 the proxy keeps the port it has: its clients know it by that. */
+function atSamePort(context: CommandContext, { settings }: ProxyRecord): CommandContext {
+  const config = withBoundPort(context.config, settings.proxyListen);
+  if (config === context.config) return context;
+  const { host, port } = config.proxyListen;
+  const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return { ...context, config, environment: { ...context.environment, [SETTINGS.proxyListen.variable]: address } };
+}
 
 function refuseElsewhere(proxy: ProxyRecord, context: CommandContext): void {
   if (realFolder(proxy.folder) === realFolder(context.cwd)) return;

@@ -15,7 +15,7 @@ export async function renderNext(
   if (count === 0) return ['', 'There is no key yet: `kmi keys add` adds one.'];
   const proxy = await findProxy(config);
   const isRunning = proxy !== null || (await probeProxy(config)).kind === 'running';
-  const url = proxyUrl(proxy?.settings ?? config);
+  const served = proxy?.settings ?? config;
   const isOther = proxy !== null && proxy.settings.authsDir !== config.authsDir;
   const token = config.proxyToken === '' ? 'kmi' : '<your proxy token>';
   const start = isRunning ? (mode.changed || isOther ? 'kmi proxy-restart' : null) : 'kmi proxy';
@@ -24,7 +24,10 @@ export async function renderNext(
     ...(isRunning
       ? [{ name: 'proxy', value: isOther ? `runs with the settings of ${ownerOf(proxy, context)}` : stateOf(mode) }]
       : []),
-    { name: 'client', value: `KIMI_BASE_URL=${url} KIMI_API_KEY=${token}` },
+    // Which port it gets is not known before it runs.
+    ...(served.proxyListen.port === 0
+      ? []
+      : [{ name: 'client', value: `KIMI_BASE_URL=${proxyUrl(served)} KIMI_API_KEY=${token}` }]),
     { name: 'others', value: 'eval "$(kmi env)", or `kmi kimi` and `kmi run -- <program>`' },
   ];
   const envFile = context.loaded.settingsFile;

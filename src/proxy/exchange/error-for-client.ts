@@ -12,7 +12,7 @@ import type { PoolEntry } from '../pool/pool-entry.ts';
 import { maskAnswer, withoutHeaders } from './masked-answer.ts';
 
 /** An error answer of the upstream on its way to the client. */
-export type ErrorAnswerContext = {
+export type ErrorContext = {
   readonly verdict: VerdictClass;
   readonly entry: PoolEntry;
   readonly head: RequestHead;
@@ -25,7 +25,7 @@ export type ErrorAnswerContext = {
  * is masked; a `Retry-After` is no longer than such a cooldown can be; and a 401 about the proxy's key is none, for the client
  * would take it as being about its own login and renew that.
  */
-export function errorAnswerFor(answer: CollectedAnswer, context: ErrorAnswerContext): CollectedAnswer {
+export function errorForClient(answer: CollectedAnswer, context: ErrorContext): CollectedAnswer {
   const masked = boundRetryAfter(maskAnswer(answer, context.entry.key.value), context);
   return answer.status === 401 && context.verdict !== 'foreign' && !isClientsOwn(context) ? aboutTheKey(masked, context) : masked;
 }
@@ -33,7 +33,7 @@ export function errorAnswerFor(answer: CollectedAnswer, context: ErrorAnswerCont
 /** Waits of a name that is known to be believed by clients: seconds or a date, and milliseconds. */
 const RETRY_HEADERS = ['retry-after', 'retry-after-ms'];
 
-function boundRetryAfter(answer: CollectedAnswer, { verdict, now }: ErrorAnswerContext): CollectedAnswer {
+function boundRetryAfter(answer: CollectedAnswer, { verdict, now }: ErrorContext): CollectedAnswer {
   const ceilingMs = cooldownCeilingMs(verdict);
   const { headers } = answer;
   let bounded: string[] | null = null;
@@ -50,7 +50,7 @@ function boundRetryAfter(answer: CollectedAnswer, { verdict, now }: ErrorAnswerC
 }
 
 /** The client sent the very key that was refused, as one does whose config `kmi rotate` writes: it is told so. */
-function isClientsOwn({ head, entry }: ErrorAnswerContext): boolean {
+function isClientsOwn({ head, entry }: ErrorContext): boolean {
   const { value } = entry.credential;
   return head.apiKeys.includes(value) || head.authorization.some((sent) => sent.replace(/^bearer +/i, '') === value);
 }
@@ -60,7 +60,7 @@ const READ_ASIDE = new Set(['/models', '/usages', '/me']);
 const NOT_OF_THE_KEY = ['www-authenticate', 'content-type', 'content-length', 'content-encoding', 'etag', 'retry-after'];
 const TEXT_MAX_CHARS = 4096;
 
-function aboutTheKey(answer: CollectedAnswer, { verdict, entry, route }: ErrorAnswerContext): CollectedAnswer {
+function aboutTheKey(answer: CollectedAnswer, { verdict, entry, route }: ErrorContext): CollectedAnswer {
   const said = messageOf(errorText(answer.body, headerOf(answer.headers, 'content-encoding')));
   const what = verdict === 'no-model' ? 'refused this model to' : 'refused';
   const text = `The upstream ${what} the proxy's key ${entry.key.label} (401): ${said}`;

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { type RequestHead, withCredential } from '../http/headers.ts';
 import type { Route } from '../http/route.ts';
 import type { PoolEntry } from '../pool/pool-entry.ts';
-import type { Call } from './attempt.ts';
+import type { AttemptPlan } from './attempt.ts';
 import type { ExchangeParts } from './exchange-parts.ts';
 import type { RequestBody } from './request-body.ts';
 
@@ -14,19 +14,19 @@ export type ClientRequest = {
   readonly body: RequestBody;
 };
 
-/** The call to the upstream of a key. Throws when it cannot be made. */
-export function callOf(
+/** The call to the upstream of this key. Throws when it cannot be made. */
+export function planOf(
   { targets, upstreams, loops }: ExchangeParts,
   { request, head, route, body }: ClientRequest,
   entry: PoolEntry,
   startedAt: number,
-): Call<PoolEntry> {
+): AttemptPlan {
   const { origin, basePath, anthropicBasePath, isStrange } = targets.of(entry.key.baseUrl);
   const bytes = body.forAttempt();
   const headers = withCredential(head, entry.credential, bytes === null ? null : body.lengthToSend);
   if (isStrange && loops.mayLoop) headers.push('via', loops.mark);
   return {
-    key: entry,
+    entry,
     startedAt,
     // What cannot be sent twice does not go over a connection that may have died while it was idle.
     dispatcher: body.canReplay ? upstreams.for(origin) : upstreams.forOne(origin),

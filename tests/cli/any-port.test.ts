@@ -1,0 +1,104 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { alivenessOf } from '../../src/daemon/processes.ts';
+import { cleanUp } from '../support/cleanup.ts';
+import { startKmi } from '../support/spawn.ts';
+import { type DaemonHome, daemonHome, kill, withoutProgress } from './daemon-home.ts';
+
+/** A home whose settings name port 0, and its proxy in the background. */
+async function started(): Promise<{ home: DaemonHome; pid: number; url: string }> {
+  const home = await daemonHome({ KMI_PROXY_LISTEN: '127.0.0.1:0' });
+  await home.addKey({ label: 'ada' });
+  const pid = await home.start();
+  return { home, pid, url: home.url() };
+}
+
+const proxyOf = async (home: DaemonHome) => JSON.parse((await home.kmi(['status', '--json'])).stdout).proxy;
+
+test('with port 0 the background proxy takes any free port and prints it, and every command finds it there', async () => {
+  const { home, pid, url } = await started();
+  const { port } = new URL(url);
+  expect(Number(port)).toBeGreaterThan(0);
+  expect(await (await fetch(new URL('/healthz', url))).json()).toMatchObject({ name: 'kmi', pid });
+  expect(await proxyOf(home)).toMatchObject({ running: true, url, port: Number(port), pids: [pid] });
+  expect((await home.kmi(['env', '--shell', 'bash'])).stdout).toContain(`export OPENAI_BASE_URL='${url}'`);
+  expect((await home.kmi(['e2e', '-n', '2', '--pause', '0'])).stderr).toContain(`The proxy at ${new URL(url).origin}`);
+  const again = withoutProgress(await home.kmi(['proxy']));
+  expect(again).toMatchObject({ code: 0, stderr: '' });
+  expect(again.stdout).toMatch(/^kmi proxy is already running\.\n/);
+  expect(home.url()).toBe(url);
+  expect((await home.kmi(['proxy-stop', '-y'])).stdout).toBe(`The proxy (pid ${pid}) was stopped.\n`);
+  expect(await alivenessOf(pid)).toBe('gone');
+  expect((await home.kmi(['proxy-stop', '-y'])).stdout).toBe('The proxy does not run.\n');
+});
+
+test('before the proxy runs nobody is sent to port 0', async () => {
+  const home = await daemonHome({ KMI_PROXY_LISTEN: '127.0.0.1:0' });
+  await home.addKey({ label: 'ada' });
+  for (const args of [
+    ['env', '--shell', 'bash'],
+    ['run', '--', 'true'],
+  ]) {
+    const { code, stdout, stderr } = await home.kmi(args);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(/^kmi: No proxy runs(\.|, and KMI_PROXY_LISTEN names port 0: .*)\n +Start it with `kmi proxy`\.\n$/);
+  }
+  const init = await home.kmi(['init', '--yes']);
+  expect(init.stdout).toMatch(/^ {2}start +kmi proxy$/m);
+  expect(init.stdout).not.toContain(':0');
+});
+
+test('a port that the system chose is no difference of settings; anything else still is, and names the real address', async () => {
+  const { home, url } = await started();
+  expect((await home.kmi(['status'])).stdout).not.toContain('KMI_PROXY_LISTEN');
+  const other = await home.kmi(['proxy'], { KMI_PROXY_BASE_PATH: '/other/v1' });
+  expect(other.code).toBe(1);
+  const note = other.stderr.replace(/\s+/g, ' ');
+  expect(note).toContain('differ in KMI_PROXY_BASE_PATH.');
+  expect(note).toContain(`These would serve ${new URL('/other/v1', url).href}.`);
+  const elsewhere = await home.kmi(['proxy'], { KMI_PROXY_LISTEN: '127.0.0.2:0' });
+  expect([elsewhere.code, elsewhere.stderr]).toEqual([1, expect.stringContaining('differ in KMI_PROXY_LISTEN')]);
+});
+
+test('a restart keeps the port that clients know', async () => {
+  const { home, pid, url } = await started();
+  for (const args of [
+    ['proxy-restart', '-y'],
+    ['proxy-restart', '-y', '--here'],
+    ['proxy-restart', '-y', '-f'],
+  ]) {
+    const before = await home.pid();
+    const restarted = await home.kmi(args);
+    const next = (await home.pid()) as number;
+    cleanUp(async () => kill(next));
+    expect(restarted, restarted.stderr).toMatchObject({ code: 0 });
+    expect(home.url()).toBe(url);
+    expect(next).not.toBe(before);
+    expect(await (await fetch(new URL('/healthz', url))).json()).toMatchObject({ pid: next });
+  }
+  expect(await alivenessOf(pid)).toBe('gone');
+});
+
+test('after a proxy that was killed the next start is told of it and takes a port of its own', async () => {
+  const { home, pid } = await started();
+  kill(pid);
+  await expect.poll(() => alivenessOf(pid), { timeout: 10_000 }).toBe('gone');
+  expect(await proxyOf(home)).toMatchObject({ running: false });
+  const next = await home.kmi(['proxy']);
+  cleanUp(async () => kill((await home.pid()) as number));
+  expect(next.code).toBe(0);
+  expect(next.stderr).toContain(`its process ${pid} ended without being stopped`);
+  expect(await proxyOf(home)).toMatchObject({ running: true, url: home.url() });
+});
+
+test('a start in the background finds the foreground proxy of its state folder', async () => {
+  const home = await daemonHome({ KMI_PROXY_LISTEN: '127.0.0.1:0' });
+  await home.addKey({ label: 'ada' });
+  const proxy = await startKmi(['proxy', '--foreground'], { env: home.env, cwd: home.root });
+  const [, url] = await proxy.waitForOutput(/serves (\S+)/);
+  const again = await home.kmi(['proxy']);
+  expect([again.code, home.url()]).toEqual([0, url]);
+  expect(again.stdout).toContain('is already running');
+  expect(await readdir(join(home.stateDir, 'proxies'))).toEqual([`${proxy.child.pid}.json`]);
+});
