@@ -90,15 +90,16 @@ export class Exchange implements AttemptOwner, BodyWaiter {
 
   /** The body has come, as far as the next thing to do needs it. */
   bodyReady(): void {
-    this.#guarded(() => {
-      const { body } = this.#client;
-      const { failure } = body;
-      const text: BodyText = this.#packed ?? body;
+    try {
+      const { failure } = this.#client.body;
+      const text: BodyText = this.#packed ?? this.#client.body;
       if (failure instanceof ClientLeft || this.#abort.hasLeft) this.#go(CLIENT_LEFT);
       else if (failure !== null) throw failure;
       else if (!this.#knowsAffinity(text)) text.whenSettled(this);
       else this.#begin();
-    });
+    } catch (error) {
+      this.#crashed(error);
+    }
   }
 
   /** Whether it is known what ties the request to an account; else the rest of the body must come first. */
@@ -175,7 +176,7 @@ export class Exchange implements AttemptOwner, BodyWaiter {
     const { pool, upstreams } = this.#parts;
     pool.ended(plan.entry, plan.startedAt);
     this.#abort.notify(null);
-    this.#guarded(() => {
+    try {
       const error = result.kind === 'failed' ? result.error : result.kind === 'served' ? result.brokenBy : null;
       // The connection is suspect: the next request gets a new one.
       if (error !== null && !(error instanceof ClientLeft) && !(error instanceof KmiError))
@@ -186,7 +187,9 @@ export class Exchange implements AttemptOwner, BodyWaiter {
       } else if (this.#abort.hasLeft || error instanceof ClientLeft) this.#go(CLIENT_LEFT);
       else if (error !== null) this.#failed(plan, { kind: 'failed', error });
       else this.#failed(plan, result);
-    });
+    } catch (error) {
+      this.#crashed(error);
+    }
   }
 
   /** An attempt ended that the client has seen nothing of. */
