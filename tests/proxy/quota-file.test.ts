@@ -21,6 +21,7 @@ it('a running proxy saves what its monitor reads, within seconds and without a s
     const known = await readQuotaReadings(stateDir, keys, Date.now());
     expect([known.get('a')?.usage?.remainingShare, known.get('b')?.usage?.remainingShare]).toEqual([0.7, 0]);
     expect(Date.now() - (known.get('a')?.fetchedAt ?? 0)).toBeLessThan(60_000);
+    return known;
   });
   expect(await readFile(quotaPath(stateDir), 'utf8')).not.toContain(keyOf('a'));
 });

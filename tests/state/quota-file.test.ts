@@ -46,7 +46,7 @@ const [a, b] = [keyNamed('a'), keyNamed('b')];
 it('a reading comes back whole, from a private file without a secret, written on its own', async () => {
   const stateDir = await folder();
   open(stateDir).record(a, reading(0.96, NOW));
-  await eventually(async () => expect(await readdir(stateDir)).toEqual(['quota.json']));
+  await eventually(async () => (await readdir(stateDir)).join() === 'quota.json' || null);
   expect(await readQuotaReadings(stateDir, [a, b], NOW)).toEqual(new Map([['a', reading(0.96, NOW)]]));
   expect((await stat(quotaPath(stateDir))).mode & 0o777).toBe(0o600);
   expect(await readFile(quotaPath(stateDir), 'utf8')).not.toContain(a.value);
@@ -67,7 +67,8 @@ it('readings that come one by one are written together, and not again at once', 
   const stateDir = await folder();
   const file = new QuotaFile({ stateDir, clock: () => NOW, log: { warn: () => undefined }, gatherMs: 5, everyMs: 3_600_000 });
   for (const key of [a, b]) file.record(key, reading(0.7, NOW));
-  await eventually(async () => expect(await left(stateDir, [a, b])).toEqual({ a: 0.7, b: 0.7 }));
+  await eventually(async () => (Object.keys(await left(stateDir, [a, b])).length > 0 ? true : null));
+  expect(await left(stateDir, [a, b])).toEqual({ a: 0.7, b: 0.7 });
   const { ino } = await stat(quotaPath(stateDir), { bigint: true });
   file.record(a, reading(0.6, NOW + 1));
   await new Promise((resolve) => setTimeout(resolve, 50));
