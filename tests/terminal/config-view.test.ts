@@ -19,15 +19,30 @@ const entries = describeConfig(loaded);
 
 describe.each(LOOKS)('at %s', (_, columns, style) => {
   test('the settings', () => {
+    expect(visible(renderConfig(entries, null, { columns, style, all: true }))).toMatchSnapshot();
+  });
+
+  test('the settings that were changed', () => {
     expect(visible(renderConfig(entries, null, { columns, style }))).toMatchSnapshot();
   });
 });
 
 test('every setting is shown, no secret is, and no line is wider than the terminal', () => {
-  const lines = renderConfig(entries, null, { columns: 80, style: PLAIN });
+  const lines = renderConfig(entries, null, { columns: 80, style: PLAIN, all: true });
   for (const { variable } of entries) expect(lines.join('\n')).toContain(variable);
   expect(lines.join('\n')).not.toContain('top-secret');
   for (const line of lines) expect(displayWidth(line)).toBeLessThanOrEqual(80);
+});
+
+test('without --all only what was changed is shown, and how much is not', () => {
+  const text = renderConfig(entries, null, { columns: 80, style: PLAIN }).join('\n');
+  const changed = entries.filter(({ source }) => source !== 'default');
+  expect(text.match(/^ {2}KMI_\w+/gm)).toHaveLength(changed.length);
+  expect(text).toContain(
+    `The other ${entries.length - changed.length} settings have their defaults; \`kmi config --all\` shows them.`,
+  );
+  const untouched = entries.filter(({ source }) => source === 'default');
+  expect(renderConfig(untouched, null, { columns: 80, style: PLAIN }).at(-1)).toMatch(/^Every setting has its default; /);
 });
 
 test('a value from the env file names the file once, above', () => {

@@ -101,8 +101,10 @@ export const COLORED = createStyle({ color: true, plain: false });
 
 /** Name, columns and style of each snapshot. */
 export const LOOKS: readonly [string, number, Style][] = [
+  ['60 columns, plain', 60, PLAIN],
   ['80 columns, plain', 80, PLAIN],
   ['120 columns, plain', 120, PLAIN],
+  ['60 columns, coloured', 60, COLORED],
   ['80 columns, coloured', 80, COLORED],
   ['120 columns, coloured', 120, COLORED],
 ];

@@ -74,8 +74,8 @@ test('the auth file is named when asked for', () => {
 test("the upstream's own words for a reset are kept", () => {
   const hinted = (resetHint: string) =>
     plain({ candidates: [candidate('ada', { health: healthOf([{ ...window('quota', 0.5), resetHint }]) })] });
-  expect(hinted('tomorrow')).toMatch(/50 % {2}resets tomorrow$/m);
-  expect(hinted('resets in 9s')).toMatch(/50 % {2}resets in 9s$/m);
+  expect(hinted('tomorrow')).toMatch(/50 % left {2}resets tomorrow$/m);
+  expect(hinted('resets in 9s')).toMatch(/50 % left {2}resets in 9s$/m);
 });
 
 test('a block from an older state file keeps its own reason', () => {

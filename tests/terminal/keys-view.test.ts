@@ -28,6 +28,7 @@ const REPORT: KeysReport = {
   folder: '_auths',
   now: NOW,
   activeIndex: 1,
+  isManual: true,
   skipped: SKIPPED,
   remarks: [],
   candidates: [

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { innerWidth, renderFields, renderPanel } from '../../src/cli/ui/panel.ts';
+import { innerWidth, renderFields, renderSection } from '../../src/cli/ui/panel.ts';
 import { renderTable } from '../../src/cli/ui/table.ts';
 import { displayWidth } from '../../src/cli/ui/width.ts';
 import { COLORED, PLAIN, UNCOLORED } from './fixture.ts';
@@ -31,10 +31,8 @@ test('a table without rows is its titles', () => {
   expect(renderTable([{}], [], { width: 10, style: PLAIN })).toEqual([]);
 });
 
-test('a panel is a closed box, and an indented block when plain', () => {
-  const box = renderPanel('Keys', ['日本語', 'ada'], { width: 20, style: UNCOLORED });
-  expect(box).toEqual(['╭─ Keys ───────────╮', '│ 日本語           │', '│ ada              │', '╰──────────────────╯']);
-  expect(renderPanel('Keys', ['ada', ''], { width: 20, style: PLAIN })).toEqual(['Keys', '  ada', '']);
+test('a section is a title and indented lines, without a box', () => {
+  expect(renderSection('Keys', ['日本語', ''], UNCOLORED)).toEqual(['Keys', '  日本語', '']);
 });
 
 test('long values of fields go on under themselves', () => {
@@ -44,7 +42,7 @@ test('long values of fields go on under themselves', () => {
         { name: 'log', value: '/a/long/path' },
         { name: 'state', value: 'up' },
       ],
-      innerWidth(17),
+      innerWidth(15),
       PLAIN,
     ),
   ).toEqual(['log    /a/lon', '       g/path', 'state  up']);

@@ -136,7 +136,7 @@ it('an error on the way hands the terminal back and is told there', async () => 
 it('an exception that nobody catches is printed on a terminal that was handed back', async () => {
   const { root } = await temporaryHome();
   const script = join(root, 'faulty.mjs');
-  const live = resolve(import.meta.dirname, '../../src/terminal/live.ts');
+  const live = resolve(import.meta.dirname, '../../src/cli/ui/live.ts');
   const code = `import { openLive } from '${live}';
     const onKey = () => { throw new Error('nobody catches this'); };
     openLive({ stdin: process.stdin, stdout: process.stdout, onKey, onRedraw: () => {} }).draw(['drawn']);`;

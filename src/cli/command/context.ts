@@ -3,6 +3,7 @@ import type { LoadedConfig } from '../../config/load.ts';
 import type { Config } from '../../config/settings.ts';
 import { workingFolder } from '../../config/working-folder.ts';
 import type { ProxyRecord } from '../../daemon/record.ts';
+import { wrapProse } from '../ui/prose.ts';
 import { createStyle, isAsciiOnly, type Style, wantsColor } from '../ui/style.ts';
 
 /** The flags every command takes. */
@@ -22,7 +23,7 @@ export type CommandContext = {
   readonly cwdProblem: string | null;
   /** Writes a line to standard output. */
   readonly out: (line: string) => void;
-  /** Writes a line to standard error. */
+  /** Writes a line to standard error; in a terminal it is wrapped at blanks. */
   readonly err: (line: string) => void;
   readonly style: Style;
   /** For lines on standard error. */
@@ -46,6 +47,8 @@ export function createContext(
     noColor: loaded.config.noColor || flags.color === false,
   });
   const columns = Number(environment.COLUMNS);
+  // What goes to a pipe or file keeps its lines.
+  const errWidth = process.stderr.isTTY === true ? (process.stderr.columns ?? 80) : Number.POSITIVE_INFINITY;
   const plain = loaded.config.plain || flags.plain === true || isAsciiOnly(environment);
   return {
     loaded,
@@ -55,7 +58,7 @@ export function createContext(
     home: knownHome(environment),
     cwdProblem: folder.problem,
     out: (line) => void process.stdout.write(`${line}\n`),
-    err: (line) => void process.stderr.write(`${line}\n`),
+    err: (line) => void process.stderr.write(`${wrapProse(line, errWidth).join('\n')}\n`),
     style: createStyle({ color: wantsColor(config, process.stdout, environment), plain }),
     errStyle: createStyle({ color: wantsColor(config, process.stderr, environment), plain }),
     width: process.stdout.columns ?? (columns > 0 ? columns : 80),

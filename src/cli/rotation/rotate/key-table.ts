@@ -8,8 +8,8 @@ import { padToWidth } from '../../ui/width.ts';
 import { paintStatus, whyOut } from '../../words/key-words.ts';
 import type { RotationMessages } from './messages.ts';
 
-const BAR_WIDTH = 12;
 const WIDE = 100;
+const NARROW = 80;
 
 /** The key dashboard: a line a key with its status, what is left in its tightest window, and what it waits for. */
 export function renderKeyTable(
@@ -18,6 +18,7 @@ export function renderKeyTable(
   { width, style }: { width: number; style: Style },
 ): string[] {
   const { columns, keys } = messages;
+  const [barWidth, noteWidth] = width < NARROW ? [6, 16] : [12, 24];
   // In a narrow terminal what a key waits for needs the room more.
   const hasEmail = width >= WIDE && candidates.some(({ key }) => key.email !== null);
   const layout: Column[] = [
@@ -25,7 +26,7 @@ export function renderKeyTable(
     { title: columns.key, shrinkTo: 12 },
     { title: columns.status },
     { title: columns.left },
-    { shrinkTo: 24, wrap: true },
+    { shrinkTo: noteWidth, wrap: true },
     ...(hasEmail ? [{ title: columns.account, shrinkTo: 10 }] : []),
   ];
   const rows = candidates.map((candidate, index): Cell[] => {
@@ -38,7 +39,7 @@ export function renderKeyTable(
       { text: isActive ? '>' : '', paint: style.accent },
       { text: candidate.key.label, paint: isActive ? style.strong : (text) => text },
       { text: keys.status[status], paint: paintStatus(status, style) },
-      { rendered: `${renderBar(share, BAR_WIDTH, style)} ${percent}` },
+      { rendered: `${renderBar(share, barWidth, style)} ${percent}` },
       out ?? { text: noteOf(candidate, now, zone, messages), paint: style.dim },
       { text: candidate.key.email ?? '', paint: style.dim },
     ];

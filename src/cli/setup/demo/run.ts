@@ -2,6 +2,7 @@ import { defaultConfig } from '../../../config/settings.ts';
 import type { TraceEvent } from '../../../core/trace/trace-event.ts';
 import { serve } from '../../../serving/serve.ts';
 import type { Command } from '../../command/context.ts';
+import { say } from '../../command/say.ts';
 import { openSimulatedApp, SIMULATED_ACCOUNTS } from '../../proxy/simulated-app.ts';
 
 const CHATS = 6;
@@ -9,7 +10,8 @@ const CHATS = 6;
 const BENS_QUOTA = 1;
 
 /** `kmi demo`: simulated accounts, the real proxy, streamed chats; one account runs into its limit on the way. */
-export const run: Command<Record<string, never>> = async ({ environment, out, style }) => {
+export const run: Command<Record<string, never>> = async (context) => {
+  const { environment, out, style } = context;
   const events: TraceEvent[] = [];
   const simulated = await openSimulatedApp(
     // Limits, tokens and addresses of the person's own proxy are not the demo's.
@@ -19,10 +21,11 @@ export const run: Command<Record<string, never>> = async ({ environment, out, st
   simulated.simulator.account('ben').setQuota({ fiveHour: { limit: BENS_QUOTA, used: 0 } });
   const serving = await serve(simulated.app);
   try {
-    out(
+    say(
+      context,
       `A simulated Kimi API with the accounts ${SIMULATED_ACCOUNTS.join(', ')}; ${style.warn(`ben has quota for ${BENS_QUOTA} chat.`)}`,
     );
-    out(`The proxy in front of it serves ${style.accent(serving.proxy.baseUrl)} in round-robin.`);
+    say(context, `The proxy in front of it serves ${style.accent(serving.proxy.baseUrl)} in round-robin.`);
     out('');
     let seen = 0;
     for (let n = 1; n <= CHATS; n++) {
@@ -31,17 +34,18 @@ export const run: Command<Record<string, never>> = async ({ environment, out, st
       out('');
       const event = await nextEvent(events, seen);
       seen += 1;
-      out(describe(event, status, style));
+      say(context, describe(event, status, style));
     }
     out('');
     const failures = events.filter(({ status }) => status >= 400).length;
     const rescued = events.filter(({ tried }) => tried !== undefined).length;
-    out(
+    say(
+      context,
       failures === 0 && rescued > 0
         ? style.good(`${CHATS} of ${CHATS} chats were answered. ben ran into his limit and the client saw nothing of it.`)
         : style.bad(`${failures} of ${CHATS} chats failed, ${rescued} went over to another key.`),
     );
-    out('Next: `kmi init` sets kmi up with a key of your own.');
+    say(context, 'Next: `kmi init` sets kmi up with a key of your own.');
     return failures === 0 && rescued > 0 ? 0 : 1;
   } finally {
     await serving.stop();

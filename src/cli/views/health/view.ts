@@ -5,7 +5,7 @@ import type { QuotaWindow } from '../../../core/quota/quota.ts';
 import type { Counted } from '../../../core/tokens/usage-row.ts';
 import type { SkippedFile } from '../../../keys/auth-entry.ts';
 import { paintShare, percentText, renderBar } from '../../ui/bar.ts';
-import { agoText, untilWithClock } from '../../ui/duration.ts';
+import { agoText, untilText, untilWithClock } from '../../ui/duration.ts';
 import { viewWidth } from '../../ui/panel.ts';
 import { shortPath } from '../../ui/shown-path.ts';
 import type { Style } from '../../ui/style.ts';
@@ -138,19 +138,23 @@ function keyLines(
 
 function windowLine(window: QuotaWindow, labelWidth: number, config: Config, now: number, { width, style }: Frame): string {
   const { label, remainingShare: share, resetsAt, resetHint } = window;
-  const barWidth = width >= 100 ? 24 : 16;
+  const barWidth = width >= 100 ? 24 : width >= 80 ? 16 : 8;
   const mark = style.isPlain ? '...' : '…';
   const name = padToWidth(cutToWidth(label, labelWidth, mark), labelWidth);
   const percent = padToWidth(percentText(share), 5, 'right');
-  const reset = resetText(resetsAt, resetHint, now, config);
   const left = share === null ? '     ' : ' left';
   const used = INDENT.length + labelWidth + 2 + barWidth + 1 + 5 + left.length + 2;
   const line = `${INDENT}${name}  ${renderBar(share, barWidth, style)} ${paintShare(share, style)(percent)}${left}`;
+  const reset = resetText(resetsAt, resetHint, now, config, width - used);
   return reset === '' ? line.trimEnd() : `${line}  ${cutToWidth(reset, width - used, mark)}`;
 }
 
-function resetText(resetsAt: number | null, hint: string | null, now: number, config: Config): string {
-  if (resetsAt !== null) return `resets ${untilWithClock(resetsAt, now, config.timezone)}`;
+/** Without the clock where there is no room for it. */
+function resetText(resetsAt: number | null, hint: string | null, now: number, config: Config, room: number): string {
+  if (resetsAt !== null) {
+    const whole = `resets ${untilWithClock(resetsAt, now, config.timezone)}`;
+    return displayWidth(whole) <= room ? whole : `resets ${untilText(resetsAt, now)}`;
+  }
   if (hint === null) return '';
   return hint.startsWith('resets') ? hint : `resets ${hint}`;
 }

@@ -35,8 +35,10 @@ function alertLines(report: StatusReport, width: number, style: Style): string[]
   return [
     ...alerts
       .slice(0, ALERTS_SHOWN)
-      .flatMap(({ level, text }) =>
-        wrapToWidth(text, width - 2).map((line, n) => `${n === 0 ? `${style[level]('!')} ` : '  '}${line}`),
+      .flatMap(({ level, text, details = [] }) =>
+        wrapToWidth([text, ...details.slice(0, 1)].join(' '), width - 2).map(
+          (line, n) => `${n === 0 ? `${style[level]('!')} ` : '  '}${line}`,
+        ),
       ),
     ...(rest > 0 ? [`  ${style.dim(`and ${rest} more: kmi status`)}`] : []),
   ];

@@ -3,7 +3,7 @@ import { accountedKeys, countAccounts } from '../../../core/choosing/key-account
 import { KEY_STATUSES, type KeyStatus } from '../../../core/keys/key-status.ts';
 import type { Style } from '../../ui/style.ts';
 import { type Cell, type Column, renderTable } from '../../ui/table.ts';
-import { displayWidth, padToWidth, wrapToWidth } from '../../ui/width.ts';
+import { cutToWidth, displayWidth, padToWidth, wrapToWidth } from '../../ui/width.ts';
 import { accountsText, unknownAccountsText } from '../../words/account-words.ts';
 import { counted, ENGLISH_KEYS, paintStatus } from '../../words/key-words.ts';
 import { noteOf, quotaText, readText } from './quota-text.ts';
@@ -21,6 +21,7 @@ export type KeyLinesView = {
 /** More keys than this are not all listed: only the active one and those that cannot serve. */
 const LISTED_KEYS = 12;
 const WIDE = 80;
+const LABEL_COLUMNS = 24;
 const NOTE_INDENT = 4;
 const SERVING: readonly KeyStatus[] = ['healthy', 'ready', 'warn'];
 
@@ -72,9 +73,9 @@ export function summaryLines({ candidates, now }: StatusReport, { width, style, 
 }
 
 /** What keeps a key from serving stands beside it where there is room for all of them, else below each. */
-function tableOf(rows: readonly Row[], report: StatusReport, { width, style }: KeyLinesView): string[] {
+function tableOf(rows: readonly Row[], report: StatusReport, { width, style, all = false }: KeyLinesView): string[] {
   const { now, config } = report;
-  const table = renderKeyRows(rows, report, { width, style });
+  const table = renderKeyRows(rows, report, { width, style, all });
   const notes = ['', ...rows.map(({ candidate }) => noteOf(candidate, now, config.timezone, style))];
   const tableWidth = Math.max(...table.map(displayWidth));
   const isBeside = tableWidth + 2 + Math.max(...notes.map(displayWidth)) <= width;
@@ -87,8 +88,14 @@ function tableOf(rows: readonly Row[], report: StatusReport, { width, style }: K
   });
 }
 
-function renderKeyRows(rows: readonly Row[], { candidates, now, today }: StatusReport, { width, style }: KeyLinesView): string[] {
+function renderKeyRows(
+  rows: readonly Row[],
+  { candidates, now, today }: StatusReport,
+  { width, style, all = false }: KeyLinesView,
+): string[] {
   const accounts = sharedAccounts(candidates);
+  // Where there is no room, the alert about them has to do.
+  const hasAccount = accounts.size > 0 && width >= WIDE;
   const isManual = rows.some(({ isMarked }) => isMarked);
   const hasAge = rows.some(({ candidate }) => readText(candidate.health, now) !== '');
   const layout: Column[] = [
@@ -98,16 +105,16 @@ function renderKeyRows(rows: readonly Row[], { candidates, now, today }: StatusR
     { title: 'QUOTA' },
     ...(hasAge ? [{ title: 'READ' }] : []),
     { title: 'TODAY', align: 'right' },
-    ...(accounts.size > 0 ? [{ title: 'ACCOUNT', shrinkTo: 8 }] : []),
+    ...(hasAccount ? [{ title: 'ACCOUNT', shrinkTo: 8 }] : []),
   ];
   const cells = rows.map(({ candidate: { key, health }, isMarked, status }): Cell[] => [
     ...(isManual ? [{ text: isMarked ? '>' : '', paint: style.accent }] : []),
-    { text: key.label, paint: style.strong },
+    { text: all ? key.label : cutToWidth(key.label, LABEL_COLUMNS, style.isPlain ? '...' : '…'), paint: style.strong },
     { text: ENGLISH_KEYS.status[status], paint: paintStatus(status, style) },
     { rendered: quotaText(health?.usage ?? null, width < WIDE ? 2 : 3, style) },
     ...(hasAge ? [{ text: readText(health, now), paint: style.dim }] : []),
     { text: String(today.get(key.label) ?? 0), paint: (text: string) => text },
-    { text: accounts.get(key.label) ?? '', paint: style.dim },
+    ...(hasAccount ? [{ text: accounts.get(key.label) ?? '', paint: style.dim }] : []),
   ]);
   return renderTable(layout, cells, { width, style });
 }

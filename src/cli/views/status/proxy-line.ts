@@ -46,5 +46,5 @@ function wordsOf(report: StatusReport, style: Style): { word: string; text: stri
 /** Live is what people expect; everything else has its sentence. */
 function remarkOn(config: Config): string | null {
   const mode = modeOf(config);
-  return mode === 'live' ? null : MODE_WORDS[mode];
+  return mode === 'live' ? null : `${MODE_WORDS[mode].word}: ${MODE_WORDS[mode].rest}`;
 }

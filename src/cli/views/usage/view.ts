@@ -43,8 +43,8 @@ export function renderUsage({ rows, by, since }: UsageReport, { columns, style }
     ...(rest.length === 0 ? [] : [cells(counted(rest.length, 'more', 'more'), totalUsage(rest), style.dim)]),
     ...(groups.length === 1 ? [] : [cells('total', totalUsage(groups), style.strong)]),
   ];
-  // Most models state none, and a column of zeros says nothing.
-  const hasReasoning = rows.some(({ tokens }) => tokens.reasoning > 0);
+  // Most models state none, and a column of zeros says nothing; in a narrow terminal the names need the room.
+  const hasReasoning = width >= 80 && rows.some(({ tokens }) => tokens.reasoning > 0);
   const head = `Tokens by ${by} since ${since}`;
   return [head, '', ...renderTable(layoutFor(by, hasReasoning), lines, { width, style })];
 }
