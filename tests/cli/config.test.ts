@@ -30,14 +30,16 @@ test('--json has every setting with its value and where it came from', async () 
   expect(stdout).not.toContain('top-secret');
 });
 
-test('the view names the env file and what differs from the defaults', async () => {
+test('the view names the env file and what differs from the defaults; --all shows the rest', async () => {
   const home = await temporaryHome();
   await writeFile(join(home.root, '.env'), 'KMI_LOCALE=ru\n');
   const { stdout, code } = await runKmi(['config'], { env: home.env, cwd: home.root });
   expect(code).toBe(0);
   expect(stdout).toMatch(/^Env file: \S+\.env\n/);
   expect(stdout).toMatch(/KMI_LOCALE +ru {2}from \.env$/m);
-  expect(stdout).toMatch(/KMI_DRY_RUN +1$/m);
+  expect(stdout).not.toContain('KMI_DRY_RUN');
+  const all = await runKmi(['config', '--all'], { env: home.env, cwd: home.root });
+  expect(all.stdout).toMatch(/KMI_DRY_RUN +1$/m);
 });
 
 test('a bad value names the variable, the value and what is accepted, with exit code 2', async () => {

@@ -158,8 +158,8 @@ test('the view shows bars, resets in words, and why a key cannot be asked', asyn
   const { stdout, code } = await run(['health'], { KMI_TIMEZONE: 'UTC', KMI_SHOW_SOURCE: '1' });
   expect(code).toBe(0);
   expect(stdout).toMatch(/^Live: /);
-  expect(stdout).toMatch(/> ada +healthy +ada@example\.com/);
-  expect(stdout).toMatch(/5h limit +█+░+ +62 % +resets in 2 h 1 min \(.*\d\d:\d\d\)/);
+  expect(stdout).toMatch(/> ada +ready +ada@example\.com/);
+  expect(stdout).toMatch(/5h limit +█+░+ +62 % left +resets in 2 h 1 min \(.*\d\d:\d\d\)/);
   expect(stdout).toMatch(/ben[\s\S]*asking failed: HTTP 401: The API key appears to be invalid/);
   expect(stdout).toContain(join(home.authsDir, 'ada.env'));
   expect(stdout).not.toContain('secret-value');

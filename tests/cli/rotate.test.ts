@@ -39,7 +39,7 @@ test('the key with the most quota becomes the active one, with the reason and th
   const { stdout, stderr, code } = await run(['rotate']);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout).toMatch(/^Live: [\s\S]*Active key: ada → ben\nIt has more quota left: 90 %, against 40 % of ada\./);
-  expect(stdout).toMatch(/> ben +healthy +█+░+ +90 %/);
+  expect(stdout).toMatch(/> ben +ready +█+░+ +90 %/);
   expect(stdout).not.toContain('secret-value');
   expect(await stateOf(home)).toMatchObject({ active_key: 'ben', active_index: 1 });
   const again = await run(['--rotate']);

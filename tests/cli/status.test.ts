@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
+import { KEY_STATUSES } from '../../src/core/keys/key-status.ts';
 import { cleanUp } from '../support/cleanup.ts';
 import { homeWithPort, type TemporaryHome, temporaryHome } from '../support/home.ts';
 import { runKmi, startKmi } from '../support/spawn.ts';
@@ -25,6 +26,26 @@ const Status = z.strictObject({
   upstream: z.url(),
   keys: z.strictObject({ total: Count, disabled: Count, blocked: Count, cooldown: Count, exhausted: Count }),
   active_key: z.string().nullable(),
+  quota: z.array(
+    z.strictObject({
+      label: z.string(),
+      key_hash: z.string().regex(/^[0-9a-f]{12}$/),
+      status: z.enum(KEY_STATUSES),
+      requests_today: Count,
+      read_at: Time.nullable(),
+      remaining_percent: z.number().min(0).max(100).nullable(),
+      windows: z.array(
+        z.strictObject({
+          label: z.string(),
+          remaining_percent: z.number().min(0).max(100).nullable(),
+          used: z.number().nullable(),
+          limit: z.number().nullable(),
+          resets_at: Time.nullable(),
+          reset_hint: z.string().nullable(),
+        }),
+      ),
+    }),
+  ),
   accounts: z.strictObject({
     total: Count,
     unknown_keys: Count,
@@ -102,6 +123,15 @@ test('--json has the shape of the reference, and nothing else is on standard out
     keys: { total: 4, disabled: 1, blocked: 1, cooldown: 1, exhausted: 1 },
     accounts: { total: 3, unknown_keys: 1, shared: [{ account: 'a1b2c3d4', keys: ['ben', 'cleo'] }] },
     active_key: 'cleo',
+    quota: ['ada cooldown', 'ben blocked', 'cleo ready', 'dan disabled'].map((each) => ({
+      label: each.split(' ')[0],
+      key_hash: expect.any(String),
+      status: each.split(' ')[1],
+      requests_today: 0,
+      read_at: null,
+      remaining_percent: null,
+      windows: [],
+    })),
     rotation: {
       active_index: 2,
       rotation_index: 1,
@@ -151,7 +181,9 @@ test('a running proxy is seen with its pid, and its end too', async () => {
   await proxy.waitForOutput(/serves/);
   expect((await status(home)).json.proxy).toMatchObject({ running: true, pids: [proxy.child.pid] });
   const human = await runKmi(['status'], { env: home.env, cwd: home.root });
-  expect(human.stdout).toContain(`running, pid ${proxy.child.pid}`);
+  expect(human.stdout).toMatch(/^Proxy {2}running at 127\.0\.0\.1:\d+, up \d+ s, dry-run, manual\n/);
+  const all = await runKmi(['status', '--all'], { env: home.env, cwd: home.root });
+  expect(all.stdout).toMatch(new RegExp(`pid +${proxy.child.pid}, version`));
   await proxy.stop();
   expect((await status(home)).json.proxy).toMatchObject({ running: false, pids: [] });
 });
@@ -164,19 +196,25 @@ test('another program on the port is not taken for the proxy, and that is an ale
   cleanUp(async () => void stranger.close());
   expect((await status(home)).json.proxy).toMatchObject({ running: false, pids: [] });
   const { stdout } = await runKmi(['status', '--plain'], { env: home.env, cwd: home.root });
-  expect(stdout).toMatch(/Alerts\n {2}! Another program answers at/);
+  expect(stdout).toMatch(/^! Another program answers at/);
 });
 
-test('the human view says the mode first and has no alerts when all is well', async () => {
+test('the human view is a line for the proxy and one a key when all is well', async () => {
   const home = await temporaryHome();
   await home.addKey({ label: 'ada', email: 'ada@example.com' });
   const dry = await runKmi(['status'], { env: home.env, cwd: home.root });
-  expect(dry.stdout).toMatch(/^Dry-run: nothing is sent to the upstream/);
-  expect(dry.stdout).toMatch(/> ada +ready +not used yet +ada@example\.com/);
-  expect(dry.stdout).not.toContain('Alerts');
+  expect(dry.stdout.split('\n')).toEqual([
+    'Proxy  not running (dry-run, manual); start it with `kmi proxy`',
+    '       Dry-run: nothing is sent to the upstream; KMI_DRY_RUN=0 makes it live.',
+    '',
+    '1 key: 1 can serve',
+    '  KEY  STATUS  QUOTA  TODAY',
+    '> ada  ready   -          0',
+    '',
+  ]);
   expect(dry).toMatchObject({ code: 0, stderr: '' });
   const live = await runKmi(['--status'], { env: { ...home.env, KMI_DRY_RUN: '0' }, cwd: home.root });
-  expect(live.stdout).toMatch(/^Live: /);
+  expect(live.stdout).toMatch(/^Proxy {2}not running \(live, manual\)/);
 });
 
 test('colour is for terminals and for those who force it; --plain is ASCII only', async () => {
@@ -208,8 +246,8 @@ test('keys of one account are an alert, and reading it writes no state', async (
   const before = await readFile(join(home.stateDir, 'state.json'), 'utf8');
   const { stdout, code } = await runKmi(['status', '--plain'], { env: home.env, cwd: home.root });
   expect(code).toBe(0);
-  expect(stdout).toContain('3 keys, 2 accounts: 3 ready');
-  expect(stdout).toMatch(/Alerts\n {2}! Keys of one account: spare, work\. A second key/);
+  expect(stdout).toContain('3 keys, 2 accounts: 3 can serve');
+  expect(stdout).toMatch(/^! Keys of one account: spare, work\. A second key/);
   expect(await readFile(join(home.stateDir, 'state.json'), 'utf8')).toBe(before);
 });
 
@@ -226,7 +264,7 @@ test('the strategy is the setting until another one is chosen', async () => {
     session_moves: 2,
     session_move_tokens: 90_500,
   });
-  const { stdout } = await runKmi(['status', '--plain'], { env: { ...home.env, ...env }, cwd: home.root });
+  const { stdout } = await runKmi(['status', '--all', '--plain'], { env: { ...home.env, ...env }, cwd: home.root });
   expect(stdout).toMatch(/mode +sticky \(chosen with `kmi rotate auto`; KMI_ROTATE_STRATEGY says\n +quota\)/);
   expect(stdout.replace(/\s+/g, ' ')).toContain(
     'moved 2 sessions whose account could not serve; 90,500 tokens had to be read again',
