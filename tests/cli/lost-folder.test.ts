@@ -132,7 +132,7 @@ describe.skipIf(!canActAsOthers)('for another user (needs root)', () => {
     await writeFile(join(closed, '.env'), 'KMI_ROTATE_STRATEGY=sticky\n');
     for (const mode of [0o700, 0o704]) {
       await chmod(closed, mode);
-      const ran = await runAs(['config'], { env: { HOME: home }, cwd: closed });
+      const ran = await runAs(['config', '--all'], { env: { HOME: home }, cwd: closed });
       expect(ran).toMatchObject({ code: 0, stderr: expect.stringContaining('the folder you are in is closed to you') });
       expect(ran.stdout).toMatch(/KMI_ROTATE_STRATEGY\s+round-robin/);
     }

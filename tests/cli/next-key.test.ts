@@ -17,7 +17,7 @@ async function rotating(strategy: string | null) {
   return {
     proxy,
     served: () => upstream.keys.at(-1),
-    text: () => kmi('status'),
+    text: () => kmi('status', '--all'),
     rotation: async () => (JSON.parse(await kmi('status', '--json')) as { rotation: Rotation }).rotation,
   };
 }

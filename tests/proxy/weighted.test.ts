@@ -70,7 +70,7 @@ it('is chosen by command, and status, keys list, why and e2e say so', async () =
   // A running proxy follows a command within a second, and it is the one that knows who is next.
   let status = '';
   const look = async () => {
-    status = (await run('status')).stdout;
+    status = (await run('status', '--all')).stdout;
     return status;
   };
   await expect.poll(look).toMatch(/mode +weighted \(chosen with .*\), next: C/s);

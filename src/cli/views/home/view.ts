@@ -15,7 +15,8 @@ const KEYS_SHOWN = 4;
 export function renderHome(report: StatusReport, { columns, style }: { columns: number; style: Style }): string[] {
   const width = viewWidth(columns);
   const next = [...nextLines(report, width, style), ...wrapToWidth('All commands: kmi --help', width).map(style.dim)];
-  if (hasNoKeys(report)) return ['No keys yet.', ...next];
+  // A file that gives no key is one that was meant to.
+  if (hasNoKeys(report) && report.skipped.length === 0) return ['No keys yet.', ...next];
   return [
     ...alertLines(report, width, style),
     ...renderProxyLine(report, { width, style }),
@@ -62,7 +63,8 @@ function nextLines(report: StatusReport, width: number, style: Style): string[] 
 
 function nextStep(report: StatusReport): { readonly command: string; readonly does: string } {
   const { probe, candidates, now } = report;
-  if (hasNoKeys(report)) return { command: 'kmi up', does: 'adds a key and starts the proxy' };
+  // A file that gives no key is one that was meant to.
+  if (hasNoKeys(report) && report.skipped.length === 0) return { command: 'kmi up', does: 'adds a key and starts the proxy' };
   if (probe.kind === 'nothing') return { command: 'kmi proxy', does: 'starts the proxy' };
   const canServe = candidates.length === 0 || candidates.some((candidate) => isReady(candidate, now));
   if (probe.kind !== 'running' || !canServe) return { command: 'kmi doctor', does: 'says what to do about it' };
