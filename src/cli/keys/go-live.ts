@@ -1,10 +1,11 @@
 import type { CommandContext } from '../command/context.ts';
 import { say, writeSetting } from '../command/settings-file.ts';
+import { tell } from '../command/tell.ts';
 import type { Prompter } from '../ui/prompt.ts';
 
 /** A key that works is of little use in dry-run: offers to go live; without a terminal it says how. */
 export async function offerLive(context: CommandContext, prompter: Prompter): Promise<void> {
-  const { loaded, out, style } = context;
+  const { loaded, style } = context;
   if (!prompter.isTerminal) {
     say(context, 'kmi is in dry-run and sends nothing yet: `kmi init --live` goes live.');
     return;
@@ -14,9 +15,9 @@ export async function offerLive(context: CommandContext, prompter: Prompter): Pr
     return;
   }
   if (!(await prompter.confirm('kmi is in dry-run and sends nothing yet. Go live?', true))) {
-    out(`${style.warn('Dry-run')}: nothing is sent; \`kmi init --live\` changes that.`);
+    tell(context, `${style.warn('Dry-run')}: nothing is sent; \`kmi init --live\` changes that.`);
     return;
   }
   await writeSetting(context, 'dryRun', '0');
-  out(`${style.good('Live')}: requests go to the upstream. A running proxy follows with \`kmi proxy-restart\`.`);
+  tell(context, `${style.good('Live')}: requests go to the upstream. A running proxy follows with \`kmi proxy-restart\`.`);
 }

@@ -1,23 +1,24 @@
 import { openApp } from '../../app.ts';
 import type { CommandContext } from '../command/context.ts';
+import { tell } from '../command/tell.ts';
 import { sayFollowing } from '../proxy/proxy-words.ts';
 import { editKeyFile } from './edit-auth-file.ts';
 import { findKeys } from './key-selection.ts';
 
 /** Disables or enables keys in their auth files. Throws `unknown_key`, and `auth_file_unchanged` for a file that cannot say so. */
 export async function switchKeys(context: CommandContext, labels: readonly string[], disabled: boolean): Promise<number> {
-  const { config, environment, out, err, style, errStyle } = context;
+  const { config, environment, err, style, errStyle } = context;
   const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
   try {
     const word = disabled ? 'Disabled' : 'Enabled';
     const keys = findKeys(app.registry, labels);
     for (const key of keys) {
       if (key.disabled === disabled) {
-        out(`${style.strong(key.label)} is ${word.toLowerCase()} already.`);
+        tell(context, `${style.strong(key.label)} is ${word.toLowerCase()} already.`);
         continue;
       }
       await editKeyFile(key, 'KMI_KEY_DISABLED', disabled ? '1' : '0', `be ${word.toLowerCase()}`);
-      out(`${style.good(word)} ${style.strong(key.label)}. ${sayFollowing(context)}`);
+      tell(context, `${style.good(word)} ${style.strong(key.label)}. ${sayFollowing(context)}`);
     }
     const left = app.registry.keys.some((key) => (keys.includes(key) ? !disabled : !key.disabled));
     if (!left) err(`${errStyle.warn('No key is enabled now')}, so nothing can be served.`);

@@ -2,6 +2,7 @@ import { openApp } from '../../../app.ts';
 import { KmiError } from '../../../errors.ts';
 import type { Command } from '../../command/context.ts';
 import { withPrompter } from '../../command/prompting.ts';
+import { tell } from '../../command/tell.ts';
 import { sayFollowing } from '../../proxy/proxy-words.ts';
 import { offerLive } from '../go-live.ts';
 import { sayLeftBehind, workHere } from '../here.ts';
@@ -23,7 +24,7 @@ type Options = {
 /** `kmi keys add`: a key from a hidden prompt or standard input, tested, into an `.env` file of its own. */
 export const run: Command<Options> = async (given, { args, key, test = true, here = false, ...about }) => {
   const context = here ? workHere(given) : given;
-  const { config, environment, out, err, style } = context;
+  const { config, environment, err, style } = context;
   const [label] = args;
   refuseKeyAsArgument(label);
   if (key !== undefined) {
@@ -42,7 +43,10 @@ export const run: Command<Options> = async (given, { args, key, test = true, her
         err('No key was added.');
         return 1;
       }
-      out(`${style.good('Added')} ${style.strong(outcome.label)} (${outcome.file}). ${sayFollowing(context, 'uses it')}`);
+      tell(
+        context,
+        `${style.good('Added')} ${style.strong(outcome.label)} (${outcome.file}). ${sayFollowing(context, 'uses it')}`,
+      );
       if (here) await sayLeftBehind(context, given);
       if (outcome.works && config.dryRun) await offerLive(context, prompter);
       return 0;

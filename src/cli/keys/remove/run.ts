@@ -3,6 +3,7 @@ import type { Key } from '../../../core/keys/key.ts';
 import { KmiError, reasonOf } from '../../../errors.ts';
 import { setAsideAuthFile } from '../../../keys/auth-write.ts';
 import type { Command } from '../../command/context.ts';
+import { tell } from '../../command/tell.ts';
 import { askYesNo } from '../../ui/ask.ts';
 import { shownPath } from '../../ui/shown-path.ts';
 import { findKeys } from '../key-selection.ts';
@@ -12,7 +13,7 @@ type Options = { readonly args: readonly [readonly string[]]; readonly yes?: boo
 
 /** `kmi keys remove`: takes auth files out of use, after asking; with `--purge` deletes them. Exit 1 when declined or a key stays in use. */
 export const run: Command<Options> = async (context, { args: [labels], yes = false, purge = false }) => {
-  const { config, environment, cwd, home, out, err, style, errStyle } = context;
+  const { config, environment, cwd, home, err, style, errStyle } = context;
   const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
   const shown = (path: string) => shownPath(path, { cwd, home });
   try {
@@ -25,7 +26,8 @@ export const run: Command<Options> = async (context, { args: [labels], yes = fal
     }
     for (const key of keys) {
       const kept = await take(key, purge, app.clock());
-      out(
+      tell(
+        context,
         `${style.good('Removed')} ${style.strong(key.label)}. ${kept === null ? 'Its file is deleted.' : `Its file is now ${shown(kept)}.`}`,
       );
     }

@@ -1,6 +1,7 @@
 import { openApp } from '../../../app.ts';
 import { KmiError } from '../../../errors.ts';
 import type { Command } from '../../command/context.ts';
+import { tell } from '../../command/tell.ts';
 import { sayFollowing } from '../../proxy/proxy-words.ts';
 import { editKeyFile } from '../edit-auth-file.ts';
 import { findKeys, refuseKeyAsArgument } from '../key-selection.ts';
@@ -11,7 +12,7 @@ type Options = { readonly args: readonly [string, string] };
 
 /** `kmi keys rename`: a new label in the auth file; counters, cooldown, block and being the active key go along. */
 export const run: Command<Options> = async (context, { args: [from, to] }) => {
-  const { config, environment, out, err, style } = context;
+  const { config, environment, err, style } = context;
   refuseKeyAsArgument(to);
   checkLabel(to);
   const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
@@ -19,7 +20,7 @@ export const run: Command<Options> = async (context, { args: [from, to] }) => {
     const [key] = findKeys(app.registry, [from]);
     if (key === undefined) throw new KmiError('unknown_key', `There is no key called ${from}.`);
     if (key.label === to) {
-      out(`It is called ${style.strong(to)} already.`);
+      tell(context, `It is called ${style.strong(to)} already.`);
       return 0;
     }
     const holder = app.registry.keys.find((other) => other !== key && other.label.toLowerCase() === to.toLowerCase());
@@ -31,7 +32,10 @@ export const run: Command<Options> = async (context, { args: [from, to] }) => {
     await editKeyFile(key, 'KMI_KEY_LABEL', to, 'be renamed');
     const { registry: after, moved } = await followAuthFiles(app);
     const now = after.keys.find(({ hash }) => hash === key.hash)?.label ?? to;
-    out(`${style.good('Renamed')} ${key.label} to ${style.strong(now)}. Its counters go along. ${sayFollowing(context)}`);
+    tell(
+      context,
+      `${style.good('Renamed')} ${key.label} to ${style.strong(now)}. Its counters go along. ${sayFollowing(context)}`,
+    );
     sayMoved(moved, key.label, err);
     return 0;
   } finally {

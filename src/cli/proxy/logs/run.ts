@@ -6,7 +6,7 @@ import { LineFollower } from '../../../files/line-follower.ts';
 import type { Command, CommandContext } from '../../command/context.ts';
 import { untilSignalled } from '../../command/ending.ts';
 import { wholeNumber } from '../../command/numbers.ts';
-import { say } from '../../command/say.ts';
+import { tell } from '../../command/tell.ts';
 import { renderLogLine } from './line.ts';
 
 type Options = {
@@ -71,7 +71,7 @@ function missing(path: string, isApp: boolean): KmiError {
 /** In a terminal JSON lines are made readable; elsewhere every line goes out as it stands. */
 function printer(context: CommandContext): (line: string) => void {
   const { out, style, isTerminal } = context;
-  return isTerminal ? (line) => say(context, renderLogLine(line, style)) : out;
+  return isTerminal ? (line) => tell(context, renderLogLine(line, style)) : out;
 }
 
 async function follow(path: string, { position }: Tail, print: (line: string) => void): Promise<number> {

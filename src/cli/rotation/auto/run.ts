@@ -5,7 +5,7 @@ import { KmiError } from '../../../errors.ts';
 import { audit } from '../../command/audit.ts';
 import type { Command } from '../../command/context.ts';
 import { saveState } from '../../command/save-state.ts';
-import { say } from '../../command/say.ts';
+import { tell } from '../../command/tell.ts';
 import { viewWidth } from '../../ui/panel.ts';
 import { wrapToWidth } from '../../ui/width.ts';
 import { renderMode } from '../../words/mode-line.ts';
@@ -41,18 +41,18 @@ export const run: Command<Options> = async (context, options) => {
     await saveState(app);
     const { strategy } = strategyInForce(app.store.state.strategy, config.rotateStrategy);
     await audit(app, 'auto_rotate_enabled', { strategy, keys: keys.length });
-    if (!config.autoRotateE2e) out(renderMode(config, style));
-    say(context, `${style.good('Auto-rotation is on')} (${strategy}): a running proxy follows within a second.`);
+    if (!config.autoRotateE2e) tell(context, renderMode(config, style));
+    tell(context, `${style.good('Auto-rotation is on')} (${strategy}): a running proxy follows within a second.`);
     for (const line of wrapToWidth(`In this way ${STRATEGY_WORDS[strategy].does}.`, viewWidth(width))) out(style.dim(line));
     const accounts = countAccounts(accountedKeys(candidatesOf(app).filter(({ key }) => !key.disabled)));
-    if (accounts.keys < 2) say(context, style.warn('Only one key is enabled, so every request goes to it.'));
+    if (accounts.keys < 2) tell(context, style.warn('Only one key is enabled, so every request goes to it.'));
     else if (accounts.accounts < 2)
-      say(context, style.warn('All keys are of one account, so every request is charged to it (`kmi keys list`).'));
+      tell(context, style.warn('All keys are of one account, so every request is charged to it (`kmi keys list`).'));
   } finally {
     await app.close();
   }
   if (!config.autoRotateE2e) {
-    say(context, style.dim('The end-to-end check was left out (KMI_AUTO_ROTATE_E2E=0); `kmi e2e` runs it.'));
+    tell(context, style.dim('The end-to-end check was left out (KMI_AUTO_ROTATE_E2E=0); `kmi e2e` runs it.'));
     return 0;
   }
   out('');

@@ -2,7 +2,7 @@ import { defaultConfig } from '../../../config/settings.ts';
 import type { TraceEvent } from '../../../core/trace/trace-event.ts';
 import { serve } from '../../../serving/serve.ts';
 import type { Command } from '../../command/context.ts';
-import { say } from '../../command/say.ts';
+import { tell } from '../../command/tell.ts';
 import { openSimulatedApp, SIMULATED_ACCOUNTS } from '../../proxy/simulated-app.ts';
 
 const CHATS = 6;
@@ -21,11 +21,11 @@ export const run: Command<Record<string, never>> = async (context) => {
   simulated.simulator.account('ben').setQuota({ fiveHour: { limit: BENS_QUOTA, used: 0 } });
   const serving = await serve(simulated.app);
   try {
-    say(
+    tell(
       context,
       `A simulated Kimi API with the accounts ${SIMULATED_ACCOUNTS.join(', ')}; ${style.warn(`ben has quota for ${BENS_QUOTA} chat.`)}`,
     );
-    say(context, `The proxy in front of it serves ${style.accent(serving.proxy.baseUrl)} in round-robin.`);
+    tell(context, `The proxy in front of it serves ${style.accent(serving.proxy.baseUrl)} in round-robin.`);
     out('');
     let seen = 0;
     for (let n = 1; n <= CHATS; n++) {
@@ -34,18 +34,18 @@ export const run: Command<Record<string, never>> = async (context) => {
       out('');
       const event = await nextEvent(events, seen);
       seen += 1;
-      say(context, describe(event, status, style));
+      tell(context, describe(event, status, style));
     }
     out('');
     const failures = events.filter(({ status }) => status >= 400).length;
     const rescued = events.filter(({ tried }) => tried !== undefined).length;
-    say(
+    tell(
       context,
       failures === 0 && rescued > 0
         ? style.good(`${CHATS} of ${CHATS} chats were answered. ben ran into his limit and the client saw nothing of it.`)
         : style.bad(`${failures} of ${CHATS} chats failed, ${rescued} went over to another key.`),
     );
-    say(context, 'Next: `kmi init` sets kmi up with a key of your own.');
+    tell(context, 'Next: `kmi init` sets kmi up with a key of your own.');
     return failures === 0 && rescued > 0 ? 0 : 1;
   } finally {
     await serving.stop();

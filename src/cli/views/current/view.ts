@@ -1,6 +1,7 @@
 import type { Config } from '../../../config/settings.ts';
 import type { Candidate } from '../../../core/choosing/eligibility.ts';
 import { viewWidth } from '../../ui/panel.ts';
+import { wrapProse } from '../../ui/prose.ts';
 import type { Style } from '../../ui/style.ts';
 import { wrapToWidth } from '../../ui/width.ts';
 import { renderMode } from '../../words/mode-line.ts';
@@ -30,12 +31,12 @@ export function renderCurrent(
   { columns, style }: { columns: number; style: Style },
 ): string[] {
   const width = viewWidth(columns);
-  const mode = renderMode(config, style);
+  const mode = wrapProse(renderMode(config, style), width);
   if (entries.length === 0) {
-    return [mode, '', style.warn('No Kimi client has a config here.'), ...paths.map(({ path }) => `  looked for ${path}`)];
+    return [...mode, '', style.warn('No Kimi client has a config here.'), ...paths.map(({ path }) => `  looked for ${path}`)];
   }
   const blocks = entries.flatMap((entry) => ['', ...entryLines(entry, { config, now, width, style })]);
-  return [mode, ...blocks];
+  return [...mode, ...blocks];
 }
 
 type Frame = { readonly config: Config; readonly now: number; readonly width: number; readonly style: Style };

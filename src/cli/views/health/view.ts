@@ -7,6 +7,7 @@ import type { SkippedFile } from '../../../keys/auth-entry.ts';
 import { paintShare, percentText, renderBar } from '../../ui/bar.ts';
 import { agoText, untilText, untilWithClock } from '../../ui/duration.ts';
 import { viewWidth } from '../../ui/panel.ts';
+import { wrapProse } from '../../ui/prose.ts';
 import { shortPath } from '../../ui/shown-path.ts';
 import type { Style } from '../../ui/style.ts';
 import { type Cell, renderTable } from '../../ui/table.ts';
@@ -48,7 +49,7 @@ export function renderHealth(report: HealthReport, { columns, style }: { columns
   ]);
   const zone = config.timezone === 'local' ? [] : ['', style.dim(`Times are in ${config.timezone}.`)];
   return [
-    renderMode(config, style),
+    ...wrapProse(renderMode(config, style), frame.width),
     ...accountLines(candidates, frame),
     ...blocks,
     ...skippedLines(skipped, config, frame),
