@@ -6,7 +6,7 @@ export const ERRORS = {
   bad_settings: {
     http: 500,
     exit: 2,
-    hint: 'Correct the values, then run `kmi config` to see every setting and where it came from.',
+    hint: 'Correct the values, then run `kmi config --all` to see every setting and where it came from.',
   },
   bad_usage: { http: 400, exit: 2, hint: 'See `kmi --help`.' },
   no_keys: { http: 503, exit: 1, hint: 'Set kmi up with `kmi init`, add a key with `kmi keys add`, or try `kmi demo`.' },

@@ -67,7 +67,7 @@ function buildProgram(rows: readonly CommandRow[], executeRow: Action): Commande
 
   for (const row of rows) addCommand(program, row, executeRow);
   addRootModes(program, executeRow);
-  program.addHelpText('after', '\nSettings come from the environment and .env; `kmi config` shows them all.');
+  program.addHelpText('after', '\nSettings come from the environment and .env; `kmi config --all` shows them.');
   return program;
 }
 

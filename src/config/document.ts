@@ -26,7 +26,7 @@ export function renderEnvExample(): string {
     '# Settings of kmi, each with its default. Copy this file to `~/.kmi/.env` and take the `#` off the lines you change.',
     '# A `.env` of the working folder that sets KMI_ variables counts in its place, there only. Variables of the environment',
     '# go before both; a file named by KMI_ENV_PATH goes before everything.',
-    '# `kmi config` shows every value and where it came from. Made by `npm run docs`.',
+    '# `kmi config --all` shows every value and where it came from. Made by `npm run docs`.',
   ];
   const groups = grouped().map(({ title, names }) => [`## ${title}`, ...names.map(envLines)].join('\n\n'));
   return `${[head.join('\n'), ...groups].join('\n\n')}\n`;

@@ -35,7 +35,7 @@ function checkNode({ nodeVersion }: SetupFacts): Finding {
 function checkEnvFile({ envFile }: SetupFacts): Finding {
   const { ok, info } = answersOf('Setup', 'env_file');
   return envFile === null
-    ? info('No .env file here: settings come from the environment and the defaults.', '`kmi config` shows them all.')
+    ? info('No .env file here: settings come from the environment and the defaults.', '`kmi config --all` shows them.')
     : ok(`Settings come from ${envFile} and the environment.`);
 }
 

@@ -22,6 +22,7 @@ test('what fits, and what has no width to keep to, stays as it is, blanks and al
 
 test('further lines stand below the first, and an address is never broken', () => {
   expect(wrapProse('    one two three', 11)).toEqual(['    one two', '    three']);
+  expect(wrapProse(COLORED.dim('    one two three'), 11).map(stripVTControlCharacters)).toEqual(['    one two', '    three']);
   expect(wrapProse('see http://127.0.0.1:54123/kmi-rotor/v1 now', 12)).toEqual([
     'see',
     'http://127.0.0.1:54123/kmi-rotor/v1',

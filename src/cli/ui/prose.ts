@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import { displayWidth } from './width.ts';
 
 /**
@@ -6,12 +7,13 @@ import { displayWidth } from './width.ts';
  */
 export function wrapProse(text: string, width: number): string[] {
   if (displayWidth(text) <= width) return [text];
-  const indent = /^ */.exec(text)?.[0] ?? '';
+  const indent = /^ */.exec(stripVTControlCharacters(text))?.[0] ?? '';
+  const [first = '', ...words] = text.split(' ');
   const lines: string[] = [];
-  let line = '';
-  for (const word of text.slice(indent.length).split(' ')) {
-    const longer = line === '' ? indent + word : `${line} ${word}`;
-    if (line !== '' && displayWidth(longer) > width) {
+  let line = first;
+  for (const word of words) {
+    const longer = `${line} ${word}`;
+    if (displayWidth(longer) > width && stripVTControlCharacters(line).trim() !== '') {
       lines.push(line);
       line = indent + word;
     } else line = longer;
