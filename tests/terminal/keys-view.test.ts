@@ -63,7 +63,7 @@ const TESTS: readonly TestedKey[] = [
   { label: 'other', disabled: false, ...judgeTest({ usage: null, error: 'not JSON', fetchedAt: NOW, status: 200 }) },
 ];
 
-for (const columns of [80, 120]) {
+for (const columns of [60, 80, 120]) {
   for (const color of [false, true]) {
     const look = `${columns} columns, ${color ? 'coloured' : 'plain'}`;
     const style = createStyle({ color, plain: !color });
@@ -80,6 +80,13 @@ for (const columns of [80, 120]) {
     });
   }
 }
+
+it('60 columns hold priority and weight too', () => {
+  const candidates = REPORT.candidates.map((each) => ({ ...each, key: { ...each.key, weight: 500 } }));
+  const lines = renderKeys({ ...REPORT, candidates }, { columns: 60, style: createStyle({ color: false, plain: true }) });
+  expect(Math.max(...lines.map(displayWidth))).toBeLessThanOrEqual(60);
+  expect(lines.join('\n')).toMatch(/KEY +STATUS +PRIORITY +WEIGHT +FILE/);
+});
 
 it('no view holds a key', () => {
   const text = [...renderKeys(REPORT, { columns: 120, style: createStyle({ color: false, plain: true }) })].join('\n');

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { hasWallet, quotaReturnsAt } from '../../../src/core/quota/key-health.ts';
+import { hasWallet, quotaReturnsAt, readingAt } from '../../../src/core/quota/key-health.ts';
 import type { QuotaWindow } from '../../../src/core/quota/quota.ts';
 import { aUsage, NOW } from '../candidates.ts';
 
@@ -33,4 +33,16 @@ it('quota returns a window later at the latest, whatever reset is stated, and a 
 it('a wallet counts when there is money in it', () => {
   expect([null, 0, -1, 0.5, 100].map((cents) => hasWallet(aUsage(0, cents)))).toEqual([false, false, false, true, true]);
   expect(hasWallet(null)).toBe(false);
+});
+
+it('an earlier reading says nothing of the windows that were reset since, and goes when none is left', () => {
+  const reading = (...windows: QuotaWindow[]) => ({ usage: { ...aUsage(0.1), windows }, error: null, fetchedAt: NOW - 9 });
+  const untouched = reading(window(0.1, NOW + 1), window(0.5, null));
+  expect(readingAt(untouched, NOW)).toBe(untouched);
+  const later = readingAt(reading(window(0.1, NOW), window(0.5, NOW + 1)), NOW);
+  expect(later?.usage?.windows.map(({ remainingShare }) => remainingShare)).toEqual([null, 0.5]);
+  expect(later?.usage?.remainingShare).toBe(0.5);
+  expect(readingAt(reading(window(0, NOW - 1)), NOW)).toBeNull();
+  const failed = { usage: null, error: 'HTTP 500', fetchedAt: NOW };
+  expect(readingAt(failed, NOW)).toBe(failed);
 });

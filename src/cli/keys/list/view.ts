@@ -30,6 +30,8 @@ export type KeysReport = {
   readonly remarks: readonly FileRemark[];
 };
 
+const NARROW = 80;
+
 type Frame = { readonly columns: number; readonly style: Style };
 
 /** The lines of `kmi keys list`: a line a key, why it does not serve below it, then the files that give no key. */
@@ -54,12 +56,15 @@ export function renderKeys(report: KeysReport, { columns, style }: Frame): strin
 function keyRows({ candidates, activeIndex, isManual, now, config }: KeysReport, width: number, style: Style): string[] {
   const hasPriority = candidates.some(({ key }) => key.priority !== 0);
   const hasWeight = candidates.some(({ key }) => key.weight !== DEFAULT_WEIGHT);
-  const hasEmail = candidates.some(({ key }) => key.email !== null);
+  // What is for display only gives way in a narrow terminal.
+  const isNarrow = width < NARROW;
+  const hasEmail = !isNarrow && candidates.some(({ key }) => key.email !== null);
+  const hasMask = !(isNarrow && hasPriority && hasWeight);
   const layout: Column[] = [
     ...(isManual ? [{ gap: 1 }] : []),
     { title: 'KEY', shrinkTo: 10 },
     { title: 'STATUS' },
-    { title: 'API KEY' },
+    ...(hasMask ? [{ title: 'API KEY' }] : []),
     ...(hasPriority ? [{ title: 'PRIORITY', align: 'right' as const }] : []),
     ...(hasWeight ? [{ title: 'WEIGHT', align: 'right' as const }] : []),
     ...(hasEmail ? [{ title: 'ACCOUNT', shrinkTo: 10 }] : []),
@@ -72,7 +77,7 @@ function keyRows({ candidates, activeIndex, isManual, now, config }: KeysReport,
       ...(isManual ? [{ text: index === activeIndex ? '>' : '', paint: style.accent }] : []),
       { text: key.label, paint: style.strong },
       { text: ENGLISH_KEYS.status[status], paint: paintStatus(status, style) },
-      { text: maskKey(key.value), paint: style.dim },
+      ...(hasMask ? [{ text: maskKey(key.value), paint: style.dim }] : []),
       ...(hasPriority ? [String(key.priority)] : []),
       ...(hasWeight ? [String(key.weight)] : []),
       ...(hasEmail ? [key.email ?? ''] : []),
