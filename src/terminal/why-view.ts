@@ -2,7 +2,7 @@ import { type CandidateStory, explainRequest } from '../core/trace/explain.ts';
 import { type TraceEvent, tokensOf } from '../core/trace/trace-event.ts';
 import type { Style } from './style.ts';
 import { tokensInWords } from './token-text.ts';
-import { keyOf, latencyOf, paintStatus } from './trace-text.ts';
+import { isBroken, keyOf, latencyOf, paintStatus } from './trace-text.ts';
 import { cutToWidth, displayWidth, padToWidth, wrapToWidth } from './width.ts';
 import { CHOICE_WORDS, SKIP_WORDS, VERDICT_WORDS, wordsFor } from './words.ts';
 
@@ -16,7 +16,9 @@ export function renderWhy(event: TraceEvent, { width, style }: { readonly width:
   const lines = [
     style.strong(cutToWidth(printable(`Request ${event.request_id}`), width, '')),
     ...wrapToWidth(printable(headline(event)), width),
-    ...wrapToWidth(printable(ending(event)), width).map((line) => paintStatus(event.status, line, style)),
+    ...wrapToWidth(printable(ending(event)), width).map((line) =>
+      isBroken(event) ? style.bad(line) : paintStatus(event.status, line, style),
+    ),
   ];
   if (event.prompt_hint) lines.push(...wrapToWidth(printable(`Prompt: ${event.prompt_hint}`), width).map(style.dim));
   const facts = factsOf(event);
