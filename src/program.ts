@@ -2,10 +2,12 @@ import { dirname } from 'node:path';
 import { COMMANDS } from './commands/catalogue.ts';
 import type { CommandRow } from './commands/command-row.ts';
 import type { Command, CommandContext, OutputFlags } from './commands/context.ts';
-import { KmiError, reasonOf } from './errors.ts';
+import { inOwnWords } from './commands/spellings.ts';
+import { ERRORS, KmiError, reasonOf } from './errors.ts';
 
 /** Runs a command line and answers its exit code. Known errors become one line and a hint on standard error. */
-export async function main(args: readonly string[]): Promise<number> {
+export async function main(given: readonly string[]): Promise<number> {
+  const args = inOwnWords(given);
   // A reader that leaves early (`| head`) is no failure.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
@@ -50,8 +52,15 @@ async function execute(row: CommandRow, options: Record<string, unknown>, flags:
     config = context.config;
     return await (run as Command<Record<string, unknown>>)(context, options);
   } catch (error) {
-    throw nameObstacle(error, config);
+    throw nameObstacle(await withOwnHelp(error, row), config);
   }
+}
+
+/** Wrong usage that says nothing better points to the help of its command. */
+async function withOwnHelp(error: unknown, { name }: CommandRow): Promise<unknown> {
+  if (!(error instanceof KmiError) || error.code !== 'bad_usage' || error.hint !== ERRORS.bad_usage.hint) return error;
+  const { helpOf } = await import('./commands/wrong-usage.ts');
+  return new KmiError('bad_usage', error.message, { hint: `See \`${helpOf(name)}\`.`, cause: error });
 }
 
 /** What is set in a closed home may be anything, so nothing is sent or changed as if nothing were. */

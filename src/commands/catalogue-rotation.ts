@@ -23,6 +23,7 @@ The subcommands \`rotate auto\` and \`rotate off\` turn auto-rotation on and off
   },
   {
     name: 'rotate auto',
+    aliases: ['rotate on'],
     summary: 'turn auto-rotation on, and choose its strategy',
     details: `Refused unless KMI_AUTO_ROTATE_ALLOWED=1: read the provider's terms first. Then the end-to-end check runs as in \`kmi e2e\`, unless KMI_AUTO_ROTATE_E2E=0.
 

@@ -1,5 +1,5 @@
 import { CLIENT_COMMANDS } from './catalogue-clients.ts';
-import { completionCommand, INIT_COMMAND, KEY_COMMANDS } from './catalogue-keys.ts';
+import { completionCommand, INIT_COMMAND, KEY_COMMANDS, UP_COMMAND } from './catalogue-keys.ts';
 import { PROXY_COMMANDS } from './catalogue-proxy.ts';
 import { ROTATION_COMMANDS } from './catalogue-rotation.ts';
 import { VIEW_COMMANDS } from './catalogue-views.ts';
@@ -7,6 +7,7 @@ import { type CommandRow, JSON_OPTION } from './command-row.ts';
 
 /** Every command, in the order `kmi --help` lists them; those of one group stand together. */
 export const COMMANDS: readonly CommandRow[] = [
+  UP_COMMAND,
   INIT_COMMAND,
   ...KEY_COMMANDS,
   {
@@ -31,6 +32,16 @@ export const COMMANDS: readonly CommandRow[] = [
       [1, 'one was not'],
     ],
     load: () => import('./demo.ts'),
+  },
+  {
+    name: 'version',
+    group: 'Set up',
+    summary: 'print the version',
+    details: 'The same as `kmi --version`. `kmi status` names the version of the proxy that runs.',
+    examples: ['kmi version'],
+    withoutSettings: true,
+    withoutToken: true,
+    load: () => import('./version.ts'),
   },
   ...PROXY_COMMANDS,
   ...CLIENT_COMMANDS,

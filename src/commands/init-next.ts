@@ -2,6 +2,7 @@ import { dirname, join } from 'node:path';
 import { findProxy } from '../daemon/find.ts';
 import { probeProxy, proxyUrl } from '../daemon/probe.ts';
 import { type Field, renderFields, viewWidth } from '../terminal/panel.ts';
+import { clientFields } from './client-lines.ts';
 import type { CommandContext } from './context.ts';
 import type { Mode } from './init-settings.ts';
 import { ownerOf } from './proxy-words.ts';
@@ -17,15 +18,14 @@ export async function renderNext(
   const isRunning = proxy !== null || (await probeProxy(config)).kind === 'running';
   const url = proxyUrl(proxy?.settings ?? config);
   const isOther = proxy !== null && proxy.settings.authsDir !== config.authsDir;
-  const token = config.proxyToken === '' ? 'kmi' : '<your proxy token>';
-  const start = isRunning ? (mode.changed || isOther ? 'kmi proxy-restart' : null) : 'kmi proxy';
+  const restart = isRunning && (mode.changed || isOther);
   const fields: Field[] = [
-    ...(start === null ? [] : [{ name: 'start', value: { text: start, paint: style.accent } }]),
     ...(isRunning
       ? [{ name: 'proxy', value: isOther ? `runs with the settings of ${ownerOf(proxy, context)}` : stateOf(mode) }]
       : []),
-    { name: 'client', value: `KIMI_BASE_URL=${url} KIMI_API_KEY=${token}` },
-    { name: 'others', value: 'eval "$(kmi env)", or `kmi kimi` and `kmi run -- <program>`' },
+    ...(restart ? [{ name: 'restart', value: { text: 'kmi restart', paint: style.accent } }] : []),
+    ...clientFields(url, config.proxyToken !== '', style),
+    ...(isRunning ? [] : [{ name: 'proxy', value: '`kmi kimi` and `kmi run` start it; `kmi start` does so now' }]),
   ];
   const envFile = context.loaded.settingsFile;
   const isHere = dirname(envFile) === cwd && (home === null || cwd !== join(home, '.kmi'));

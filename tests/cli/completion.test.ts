@@ -4,6 +4,7 @@ import { delimiter, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { COMMANDS } from '../../src/commands/catalogue.ts';
+import { namesOf } from '../../src/commands/command-row.ts';
 import { type TemporaryHome, temporaryHome } from '../support/home.ts';
 import { runKmi } from '../support/spawn.ts';
 import { openTerminal } from '../support/tmux.ts';
@@ -54,8 +55,12 @@ describe('bash', () => {
   it.each([
     ['kmi pro', ['proxy', 'proxy-stop', 'proxy-restart', 'proxy-logs']],
     ['kmi --plain stat', ['status']],
-    ['kmi keys ', ['list', 'add', 'remove', 'disable', 'enable', 'rename', 'test']],
-    ['kmi rotate ', ['auto', 'off']],
+    ['kmi keys ', ['list', 'ls', 'add', 'remove', 'rm', 'disable', 'enable', 'rename', 'test']],
+    ['kmi keys rm ', ['ada', 'ben', 'cleo@example.test', "it\\'s\\ my\\ key"]],
+    ['kmi st', ['start', 'stop', 'status']],
+    ['kmi logs --no-f', ['--no-follow']],
+    ['kmi rotate on --strategy st', ['sticky']],
+    ['kmi rotate ', ['auto', 'on', 'off']],
     ['kmi keys remove ', ['ada', 'ben', 'cleo@example.test', "it\\'s\\ my\\ key"]],
     ['kmi keys remove ada b', ['ben']],
     ['kmi keys rename b', ['ben']],
@@ -79,7 +84,7 @@ describe('bash', () => {
   });
 
   it('offers every command, and no hidden option', async () => {
-    const tops = COMMANDS.map(({ name }) => name).filter((name) => !name.includes(' '));
+    const tops = COMMANDS.flatMap(namesOf).filter((name) => !name.includes(' '));
     expect(await offered('kmi ')).toEqual([...tops, 'help']);
     expect(await offered('kmi keys add --k')).toEqual([]);
   });
@@ -109,7 +114,8 @@ async function has(program: string): Promise<boolean> {
 describe.each(['zsh', 'fish'])('%s', (shell) => {
   it('gets a script that names every command, flag and where labels come from', () => {
     const script = scripts[shell] as string;
-    for (const { name } of COMMANDS) expect(script).toContain(`'${name}'`.replace(/^'(.*)'$/, shell === 'fish' ? '$1' : "'$1'"));
+    for (const name of COMMANDS.flatMap(namesOf))
+      expect(script).toContain(`'${name}'`.replace(/^'(.*)'$/, shell === 'fish' ? '$1' : "'$1'"));
     expect(script).toContain(shell === 'fish' ? 'kmi completion --requests' : 'labels | requests)');
     expect(script).toContain(shell === 'fish' ? '-l json' : "'--json:");
   });
@@ -129,6 +135,26 @@ it('fish offers the labels of keys, where it is installed', async ({ skip }) => 
   const program = `source ${scriptPath('fish')}; complete -C'kmi keys remove '`;
   const { stdout } = await exec('fish', ['--no-config', '-c', program], { env, cwd: home.root });
   expect(stdout.trim().split('\n')).toEqual(['ada', 'ben', 'cleo@example.test', "it's my key"]);
+});
+
+it('fish offers the names people guess, where it is installed', async ({ skip }) => {
+  if (!(await has('fish'))) skip();
+  const program = `source ${scriptPath('fish')}; complete -C'kmi sto'; complete -C'kmi keys r'; complete -C'kmi keys rm '`;
+  const { stdout } = await exec('fish', ['--no-config', '-c', program], { env, cwd: home.root });
+  const words = stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.split('\t')[0]);
+  expect(words.toSorted()).toEqual(['ada', 'ben', 'cleo@example.test', "it's my key", 'remove', 'rename', 'rm', 'stop']);
+});
+
+it('zsh offers the names people guess, where it is installed', async ({ skip }) => {
+  if (!(await has('zsh'))) skip();
+  const terminal = await openTerminal({ env, cwd: home.root });
+  await terminal.type(`PATH='${env.PATH}' exec zsh -f`);
+  await terminal.type('autoload -Uz compinit; compinit -u -D; source kmi.zsh; clear');
+  for (const key of ['kmi sto', 'Tab', '--', 'Tab']) await terminal.press(key);
+  await terminal.waitFor(/kmi stop --(?:\n|.)*--force/);
 });
 
 it('fish offers the newest requests, where it is installed', async ({ skip }) => {
