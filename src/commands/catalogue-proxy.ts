@@ -27,6 +27,7 @@ It follows the auth files and the state: keys that come and go, \`kmi rotate\` a
     options: [
       { flags: '--daemon', help: 'run in the background (the default)' },
       { flags: '--foreground', help: 'stay in this terminal until Ctrl+C, with a line for each request' },
+      { flags: '--port <number>', help: 'the port for this run, in place of that of KMI_PROXY_LISTEN' },
       { flags: '--quiet', help: 'in the foreground: no line for each request' },
       { flags: '--detached', help: 'as the background proxy: do not hold the folder it was started in', hidden: true },
       { flags: '--make-token', help: 'first make a client token that clients must send (proxy.token), unless one is set' },

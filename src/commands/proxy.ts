@@ -17,6 +17,7 @@ import { VERSION } from '../version.ts';
 import type { Command, CommandContext } from './context.ts';
 import { forgetSecretVariables, redactCrashes } from './crash.ts';
 import { noKeys } from './no-keys.ts';
+import { wholeNumber } from './numbers.ts';
 import type { RequestLines } from './request-lines.ts';
 import { openSimulatedApp } from './simulated-app.ts';
 import { addressOf } from './start-check.ts';
@@ -27,6 +28,7 @@ type Options = {
   readonly daemon?: boolean;
   readonly detached?: boolean;
   readonly makeToken?: boolean;
+  readonly port?: string;
   readonly quiet?: boolean;
   readonly simulateWithoutKeys?: boolean;
 };
@@ -34,15 +36,16 @@ type Options = {
 /** `kmi proxy`: starts the proxy in the background, or serves in this terminal until it is told to stop. */
 export const run: Command<Options> = async (
   given,
-  { foreground = false, daemon = false, detached = false, makeToken = false, quiet = false, simulateWithoutKeys = false },
+  { foreground = false, daemon = false, detached = false, makeToken = false, port, quiet = false, simulateWithoutKeys = false },
 ) => {
   if (foreground && daemon) throw new KmiError('bad_usage', '--daemon and --foreground cannot stand together.');
-  const context = makeToken ? await (await import('./make-token.ts')).makeToken(given) : given;
+  const settled = makeToken ? await (await import('./make-token.ts')).makeToken(given) : given;
+  const context = port === undefined ? settled : atPort(settled, wholeNumber('--port', port, { min: 1, max: 65_535 }));
   if (detached) leaveFolder(context.config.stateDir);
   for (const unused of context.loaded.unused) {
     context.err(`${context.errStyle.warn('Not used')}: ${unusedSettingText(unused)}`);
   }
-  if (!foreground) return startInBackground(context, { simulateWithoutKeys });
+  if (!foreground) return startInBackground(context, { simulateWithoutKeys, port: port ?? null });
   // The background proxy's output is its log; requests are in the trace.
   const lines = quiet || detached ? null : (await import('./request-lines.ts')).printRequests(context);
   try {
@@ -51,6 +54,12 @@ export const run: Command<Options> = async (
     await lines?.close();
   }
 };
+
+/** The settings with another port, for this run of the proxy. */
+function atPort(context: CommandContext, port: number): CommandContext {
+  const { config } = context;
+  return { ...context, config: Object.freeze({ ...config, proxyListen: { ...config.proxyListen, port } }) };
+}
 
 /** A process that stands in a folder keeps its disk from being unmounted, and is in the way when it is deleted. */
 function leaveFolder(stateDir: string): void {

@@ -17,7 +17,10 @@ import { addressOf, refuseTakenPort, requireFixedPort, requireKeys } from './sta
  * Starts the proxy in the background and says where it is. One that runs already is success too. Throws `port_in_use`
  * and `proxy_not_started`.
  */
-export async function startInBackground(context: CommandContext, { simulateWithoutKeys = false } = {}): Promise<number> {
+export async function startInBackground(
+  context: CommandContext,
+  { simulateWithoutKeys = false, port = null }: { readonly simulateWithoutKeys?: boolean; readonly port?: string | null } = {},
+): Promise<number> {
   const { config } = context;
   const running = await atRunningProxy(context);
   if (running.proxy != null) {
@@ -29,7 +32,8 @@ export async function startInBackground(context: CommandContext, { simulateWitho
   if (state.kind === 'ours' || state.kind === 'unproven') return sayAlreadyRunning(context, state, context);
   refuseTakenPort(state, addressOf(context));
   if (state.kind !== 'stopped') context.err(context.errStyle.dim(explainState(state, addressOf(context)).text));
-  return start(context, simulateWithoutKeys);
+  const args = [...(simulateWithoutKeys ? ['--simulate-without-keys'] : []), ...(port === null ? [] : ['--port', port])];
+  return start(context, simulateWithoutKeys, args);
 }
 
 /** Exit code 1 when it is not where `wanted` says: whoever goes on with that address would meet nobody. */
@@ -50,12 +54,12 @@ function sayAlreadyRunning(
   return proxyUrl(config) === proxyUrl(wanted.config) ? 0 : 1;
 }
 
-async function start(context: CommandContext, simulateWithoutKeys: boolean): Promise<number> {
+async function start(context: CommandContext, simulateWithoutKeys: boolean, args: readonly string[]): Promise<number> {
   const { config, out, err, style, errStyle, width } = context;
   const { keys, skipped } = simulateWithoutKeys ? await loadRegistry(config) : await requireKeys(context);
   sayUnreadableKeys(skipped, config, (message) => err(`kmi: ${message}`));
   err(keys.length > 0 ? renderMode(config, errStyle) : `${errStyle.warn('Simulated upstream')}: there are no keys.`);
-  const result = await launchProxy(context, { args: simulateWithoutKeys ? ['--simulate-without-keys'] : [] });
+  const result = await launchProxy(context, { args });
   const isOurs = result.kind === 'started';
   out(`${style.strong('kmi proxy')} ${isOurs ? 'runs in the background.' : 'is already running: another start was faster.'}`);
   const facts = { url: proxyUrl(config), log: daemonOutputPath(config.stateDir), uptimeSeconds: null };

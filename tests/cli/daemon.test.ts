@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { alivenessOf, commandLineOf } from '../../src/daemon/processes.ts';
 import { cleanUp } from '../support/cleanup.ts';
+import { freePort } from '../support/free-port.ts';
 import { SELF_SIGNED } from '../support/self-signed.ts';
 import { startKmi } from '../support/spawn.ts';
 import { openTerminal } from '../support/tmux.ts';
@@ -103,6 +104,24 @@ test('a second start finds the first and is content', async () => {
   expect(here.code).toBe(1);
   expect(here.stderr).toContain(`A kmi proxy (pid ${pid}) already serves on 127.0.0.1:${home.port}.`);
   expect(await home.pid()).toBe(pid);
+});
+
+test('--port is the port of this run, in the background and in the foreground; commands find it there', async () => {
+  const home = await daemonHome();
+  await home.addKey({ label: 'ada' });
+  const port = await freePort();
+  const started = await home.kmi(['start', '--port', String(port)]);
+  const pid = (await home.pid()) as number;
+  cleanUp(async () => kill(pid));
+  expect(started.stdout).toContain(`address  http://127.0.0.1:${port}/kmi-rotor/v1`);
+  expect(JSON.parse((await home.kmi(['status', '--json'])).stdout).proxy).toMatchObject({ running: true, port });
+  expect((await home.kmi(['stop'])).code).toBe(0);
+  const here = await startKmi(['proxy', '--foreground', '--port', String(port)], { env: home.env, cwd: home.root });
+  await here.waitForOutput(new RegExp(`serves http://127\\.0\\.0\\.1:${port}/`));
+  for (const wrong of ['0', '70000', 'http']) {
+    const { code, stderr } = await home.kmi(['proxy', '--port', wrong]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('See `kmi proxy --help`.')]);
+  }
 });
 
 test('of two starts at once one proxy comes out, and both succeed', async () => {
