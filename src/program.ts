@@ -18,7 +18,7 @@ export async function main(given: readonly string[]): Promise<number> {
     const { runCommandLine } = await import('./command-line.ts');
     return await runCommandLine(args, execute);
   } catch (error) {
-    return report(error);
+    return await report(error);
   }
 }
 
@@ -88,10 +88,13 @@ function withoutFolder(error: unknown): unknown {
   });
 }
 
-function report(thrown: unknown): number {
+async function report(thrown: unknown): Promise<number> {
   const error = withoutFolder(thrown);
   if (error instanceof KmiError) {
-    process.stderr.write(`kmi: ${error.message}\n     ${error.hint}\n`);
+    const { renderError } = await import('./terminal/error-lines.ts');
+    // A pipe has no width to keep to.
+    const lines = renderError(error.message, error.hint, process.stderr.columns ?? Number.POSITIVE_INFINITY);
+    process.stderr.write(`${lines.join('\n')}\n`);
     return error.exitCode;
   }
   process.stderr.write(`kmi: something unexpected went wrong: ${reasonOf(error)}\n`);
