@@ -21,7 +21,7 @@ export async function startForClient(context: CommandContext): Promise<void> {
   await requireKeys(context).catch((error: unknown) => {
     throw asNotStarted(error);
   });
-  err('kmi: No proxy runs, so kmi starts one in the background. `kmi stop` stops it.');
+  err('kmi: No proxy runs; starting one. `kmi stop` stops it.');
   await launchProxy(context, { slowMs: SLOW_MS });
 }
 

@@ -4,6 +4,7 @@ import { KmiError } from '../errors.ts';
 import { loadRegistry } from '../keys/registry.ts';
 import { renderMode } from '../terminal/mode-line.ts';
 import { renderFields, viewWidth } from '../terminal/panel.ts';
+import { wrapPainted } from '../terminal/width.ts';
 import { clientFields } from './client-lines.ts';
 import { type Command, type CommandContext, createContext } from './context.ts';
 import { noKeys } from './no-keys.ts';
@@ -22,8 +23,8 @@ export const run: Command<Record<string, unknown>> = async (given) => {
   const pid = (await requireProxy(await ofRunningProxy(own))).pid;
   const context = await ofRunningProxy(own);
   const { config, proxy, out, err, style, width } = context;
-  out(`${style.strong('kmi proxy')} serves ${style.accent(proxyUrl(config))} (pid ${pid}).`);
-  out(renderMode(config, style));
+  const head = `${style.strong('kmi proxy')} serves ${style.accent(proxyUrl(config))} (pid ${pid}).`;
+  for (const text of [head, renderMode(config, style)]) for (const line of wrapPainted(text, viewWidth(width))) out(line);
   const fields = clientFields(proxyUrl(config), config.proxyToken !== '' || proxy?.asksToken === true, style);
   for (const line of renderFields(fields, viewWidth(width) - 2, style)) out(`  ${line}`);
   if (lacksToken(context)) sayLackedToken(context);

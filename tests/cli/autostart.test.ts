@@ -6,7 +6,7 @@ import { startKmi } from '../support/spawn.ts';
 import { type DaemonHome, daemonHome, kill, liveHome } from './daemon-home.ts';
 import { STAYS, writeStandIn } from './stand-in-kimi.ts';
 
-const STARTED = 'kmi: No proxy runs, so kmi starts one in the background. `kmi stop` stops it.\n';
+const STARTED = 'kmi: No proxy runs; starting one. `kmi stop` stops it.\n';
 /** Asks the proxy for a chat as a client would, with nothing but its variables. */
 const CHATS = `
   fetch(process.env.OPENAI_BASE_URL ? process.env.OPENAI_BASE_URL + '/chat/completions' : process.env.KIMI_BASE_URL + '/chat/completions', {

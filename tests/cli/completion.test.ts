@@ -100,6 +100,12 @@ describe('bash', () => {
     for (const key of ['kmi keys re', 'n', 'Tab', 'cleo@ex', 'Tab'])
       await terminal.press(key === 'Tab' ? key : key.replaceAll(' ', ' '));
     await terminal.waitFor(/kmi keys rename cleo@example\.test$/m);
+    await terminal.press('C-u');
+    await terminal.press('kmi sto', 'Tab');
+    await terminal.waitFor(/kmi stop *$/m);
+    await terminal.paste('--fo');
+    await terminal.press('Tab');
+    await terminal.waitFor(/kmi stop --force *$/m);
   });
 });
 
@@ -153,8 +159,11 @@ it('zsh offers the names people guess, where it is installed', async ({ skip }) 
   const terminal = await openTerminal({ env, cwd: home.root });
   await terminal.type(`PATH='${env.PATH}' exec zsh -f`);
   await terminal.type('autoload -Uz compinit; compinit -u -D; source kmi.zsh; clear');
-  for (const key of ['kmi sto', 'Tab', '--', 'Tab']) await terminal.press(key);
-  await terminal.waitFor(/kmi stop --(?:\n|.)*--force/);
+  await terminal.press('kmi sto', 'Tab');
+  await terminal.waitFor(/kmi stop *$/m);
+  await terminal.paste('--fo');
+  await terminal.press('Tab');
+  await terminal.waitFor(/kmi stop --force *$/m);
 });
 
 it('fish offers the newest requests, where it is installed', async ({ skip }) => {

@@ -85,7 +85,7 @@ describe.skipIf(process.platform === 'win32')('in a folder that was deleted', ()
     cleanUp(async () => void (await runLost(home, ['stop'])));
     const ran = await runLost(home, ['run', '--', 'sh', '-c', 'printf "at %s" "$OPENAI_BASE_URL"']);
     expect(ran).toMatchObject({ code: 0, stdout: `at ${home.proxyUrl}` });
-    expect(ran.stderr).toContain('No proxy runs, so kmi starts one');
+    expect(ran.stderr).toContain('No proxy runs; starting one.');
     expect(ran.stderr).not.toMatch(/unexpected|uv_cwd|ENOENT/);
   });
 

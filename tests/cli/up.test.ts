@@ -25,7 +25,7 @@ test('with a key `kmi up` starts the proxy and says how to use it; again it star
   expect(first).toMatchObject({
     code: 0,
     stdout: says,
-    stderr: 'kmi: No proxy runs, so kmi starts one in the background. `kmi stop` stops it.\n',
+    stderr: 'kmi: No proxy runs; starting one. `kmi stop` stops it.\n',
   });
   expect(await home.kmi(['up'])).toMatchObject({ code: 0, stdout: says, stderr: '' });
 });
