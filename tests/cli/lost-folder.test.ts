@@ -47,7 +47,6 @@ describe.skipIf(process.platform === 'win32')('in a folder that was deleted', ()
     ['keys disable one', 0],
     ['why last', 1],
     ['proxy-logs --no-follow', 1],
-    ['run -- true', 1],
   ])('kmi %s works with the settings and keys of the home', async (line, code) => {
     const home = await homeWithKey();
     const ran = await runLost(home, line.split(' '));
@@ -79,6 +78,15 @@ describe.skipIf(process.platform === 'win32')('in a folder that was deleted', ()
     expect(await runLost(home, ['e2e', '-n', '2'])).toMatchObject({ code: 0 });
     expect(await runLost(home, ['proxy-restart', '-y'])).toMatchObject({ code: 0 });
     expect(await runLost(home, ['proxy-stop', '-y'])).toMatchObject({ code: 0 });
+  });
+
+  it('a program that finds no proxy gets one that was started there', async () => {
+    const home = await homeWithKey();
+    cleanUp(async () => void (await runLost(home, ['stop'])));
+    const ran = await runLost(home, ['run', '--', 'sh', '-c', 'printf "at %s" "$OPENAI_BASE_URL"']);
+    expect(ran).toMatchObject({ code: 0, stdout: `at ${home.proxyUrl}` });
+    expect(ran.stderr).toContain('No proxy runs; starting one.');
+    expect(ran.stderr).not.toMatch(/unexpected|uv_cwd|ENOENT/);
   });
 
   it('kimi_robin starts the Kimi CLI', async () => {

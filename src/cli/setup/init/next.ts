@@ -5,6 +5,7 @@ import type { CommandContext } from '../../command/context.ts';
 import type { Mode } from '../../command/settings-file.ts';
 import { ownerOf } from '../../proxy/proxy-words.ts';
 import { type Field, renderFields, viewWidth } from '../../ui/panel.ts';
+import { clientFields } from '../../words/client-lines.ts';
 
 /** What to type next, and what points a client at the proxy. */
 export async function renderNext(
@@ -17,15 +18,14 @@ export async function renderNext(
   const isRunning = proxy !== null || (await probeProxy(config)).kind === 'running';
   const url = proxyUrl(proxy?.settings ?? config);
   const isOther = proxy !== null && proxy.settings.authsDir !== config.authsDir;
-  const token = config.proxyToken === '' ? 'kmi' : '<your proxy token>';
-  const start = isRunning ? (mode.changed || isOther ? 'kmi proxy-restart' : null) : 'kmi proxy';
+  const restart = isRunning && (mode.changed || isOther);
   const fields: Field[] = [
-    ...(start === null ? [] : [{ name: 'start', value: { text: start, paint: style.accent } }]),
     ...(isRunning
       ? [{ name: 'proxy', value: isOther ? `runs with the settings of ${ownerOf(proxy, context)}` : stateOf(mode) }]
       : []),
-    { name: 'client', value: `KIMI_BASE_URL=${url} KIMI_API_KEY=${token}` },
-    { name: 'others', value: 'eval "$(kmi env)", or `kmi kimi` and `kmi run -- <program>`' },
+    ...(restart ? [{ name: 'restart', value: { text: 'kmi restart', paint: style.accent } }] : []),
+    ...clientFields(url, config.proxyToken !== '', style),
+    ...(isRunning ? [] : [{ name: 'proxy', value: '`kmi kimi` and `kmi run` start it; `kmi start` does so now' }]),
   ];
   const envFile = context.loaded.settingsFile;
   const isHere = dirname(envFile) === cwd && (home === null || cwd !== join(home, '.kmi'));
