@@ -119,7 +119,7 @@ export const SETTINGS = {
     false,
     'accepted for older files, without effect: `warn` keys take their turns anyway',
   ),
-  writeConfig: boolean('KMI_WRITE_CONFIG', true, "manual rotation writes the key into the Kimi CLI's config"),
+  writeConfig: boolean('KMI_WRITE_CONFIG', false, "`kmi rotate` also writes the key into the Kimi CLI's config"),
   paymentBlockSeconds: integer('KMI_PAYMENT_BLOCK_SECONDS', 3600, 'block after a payment error; 0 = until unblocked by hand', {
     max: 31_536_000,
   }),

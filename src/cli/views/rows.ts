@@ -65,7 +65,7 @@ Confidence is 100 less the largest deviation of a key from the even share, in pe
     examples: ['kmi trace', 'kmi trace --last 100 --errors', 'kmi trace --json | jq .status'],
     options: [
       { flags: '--json', help: 'JSON lines: one object for each request, as in the trace file' },
-      { flags: '--last <count>', help: 'print the newest requests, oldest first, and end' },
+      { flags: '-n, --last <count>', help: 'print the newest requests, oldest first, and end' },
       { flags: '--key <label>', help: 'only requests served by this key' },
       { flags: '--errors', help: 'only requests that failed' },
       { flags: '--window <count>', help: 'requests over which confidence is taken (default 200)' },

@@ -1,15 +1,16 @@
 import type { Config } from '../../config/settings.ts';
-import { modeOf } from '../../core/clients/proxy-mode.ts';
+import { modeOf, type ProxyMode } from '../../core/clients/proxy-mode.ts';
 import type { Style } from '../ui/style.ts';
+
+export const MODE_WORDS: Readonly<Record<ProxyMode, { readonly word: string; readonly rest: string }>> = {
+  simulated: { word: 'Simulated', rest: 'made-up accounts answer; nothing is sent to the upstream.' },
+  'dry-run': { word: 'Dry-run', rest: 'nothing is sent to the upstream; KMI_DRY_RUN=0 makes it live.' },
+  live: { word: 'Live', rest: 'requests go to the upstream.' },
+};
 
 /** What a command that can send or simulate traffic says first. */
 export function renderMode(config: Pick<Config, 'dryRun' | 'isSimulated'>, style: Style): string {
-  switch (modeOf(config)) {
-    case 'simulated':
-      return `${style.warn('Simulated')}: made-up accounts answer; nothing is sent to the upstream.`;
-    case 'dry-run':
-      return `${style.warn('Dry-run')}: nothing is sent to the upstream; KMI_DRY_RUN=0 makes it live.`;
-    case 'live':
-      return `${style.good('Live')}: requests go to the upstream.`;
-  }
+  const mode = modeOf(config);
+  const { word, rest } = MODE_WORDS[mode];
+  return `${(mode === 'live' ? style.good : style.warn)(word)}: ${rest}`;
 }

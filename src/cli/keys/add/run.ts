@@ -38,10 +38,6 @@ export const run: Command<Options> = async (given, { args, key, test = true, her
       if (outcome.kind === 'known') {
         throw new KmiError('key_not_added', `This key is here already: ${outcome.key.label}${off(outcome.key.disabled)}.`);
       }
-      if (outcome.kind === 'declined') {
-        err('No key was added.');
-        return 1;
-      }
       out(`${style.good('Added')} ${style.strong(outcome.label)} (${outcome.file}). ${sayFollowing(context, 'uses it')}`);
       if (here) await sayLeftBehind(context, given);
       if (outcome.works && config.dryRun) await offerLive(context, prompter);

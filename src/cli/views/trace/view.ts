@@ -66,10 +66,15 @@ function joinWithin(pieces: readonly Piece[], columns: number, gap: string): str
   return line;
 }
 
-function titleParts({ size, held }: TraceWindow, { distribution, cachedShare, isBySession }: WindowStats, style: Style): Piece[] {
+function titleParts(
+  { size, held, mode }: TraceWindow,
+  { distribution, cachedShare, isBySession }: WindowStats,
+  style: Style,
+): Piece[] {
   const { total, confidence } = distribution;
   const uneven = confidence < CONFIDENCE_WANTED && !isAsFairAsPossible(distribution);
   const pieces: Piece[] = [{ text: 'kmi trace', paint: style.strong }];
+  if (mode !== null) pieces.push({ text: mode, paint: mode === 'live' ? style.good : style.warn });
   if (held !== null) pieces.push({ text: `paused, ${held.length} new`, paint: style.warn });
   pieces.push({ text: `window ${size}` });
   // Sessions that stay where they are fall on the keys as they will.

@@ -4,7 +4,7 @@ import type { Style } from '../../ui/style.ts';
 import { cutToWidth, displayWidth, padToWidth, wrapToWidth } from '../../ui/width.ts';
 import { CHOICE_WORDS, SKIP_WORDS, VERDICT_WORDS, wordsFor } from '../../words/choice-words.ts';
 import { tokensInWords } from '../../words/token-text.ts';
-import { keyOf, latencyOf, paintStatus } from '../../words/trace-text.ts';
+import { isBroken, keyOf, latencyOf, paintStatus } from '../../words/trace-text.ts';
 
 /** Skips the proxy writes into one line of the trace. */
 const SKIPS_RECORDED = 20;
@@ -16,7 +16,9 @@ export function renderWhy(event: TraceEvent, { width, style }: { readonly width:
   const lines = [
     style.strong(cutToWidth(printable(`Request ${event.request_id}`), width, '')),
     ...wrapToWidth(printable(headline(event)), width),
-    ...wrapToWidth(printable(ending(event)), width).map((line) => paintStatus(event.status, line, style)),
+    ...wrapToWidth(printable(ending(event)), width).map((line) =>
+      isBroken(event) ? style.bad(line) : paintStatus(event.status, line, style),
+    ),
   ];
   if (event.prompt_hint) lines.push(...wrapToWidth(printable(`Prompt: ${event.prompt_hint}`), width).map(style.dim));
   const facts = factsOf(event);
