@@ -1,6 +1,6 @@
 import type { TraceEvent } from '../../core/trace/trace-event.ts';
 import type { Style } from '../ui/style.ts';
-import { layoutTrace, renderTraceLine } from '../views/trace/line.ts';
+import { layoutTrace, renderTraceLine } from './trace-line.ts';
 
 /** Columns of a line that goes into a pipe or a file, which has no width to keep to. */
 export const STREAM_COLUMNS = 160;

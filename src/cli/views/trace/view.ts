@@ -4,8 +4,8 @@ import { percentText } from '../../ui/bar.ts';
 import type { Style } from '../../ui/style.ts';
 import { cutToWidth, displayWidth, padToWidth, wrapToWidth } from '../../ui/width.ts';
 import { unevenText } from '../../words/strategy-words.ts';
+import { layoutTrace, renderTraceLine, renderTraceTitles } from '../../words/trace-line.ts';
 import { keyOf } from '../../words/trace-text.ts';
-import { layoutTrace, renderTraceLine, renderTraceTitles } from './line.ts';
 import { LINES_SHOWN, shownEvents, type TraceFilter, type TraceWindow, type WindowStats, windowStats } from './window.ts';
 
 export type WindowSize = { readonly columns: number; readonly rows: number };

@@ -1,18 +1,7 @@
-import { type TraceEvent, tokensOf } from '../../../core/trace/trace-event.ts';
-import type { Style } from '../../ui/style.ts';
-import { cutToWidth, displayWidth, padToWidth } from '../../ui/width.ts';
-import {
-  ID_SHOWN,
-  inputOf,
-  isBroken,
-  keyOf,
-  latencyOf,
-  noteOf,
-  outputOf,
-  paintStatus,
-  shortIdOf,
-  timeOf,
-} from '../../words/trace-text.ts';
+import { type TraceEvent, tokensOf } from '../../core/trace/trace-event.ts';
+import type { Style } from '../ui/style.ts';
+import { cutToWidth, displayWidth, padToWidth } from '../ui/width.ts';
+import { ID_SHOWN, inputOf, isBroken, keyOf, latencyOf, noteOf, outputOf, paintStatus, shortIdOf, timeOf } from './trace-text.ts';
 
 type Column = {
   readonly title: string;
