@@ -1,10 +1,10 @@
 import { eligibilityOf, isReady } from '../core/choosing/eligibility.ts';
 import { accountedKeys, countAccounts } from '../core/choosing/key-accounts.ts';
+import { noKeyWords, whyOut } from '../core/choosing/no-key.ts';
 import { activeCooldown } from '../core/keys/key-state.ts';
 import { kimiProductAt } from '../core/network/kimi-hosts.ts';
 import { VERSION } from '../version.ts';
 import { listLabels, SHARED_FIX, sharedText } from './account-words.ts';
-import { untilWithClock } from './duration.ts';
 import { counted } from './key-words.ts';
 import { NOT_USED } from './not-used-words.ts';
 import { shortPath } from './shown-path.ts';
@@ -52,17 +52,9 @@ function keyAlerts({ candidates, config, folderExists, now, isElsewhere }: Statu
     return [{ level: 'bad', text, fix: 'Run `kmi init`, or `kmi keys add`.' }];
   }
   if (candidates.some((candidate) => isReady(candidate, now))) return [];
-  const returns = candidates
-    .map((candidate) => eligibilityOf(candidate, now))
-    .flatMap((eligibility) => (eligibility.is === 'ready' || eligibility.until === null ? [] : [eligibility.until]));
-  const next = returns.length === 0 ? '' : ` The first is back ${untilWithClock(Math.min(...returns), now, config.timezone)}.`;
-  return [
-    {
-      level: 'bad',
-      text: `No key can serve now.${next}`,
-      fix: 'Add a key, wait, or see `kmi doctor` for what can be cleared.',
-    },
-  ];
+  const out = candidates.flatMap((candidate) => whyOut(candidate, now) ?? []);
+  const { text, fix, remedy } = noKeyWords(out, { now, zone: config.timezone });
+  return [{ level: 'bad', text, fix: remedy === 'wait' ? 'Wait, or add a key with `kmi keys add`.' : fix }];
 }
 
 function blockAlerts({ candidates, now }: StatusReport): Alert[] {
