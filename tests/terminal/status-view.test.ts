@@ -93,7 +93,9 @@ test('of 40 keys only the active one and those out of service are listed', () =>
 
 test('every way in which something is wrong has an alert that says what to do', () => {
   const closed = [candidate('ada', { state: { block: { until: null, reason: 'banned' } } })];
-  expect(text(report({ candidates: closed }))).toMatch(/The only Kimi key belongs to a closed account\.[\s\S]*Account closed by Kimi: ada/);
+  expect(text(report({ candidates: closed }))).toMatch(
+    /The only Kimi key belongs to a closed account\.[\s\S]*Account closed by Kimi: ada/,
+  );
   expect(text(report({ candidates: [] }))).toContain('There are no keys in /home/kim/_auths.');
   expect(text(report({ candidates: [], folderExists: false }))).toMatch(/the folder \/home\/kim\/_auths does not\s+exist/);
   expect(text(report({ probe: { kind: 'stranger', answer: 'HTTP 200' } }))).toMatch(
