@@ -5,6 +5,7 @@ import { activeCooldown } from '../core/keys/key-state.ts';
 import { kimiProductAt } from '../core/network/kimi-hosts.ts';
 import { VERSION } from '../version.ts';
 import { listLabels, SHARED_FIX, sharedText } from './account-words.ts';
+import { failingAlerts } from './failing-alert.ts';
 import { counted } from './key-words.ts';
 import { NOT_USED } from './not-used-words.ts';
 import { shortPath } from './shown-path.ts';
@@ -24,6 +25,7 @@ const MAX_DETAILS = 5;
 export function findAlerts(report: StatusReport): Alert[] {
   return [
     ...elsewhereAlerts(report),
+    ...failingAlerts(report),
     ...keyAlerts(report),
     ...blockAlerts(report),
     ...baseUrlAlerts(report),
