@@ -1,4 +1,5 @@
 import { type App, candidatesOf } from '../app.ts';
+import { SECRET_SETTINGS } from '../config/settings.ts';
 import { type Candidate, eligibilityOf } from '../core/choosing/eligibility.ts';
 import { strategyInForce } from '../core/choosing/strategy.ts';
 import type { KimiClient } from '../core/clients/kimi-model.ts';
@@ -47,7 +48,7 @@ export async function gatherInput(context: CommandContext, app: App, learned: Le
     config,
     envFile: loaded.envFile,
     notUsed: notUsedTexts(loaded.unused, registry.remarks, config.authsDir),
-    envFileIsSecret: [loaded.sources.proxyToken, loaded.sources.upstreamProxy].some(({ kind }) => kind === 'file'),
+    envFileIsSecret: [...SECRET_SETTINGS].some((name) => loaded.sources[name].kind === 'file'),
     environment,
     version: VERSION,
     nodeVersion: process.versions.node,

@@ -33,6 +33,8 @@ export type AttemptOutcome = {
 /** Puts away keys that failed, or all keys of an account, and finds out when they return. */
 export class Cooldowns {
   readonly #options: CooldownOptions;
+  /** Told whenever a key was put away. */
+  readonly listeners = new Set<() => void>();
   #health: HealthPort | null = null;
 
   constructor(options: CooldownOptions) {
@@ -78,6 +80,7 @@ export class Cooldowns {
       log.error('The upstream has closed this account; its key is out of the pool until a person clears it.', details);
     else log.warn(labels.length > 1 ? 'The keys of an account were put away.' : 'A key was put away.', details);
     if (outcome.verdict === 'quota') this.#findReset(entry, now);
+    for (const listener of this.listeners) listener();
   }
 
   /** A refused quota is parked by the setting first; `/usages` then says when the window really returns. */
