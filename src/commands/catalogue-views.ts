@@ -138,4 +138,20 @@ Tokens are kept by day, for the last 100 days with any, and saved within a secon
     settingsOf: 'proxy',
     load: () => import('./doctor.ts'),
   },
+  {
+    name: 'notify-test',
+    group: 'See what is going on',
+    summary: 'send a test notice to where KMI_NOTIFY says',
+    details:
+      'A running proxy sends a notice when no key can serve, when an account runs out or comes back, and when a key needs you; at most one per cause and hour.',
+    examples: ['kmi notify-test'],
+    exitCodes: [
+      [0, 'it was sent'],
+      [1, 'it was not'],
+      [2, 'KMI_NOTIFY is not set'],
+    ],
+    withoutToken: true,
+    settingsOf: 'proxy',
+    load: () => import('./notify-test.ts'),
+  },
 ];

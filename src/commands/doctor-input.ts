@@ -25,6 +25,7 @@ import { notUsedTexts } from '../terminal/not-used-words.ts';
 import { shortPath } from '../terminal/shown-path.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext } from './context.ts';
+import { notifyFact } from './doctor-notify.ts';
 import { describeClaudeSettings } from './lead-client.ts';
 import { ownerOf } from './proxy-words.ts';
 import { differences } from './running-proxy.ts';
@@ -77,6 +78,7 @@ export async function gatherInput(context: CommandContext, app: App, learned: Le
     clients: { found, configs },
     agents: await agentFacts(context),
     otherSettings: otherSettings(context),
+    notify: await notifyFact(context),
     network: learned.network,
     rechecked: learned.rechecked,
   };
