@@ -18,7 +18,7 @@ export async function postNotice(target: string, notice: Notice, post: Post, sig
   const { url, headers } = addressOf(target);
   const first = await attempt(url, headers, body, post);
   if (first === null || !first.mayPass) return first?.problem ?? null;
-  const stays = await delay(RETRY_AFTER_MS, true, { ref: false, ...(signal === undefined ? {} : { signal }) }).catch(() => false);
+  const stays = await delay(RETRY_AFTER_MS, true, signal === undefined ? {} : { signal }).catch(() => false);
   if (!stays) return first.problem;
   return (await attempt(url, headers, body, post))?.problem ?? null;
 }

@@ -29,6 +29,12 @@ it('notify-test says why a notice did not arrive, and what to set when none is w
   const refused = await run(['notify-test'], { KMI_NOTIFY: hook.origin + SECRET });
   expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining(`did not reach ${hook.origin}: HTTP 403.`)]);
   expect(refused.stderr).not.toContain('SECRET');
+  const failing = await startHook([500, 503]);
+  const failed = await run(['notify-test'], { KMI_NOTIFY: failing.origin + SECRET });
+  expect([failed.code, failed.stderr]).toEqual([1, expect.stringContaining('HTTP 503.')]);
+  expect(failing.posted).toHaveLength(2);
+  const silent = await startHook([0]);
+  expect(await run(['notify-test'], { KMI_NOTIFY: silent.origin })).toMatchObject({ code: 1, stdout: '' });
   const unset = await run(['notify-test'], {});
   expect([unset.code, unset.stderr]).toEqual([2, expect.stringContaining('Set it to `desktop` or to the URL of a webhook')]);
   const bad = await run(['notify-test'], { KMI_NOTIFY: `http://hooks.example${SECRET}` });
