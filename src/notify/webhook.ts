@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { ConnectFailure } from '../core/network/connect-failure.ts';
 import { describeNetworkCode, networkCode } from '../core/network/network-words.ts';
 import type { Notice } from './notices.ts';
 
@@ -59,6 +60,11 @@ async function attempt(url: string, headers: Record<string, string>, body: strin
     if (status >= 200 && status < 300) return null;
     return { problem: `HTTP ${status}`, mayPass: status >= 500 || status === 429 || status === 408 };
   } catch (error) {
-    return { problem: signal.aborted ? 'no answer in time' : describeNetworkCode(networkCode(error)), mayPass: true };
+    return { problem: signal.aborted ? 'no answer in time' : wordsOf(error), mayPass: true };
   }
+}
+
+/** A `ConnectFailure` names hosts only; other messages may hold the URL. */
+function wordsOf(error: unknown): string {
+  return error instanceof ConnectFailure ? error.message.replace(/\.$/, '') : describeNetworkCode(networkCode(error));
 }

@@ -35,6 +35,10 @@ it('notify-test says why a notice did not arrive, and what to set when none is w
   expect(failing.posted).toHaveLength(2);
   const silent = await startHook([0]);
   expect(await run(['notify-test'], { KMI_NOTIFY: silent.origin })).toMatchObject({ code: 1, stdout: '' });
+  const nowhere = await run(['notify-test'], { KMI_NOTIFY: `https://hook.invalid${SECRET}`, HTTPS_PROXY: '', https_proxy: '' });
+  expect(nowhere.stderr.replace(/\s+/g, ' ')).toContain(
+    'did not reach https://hook.invalid: hook.invalid could not be reached: ',
+  );
   const unset = await run(['notify-test'], {});
   expect([unset.code, unset.stderr]).toEqual([2, expect.stringContaining('Set it to `desktop` or to the URL of a webhook')]);
   const bad = await run(['notify-test'], { KMI_NOTIFY: `http://hooks.example${SECRET}` });
