@@ -39,7 +39,7 @@ export type FailureRun = {
 const WORDS: Readonly<Record<Exclude<Failure, number>, (host: string) => string>> = {
   unreachable: (host) => `${host} could not be reached`,
   silent: (host) => `no answer from ${host}`,
-  'broken-off': (host) => `answers of ${host} broke off`,
+  'broken-off': (host) => `answers from ${host} broke off`,
 };
 
 export const FAILURES_WITHOUT_STATUS = Object.keys(WORDS) as readonly Exclude<Failure, number>[];
