@@ -25,7 +25,10 @@ describe('without KMI_PROXY_WAIT_SECONDS', () => {
     expect((await proxy.chat()).status).toBe(429);
     const answer = await proxy.chat();
     expect(answer.status).toBe(503);
-    expect(JSON.parse(answer.text).error).toMatchObject({ code: 'no_eligible_key', message: expect.stringContaining('Both Kimi keys are rate-limited.') });
+    expect(JSON.parse(answer.text).error).toMatchObject({
+      code: 'no_eligible_key',
+      message: expect.stringContaining('Both Kimi keys are rate-limited.'),
+    });
     const [retryAfter] = valuesOf(answer.rawHeaders, 'retry-after');
     expect(retryAfter).toMatch(/^[3-5]$/);
     expect(proxy.calls()).toHaveLength(2);
