@@ -1,5 +1,5 @@
 import { loadConfig } from '../../config/load.ts';
-import { type Config, SETTINGS, type SettingName } from '../../config/settings.ts';
+import { type Config, SECRET_SETTINGS, SETTINGS, type SettingName } from '../../config/settings.ts';
 import { findProxy } from '../../daemon/find.ts';
 import type { ProxyRecord } from '../../daemon/record.ts';
 import type { CommandContext } from '../command/context.ts';
@@ -9,9 +9,6 @@ const OWN: ReadonlySet<SettingName> = new Set([
   ...(['timezone', 'locale', 'plain', 'noColor', 'showSource', 'auditActor', 'enforceFilePerms'] as const),
   ...(['autoRotateE2e', 'rotateOnTie', 'writeConfig'] as const),
 ]);
-
-/** Not on record, since a secret may be in them. */
-const UNKNOWN: ReadonlySet<SettingName> = new Set(['proxyToken', 'upstreamProxy']);
 
 /** What a simulation makes up for itself. */
 const SIMULATED: ReadonlySet<SettingName> = new Set([
@@ -26,7 +23,9 @@ export async function ofRunningProxy(context: CommandContext): Promise<CommandCo
   const proxy = await findProxy(context.config);
   if (proxy === null) return context;
   const { settings } = proxy;
-  const taken = Object.keys(SETTINGS).filter((name) => !OWN.has(name as SettingName) && !UNKNOWN.has(name as SettingName));
+  const taken = Object.keys(SETTINGS).filter(
+    (name) => !OWN.has(name as SettingName) && !SECRET_SETTINGS.has(name as SettingName),
+  );
   const config = Object.freeze({
     ...context.config,
     ...Object.fromEntries(taken.map((name) => [name, settings[name as SettingName]])),
@@ -61,10 +60,14 @@ export async function atKeys(context: CommandContext): Promise<CommandContext> {
 function secretsOf(
   { asksToken, envFile, folder }: ProxyRecord,
   { config }: CommandContext,
-): Pick<Config, 'proxyToken' | 'upstreamProxy'> {
+): Pick<Config, 'proxyToken' | 'upstreamProxy' | 'notify'> {
   const there = envFile === null ? null : readThere(envFile, folder, config.stateDir);
   const proxyToken = (asksToken ? there?.proxyToken : '') || config.proxyToken;
-  return { proxyToken, upstreamProxy: there?.upstreamProxy || config.upstreamProxy };
+  return {
+    proxyToken,
+    upstreamProxy: there?.upstreamProxy || config.upstreamProxy,
+    notify: there?.notify || config.notify,
+  };
 }
 
 function readThere(envFile: string, folder: string, stateDir: string): Config | null {
@@ -86,7 +89,7 @@ export function hasOtherToken(proxy: ProxyRecord, { config }: CommandContext): b
 /** The variables whose values at the running proxy are others than those in force in this folder. */
 export function differences({ asksToken, settings }: ProxyRecord, config: Config): readonly string[] {
   const names = (Object.keys(SETTINGS) as SettingName[]).filter((name) => {
-    if (OWN.has(name) || UNKNOWN.has(name) || (settings.isSimulated === true && SIMULATED.has(name))) return false;
+    if (OWN.has(name) || SECRET_SETTINGS.has(name) || (settings.isSimulated === true && SIMULATED.has(name))) return false;
     return JSON.stringify(settings[name]) !== JSON.stringify(config[name]);
   });
   const token = asksToken === (config.proxyToken !== '') ? [] : ['proxyToken' as const];
