@@ -49,6 +49,11 @@ export const run: Command<Options> = async (context, { json = false }) => {
   }
 };
 
+function failingToJson(probe: StatusReport['probe']) {
+  const failing = probe.kind === 'running' ? probe.about?.failing : undefined;
+  return failing === undefined ? {} : { failing: { ...failing, since: new Date(failing.since).toISOString() } };
+}
+
 /** What scripts read. A key counts under one heading only. */
 function toJson(report: StatusReport) {
   const { config, now, probe, next, url, daemonLog, candidates, activeIndex, state, skipped, notUsed } = report;
@@ -64,6 +69,7 @@ function toJson(report: StatusReport) {
       url,
       pids: probe.kind === 'running' ? [probe.pid] : [],
       daemon_log: daemonLog,
+      ...failingToJson(probe),
     },
     upstream: config.upstreamBaseUrl,
     // `exhausted` is KMI Manager's name of `cooldown`.

@@ -94,7 +94,7 @@ function explanation(event: TraceEvent): Record<string, unknown> {
       key_label: story.key,
       outcome: story.outcome,
       status: story.outcome === 'skipped' ? null : story.status,
-      verdict: story.outcome === 'tried' ? story.verdict : null,
+      verdict: story.outcome === 'skipped' ? null : story.verdict,
       reason: story.outcome === 'tried' ? null : story.reason,
       text: storyText(story),
     })),

@@ -102,7 +102,7 @@ function paintOutcome(story: CandidateStory, text: string, style: Style): string
 export function storyText(story: CandidateStory): string {
   switch (story.outcome) {
     case 'chosen':
-      return story.reason === null ? `${story.status}` : `${story.status}, ${wordsFor(CHOICE_WORDS, story.reason)}`;
+      return `${story.status}${story.verdict === null ? '' : `: ${wordsFor(VERDICT_WORDS, story.verdict)}`}${chosenFor(story)}`;
     case 'tried': {
       const what = `${story.status}: ${wordsFor(VERDICT_WORDS, story.verdict)}`;
       return story.isLast ? `${what}; no further key, so the client got this` : what;
@@ -110,6 +110,12 @@ export function storyText(story: CandidateStory): string {
     case 'skipped':
       return wordsFor(SKIP_WORDS, story.reason);
   }
+}
+
+function chosenFor({ reason, verdict }: Extract<CandidateStory, { outcome: 'chosen' }>): string {
+  if (reason === null) return '';
+  const words = wordsFor(CHOICE_WORDS, reason);
+  return verdict === null ? `, ${words}` : `. Chosen: ${words}`;
 }
 
 function printable(text: string): string {
