@@ -76,7 +76,8 @@ describe.skipIf(process.platform === 'win32')('in a folder that was deleted', ()
     const started = await runLost(home, ['proxy']);
     expect(started).toMatchObject({ code: 0 });
     cleanUp(async () => void (await runLost(home, ['proxy-stop', '-y'])));
-    const ran = await runLost(home, ['run', '--', 'sh', '-c', 'printf "at %s" "$OPENAI_BASE_URL"']);
+    const listen = { KMI_PROXY_LISTEN: `127.0.0.1:${home.port}` };
+    const ran = await runLost(home, ['run', '--', 'sh', '-c', 'printf "at %s" "$OPENAI_BASE_URL"'], listen);
     expect(ran).toMatchObject({ code: 0, stdout: `at ${addressIn(started)}` });
     expect(await runLost(home, ['e2e', '-n', '2'])).toMatchObject({ code: 0 });
     expect(await runLost(home, ['proxy-restart', '-y'])).toMatchObject({ code: 0 });
@@ -86,7 +87,8 @@ describe.skipIf(process.platform === 'win32')('in a folder that was deleted', ()
   it('a program that finds no proxy gets one that was started there', async () => {
     const home = await homeWithKey();
     cleanUp(async () => void (await runLost(home, ['stop'])));
-    const ran = await runLost(home, ['run', '--', 'sh', '-c', 'printf "at %s" "$OPENAI_BASE_URL"']);
+    const listen = { KMI_PROXY_LISTEN: `127.0.0.1:${home.port}` };
+    const ran = await runLost(home, ['run', '--', 'sh', '-c', 'printf "at %s" "$OPENAI_BASE_URL"'], listen);
     expect(ran).toMatchObject({ code: 0, stdout: `at ${home.proxyUrl}` });
     expect(ran.stderr).toContain('No proxy runs; starting one.');
     expect(ran.stderr).not.toMatch(/unexpected|uv_cwd|ENOENT/);
