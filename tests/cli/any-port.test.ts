@@ -48,7 +48,7 @@ test('a client that the proxy is started for is given the port that was bound', 
   const ask = ['run', '--', process.execPath, '-p', 'process.env.OPENAI_BASE_URL'];
   const first = await home.kmi(ask);
   const pid = (await home.pid()) as number;
-  cleanUp(() => kill(pid));
+  cleanUp(async () => kill(pid));
   const { port } = new URL(first.stdout.trim());
   expect(Number(port)).toBeGreaterThan(0);
   expect(await (await fetch(`http://127.0.0.1:${port}/healthz`)).json()).toMatchObject({ pid });
