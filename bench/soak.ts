@@ -125,22 +125,26 @@ async function startProxy(upstream: Simulator): Promise<{ child: ChildProcess; u
   mkdirSync(stateDir, { mode: 0o700 });
   for (const name of KEEP) writeKey(name);
   writeFileSync(join(stateDir, 'state.json'), '{"schema_version":1,"auto_rotate":true,"keys":{}}', { mode: 0o600 });
-  const started = spawn(process.execPath, [fileURLToPath(new URL('../dist/cli.js', import.meta.url)), 'proxy', '--foreground'], {
-    cwd: folder,
-    stdio: ['ignore', 'ignore', 'pipe'],
-    env: {
-      PATH: process.env.PATH ?? '',
-      HOME: folder,
-      KMI_AUTHS_DIR: join(folder, '_auths'),
-      KMI_STATE_DIR: stateDir,
-      KMI_PROXY_LISTEN: '127.0.0.1:0',
-      KMI_UPSTREAM_BASE_URL: upstream.baseUrl,
-      KMI_DRY_RUN: '0',
-      KMI_AUTO_ROTATE_ALLOWED: '1',
-      KMI_USAGE_CACHE_SECONDS: '10',
-      KMI_BLOCKLIST_RECHECK_SECONDS: '10',
+  const started = spawn(
+    process.execPath,
+    [fileURLToPath(new URL('../dist/cli.js', import.meta.url)), 'proxy', '--foreground', '--quiet'],
+    {
+      cwd: folder,
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: {
+        PATH: process.env.PATH ?? '',
+        HOME: folder,
+        KMI_AUTHS_DIR: join(folder, '_auths'),
+        KMI_STATE_DIR: stateDir,
+        KMI_PROXY_LISTEN: '127.0.0.1:0',
+        KMI_UPSTREAM_BASE_URL: upstream.baseUrl,
+        KMI_DRY_RUN: '0',
+        KMI_AUTO_ROTATE_ALLOWED: '1',
+        KMI_USAGE_CACHE_SECONDS: '10',
+        KMI_BLOCKLIST_RECHECK_SECONDS: '10',
+      },
     },
-  });
+  );
   let said = '';
   started.stderr?.setEncoding('utf8').on('data', (text: string) => {
     said += text.slice(0, 10_000 - said.length);

@@ -4,7 +4,7 @@
  * load others (fastify, undici, pino, proper-lockfile) stay packages and are loaded when they are needed.
  */
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 
@@ -84,7 +84,7 @@ const bundle = await rolldown({
   logLevel: 'warn',
   checks: { ineffectiveDynamicImport: false },
 });
-const { output } = await bundle.write({
+await bundle.write({
   dir: outDir,
   format: 'cjs',
   sourcemap: true,
@@ -100,7 +100,6 @@ const { output } = await bundle.write({
 writeFileSync(join(outDir, 'package.json'), '{ "type": "commonjs" }\n');
 writeFileSync(join(outDir, 'LICENSES.txt'), licensesOf(imports.keys()));
 for (const name of Object.keys(BINS)) chmodSync(join(outDir, `${name}.js`), 0o755);
-console.log(`${relative(process.cwd(), outDir) || '.'}: ${output.filter(({ type }) => type === 'chunk').length} files`);
 
 /** The licences of the packages whose code went into the files. */
 function licensesOf(ids) {

@@ -52,9 +52,9 @@ if (!write) {
 }
 
 function renderCommandsTable(): string {
-  const rows = COMMANDS.map(({ name, rootFlag, summary }) => {
-    const twin = rootFlag === undefined ? '' : ` (\`kmi ${rootFlag}\`)`;
-    return `| \`kmi ${name}\`${twin} | ${summary.replaceAll('|', '\\|')} |`;
+  const rows = COMMANDS.map(({ name, aliases = [], summary }) => {
+    const others = aliases.length === 0 ? '' : ` (${aliases.map((alias) => `\`kmi ${alias}\``).join(', ')})`;
+    return `| \`kmi ${name}\`${others} | ${summary.replaceAll('|', '\\|')} |`;
   });
   return ['| command | does |', '| --- | --- |', ...rows].join('\n');
 }

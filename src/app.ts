@@ -1,4 +1,5 @@
 import { closeToOthers, sayUnreadableKeys, sayUnreadableState } from './app-folders.ts';
+import { notifySecrets } from './config/notify-target.ts';
 import type { Config } from './config/settings.ts';
 import type { Candidate } from './core/choosing/eligibility.ts';
 import type { Key } from './core/keys/key.ts';
@@ -36,7 +37,7 @@ export type App = {
   readonly clock: Clock;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly registry: Registry;
-  /** Every key known so far, and the client token. */
+  /** Every key known so far, the client token, and what lets anybody send to a webhook. */
   readonly secrets: SecretSet;
   readonly store: StateStore;
   readonly ledger: Ledger;
@@ -53,7 +54,7 @@ export async function openApp(config: Config, overrides: AppOverrides = {}): Pro
   if (overrides.registry === undefined && overrides.harden !== false) await closeToOthers(config, overrides.warn);
   const registry = overrides.registry ?? (await loadRegistry(config));
   if (overrides.registry === undefined) sayUnreadableKeys(registry.skipped, config, overrides.warn);
-  const secrets = new SecretSet([...registry.keys.map((key) => key.value), config.proxyToken]);
+  const secrets = new SecretSet([...registry.keys.map((key) => key.value), config.proxyToken, ...notifySecrets(config.notify)]);
   let logFile: LogFile | null = null;
   const log = async (): Promise<LogFile> => {
     logFile ??= (await import('./log.ts')).openLogOf(config, secrets);

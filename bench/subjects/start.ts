@@ -95,7 +95,7 @@ export async function startKmi(
     KMI_AUTO_ROTATE_ALLOWED: '1',
     ...settings,
   };
-  const child = spawnPinned([process.execPath, cli, 'proxy', '--foreground'], SUBJECT_CPU, environment);
+  const child = spawnPinned([process.execPath, cli, 'proxy', '--foreground', '--quiet'], SUBJECT_CPU, environment);
   await listens(port, child);
   const subject = subjectOf(name, child, `http://127.0.0.1:${port}`, '/kmi-rotor/v1/chat/completions', async () => {
     await end(child);

@@ -1,17 +1,33 @@
 import { Command as Commander, CommanderError, Option } from 'commander';
+import { KmiError } from '../errors.ts';
 import { VERSION } from '../version.ts';
 import type { CommandRow } from './command/command-row.ts';
 import type { OutputFlags } from './command/context.ts';
 import { COMMANDS } from './commands.ts';
 import { renderHelpText } from './help-text.ts';
 import { splitPassThrough } from './pass-through.ts';
-import { similarWord } from './similar-word.ts';
-
-const BAD_USAGE = 2;
+import { wrapToWidth } from './ui/width.ts';
 
 export type Execute = (row: CommandRow, options: Record<string, unknown>, flags: OutputFlags) => Promise<number>;
 
-/** Reads a command line, has the command executed and answers its exit code; help and usage errors are printed here. */
+/** What commander refuses, and at which command: '' for `kmi` itself. */
+class Refusal extends Error {
+  readonly place: string;
+  readonly problem: CommanderError;
+
+  constructor(place: string, problem: CommanderError) {
+    super(problem.message);
+    this.place = place;
+    this.problem = problem;
+  }
+}
+
+/** Help and version end the parser as errors do. */
+const endAt = (place: string) => (problem: CommanderError) => {
+  throw problem.exitCode === 0 ? problem : new Refusal(place, problem);
+};
+
+/** Reads a command line, has the command executed and answers its exit code; help is printed here. Throws `bad_usage`. */
 export async function runCommandLine(args: readonly string[], execute: Execute): Promise<number> {
   let exitCode = 0;
   const split = splitPassThrough(args);
@@ -23,18 +39,29 @@ export async function runCommandLine(args: readonly string[], execute: Execute):
       program.outputHelp();
       return 0;
     }
-    await program.parseAsync([...(split?.own ?? helpArguments(args))], { from: 'user' });
+    await program.parseAsync([...(split?.own ?? (await helpArguments(args)))], { from: 'user' });
     return exitCode;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : BAD_USAGE;
+    if (error instanceof CommanderError) return error.exitCode;
+    if (error instanceof Refusal) throw (await wrongUsage()).fromCommander(error.problem, error.place, args);
     throw error;
   }
 }
 
-/** `kmi help keys add` means `kmi keys add --help`; commander's own help knows the first word only. */
-function helpArguments(args: readonly string[]): readonly string[] {
-  const [first, ...rest] = args;
-  return first === 'help' && COMMANDS.some(({ name }) => name === rest.join(' ') && rest.length > 1) ? [...rest, '--help'] : args;
+/** Loaded only when something is wrong. */
+const wrongUsage = () => import('./wrong-usage.ts');
+
+/** `kmi help keys add` means `kmi keys add --help`; commander's own help knows the first word only, and no unknown one. */
+async function helpArguments(args: readonly string[]): Promise<readonly string[]> {
+  const words = args.filter((arg) => !arg.startsWith('-'));
+  const [first, ...rest] = words;
+  const [command, ...more] = rest;
+  if (first !== 'help' || command === undefined || command === 'help') return args;
+  if (!COMMANDS.some(({ name }) => name === command)) throw (await wrongUsage()).unknownWord('', rest);
+  if (more.length === 0) return words;
+  const name = rest.find((_, index) => !COMMANDS.some((row) => row.name === rest.slice(0, index + 1).join(' ')));
+  if (name !== undefined) throw (await wrongUsage()).unknownWord(command, [name]);
+  return [...rest, '--help'];
 }
 
 const OUTPUT_OPTIONS = [
@@ -54,21 +81,30 @@ function rowsFor(first: string | undefined): readonly CommandRow[] {
 function buildProgram(rows: readonly CommandRow[], executeRow: Action): Commander {
   const program = new Commander('kmi')
     .description('Rotate Kimi API keys and proxy requests to the Kimi API.')
-    .version(VERSION, '-V, --version', 'print the version')
+    .version(VERSION, '-v, --version', 'print the version')
     .helpOption('-h, --help', 'show help')
     .configureHelp({ showGlobalOptions: false, subcommandTerm: (command) => command.name() })
-    .showSuggestionAfterError()
+    // What is wrong is said by us, with an example.
+    .configureOutput({ outputError: () => undefined })
     // `kmi init --auto-rotate` is an option of init, not the mode.
     .enablePositionalOptions()
-    .exitOverride();
+    .exitOverride(endAt(''));
   for (const { flags, help } of OUTPUT_OPTIONS) program.option(flags, help);
   const help = new Commander('help').argument('[command...]').description('show help for a command').helpGroup('Set up:');
   program.addHelpCommand(help.helpOption(false));
 
   for (const row of rows) addCommand(program, row, executeRow);
   addRootModes(program, executeRow);
-  program.addHelpText('after', '\nSettings come from the environment and .env; `kmi config --all` shows them.');
+  program.addHelpText('after', () => `\n${closingLines(process.stdout.columns ?? 80).join('\n')}`);
   return program;
+}
+
+function closingLines(columns: number): readonly string[] {
+  const forms = COMMANDS.flatMap(({ rootFlag }) => (rootFlag === undefined ? [] : [rootFlag]));
+  return [
+    ...wrapToWidth('Settings come from the environment and .env; `kmi config --all` shows them.', columns),
+    ...wrapToWidth(`Older forms: ${forms.join(', ')}; each means the command of that name.`, columns),
+  ];
 }
 
 function addCommand(program: Commander, row: CommandRow, executeRow: Action): void {
@@ -77,11 +113,11 @@ function addCommand(program: Commander, row: CommandRow, executeRow: Action): vo
   const command = parent
     .command(second ?? first)
     .description(row.summary)
-    .exitOverride();
+    .exitOverride(endAt(row.name));
   if (row.group !== undefined) command.helpGroup(`${row.group}:`);
   if (row.args !== undefined) command.arguments(row.args);
   // What is too many may be a mistyped subcommand, which deserves better words than a count.
-  else command.allowExcessArguments();
+  command.allowExcessArguments();
   for (const { flags, help, default: fallback, hidden = false } of row.options ?? []) {
     command.addOption(new Option(flags, help).default(fallback).hideHelp(hidden));
   }
@@ -92,7 +128,9 @@ function addCommand(program: Commander, row: CommandRow, executeRow: Action): vo
     // Commander hands over the arguments, the options and the command itself.
     const self = parts.at(-1) as Commander;
     const args = parts.slice(0, -2);
-    if (row.args === undefined && self.args.length > 0) refuseArguments(self, row.name);
+    const room = command.registeredArguments.some(({ variadic }) => variadic) ? Number.POSITIVE_INFINITY : args.length;
+    if (row.args === undefined && self.args.length > 0) throw (await wrongUsage()).unknownWord(row.name, self.args);
+    if (self.args.length > room) throw (await wrongUsage()).excessWords(row.name, self.args.slice(room));
     refuseModesBeside(program, row.name);
     const { plain: _plain, color: _color, ...options } = self.opts<OutputFlags & Record<string, unknown>>();
     await executeRow(row, { ...options, args }, outputFlags(self));
@@ -106,35 +144,24 @@ function outputFlags(command: Commander): OutputFlags {
   return { plain: before.plain === true || plain === true, color: before.color !== false && color !== false };
 }
 
-/** Does not repeat what was typed: it may be a key. */
-function refuseArguments(command: Commander, name: string): never {
-  const words = command.commands.map((subcommand) => subcommand.name());
-  const place = name === '' ? 'kmi' : `kmi ${name}`;
-  if (words.length === 0) command.error(`error: \`${place}\` takes no arguments; see \`${place} --help\``);
-  const meant = similarWord(command.args[0] ?? '', words);
-  const advice = meant === null ? `see \`${place} --help\`` : `did you mean \`${place} ${meant}\`?`;
-  command.error(`error: \`${place}\` has no such ${name === '' ? 'command' : 'subcommand'}; ${advice}`);
-}
-
 /** Root flags that stand for a command: `kmi --status`. */
 function addRootModes(program: Commander, executeRow: Action): void {
   for (const row of COMMANDS) {
     for (const flag of [row.rootFlag, row.rootFlagAlias]) {
-      if (flag !== undefined)
-        program.addOption(
-          new Option(flag, `the same as \`kmi ${row.name}\``).helpGroup('Short forms:').hideHelp(flag === row.rootFlagAlias),
-        );
+      if (flag !== undefined) program.addOption(new Option(flag).hideHelp());
     }
   }
   program.allowExcessArguments().action(async () => {
-    if (program.args.length > 0) refuseArguments(program, '');
+    if (program.args.length > 0) throw (await wrongUsage()).unknownWord('', program.args);
     const modes = chosenModes(program);
     const [row] = modes;
     if (row === undefined) {
       program.outputHelp();
       return;
     }
-    if (modes.length > 1) program.error(`error: only one mode at a time: ${modes.map(({ rootFlag }) => rootFlag).join(', ')}`);
+    if (modes.length > 1) {
+      throw new KmiError('bad_usage', `Only one mode at a time: ${modes.map(({ rootFlag }) => rootFlag).join(', ')}.`);
+    }
     await executeRow(row, { args: [] }, program.opts());
   });
 }
@@ -148,5 +175,10 @@ function chosenModes(program: Commander): CommandRow[] {
 
 function refuseModesBeside(program: Commander, name: string): void {
   const [mode] = chosenModes(program);
-  if (mode !== undefined) program.error(`error: ${mode.rootFlag} cannot stand beside the command \`${name}\``);
+  if (mode !== undefined) {
+    throw new KmiError(
+      'bad_usage',
+      `${mode.rootFlag} means \`kmi ${mode.name}\` and cannot stand beside the command \`${name}\`.`,
+    );
+  }
 }

@@ -1,12 +1,13 @@
 import { CLIENT_COMMANDS } from './clients/rows.ts';
 import { type CommandRow, JSON_OPTION } from './command/command-row.ts';
-import { completionCommand, INIT_COMMAND, KEY_COMMANDS } from './keys/rows.ts';
+import { completionCommand, INIT_COMMAND, KEY_COMMANDS, UP_COMMAND } from './keys/rows.ts';
 import { PROXY_COMMANDS } from './proxy/rows.ts';
 import { ROTATION_COMMANDS } from './rotation/rows.ts';
 import { VIEW_COMMANDS } from './views/rows.ts';
 
 /** Every command, in the order `kmi --help` lists them; those of one group stand together. */
 export const COMMANDS: readonly CommandRow[] = [
+  UP_COMMAND,
   INIT_COMMAND,
   ...KEY_COMMANDS,
   {
@@ -31,6 +32,16 @@ export const COMMANDS: readonly CommandRow[] = [
       [1, 'one was not'],
     ],
     load: () => import('./setup/demo/run.ts'),
+  },
+  {
+    name: 'version',
+    group: 'Set up',
+    summary: 'print the version',
+    details: 'The same as `kmi --version`. `kmi status` names the version of the proxy that runs.',
+    examples: ['kmi version'],
+    withoutSettings: true,
+    withoutToken: true,
+    load: () => import('./setup/version/run.ts'),
   },
   ...PROXY_COMMANDS,
   ...CLIENT_COMMANDS,

@@ -2,6 +2,7 @@ import { padToWidth, wrapToWidth } from './ui/width.ts';
 
 /** What `--help` says below the options of a command. */
 export type HelpRow = {
+  readonly aliases?: readonly string[];
   readonly details?: string;
   readonly exitCodes?: readonly (readonly [code: number, meaning: string])[];
   readonly examples: readonly string[];
@@ -10,10 +11,11 @@ export type HelpRow = {
 const MAX_WIDTH = 100;
 
 /** Details, exit codes and examples, wrapped to `columns`. Examples stay whole, so that they can be copied. */
-export function renderHelpText({ details, exitCodes = [], examples }: HelpRow, columns: number): string {
+export function renderHelpText({ aliases = [], details, exitCodes = [], examples }: HelpRow, columns: number): string {
   const width = Math.min(columns, MAX_WIDTH);
   const codeWidth = Math.max(1, ...exitCodes.map(([code]) => String(code).length));
   const sections = [
+    ...(aliases.length === 0 ? [] : [[`Also: ${aliases.map((alias) => `kmi ${alias}`).join(', ')}`]]),
     ...(details === undefined ? [] : details.split(/\n{2,}/).map((paragraph) => renderParagraph(paragraph, width))),
     ...(exitCodes.length === 0
       ? []

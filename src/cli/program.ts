@@ -1,11 +1,13 @@
 import { dirname } from 'node:path';
-import { KmiError, reasonOf } from '../errors.ts';
+import { ERRORS, KmiError, reasonOf } from '../errors.ts';
 import type { CommandRow } from './command/command-row.ts';
 import type { Command, CommandContext, OutputFlags } from './command/context.ts';
 import { COMMANDS } from './commands.ts';
+import { inOwnWords } from './spellings.ts';
 
 /** Runs a command line and answers its exit code. Known errors become one line and a hint on standard error. */
-export async function main(args: readonly string[]): Promise<number> {
+export async function main(given: readonly string[]): Promise<number> {
+  const args = inOwnWords(given);
   // A reader that leaves early (`| head`) is no failure.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
@@ -16,7 +18,7 @@ export async function main(args: readonly string[]): Promise<number> {
     const { runCommandLine } = await import('./command-line.ts');
     return await runCommandLine(args, execute);
   } catch (error) {
-    return report(error);
+    return await report(error);
   }
 }
 
@@ -61,8 +63,15 @@ async function execute(row: CommandRow, options: Record<string, unknown>, flags:
     config = context.config;
     return await (run as Command<Record<string, unknown>>)(context, options);
   } catch (error) {
-    throw nameObstacle(error, config);
+    throw nameObstacle(await withOwnHelp(error, row), config);
   }
+}
+
+/** Wrong usage that says nothing better points to the help of its command. */
+async function withOwnHelp(error: unknown, { name }: CommandRow): Promise<unknown> {
+  if (!(error instanceof KmiError) || error.code !== 'bad_usage' || error.hint !== ERRORS.bad_usage.hint) return error;
+  const { helpOf } = await import('./wrong-usage.ts');
+  return new KmiError('bad_usage', error.message, { hint: `See \`${helpOf(name)}\`.`, cause: error });
 }
 
 /** What is set in a closed home may be anything, so nothing is sent or changed as if nothing were. */
@@ -90,10 +99,13 @@ function withoutFolder(error: unknown): unknown {
   });
 }
 
-function report(thrown: unknown): number {
+async function report(thrown: unknown): Promise<number> {
   const error = withoutFolder(thrown);
   if (error instanceof KmiError) {
-    process.stderr.write(`kmi: ${error.message}\n     ${error.hint}\n`);
+    const { renderError } = await import('./ui/error-lines.ts');
+    // A pipe has no width to keep to.
+    const lines = renderError(error.message, error.hint, process.stderr.columns ?? Number.POSITIVE_INFINITY);
+    process.stderr.write(`${lines.join('\n')}\n`);
     return error.exitCode;
   }
   process.stderr.write(`kmi: something unexpected went wrong: ${reasonOf(error)}\n`);

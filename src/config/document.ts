@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { DIRECT, isDirect, parseProxy, shownProxy } from '../core/network/outgoing-proxy.ts';
 import type { LoadedConfig, Source } from './load.ts';
+import { shownNotifyTarget } from './notify-target.ts';
 import { type Config, SETTINGS, type SettingName } from './settings.ts';
 
 type Group = { readonly title: string; readonly first: SettingName };
@@ -15,6 +16,7 @@ const GROUPS: readonly Group[] = [
   { title: 'Choosing a key', first: 'dryRun' },
   { title: 'Health of the keys', first: 'requireUsageBeforeRequest' },
   { title: 'Trace and log', first: 'traceMaxMb' },
+  { title: 'Notices', first: 'notify' },
   { title: 'Output and the rest', first: 'timezone' },
 ];
 
@@ -63,7 +65,7 @@ function grouped(): { title: string; names: SettingName[] }[] {
 export type ConfigEntry = {
   readonly group: string;
   readonly variable: string;
-  /** As it could stand in `.env`; a secret shows as `(set)` or `(not set)`, a proxy as scheme and host. */
+  /** As it could stand in `.env`; a secret shows as `(set)` or `(not set)`, a proxy or webhook as scheme and host. */
   readonly value: string;
   /** Where the value came from: `default`, `environment`, or the env file's name and path: `.env (/path/.env)`. */
   readonly source: string;
@@ -84,6 +86,7 @@ export function describeConfig(loaded: LoadedConfig): ConfigEntry[] {
 function valueText(name: SettingName, config: Config): string {
   const value = config[name];
   if (name === 'upstreamProxy') return config.upstreamProxy === '' ? '(not set)' : schemeAndHost(config.upstreamProxy);
+  if (name === 'notify') return shownNotifyTarget(config.notify);
   if (SETTINGS[name].secret) return value === '' ? '(not set)' : '(set)';
   if (typeof value === 'boolean') return value ? '1' : '0';
   if (typeof value === 'number' || typeof value === 'string') return String(value);

@@ -3,6 +3,7 @@ import { DIRECT, isDirect, PROXY_FORMS, parseProxy } from '../core/network/outgo
 import { parseBaseUrl, whyNoBaseUrl, withoutTrailingSlashes } from './base-url.ts';
 import { BOOLEAN_WORDS, parseBoolean } from './boolean-words.ts';
 import { expandPath } from './expand-path.ts';
+import { parseNotifyTarget } from './notify-target.ts';
 import { parseOrigin } from './origin.ts';
 
 export { parseBaseUrl, whyNoBaseUrl } from './base-url.ts';
@@ -199,6 +200,17 @@ export function proxyUrl(variable: string, help: string): Setting<string> {
     },
     { secret: true },
   );
+}
+
+/** A secret because whoever has the URL of a webhook can send to it. */
+export function notifyTarget(variable: string, help: string): Setting<string> {
+  const accepts = 'desktop, off, or the https:// URL of a webhook (http:// only for 127.0.0.0/8, ::1 or localhost)';
+  const parse = (value: string) => {
+    const target = parseNotifyTarget(value);
+    if (target === null) throw new BadValue();
+    return target;
+  };
+  return setting(variable, '', help, accepts, parse, { secret: true });
 }
 
 /** `local`, `UTC`, an offset such as `+03:00`, or an IANA zone. */

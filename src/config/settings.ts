@@ -7,6 +7,7 @@ import {
   hostList,
   integer,
   listen,
+  notifyTarget,
   originList,
   path,
   proxyUrl,
@@ -119,7 +120,7 @@ export const SETTINGS = {
     false,
     'accepted for older files, without effect: `warn` keys take their turns anyway',
   ),
-  writeConfig: boolean('KMI_WRITE_CONFIG', true, "manual rotation writes the key into the Kimi CLI's config"),
+  writeConfig: boolean('KMI_WRITE_CONFIG', false, "`kmi rotate` also writes the key into the Kimi CLI's config"),
   paymentBlockSeconds: integer('KMI_PAYMENT_BLOCK_SECONDS', 3600, 'block after a payment error; 0 = until unblocked by hand', {
     max: 31_536_000,
   }),
@@ -138,6 +139,11 @@ export const SETTINGS = {
   logMaxMb: integer('KMI_LOG_MAX_MB', 5, 'log file size before it rotates; 0 = never'),
   logBackups: integer('KMI_LOG_BACKUPS', 3, 'rotated log files kept', { max: 1000 }),
 
+  notify: notifyTarget(
+    'KMI_NOTIFY',
+    'where to tell you when no key can serve, an account runs out or comes back, or a key needs you: `desktop`, or the URL of a webhook (Slack, Discord, ntfy); empty = nowhere',
+  ),
+
   timezone: timezone('KMI_TIMEZONE', 'local', 'zone of the times shown: `local`, `UTC`, `+03:00` or an IANA name'),
   locale: choice('KMI_LOCALE', ['en', 'ru'], 'language of rotation summaries'),
   plain: boolean('KMI_PLAIN', false, 'plain output: no colour, no box drawing'),
@@ -148,6 +154,11 @@ export const SETTINGS = {
 } as const;
 
 export type SettingName = keyof typeof SETTINGS;
+
+/** Those that are never shown, logged or put on record. */
+export const SECRET_SETTINGS: ReadonlySet<SettingName> = new Set(
+  (Object.keys(SETTINGS) as SettingName[]).filter((name) => SETTINGS[name].secret),
+);
 
 /** The frozen settings of one run. Durations carry their unit in the name, as the variables do. */
 export type Config = { readonly [Name in SettingName]: ReturnType<(typeof SETTINGS)[Name]['parse']> } & {

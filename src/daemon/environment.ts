@@ -14,6 +14,8 @@ const PASSED: ReadonlySet<string> = new Set([
   ...['sudo_uid', 'doas_user', 'pkexec_uid'],
   ...['http_proxy', 'https_proxy', 'all_proxy', 'no_proxy', 'ssl_cert_file', 'ssl_cert_dir'],
   ...['node_options', 'node_extra_ca_certs', 'node_v8_coverage', 'node_use_system_ca', 'node_icu_data'],
+  // The way to the desktop, for its notices.
+  ...['display', 'wayland_display', 'xauthority', 'dbus_session_bus_address', 'xdg_runtime_dir'],
   ...['ld_library_path', 'dyld_library_path', 'systemroot', 'windir', 'comspec', 'pathext'],
 ]);
 

@@ -1,6 +1,7 @@
 import type { Config } from '../config/settings.ts';
 import { isMode, type ProxyMode } from '../core/clients/proxy-mode.ts';
 import { oneLine } from '../core/text/one-line.ts';
+import { FAILURES_WITHOUT_STATUS, type Failure, type FailureRun } from '../core/verdicts/upstream-failure.ts';
 
 /** The keys as the running proxy counts them: `ready`, on `cooldown`, and `out`, which are disabled, blocked or empty. */
 export type ProxyKeyCounts = { readonly total: number; readonly ready: number; readonly cooldown: number; readonly out: number };
@@ -14,7 +15,12 @@ export type ProxyAbout = {
   readonly rotation: string | null;
   /** Null where other machines can ask. */
   readonly upstream: string | null;
+  /** The newest requests, when the upstream failed all of them. Absent: it did not, or the proxy is of an older version. */
+  readonly failing?: ProxyFailing;
 };
+
+/** `host`: null where other machines can ask. */
+export type ProxyFailing = Omit<FailureRun, 'host'> & { readonly host: string | null };
 
 /** What answers at the address the settings name. */
 export type ProxyProbe =
@@ -145,10 +151,24 @@ function readHealthz(body: string): ProxyProbe | null {
 
 const ABOUT_MAX_CHARS = 200;
 
-function readAbout({ mode, requests, rotation, upstream }: Record<string, unknown>): { readonly about?: ProxyAbout } {
+function readAbout({ mode, requests, rotation, upstream, failing }: Record<string, unknown>): { readonly about?: ProxyAbout } {
   if (!isMode(mode) || !isCount(requests)) return {};
-  const textOrNull = (value: unknown) => (typeof value === 'string' ? oneLine(value, ABOUT_MAX_CHARS) : null);
-  return { about: { mode, requests, rotation: textOrNull(rotation), upstream: textOrNull(upstream) } };
+  return { about: { mode, requests, rotation: textOrNull(rotation), upstream: textOrNull(upstream), ...readFailing(failing) } };
+}
+
+function readFailing(value: unknown): { readonly failing?: ProxyFailing } {
+  const { requests, failure, host, since } = (value ?? {}) as Record<string, unknown>;
+  const at = typeof since === 'string' ? Date.parse(since) : Number.NaN;
+  if (!isCount(requests) || !isFailure(failure) || Number.isNaN(at)) return {};
+  return { failing: { requests, failure, host: textOrNull(host), since: at } };
+}
+
+function isFailure(value: unknown): value is Failure {
+  return isCount(value) || FAILURES_WITHOUT_STATUS.some((word) => word === value);
+}
+
+function textOrNull(value: unknown): string | null {
+  return typeof value === 'string' ? oneLine(value, ABOUT_MAX_CHARS) : null;
 }
 
 function isCount(value: unknown): value is number {

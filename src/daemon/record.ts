@@ -1,6 +1,6 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type Config, defaultConfig, SETTINGS, type SettingName } from '../config/settings.ts';
+import { type Config, defaultConfig, SECRET_SETTINGS, SETTINGS, type SettingName } from '../config/settings.ts';
 import { refuseForeign } from '../files/owner.ts';
 import { exists, hardenPermissions, makePrivateFolder, replaceFile } from '../files/private.ts';
 import { alivenessOf, identityOf } from './processes.ts';
@@ -23,9 +23,6 @@ export type ProxyRecord = {
   readonly settings: Config;
 };
 
-/** A token, and a URL that may hold a password. */
-const SECRET: ReadonlySet<SettingName> = new Set(['proxyToken', 'upstreamProxy']);
-
 function recordsFolder(stateDir: string): string {
   return join(stateDir, 'proxies');
 }
@@ -40,7 +37,9 @@ export async function writeRecord(stateDir: string, record: Omit<ProxyRecord, 'p
   const path = recordPath(stateDir, pid);
   await makePrivateFolder(dirname(path));
   await hardenPermissions(dirname(path));
-  const settings = Object.fromEntries(Object.entries(record.settings).filter(([name]) => !SECRET.has(name as SettingName)));
+  const settings = Object.fromEntries(
+    Object.entries(record.settings).filter(([name]) => !SECRET_SETTINGS.has(name as SettingName)),
+  );
   const text = { pid, identity: await identityOf(pid), ...record, asksToken: record.settings.proxyToken !== '', settings };
   await replaceFile(path, `${JSON.stringify(text, null, 2)}\n`, { durable: false });
   await readRecords(stateDir, (stale) => rm(stale, { force: true }));

@@ -8,7 +8,7 @@ export type SetupFacts = {
   readonly envFile: string | null;
   /** What was written for kmi, into settings and auth files, and is not used; a sentence each. */
   readonly notUsed: readonly string[];
-  readonly config: Pick<Config, 'dryRun' | 'autoRotateAllowed'>;
+  readonly config: Pick<Config, 'dryRun' | 'autoRotateAllowed' | 'isSimulated'>;
   /** Auto-rotation is on in the state. */
   readonly autoRotate: boolean;
   /** How auto-rotation picks a key when it is on. */
@@ -46,7 +46,13 @@ function checkNotUsed({ notUsed }: SetupFacts): readonly Finding[] {
 }
 
 function checkDryRun({ config }: SetupFacts): Finding {
-  const { ok, warn } = answersOf('Setup', 'dry_run');
+  const { ok, info, warn } = answersOf('Setup', 'dry_run');
+  if (config.isSimulated === true) {
+    return info(
+      'Simulated: made-up accounts answer; nothing is sent to the upstream.',
+      '`kmi up` takes a key of your own, then `kmi restart`.',
+    );
+  }
   return config.dryRun
     ? warn('Dry-run: the proxy answers by itself and sends nothing to the upstream.', 'Set KMI_DRY_RUN=0 for live traffic.')
     : ok('Live: requests go to the upstream.');

@@ -9,6 +9,7 @@ import { type AgentFacts, checkAgents } from './checks-agents.ts';
 import { type ClientFacts, checkClients } from './checks-clients.ts';
 import { checkFiles, type FilesFacts } from './checks-files.ts';
 import { checkKeys, type KeyFacts } from './checks-keys.ts';
+import { checkNotify, type NotifyFact } from './checks-notify.ts';
 import { checkOtherSettings, type OtherSettings } from './checks-other-settings.ts';
 import { checkProxy, type ListenerFact } from './checks-proxy.ts';
 import { checkRecheck, type RecheckFact } from './checks-recheck.ts';
@@ -51,6 +52,7 @@ export type DoctorInput = {
   readonly clients: Pick<ClientFacts, 'found' | 'configs'>;
   readonly agents: AgentFacts;
   readonly otherSettings: OtherSettings | null;
+  readonly notify: NotifyFact | null;
   /** How the upstream is asked; null: it is not. */
   readonly network: Network | null;
   /** What a recheck of the keys gave, by label; null when none was asked for. */
@@ -72,6 +74,7 @@ export async function examine(input: DoctorInput): Promise<Examination> {
   const proxies = outgoingProxies(config, environment);
   const findings = [
     ...checkSetup(input),
+    ...checkNotify(input.notify),
     checkClock({ now, upstreamDate: dateOf(calls), stateChangedAt: files.state?.changedAt ?? null }),
     ...checkKeys(keys),
     ...checkRecheck(input.rechecked),

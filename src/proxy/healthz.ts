@@ -5,6 +5,7 @@ import { eligibilityOf } from '../core/choosing/eligibility.ts';
 import { modeOf } from '../core/clients/proxy-mode.ts';
 import { statusOf } from '../core/keys/key-status.ts';
 import type { Clock } from '../core/text/time.ts';
+import type { FailureRun } from '../core/verdicts/upstream-failure.ts';
 import { VERSION } from '../version.ts';
 import type { KeyPool } from './pool/key-pool.ts';
 
@@ -16,6 +17,8 @@ export type HealthzParts = {
   readonly rotation: () => string | null;
   /** Requests under the base path so far. */
   readonly requests: () => number;
+  /** The newest requests, when the upstream failed all of them. */
+  readonly failures: () => FailureRun | null;
 };
 
 /**
@@ -23,7 +26,7 @@ export type HealthzParts = {
  * token is asked for, so it holds no secret, no label and no path; and the upstream, which may be a host of somebody's own,
  * only where no other machine can ask.
  */
-export function addHealthz(app: FastifyInstance, { config, pool, clock, rotation, requests }: HealthzParts): void {
+export function addHealthz(app: FastifyInstance, { config, pool, clock, rotation, requests, failures }: HealthzParts): void {
   const startedAt = performance.now();
   const isPrivate = isLoopbackHost(config.proxyListen.host) && !config.proxyTlsTerminated;
   app.get('/healthz', (_request, reply) => {
@@ -37,11 +40,18 @@ export function addHealthz(app: FastifyInstance, { config, pool, clock, rotation
       rotation: rotation(),
       ...(isPrivate ? { upstream: config.upstreamBaseUrl } : {}),
       requests: requests(),
+      ...failing(failures(), isPrivate),
       keys: countKeys(pool, clock()),
       // Anybody may ask here, so no label.
       next_key_hash: pool.next()?.hash ?? null,
     });
   });
+}
+
+function failing(run: FailureRun | null, isPrivate: boolean) {
+  if (run === null) return {};
+  const { requests, failure, host, since } = run;
+  return { failing: { requests, failure, since: new Date(since).toISOString(), ...(isPrivate ? { host } : {}) } };
 }
 
 type KeyCounts = { total: number; ready: number; cooldown: number; resting: number; out: number };

@@ -145,7 +145,7 @@ export async function startProxy(parts: ProxyParts): Promise<RunningProxy> {
       return server;
     },
   });
-  addRoutes(app, config, { ...parts, requests: () => requests });
+  addRoutes(app, config, { ...parts, requests: () => requests, failures: () => recorder.failureRun });
   await listen(app, config);
 
   const close = async (): Promise<void> => {

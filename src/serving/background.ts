@@ -12,6 +12,7 @@ import { startKeyWatch } from '../keys/auth-watch.ts';
 import { loadRegistry } from '../keys/registry.ts';
 import { plainGet } from '../proxy/upstream/plain-get.ts';
 import type { Serving } from './build.ts';
+import { startNotices } from './notices.ts';
 
 /** How often a running proxy looks for changes that commands and editors made to state and auth files. */
 const WATCH_MS = 400;
@@ -37,7 +38,9 @@ export function startBackground(app: App, serving: Serving): () => void {
       proxy.upstreams.renewAll();
     },
   });
+  const stopNotices = startNotices(app, serving);
   return () => {
+    stopNotices();
     authFiles?.stop();
     stopConnectionWatch();
     monitor.stop();

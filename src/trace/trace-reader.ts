@@ -19,6 +19,7 @@ export function parseTraceLine(line: string): TraceEvent | null {
   }
   if (typeof value !== 'object' || value === null) return null;
   const {
+    verdict,
     tried,
     skipped,
     dry_run: _,
@@ -47,6 +48,7 @@ export function parseTraceLine(line: string): TraceEvent | null {
     prompt_hint: textOf(event.prompt_hint),
     prompt_head: textOf(event.prompt_head),
     choice: typeof event.choice === 'string' ? event.choice : null,
+    ...(typeof verdict === 'string' ? { verdict } : {}),
     ...(isListOf(tried, { key_label: '', status: 0, verdict: '' }) ? { tried } : {}),
     ...(isListOf(skipped, { key_label: '', reason: '' }) ? { skipped } : {}),
     ...(isCount(input_tokens) ? { input_tokens } : {}),

@@ -36,17 +36,23 @@ test('with port 0 the background proxy takes any free port and prints it, and ev
 test('before the proxy runs nobody is sent to port 0', async () => {
   const home = await daemonHome({ KMI_PROXY_LISTEN: '127.0.0.1:0' });
   await home.addKey({ label: 'ada' });
-  for (const args of [
-    ['env', '--shell', 'bash'],
-    ['run', '--', 'true'],
-  ]) {
-    const { code, stdout, stderr } = await home.kmi(args);
-    expect([code, stdout]).toEqual([1, '']);
-    expect(stderr).toMatch(/^kmi: No proxy runs(\.|, and KMI_PROXY_LISTEN names port 0: .*)\n +Start it with `kmi proxy`\.\n$/);
-  }
-  const init = await home.kmi(['init', '--yes']);
-  expect(init.stdout).toMatch(/^ {2}start +kmi proxy$/m);
-  expect(init.stdout).not.toContain(':0');
+  const early = await home.kmi(['env', '--shell', 'bash']);
+  expect([early.code, early.stdout]).toEqual([1, '']);
+  expect(early.stderr).toMatch(/^kmi: No proxy runs, and KMI_PROXY_LISTEN names port 0: .*\n +Start it with `kmi proxy`\.\n$/);
+  expect((await home.kmi(['init', '--yes'])).stdout).not.toContain(':0');
+});
+
+test('a client that the proxy is started for is given the port that was bound', async () => {
+  const home = await daemonHome({ KMI_PROXY_LISTEN: '127.0.0.1:0' });
+  await home.addKey({ label: 'ada' });
+  const ask = ['run', '--', process.execPath, '-p', 'process.env.OPENAI_BASE_URL'];
+  const first = await home.kmi(ask);
+  const pid = (await home.pid()) as number;
+  cleanUp(async () => kill(pid));
+  const { port } = new URL(first.stdout.trim());
+  expect(Number(port)).toBeGreaterThan(0);
+  expect(await (await fetch(`http://127.0.0.1:${port}/healthz`)).json()).toMatchObject({ pid });
+  expect((await home.kmi(ask)).stdout).toBe(first.stdout);
 });
 
 test('a port that the system chose is no difference of settings; anything else still is, and names the real address', async () => {

@@ -3,6 +3,7 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { delimiter, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { namesOf } from '../../src/cli/command/command-row.ts';
 import { COMMANDS } from '../../src/cli/commands.ts';
 import { type TemporaryHome, temporaryHome } from '../support/home.ts';
 import { runKmi } from '../support/spawn.ts';
@@ -54,8 +55,12 @@ describe('bash', () => {
   it.each([
     ['kmi pro', ['proxy', 'proxy-stop', 'proxy-restart', 'proxy-logs']],
     ['kmi --plain stat', ['status']],
-    ['kmi keys ', ['list', 'add', 'remove', 'disable', 'enable', 'rename', 'test']],
-    ['kmi rotate ', ['auto', 'off']],
+    ['kmi keys ', ['list', 'ls', 'add', 'remove', 'rm', 'disable', 'enable', 'rename', 'test']],
+    ['kmi keys rm ', ['ada', 'ben', 'cleo@example.test', "it\\'s\\ my\\ key"]],
+    ['kmi st', ['start', 'stop', 'status']],
+    ['kmi logs --no-f', ['--no-follow']],
+    ['kmi rotate on --strategy st', ['sticky']],
+    ['kmi rotate ', ['auto', 'on', 'off']],
     ['kmi keys remove ', ['ada', 'ben', 'cleo@example.test', "it\\'s\\ my\\ key"]],
     ['kmi keys remove ada b', ['ben']],
     ['kmi keys rename b', ['ben']],
@@ -79,7 +84,7 @@ describe('bash', () => {
   });
 
   it('offers every command, and no hidden option', async () => {
-    const tops = COMMANDS.map(({ name }) => name).filter((name) => !name.includes(' '));
+    const tops = COMMANDS.flatMap(namesOf).filter((name) => !name.includes(' '));
     expect(await offered('kmi ')).toEqual([...tops, 'help']);
     expect(await offered('kmi keys add --k')).toEqual([]);
   });
@@ -95,6 +100,12 @@ describe('bash', () => {
     for (const key of ['kmi keys re', 'n', 'Tab', 'cleo@ex', 'Tab'])
       await terminal.press(key === 'Tab' ? key : key.replaceAll(' ', ' '));
     await terminal.waitFor(/kmi keys rename cleo@example\.test$/m);
+    await terminal.press('C-u');
+    await terminal.press('kmi sto', 'Tab');
+    await terminal.waitFor(/kmi stop *$/m);
+    await terminal.paste('--fo');
+    await terminal.press('Tab');
+    await terminal.waitFor(/kmi stop --force *$/m);
   });
 });
 
@@ -109,7 +120,8 @@ async function has(program: string): Promise<boolean> {
 describe.each(['zsh', 'fish'])('%s', (shell) => {
   it('gets a script that names every command, flag and where labels come from', () => {
     const script = scripts[shell] as string;
-    for (const { name } of COMMANDS) expect(script).toContain(`'${name}'`.replace(/^'(.*)'$/, shell === 'fish' ? '$1' : "'$1'"));
+    for (const name of COMMANDS.flatMap(namesOf))
+      expect(script).toContain(`'${name}'`.replace(/^'(.*)'$/, shell === 'fish' ? '$1' : "'$1'"));
     expect(script).toContain(shell === 'fish' ? 'kmi completion --requests' : 'labels | requests)');
     expect(script).toContain(shell === 'fish' ? '-l json' : "'--json:");
   });
@@ -129,6 +141,29 @@ it('fish offers the labels of keys, where it is installed', async ({ skip }) => 
   const program = `source ${scriptPath('fish')}; complete -C'kmi keys remove '`;
   const { stdout } = await exec('fish', ['--no-config', '-c', program], { env, cwd: home.root });
   expect(stdout.trim().split('\n')).toEqual(['ada', 'ben', 'cleo@example.test', "it's my key"]);
+});
+
+it('fish offers the names people guess, where it is installed', async ({ skip }) => {
+  if (!(await has('fish'))) skip();
+  const program = `source ${scriptPath('fish')}; complete -C'kmi sto'; complete -C'kmi keys r'; complete -C'kmi keys rm '`;
+  const { stdout } = await exec('fish', ['--no-config', '-c', program], { env, cwd: home.root });
+  const words = stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.split('\t')[0]);
+  expect(words.toSorted()).toEqual(['ada', 'ben', 'cleo@example.test', "it's my key", 'remove', 'rename', 'rm', 'stop']);
+});
+
+it('zsh offers the names people guess, where it is installed', async ({ skip }) => {
+  if (!(await has('zsh'))) skip();
+  const terminal = await openTerminal({ env, cwd: home.root });
+  await terminal.type(`PATH='${env.PATH}' exec zsh -f`);
+  await terminal.type('autoload -Uz compinit; compinit -u -D; source kmi.zsh; clear');
+  await terminal.press('kmi sto', 'Tab');
+  await terminal.waitFor(/kmi stop *$/m);
+  await terminal.paste('--fo');
+  await terminal.press('Tab');
+  await terminal.waitFor(/kmi stop --force *$/m);
 });
 
 it('fish offers the newest requests, where it is installed', async ({ skip }) => {

@@ -22,8 +22,8 @@ export async function daemonHome(settings: Readonly<Record<string, string>> = {}
 }
 
 /** The same, for what is about a port that somebody else may hold. */
-export async function daemonHomeWithPort(): Promise<DaemonHome<HomeWithPort>> {
-  return daemonIn(await homeWithPort());
+export async function daemonHomeWithPort(settings: Readonly<Record<string, string>> = {}): Promise<DaemonHome<HomeWithPort>> {
+  return daemonIn(await homeWithPort(), settings);
 }
 
 function daemonIn<Home extends TemporaryHome>(home: Home, settings: Readonly<Record<string, string>> = {}): DaemonHome<Home> {
@@ -68,10 +68,22 @@ export function kill(pid: number): void {
 }
 
 /** A daemon's home in live mode, with one key, in front of a simulator. */
-export async function liveHome(options: Partial<SimulatorOptions> = {}): Promise<{ home: DaemonHome; simulator: Simulator }> {
+export function liveHome(options: Partial<SimulatorOptions> = {}): Promise<{ home: DaemonHome; simulator: Simulator }> {
+  return live(daemonHome, options);
+}
+
+/** The same, for what is about a port that somebody else may hold. */
+export function liveHomeWithPort(): Promise<{ home: DaemonHome<HomeWithPort>; simulator: Simulator }> {
+  return live(daemonHomeWithPort);
+}
+
+async function live<Home extends DaemonHome>(
+  makeHome: (settings: Readonly<Record<string, string>>) => Promise<Home>,
+  options: Partial<SimulatorOptions> = {},
+): Promise<{ home: Home; simulator: Simulator }> {
   const simulator = await startSimulator({ accounts: [{ name: 'ada', keys: ['sk-test-ada'] }], ...options });
   cleanUp(() => simulator.close());
-  const home = await daemonHome({ KMI_DRY_RUN: '0', KMI_UPSTREAM_BASE_URL: simulator.baseUrl });
+  const home = await makeHome({ KMI_DRY_RUN: '0', KMI_UPSTREAM_BASE_URL: simulator.baseUrl });
   await home.addKey({ label: 'ada', key: 'sk-test-ada' });
   return { home, simulator };
 }

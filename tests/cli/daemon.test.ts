@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { alivenessOf, commandLineOf } from '../../src/daemon/processes.ts';
 import { cleanUp } from '../support/cleanup.ts';
+import { freePort } from '../support/free-port.ts';
 import { SELF_SIGNED } from '../support/self-signed.ts';
 import { startKmi } from '../support/spawn.ts';
 import { openTerminal } from '../support/tmux.ts';
@@ -105,6 +106,24 @@ test('a second start finds the first and is content', async () => {
   expect(await home.pid()).toBe(pid);
 });
 
+test('--port is the port of this run, in the background and in the foreground; commands find it there', async () => {
+  const home = await daemonHome();
+  await home.addKey({ label: 'ada' });
+  const port = await freePort();
+  const started = await home.kmi(['start', '--port', String(port)]);
+  const pid = (await home.pid()) as number;
+  cleanUp(async () => kill(pid));
+  expect(started.stdout).toContain(`address  http://127.0.0.1:${port}/kmi-rotor/v1`);
+  expect(JSON.parse((await home.kmi(['status', '--json'])).stdout).proxy).toMatchObject({ running: true, port });
+  expect((await home.kmi(['stop'])).code).toBe(0);
+  const here = await startKmi(['proxy', '--foreground', '--port', String(port)], { env: home.env, cwd: home.root });
+  await here.waitForOutput(new RegExp(`serves http://127\\.0\\.0\\.1:${port}/`));
+  for (const wrong of ['0', '70000', 'http']) {
+    const { code, stderr } = await home.kmi(['proxy', '--port', wrong]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('See `kmi proxy --help`.')]);
+  }
+});
+
 test('of two starts at once one proxy comes out, and both succeed', async () => {
   const home = await daemonHomeWithPort();
   await home.addKey({ label: 'ada' });
@@ -164,7 +183,7 @@ test('stopping lets an open stream finish, says that it waits, and then it is go
   const { whole } = await openStream(home.url());
   const stopped = await home.kmi(['proxy-stop', '-y']);
   expect(stopped).toMatchObject({ code: 0, stdout: `The proxy (pid ${pid}) was stopped.\n` });
-  expect(stopped.stderr).toMatch(/Open requests finish \(1 s\).*`kmi proxy-stop -y -f` cuts them off\./);
+  expect(stopped.stderr).toMatch(/Open requests finish \(1 s\).*`kmi stop -f` cuts them off\./);
   expect(await whole).toContain('[DONE]');
   expect(simulator.account('ada').books.served).toBe(1);
 });
@@ -177,45 +196,32 @@ test('a stop that takes too long can be cut short, though the proxy no longer an
   await waiting.waitForOutput(/Open requests finish/);
   expect(await waiting.stop('SIGINT')).toMatchObject({ signal: 'SIGINT' });
   expect(await alivenessOf(pid)).toBe('alive');
-  const unsure = await home.kmi(['proxy-stop']);
-  expect(unsure.code).toBe(2);
-  expect(unsure.stderr).toContain(`The proxy (pid ${pid}) is stopping`);
   const forced = await home.kmi(['proxy-stop', '-y', '-f']);
   expect(forced).toMatchObject({ code: 0, stdout: `The proxy (pid ${pid}) was killed.\n` });
+  expect(forced.stderr).toContain(`The proxy (pid ${pid}) is stopping`);
   await expect(whole).rejects.toThrow();
   expect(await home.pid()).toBeNull();
 });
 
-test('without -y and without a terminal nothing is stopped; without a proxy there is nothing to ask', async () => {
+test('it stops without a question, in a terminal and out of one; -y of older scripts is accepted', async () => {
   const home = await daemonHome();
   await home.addKey({ label: 'ada' });
   expect(await home.kmi(['proxy-stop'])).toMatchObject({ code: 0, stdout: 'The proxy does not run.\n' });
-  const pid = await home.start();
-  const refused = await home.kmi(['proxy-stop']);
-  expect(refused.code).toBe(2);
-  expect(refused.stderr).toContain('Add -y');
-  expect(await alivenessOf(pid)).toBe('alive');
-});
-
-test('in a terminal it asks, and only a yes stops the proxy', async () => {
-  const home = await daemonHome();
-  await home.addKey({ label: 'ada' });
+  for (const args of [['proxy-stop'], ['stop'], ['proxy-stop', '-y'], ['stop', '--yes']]) {
+    const pid = await home.start();
+    expect(await home.kmi(args)).toMatchObject({ code: 0, stdout: `The proxy (pid ${pid}) was stopped.\n` });
+    expect(await alivenessOf(pid)).toBe('gone');
+  }
   const pid = await home.start();
   const terminal = await openTerminal({ env: home.env, cwd: home.root, columns: 120 });
-  await terminal.type('kmi proxy-stop');
-  await terminal.waitFor(/Stop the proxy on 127\.0\.0\.1:\d+ \(pid \d+, up .*\)\? \[y\/N\]/);
-  await terminal.type('');
-  await terminal.waitFor(/Nothing was done\.\n+ended 1/);
-  expect(await alivenessOf(pid)).toBe('alive');
-  await terminal.type('kmi proxy-restart');
-  await terminal.waitFor(/Restart the proxy on/);
-  await terminal.type('n');
-  await terminal.waitFor(/Nothing was done\.\n+ended 1(.|\n)*Nothing was done\.\n+ended 1/);
-  await terminal.type('clear; kmi proxy-stop');
-  await terminal.waitFor(/\[y\/N\]/);
-  await terminal.type('y');
+  await terminal.type('kmi restart');
+  await terminal.waitFor(/was stopped\.\n(.|\n)*runs in the background(.|\n)*ended 0/);
+  const next = (await home.pid()) as number;
+  cleanUp(async () => kill(next));
+  expect(next).not.toBe(pid);
+  await terminal.type('clear; kmi stop');
   await terminal.waitFor(/was stopped\.\n+ended 0/);
-  expect(await alivenessOf(pid)).toBe('gone');
+  expect(await alivenessOf(next)).toBe('gone');
 });
 
 test('a foreground proxy can be stopped from elsewhere, and its own file goes with it', async () => {

@@ -11,9 +11,10 @@ it('shows chats as they are streamed, the key that served each, and the limit no
   expect([code, stderr]).toEqual([0, '']);
   for (let n = 1; n <= 6; n++) expect(stdout).toContain(`chat ${n}`);
   for (const name of ['ada', 'ben', 'cleo']) expect(stdout).toContain(`Hello from account ${name}`);
+  expect(stdout).toMatch(/client sees: Hello from account ada, request 1\.\n/);
   expect(stdout).toMatch(/served by: +ben refused it \(403, quota\), so cleo/);
   expect(stdout).toContain('6 of 6 chats were answered');
-  expect(stdout).toMatch(/Next: `kmi init`/);
+  expect(stdout.trimEnd().split('\n').at(-1)).toBe('Next: `kmi init` sets kmi up with a key of your own.');
   // Plain: ASCII, no colour.
   expect(stdout).toMatch(/^[\x20-\x7e\n]*$/);
   expect(stdout).not.toContain('sk-');

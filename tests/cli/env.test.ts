@@ -7,9 +7,9 @@ import { runKmi } from '../support/spawn.ts';
 const home: HomeWithPort = await homeWithPort();
 const AWKWARD = `it's "$HOME" \`id\` \\ ‘end’`;
 
-it('prints the exports for the shell in use, and nothing else', async () => {
+it('prints the exports for the shell in use, and says on standard error what is left to do', async () => {
   const { code, stdout, stderr } = await runKmi(['env'], { env: { ...home.env, SHELL: '/bin/zsh' } });
-  expect([code, stderr]).toEqual([0, '']);
+  expect([code, stderr]).toEqual([0, 'kmi: No proxy runs there yet; `kmi start` starts it.\n']);
   const lines = stdout.trimEnd().split('\n');
   expect(lines.every((line) => /^(export [A-Z_a-z]+='[^']*'|unset ANTHROPIC_AUTH_TOKEN)$/.test(line))).toBe(true);
   expect(lines).toContain(`export OPENAI_BASE_URL='${home.proxyUrl}'`);

@@ -224,7 +224,7 @@ test('--health and --all are the same command', async () => {
   expect(await run(['--health', '--status'])).toMatchObject({
     code: 2,
     stdout: '',
-    stderr: expect.stringContaining('only one mode'),
+    stderr: expect.stringContaining('Only one mode'),
   });
 });
 

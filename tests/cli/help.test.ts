@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { COMMANDS } from '../../src/cli/commands.ts';
+import { inOwnWords } from '../../src/cli/spellings.ts';
 import { displayWidth } from '../../src/cli/ui/width.ts';
 import { runKmi, startKmi } from '../support/spawn.ts';
 
@@ -75,7 +76,8 @@ it('examples use only options that exist', () => {
     if (passesThrough !== undefined) continue;
     for (const example of examples) {
       const [, words] = /kmi ((?:[\w-]+ ?)+)/.exec(example) ?? [];
-      const row = COMMANDS.filter(({ name }) => `${words} `.startsWith(`${name} `)).at(-1);
+      const own = inOwnWords((words ?? '').split(' ')).join(' ');
+      const row = COMMANDS.filter(({ name }) => `${own} `.startsWith(`${name} `)).at(-1);
       const known = (row?.options ?? []).flatMap(({ flags }) => flags.match(/--?[\w-]+/g) ?? []);
       const part = example.slice(example.indexOf('kmi')).split('|')[0] as string;
       for (const flag of part.match(/(?<=\s)--?[a-z][\w-]*/g) ?? []) {
@@ -86,19 +88,12 @@ it('examples use only options that exist', () => {
   }
 });
 
-it.each([
-  [['status', 'x'], /`kmi status` takes no arguments/],
-  [['nothing'], /`kmi` has no such command; see `kmi --help`/],
-  [['statsu'], /did you mean `kmi status`\?/],
-  [['keys', 'ad'], /did you mean `kmi keys add`\?/],
-  [['rotate', 'now'], /`kmi rotate` has no such subcommand; see `kmi rotate --help`/],
-  [['status', '--nothing'], /unknown option/],
-  [['--status', '--health'], /only one mode at a time/],
-  [['--health', 'status'], /cannot stand beside/],
-])('%j is a usage error with exit code 2', async (args, words) => {
-  const { code, stdout, stderr } = await runKmi(args);
-  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-  expect(stderr).toMatch(words);
+it('the older root flags stand last, in one sentence', async () => {
+  const text = await helpOf([]);
+  expect(text.trimEnd().split('\n').slice(-2).join(' ')).toBe(
+    'Older forms: --status, --health, --current, --trace, --rotate, --auto_rotate; each means the command of that name.',
+  );
+  for (const { rootFlag } of COMMANDS) if (rootFlag !== undefined) expect(text).not.toMatch(new RegExp(`^ +${rootFlag}`, 'm'));
 });
 
 it('--plain and --no-color stand before or after the command', async () => {

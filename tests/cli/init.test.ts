@@ -51,7 +51,9 @@ describe('in a script', () => {
     expect([await mode('.kmi/_auths'), await mode('.kmi'), await mode('.kmi/_auths/work.env'), await mode('.kmi/.env')]).toEqual([
       0o700, 0o700, 0o600, 0o600,
     ]);
-    expect(stdout).toMatch(/Next\n {2}start +kmi proxy\n/);
+    expect(stdout).toMatch(
+      /Next\n {2}Kimi CLI +kmi kimi\n {2}others +kmi run -- claude\n {2}this shell +eval "\$\(kmi env\)"\n {2}by hand /,
+    );
     expect(stdout).toContain(`KIMI_BASE_URL=${home.proxyUrl} KIMI_API_KEY=kmi\n`);
     expect(stdout + stderr).not.toContain('0123456789');
     const status = await runKmi(['status', '--json'], { env, cwd: home.root });
@@ -163,7 +165,7 @@ describe('in a script', () => {
     const proxy = await startKmi(['proxy', '--foreground'], { env, cwd: home.root });
     await proxy.waitForOutput(/serves/);
     expect((await init(['--yes'])).stdout).toContain('runs already, and has the keys');
-    expect((await init(['--live'])).stdout).toMatch(/start +kmi proxy-restart\n +proxy +runs, still in the old mode/);
+    expect((await init(['--live'])).stdout).toMatch(/proxy +runs, still in the old mode\n +restart +kmi restart\n +Kimi CLI/);
     await proxy.stop();
   });
 });
@@ -246,7 +248,7 @@ describe('in a terminal', () => {
     await terminal.type('stickyy');
     await see(/Please answer round-robin, sticky, quota, weighted, or press Enter for sticky\.\n+Strategy \[sticky\]: *$/m);
     await terminal.press('Enter');
-    await see(/Auto-rotation is on \(sticky\)(.|\n)*start +kmi proxy(.|\n)*KIMI_BASE_URL=http(.|\n)*ended 0/);
+    await see(/Auto-rotation is on \(sticky\)(.|\n)*Kimi CLI +kmi kimi(.|\n)*KIMI_BASE_URL=http(.|\n)*ended 0/);
     for (const screen of screens) {
       expect(screen).not.toContain('0123456789');
       expect(Math.max(...screen.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
@@ -303,11 +305,33 @@ describe('in a terminal', () => {
     expect(await terminal.waitFor(/Label for it/)).not.toContain('0123456789');
   });
 
+  it('says first what it will ask, and asks again after what cannot be a key', async () => {
+    const terminal = await openTerminal({ env, cwd: home.root });
+    await terminal.type('kmi init');
+    await terminal.waitFor(/kmi asks for a key, whether to go live,(.|\n)*API key/);
+    await terminal.press('Enter');
+    await terminal.waitFor(/No key was given\. Another one, or Ctrl\+C\.\n+API key/);
+    for (const [typed, words] of [
+      ['sk-kimi-ada 0123', /has blanks(.|\n)*API key[^\n]*: *$/m],
+      ['sk-kimi-xxxxxxxx', /is a placeholder(.|\n)*API key[^\n]*: *$/m],
+      ['$KIMI_API_KEY', /is a reference that nothing has replaced(.|\n)*API key[^\n]*: *$/m],
+    ] as const) {
+      await terminal.type(typed);
+      await terminal.waitFor(words);
+    }
+    await terminal.type(KEY);
+    await terminal.waitFor(/The key works(.|\n)*Label for it/);
+  });
+
   it('a key that cannot be tested is kept only after a yes', async () => {
     env.KMI_UPSTREAM_BASE_URL = 'http://127.0.0.1:9/v1';
     const terminal = await openInit();
     await terminal.type(KEY);
     await terminal.waitFor(/no\s+answer:\s+127\.0\.0\.1\s+could\s+not\s+be\s+reached:[\s\S]*\n+Keep it all the same\? \[y\/N\]/);
+    await terminal.type('n');
+    await terminal.waitFor(/It was not kept\. Another one, or Ctrl\+C\.\n+API key/);
+    await terminal.type(KEY);
+    await terminal.waitFor(/It was not kept[\s\S]*Keep it all the same\? \[y\/N\] *$/m);
     await terminal.type('y');
     await terminal.waitFor(/Label for it/);
     await terminal.press('Enter');

@@ -217,14 +217,17 @@ describe('which kimi', () => {
 });
 
 describe('which proxy', () => {
-  it('without one the client is not started, but still asked for its version', async () => {
+  it('without one that could be started the client is not, but still asked for its version', async () => {
     const standIn = await writeStandIn(kimi(), { does: `console.log('2.1.0');` });
-    const without = { ...env, KMI_STATE_DIR: join(bin, 'state'), KMI_PROXY_LISTEN: `127.0.0.1:${await freePort()}` };
+    const without = {
+      ...env,
+      KMI_AUTHS_DIR: bin,
+      KMI_STATE_DIR: join(bin, 'state'),
+      KMI_PROXY_LISTEN: `127.0.0.1:${await freePort()}`,
+    };
     const { code, stdout, stderr } = await runKmi(['kimi', '-p', 'x'], { env: without });
     expect([code, stdout]).toEqual([1, '']);
-    expect(stderr).toMatch(
-      /^kmi: No proxy runs at http:\/\/127\.0\.0\.1:\d+\/kmi-rotor\/v1\.\n {5}Start it with `kmi proxy`\.\n$/,
-    );
+    expect(stderr).toMatch(/^kmi: The proxy cannot start\. There are no keys in .*\n {5}Add one with `kmi keys add`/);
     await expect(standIn.met()).rejects.toThrow('ENOENT');
     expect(await runKmi(['kimi', '--version'], { env: without })).toMatchObject({ code: 0, stdout: '2.1.0\n', stderr: '' });
   });

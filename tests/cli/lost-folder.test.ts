@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { startSimulator } from '../../src/simulator/simulator.ts';
 import { cleanUp } from '../support/cleanup.ts';
-import { type TemporaryHome, temporaryHome } from '../support/home.ts';
+import { type HomeWithPort, homeWithPort } from '../support/home.ts';
 import { canActAsOthers, folderForAll, runAs, USER } from '../support/other-user.ts';
 import { runKmi } from '../support/spawn.ts';
 import { addressIn } from './daemon-home.ts';
@@ -12,15 +12,15 @@ const CLI = resolve(import.meta.dirname, '../../dist/cli.js');
 const SCRIPT = resolve(import.meta.dirname, 'in-lost-folder.mjs');
 
 /** A home whose settings lie where they are without a working folder: in `~/.kmi`. */
-async function homeWithKey(): Promise<TemporaryHome> {
-  const home = await temporaryHome();
+async function homeWithKey(): Promise<HomeWithPort> {
+  const home = await homeWithPort();
   await mkdir(join(home.stateDir, '_auths'), { recursive: true, mode: 0o700 });
   await writeFile(join(home.stateDir, '_auths', 'one.env'), 'KMI_API_KEY=sk-kimi-one-0123456789\n', { mode: 0o600 });
   return home;
 }
 
 /** Runs a command in a folder that is gone. Only HOME leads it anywhere. */
-function runLost(home: TemporaryHome, args: readonly string[], env: Record<string, string> = {}, cli = CLI) {
+function runLost(home: HomeWithPort, args: readonly string[], env: Record<string, string> = {}, cli = CLI) {
   return runKmi([cli, join(home.root, 'gone'), ...args], {
     script: SCRIPT,
     env: { HOME: home.root, KMI_PROXY_LISTEN: '127.0.0.1:0', ...env },
@@ -48,7 +48,6 @@ describe.skipIf(process.platform === 'win32')('in a folder that was deleted', ()
     ['keys disable one', 0],
     ['why last', 1],
     ['proxy-logs --no-follow', 1],
-    ['run -- true', 1],
   ])('kmi %s works with the settings and keys of the home', async (line, code) => {
     const home = await homeWithKey();
     // An address to print; nobody serves there.
@@ -77,11 +76,22 @@ describe.skipIf(process.platform === 'win32')('in a folder that was deleted', ()
     const started = await runLost(home, ['proxy']);
     expect(started).toMatchObject({ code: 0 });
     cleanUp(async () => void (await runLost(home, ['proxy-stop', '-y'])));
-    const ran = await runLost(home, ['run', '--', 'sh', '-c', 'printf "at %s" "$OPENAI_BASE_URL"']);
+    const listen = { KMI_PROXY_LISTEN: `127.0.0.1:${home.port}` };
+    const ran = await runLost(home, ['run', '--', 'sh', '-c', 'printf "at %s" "$OPENAI_BASE_URL"'], listen);
     expect(ran).toMatchObject({ code: 0, stdout: `at ${addressIn(started)}` });
     expect(await runLost(home, ['e2e', '-n', '2'])).toMatchObject({ code: 0 });
     expect(await runLost(home, ['proxy-restart', '-y'])).toMatchObject({ code: 0 });
     expect(await runLost(home, ['proxy-stop', '-y'])).toMatchObject({ code: 0 });
+  });
+
+  it('a program that finds no proxy gets one that was started there', async () => {
+    const home = await homeWithKey();
+    cleanUp(async () => void (await runLost(home, ['stop'])));
+    const listen = { KMI_PROXY_LISTEN: `127.0.0.1:${home.port}` };
+    const ran = await runLost(home, ['run', '--', 'sh', '-c', 'printf "at %s" "$OPENAI_BASE_URL"'], listen);
+    expect(ran).toMatchObject({ code: 0, stdout: `at ${home.proxyUrl}` });
+    expect(ran.stderr).toContain('No proxy runs; starting one.');
+    expect(ran.stderr).not.toMatch(/unexpected|uv_cwd|ENOENT/);
   });
 
   it('kimi_robin starts the Kimi CLI', async () => {
@@ -98,7 +108,7 @@ describe.skipIf(process.platform === 'win32')('in a folder that was deleted', ()
 });
 
 it.skipIf(process.platform !== 'linux')('the background proxy does not hold the folder it was started in', async () => {
-  const home = await temporaryHome();
+  const home = await homeWithPort();
   await home.addKey({ label: 'a' });
   const upstream = await startSimulator({ accounts: [{ name: 'a', keys: ['sk-test-a-0123456789abcdef'] }] });
   cleanUp(() => upstream.close());

@@ -98,11 +98,11 @@ async function writeClientConfig(home: TemporaryHome, text: string): Promise<str
   return path;
 }
 
-test("live, the key is written into the Kimi CLI's config with a backup and an audit event", async () => {
+test("asked to, live, the key is written into the Kimi CLI's config with a backup and an audit event", async () => {
   const { run, home, simulator } = await simulated({ name: 'ada', quota: left(0.4) }, { name: 'ben', quota: left(0.9) });
   const before = CONFIG('sk-my-own', simulator.baseUrl);
   const path = await writeClientConfig(home, before);
-  const { stdout, code } = await run(['rotate'], { KMI_AUDIT_ACTOR: 'kim', COLUMNS: '200' });
+  const { stdout, code } = await run(['rotate', '--write-config'], { KMI_AUDIT_ACTOR: 'kim', COLUMNS: '200' });
   expect(code).toBe(0);
   expect(stdout).toContain(`Wrote api_key into the config of kimi-cli: ${path}`);
   expect(stdout).toContain(`${path}.kmi-backup`);
@@ -113,23 +113,47 @@ test("live, the key is written into the Kimi CLI's config with a backup and an a
   expect(JSON.stringify(written)).not.toContain('secret-value');
 });
 
+test('KMI_WRITE_CONFIG=1 asks for it each time', async () => {
+  const { run, home, simulator } = await simulated({ name: 'ada' });
+  const path = await writeClientConfig(home, CONFIG('sk-my-own', simulator.baseUrl));
+  expect((await run(['rotate'], { KMI_WRITE_CONFIG: '1' })).stdout).toContain('Wrote api_key');
+  expect(await readFile(path, 'utf8')).toBe(CONFIG(keyOf('ada'), simulator.baseUrl));
+});
+
+test('`kmi rotate --json` tells the choice and every key as data', async () => {
+  const { run } = await simulated({ name: 'ada', quota: left(0.4) }, { name: 'ben', quota: left(0.9) });
+  const { code, stdout, stderr } = await run(['rotate', '--json']);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(JSON.parse(stdout)).toMatchObject({
+    mode: 'live',
+    active_key: 'ben',
+    previous_key: 'ada',
+    reason: 'more_quota',
+    auto_rotate: false,
+    written: [],
+    keys: [{ label: 'ada' }, { label: 'ben', active: true }],
+  });
+  expect(stdout).not.toContain(keyOf('ada'));
+});
+
 test.each([
-  ['in dry-run', { KMI_DRY_RUN: '1' }],
-  ['with KMI_WRITE_CONFIG=0', { KMI_WRITE_CONFIG: '0' }],
-])("%s the Kimi CLI's config is not touched", async (_, env) => {
+  ['without being asked', {}, []],
+  ['in dry-run', { KMI_DRY_RUN: '1' }, ['--write-config']],
+  ['with KMI_WRITE_CONFIG=0', { KMI_WRITE_CONFIG: '0' }, []],
+])("%s the Kimi CLI's config is not touched", async (_, env, flags) => {
   const { run, home, simulator } = await simulated({ name: 'ada' });
   const before = CONFIG('sk-my-own', simulator.baseUrl);
   const path = await writeClientConfig(home, before);
-  expect((await run(['rotate'], env)).code).toBe(0);
+  expect((await run(['rotate', ...flags], env)).code).toBe(0);
   expect(await readFile(path, 'utf8')).toBe(before);
 });
 
 test('a config that goes through the proxy, or cannot be parsed, is left alone and told', async () => {
   const { run, home } = await simulated({ name: 'ada' });
   const path = await writeClientConfig(home, CONFIG('proxy', home.proxyUrl));
-  expect((await run(['rotate'])).stdout).toContain('kimi-cli goes through the proxy');
+  expect((await run(['rotate', '--write-config'])).stdout).toContain('kimi-cli goes through the proxy');
   await writeFile(path, '[providers\n');
-  const { stdout, code } = await run(['rotate']);
+  const { stdout, code } = await run(['rotate', '--write-config']);
   expect(code).toBe(0);
   expect(stdout).toMatch(/config of kimi-cli was left alone/);
   expect(await readFile(path, 'utf8')).toBe('[providers\n');

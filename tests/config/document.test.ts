@@ -38,8 +38,8 @@ describe('the table of the README', () => {
 
   it('gives every group of settings a heading and a table', () => {
     const table = renderSettingsTable();
-    expect(table.match(/^\*\*.+\*\*$/gm)).toHaveLength(9);
-    expect(table.match(/^\| --- \| --- \| --- \|$/gm)).toHaveLength(9);
+    expect(table.match(/^\*\*.+\*\*$/gm)).toHaveLength(10);
+    expect(table.match(/^\| --- \| --- \| --- \|$/gm)).toHaveLength(10);
     expect(table).not.toMatch(/\n$/);
   });
 });

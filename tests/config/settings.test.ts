@@ -21,8 +21,8 @@ it('no two settings share a variable', () => {
   expect(new Set(variables).size).toBe(variables.length);
 });
 
-it('only the token and the proxy, which may hold a password, are secrets', () => {
-  expect(rows.filter(([, { secret }]) => secret).map(([name]) => name)).toEqual(['upstreamProxy', 'proxyToken']);
+it('only the token, the proxy, which may hold a password, and the webhook are secrets', () => {
+  expect(rows.filter(([, { secret }]) => secret).map(([name]) => name)).toEqual(['upstreamProxy', 'proxyToken', 'notify']);
 });
 
 it('the defaults are those of the reference', () => {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { parseErrorBody } from '../../src/core/verdicts/error-answer.ts';
-import { judge } from '../../src/core/verdicts/verdict.ts';
+import { CONSEQUENCES, judge } from '../../src/core/verdicts/verdict.ts';
 import { renderError, type UpstreamError } from '../../src/simulator/errors.ts';
 import { ERRORS, type ErrorName } from '../../src/simulator/simulator.ts';
 import { Ledger } from '../../src/state/state-ledger.ts';
@@ -16,10 +16,10 @@ const FAILING = ['a', 'b', 'c', 'd'];
 /** Of one error text of one key; together about every second request of a failing key fails. */
 const SHARE_EACH = 0.025;
 
-/** Every text that is the key's or the upstream's fault; what is the caller's fault must reach the caller. */
+/** Every text that is the key's or the upstream's fault; what is the caller's or the client's fault must reach the caller. */
 const texts = (Object.keys(ERRORS) as ErrorName[]).filter((name) => {
   const error: UpstreamError = ERRORS[name];
-  return judge(parseErrorBody(error.status, renderError(error, 'openai'))) !== 'caller';
+  return CONSEQUENCES[judge(parseErrorBody(error.status, renderError(error, 'openai')))].next !== 'relay';
 });
 
 itSurvives(`${REQUESTS} requests over five keys of which four fail at random: no client notices`, 600_000, async (random) => {

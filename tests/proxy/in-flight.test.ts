@@ -94,7 +94,10 @@ describe('an account with as many requests in flight as it may have', () => {
     const stream = openChat(proxy);
     await stream.response;
     const answer = await proxy.chat();
-    expect([answer.status, JSON.parse(answer.text).error.message]).toEqual([503, expect.stringContaining('1 busy')]);
+    expect([answer.status, JSON.parse(answer.text).error.message]).toEqual([
+      503,
+      expect.stringContaining('The only Kimi key is busy with other requests.'),
+    ]);
     stream.request.destroy();
   });
 });

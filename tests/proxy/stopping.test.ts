@@ -1,10 +1,12 @@
 import { once } from 'node:events';
 import { Agent } from 'node:http';
 import { connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { readAnswer } from '../support/http-client.ts';
 import { chatBody, openChat, startBinaryProxy, startTestProxy } from '../support/proxy.ts';
+import { startRawUpstream } from '../support/raw-upstream.ts';
 import { soon } from '../support/soon.ts';
 
 const SLOW = { behaviour: { chunkPauseMs: 80, chunks: 8 } };
@@ -88,4 +90,34 @@ it('a request that comes on an open connection while the proxy stops is answered
   const [, first, late] = said.split(/^HTTP\/1\.1 /m);
   expect(first).toMatch(/^200 [\s\S]*\[DONE\]/);
   expect(late).toMatch(/^200 [\s\S]*^connection: close\r\n[\s\S]*"data":\[/im);
+});
+
+it('an answer that a slow reader has not taken yet is not cut off', async () => {
+  const answer = 'x'.repeat(60_000);
+  let asked = 0;
+  const upstream = await startRawUpstream((socket) => {
+    asked += 1;
+    socket.write(`HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: ${answer.length}\r\n\r\n${answer}`);
+  });
+  const proxy = await startTestProxy({ settings: { KMI_UPSTREAM_BASE_URL: upstream.baseUrl } });
+  const { pathname, host, port } = new URL(proxy.url);
+  const socket = connect(Number(port), '127.0.0.1').pause();
+  // More than the system holds for a reader: the last that are answered wait inside the proxy.
+  const question = `GET ${pathname}/models HTTP/1.1\r\nhost: ${host}\r\n\r\n`;
+  socket.write(question.repeat(400));
+  const closed = once(socket, 'close');
+  await eventually(async () => {
+    const before = asked;
+    await delay(300);
+    return (before > 0 && before === asked) || undefined;
+  });
+  const stopped = proxy.serving.stop();
+  let bytes = 0;
+  socket.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+  });
+  socket.resume();
+  await Promise.all([closed, stopped]);
+  expect(asked).toBeGreaterThan(0);
+  expect(bytes).toBeGreaterThan(asked * answer.length);
 });

@@ -131,3 +131,13 @@ describe('nothing that is kept holds a secret', () => {
     expect(await everything(proxy.home.stateDir)).not.toContain(keyOf('a'));
   });
 });
+
+it('says what the error means that the client got, and nothing of the kind of an answer', async () => {
+  const proxy = await startTestProxy();
+  proxy.simulator.account('a').fail('not_coding_agent', { times: 1 });
+  await proxy.chat();
+  await proxy.chat();
+  const [refused, served] = await proxy.trace(2);
+  expect(refused).toMatchObject({ status: 403, error_code: 403, verdict: 'agents-only', key_label: 'a' });
+  expect(served).not.toHaveProperty('verdict');
+});

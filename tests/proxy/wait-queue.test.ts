@@ -25,7 +25,10 @@ describe('without KMI_PROXY_WAIT_SECONDS', () => {
     expect((await proxy.chat()).status).toBe(429);
     const answer = await proxy.chat();
     expect(answer.status).toBe(503);
-    expect(JSON.parse(answer.text).error).toMatchObject({ code: 'no_eligible_key', message: expect.stringContaining('2 rate') });
+    expect(JSON.parse(answer.text).error).toMatchObject({
+      code: 'no_eligible_key',
+      message: expect.stringContaining('Both Kimi keys are rate-limited.'),
+    });
     const [retryAfter] = valuesOf(answer.rawHeaders, 'retry-after');
     expect(retryAfter).toMatch(/^[3-5]$/);
     expect(proxy.calls()).toHaveLength(2);
@@ -99,7 +102,7 @@ describe('with KMI_PROXY_WAIT_SECONDS', () => {
       return answers.every(({ status }) => status === 503) ? answers : undefined;
     });
     for (const answer of found) {
-      expect(JSON.parse(answer.text).error.message).toContain('1 quota');
+      expect(JSON.parse(answer.text).error.message).toContain('The only Kimi key has used up its quota.');
       expect(Number(valuesOf(answer.rawHeaders, 'retry-after')[0])).toBeGreaterThan(90);
     }
   });

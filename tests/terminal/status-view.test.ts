@@ -207,7 +207,9 @@ test('of 40 keys only the active one and those out of service are listed', () =>
 
 test('every way in which something is wrong has an alert that says what to do', () => {
   const closed = [candidate('ada', { state: { block: { until: null, reason: 'banned' } } })];
-  expect(text(report({ candidates: closed }))).toMatch(/No key can serve now\.[\s\S]*Account closed by Kimi: ada/);
+  expect(text(report({ candidates: closed }))).toMatch(
+    /The only Kimi key belongs to a closed account\.[\s\S]*Account closed by Kimi: ada/,
+  );
   expect(text(report({ candidates: [] }))).toContain('There are no keys in /home/kim/_auths.');
   expect(text(report({ candidates: [], folderExists: false }))).toMatch(/the folder \/home\/kim\/_auths does not\s+exist/);
   expect(text(report({ probe: { kind: 'stranger', answer: 'HTTP 200' } }))).toMatch(
@@ -234,7 +236,7 @@ test('when all keys are on cooldown, the alert names the first to come back', ()
   const onCooldown = [5, 3].map((minutes) =>
     candidate(`k${minutes}`, { state: { cooldown: { until: NOW + minutes * 60_000, reason: 'rate' } } }),
   );
-  expect(text(report({ candidates: onCooldown }))).toContain('The first is back in 3 min (12:03).');
+  expect(text(report({ candidates: onCooldown }))).toContain('The first is back at 12:03 (in 3 min).');
 });
 
 test('many skipped files are counted, not all named', () => {
@@ -307,4 +309,9 @@ test('a strategy that is not the setting comes with where it is from', () => {
   );
   expect(shown('round-robin', 'sticky')).toContain('KMI_ROTATE_STRATEGY says sticky), next: ada');
   expect(shown('sticky', 'sticky')).not.toContain('KMI_ROTATE_STRATEGY');
+});
+
+test('of disabled keys the alert says that they are, and how to enable one', () => {
+  const disabled = ['a', 'b', 'c', 'd'].map((label) => candidate(label, { disabled: true }));
+  expect(text(report({ candidates: disabled }))).toMatch(/All 4 Kimi keys are disabled\.\s+Enable one with `kmi keys enable`\./);
 });

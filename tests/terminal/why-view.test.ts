@@ -99,3 +99,14 @@ it('nothing of the trace steers the terminal', () => {
   const hostile = traceEvent(1, { request_id: 'abc\u001b[2J', prompt_hint: '\u001b[31m', key_label: '\u0007' });
   expect(renderWhy(hostile, { width: 100, style }).join('')).not.toMatch(/\p{Cc}/u);
 });
+
+it('an error of the upstream that the client got is told in words, with what to use instead', () => {
+  const text = told({ key_label: 'work', status: 403, error_code: 403, verdict: 'agents-only', choice: 'session' });
+  expect(text.replace(/\s+/g, ' ')).toContain(
+    'work chosen 403: this path of Kimi takes only coding agents that it knows by their User-Agent. The key is not at fault. ' +
+      'Use a known agent, or the Anthropic path (/v1/messages). Chosen: the session stays with its account',
+  );
+  expect(told({ key_label: 'work', status: 400, verdict: 'caller', choice: null })).toContain(
+    '400: the request itself was refused, which no other key can change',
+  );
+});

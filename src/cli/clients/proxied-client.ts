@@ -13,11 +13,23 @@ const PROBE_TIMEOUT_MS = 3000;
 
 export type RunningProbe = Extract<ProxyProbe, { kind: 'running' }>;
 
-/** Throws `proxy_unreachable` unless the proxy answers at its address: a client would only show a connection error. */
-export async function requireProxy({ config }: CommandContext): Promise<RunningProbe> {
+/** A proxy that answers, and the context with its address. */
+export type Proxied = { readonly probe: RunningProbe; readonly context: CommandContext };
+
+/**
+ * The proxy that answers at its address, started when none runs there. Throws `proxy_unreachable` when something else is the matter,
+ * because a client would only show a connection error, and whatever keeps the proxy from starting.
+ */
+export async function requireProxy(context: CommandContext): Promise<Proxied> {
+  let { config } = context;
   const { probeProxy, proxyUrl } = await import('../../daemon/probe.ts');
-  const probe = await probeProxy(config, PROBE_TIMEOUT_MS);
-  if (probe.kind === 'running') return probe;
+  let probe = await probeProxy(config, PROBE_TIMEOUT_MS);
+  if (probe.kind === 'nothing') {
+    const { startForClient } = await import('../proxy/autostart.ts');
+    config = { ...config, proxyListen: await startForClient(context) };
+    probe = await probeProxy(config, PROBE_TIMEOUT_MS);
+  }
+  if (probe.kind === 'running') return { probe, context: { ...context, config } };
   const url = proxyUrl(config);
   if (probe.kind === 'nothing') {
     const where = config.proxyListen.port === 0 ? '' : ` at ${url}`;

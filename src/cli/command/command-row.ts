@@ -17,6 +17,8 @@ export type OptionRow = {
 export type CommandRow = {
   /** Words after `kmi`: "rotate auto". */
   readonly name: string;
+  /** Other words for the same: names people guess, in full ("keys ls"). */
+  readonly aliases?: readonly string[];
   readonly args?: string;
   /** The heading it stands under in `kmi --help`; only for commands of one word. */
   readonly group?: string;
@@ -43,6 +45,11 @@ export type CommandRow = {
   readonly settingsOf?: 'proxy' | 'keys';
   readonly load: () => Promise<{ readonly run: Command<never> }>;
 };
+
+/** Every name a command goes by, its own first. */
+export function namesOf({ name, aliases = [] }: Pick<CommandRow, 'name' | 'aliases'>): readonly string[] {
+  return [name, ...aliases];
+}
 
 export const JSON_OPTION: OptionRow = {
   flags: '--json',

@@ -30,8 +30,7 @@ export type NewKeyOutcome =
   /** `works`: the upstream has said so. */
   | { readonly kind: 'added'; readonly label: string; readonly file: string; readonly works: boolean }
   /** The very key is there already. */
-  | { readonly kind: 'known'; readonly key: Key }
-  | { readonly kind: 'declined' };
+  | { readonly kind: 'known'; readonly key: Key };
 
 const TRIES = 3;
 
@@ -96,7 +95,7 @@ async function readUsableKey(
     for (const line of rest) err(line);
   };
   for (let attempt = 1; ; attempt += 1) {
-    const value = await readKey(prompter, checked.baseUrl ?? app.config.upstreamBaseUrl);
+    const value = await readKey(context, prompter, checked.baseUrl ?? app.config.upstreamBaseUrl);
     refuseFurtherKeys(context, prompter);
     // Whatever is logged from here on is cleared of it.
     app.secrets.add(value);
@@ -111,12 +110,13 @@ async function readUsableKey(
     }
     const canAsk = prompter.isTerminal && (result === 'unclear' || attempt < TRIES);
     if (!canAsk) throw notAdded(result, text, value);
-    if (result === 'refused') say('The upstream refuses this key', `${text}. Another one, or Ctrl+C.`);
-    else {
-      say('The key could not be tested', `${text}.`);
-      if (!(await prompter.confirm('Keep it all the same?', false))) return { kind: 'declined' };
-      return { value, works: false };
+    if (result === 'refused') {
+      say('The upstream refuses this key', `${text}. Another one, or Ctrl+C.`);
+      continue;
     }
+    say('The key could not be tested', `${text}.`);
+    if (await prompter.confirm('Keep it all the same?', false)) return { value, works: false };
+    err('It was not kept. Another one, or Ctrl+C.');
   }
 }
 
@@ -136,21 +136,24 @@ function bareKey(line: string): string {
   return trimKey(line.replace(/^\s*(?:export\s+)?(?:\w*API_KEY\s*=|(?:Authorization:\s*)?Bearer\s)/i, ''));
 }
 
-async function readKey(prompter: Prompter, baseUrl: string): Promise<string> {
+/** A person is asked again until what was typed can be a key; a script gets the error. */
+async function readKey({ err, width }: CommandContext, prompter: Prompter, baseUrl: string): Promise<string> {
   for (let line = 1; ; line += 1) {
     const typed = await prompter.askHidden('API key (not shown while you type or paste): ');
     const value = bareKey(typed);
-    // Empty lines: a terminal asks again, a file may begin with them.
-    if (value === '' && line < 10) continue;
-    if (value === '') throw new KmiError('bad_usage', 'No key was given.');
-    const wrong = problemOfKey(value, baseUrl);
-    if (wrong !== null && wrong.reason !== 'malformed') throw new KmiError('bad_usage', wrong.detail);
-    if (!isSendable(value)) {
-      throw new KmiError('bad_usage', 'The key has blanks or characters that no API key has; more than the key was copied.');
-    }
-    if (wrong !== null) throw new KmiError('bad_usage', wrong.detail);
-    return value;
+    const problem = value === '' ? 'No key was given.' : whyUnusable(value, baseUrl);
+    if (problem === null) return value;
+    if (prompter.isTerminal) for (const each of wrapToWidth(`${problem} Another one, or Ctrl+C.`, width)) err(each);
+    // A file may begin with empty lines.
+    else if (value !== '' || line >= 10) throw new KmiError('bad_usage', problem);
   }
+}
+
+function whyUnusable(value: string, baseUrl: string): string | null {
+  const wrong = problemOfKey(value, baseUrl);
+  if (wrong !== null && wrong.reason !== 'malformed') return wrong.detail;
+  if (!isSendable(value)) return 'The key has blanks or characters that no API key has; more than the key was copied.';
+  return wrong?.detail ?? null;
 }
 
 async function testNewKey(app: App, value: string, { baseUrl, email, priority, weight }: Checked): Promise<TestResult> {

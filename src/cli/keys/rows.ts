@@ -38,6 +38,22 @@ In a script, use flags and standard input: what no flag says stays as it is, and
   load: () => import('../setup/init/run.ts'),
 };
 
+export const UP_COMMAND: CommandRow = {
+  name: 'up',
+  group: 'Set up',
+  summary: 'add a key if there is none, start the proxy, say how to use it',
+  details: `Asks for a key, as \`kmi init\` does, when there is none. Starts the proxy in the background when none runs. Then prints what points a client at it.
+
+Without a terminal nothing is asked: without a key it ends, and names the command that takes one from standard input.`,
+  examples: ['kmi up'],
+  exitCodes: [
+    [0, 'the proxy runs'],
+    [1, 'there is no key, or the proxy did not start'],
+    [130, 'interrupted at a question'],
+  ],
+  load: () => import('../setup/up/run.ts'),
+};
+
 export const KEY_COMMANDS: readonly CommandRow[] = [
   {
     name: 'keys',
@@ -46,6 +62,7 @@ export const KEY_COMMANDS: readonly CommandRow[] = [
     details:
       'Each key is a file in the auths folder (KMI_AUTHS_DIR). A running proxy follows a change within a second. No command prints a key: lists show its first and last 4 characters, JSON the start of its hash.',
     examples: ['kmi keys', 'kmi keys add work', 'kmi keys test'],
+    options: [JSON_OPTION],
     withoutSettings: true,
     withoutToken: true,
     settingsOf: 'keys',
@@ -53,6 +70,7 @@ export const KEY_COMMANDS: readonly CommandRow[] = [
   },
   {
     name: 'keys list',
+    aliases: ['keys ls'],
     summary: 'list the keys and the auth files that give none',
     details: 'Asks nobody; the state is what the proxy remembers. `kmi health` asks the upstream for the quota.',
     examples: ['kmi keys list', 'kmi keys list --json | jq -r ".keys[].label"'],
@@ -91,6 +109,7 @@ The key is tested with one call of /usages, also in dry-run, and refused when th
   },
   {
     name: 'keys remove',
+    aliases: ['keys rm'],
     args: '<label...>',
     summary: 'take keys out of use',
     details:

@@ -43,7 +43,7 @@ export function explainState(state: Exclude<DaemonState, { kind: 'ours' }>, addr
     case 'draining':
       return {
         text: `The proxy (pid ${state.pid}) is stopping: it takes no new requests and finishes the open ones.`,
-        hint: 'Wait, or cut them off with `kmi proxy-stop -y -f`.',
+        hint: 'Wait, or cut them off with `kmi stop -f`.',
       };
     case 'crashed':
       return {

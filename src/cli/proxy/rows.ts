@@ -1,13 +1,15 @@
 import { type CommandRow, type OptionRow, YES_OPTION } from '../command/command-row.ts';
 
 const STOP_OPTIONS: readonly OptionRow[] = [
-  YES_OPTION,
+  // They asked once; scripts still say so.
+  { ...YES_OPTION, hidden: true },
   { flags: '-f, --force', help: 'kill it (SIGKILL): open requests are cut off' },
 ];
 
 export const PROXY_COMMANDS: readonly CommandRow[] = [
   {
     name: 'proxy',
+    aliases: ['start'],
     group: 'The proxy',
     summary: 'serve the proxy that clients are pointed at',
     details: `Runs in the background, as a process of its own; the command ends once the proxy answers, and prints its address, pid, log and the line that points a client at it. A proxy of this state folder that runs already is left as it is; when its settings are others than those in force here, that is said.
@@ -24,7 +26,9 @@ It follows the auth files and the state: keys that come and go, \`kmi rotate\` a
     ],
     options: [
       { flags: '--daemon', help: 'run in the background (the default)' },
-      { flags: '--foreground', help: 'stay in this terminal until Ctrl+C' },
+      { flags: '--foreground', help: 'stay in this terminal until Ctrl+C, with a line for each request' },
+      { flags: '--port <number>', help: 'the port for this run, in place of that of KMI_PROXY_LISTEN' },
+      { flags: '--quiet', help: 'in the foreground: no line for each request' },
       { flags: '--detached', help: 'as the background proxy: do not hold the folder it was started in', hidden: true },
       { flags: '--make-token', help: 'first make a client token that clients must send (proxy.token), unless one is set' },
       { flags: '--simulate-without-keys', help: 'when there are no keys, serve a simulated upstream instead of failing' },
@@ -33,15 +37,16 @@ It follows the auth files and the state: keys that come and go, \`kmi rotate\` a
   },
   {
     name: 'proxy-stop',
+    aliases: ['stop'],
     group: 'The proxy',
     summary: 'stop the proxy; open requests finish first',
     details:
-      'Asks first. Finds the proxy of the state folder, also after a change of KMI_PROXY_LISTEN. Only a process that both the state folder and its own /healthz show to be this proxy is signalled; whatever else holds the port is named and left alone.',
-    examples: ['kmi proxy-stop', 'kmi proxy-stop -y', 'kmi proxy-stop -y -f'],
+      'Finds the proxy of the state folder, also after a change of KMI_PROXY_LISTEN. Only a process that both the state folder and its own /healthz show to be this proxy is signalled; whatever else holds the port is named and left alone.',
+    examples: ['kmi stop', 'kmi stop -f'],
     exitCodes: [
       [0, 'no proxy of ours runs any more'],
-      [1, 'declined, or what runs there may not be signalled'],
-      [2, 'wrong usage, or nobody to ask and no --yes'],
+      [1, 'what runs there may not be signalled'],
+      [2, 'wrong usage'],
     ],
     options: STOP_OPTIONS,
     withoutSettings: true,
@@ -50,16 +55,17 @@ It follows the auth files and the state: keys that come and go, \`kmi rotate\` a
   },
   {
     name: 'proxy-restart',
+    aliases: ['restart'],
     group: 'The proxy',
     summary: 'stop the proxy if it runs, then start it in the background',
-    details: `What changed settings need. Asks first, as proxy-stop does, and then starts as proxy does. Settings it could not start with leave the old proxy running.
+    details: `Applies changed settings. Stops the proxy as \`kmi stop\` does and starts it as \`kmi start\` does. Settings it could not start with leave the old proxy running.
 
-In another folder than the one the proxy was started in, other settings may be in force. They are named before the question. Without a question, a restart that would change the mode, the keys, the upstream, the address or the token for that reason is refused; --here permits it.`,
-    examples: ['kmi proxy-restart', 'kmi proxy-restart -y', 'kmi proxy-restart -y --here'],
+In another folder than the one the proxy was started in, other settings may be in force. They are named. A restart that would change the mode, the keys, the upstream, the address or the token for that reason is refused; --here permits it.`,
+    examples: ['kmi restart', 'kmi restart --here'],
     exitCodes: [
       [0, 'it runs'],
-      [1, 'declined, refused, not stopped, or not started again'],
-      [2, 'wrong usage, or nobody to ask and no --yes'],
+      [1, 'refused, not stopped, or not started again'],
+      [2, 'wrong usage'],
     ],
     options: [
       ...STOP_OPTIONS,
@@ -69,6 +75,7 @@ In another folder than the one the proxy was started in, other settings may be i
   },
   {
     name: 'proxy-logs',
+    aliases: ['logs'],
     group: 'The proxy',
     summary: 'show what the proxy has logged, and go on showing it',
     details: `In a terminal it follows the log, through rotation, until Ctrl+C; elsewhere it prints and ends.

@@ -1,6 +1,6 @@
 import type { Listen } from '../../config/kinds.ts';
 import { loadConfig } from '../../config/load.ts';
-import { type Config, SETTINGS, type SettingName } from '../../config/settings.ts';
+import { type Config, SECRET_SETTINGS, SETTINGS, type SettingName } from '../../config/settings.ts';
 import { findProxy } from '../../daemon/find.ts';
 import type { ProxyRecord } from '../../daemon/record.ts';
 import type { CommandContext } from '../command/context.ts';
@@ -10,9 +10,6 @@ const OWN: ReadonlySet<SettingName> = new Set([
   ...(['timezone', 'locale', 'plain', 'noColor', 'showSource', 'auditActor', 'enforceFilePerms'] as const),
   ...(['autoRotateE2e', 'rotateOnTie', 'writeConfig'] as const),
 ]);
-
-/** Not on record, since a secret may be in them. */
-const UNKNOWN: ReadonlySet<SettingName> = new Set(['proxyToken', 'upstreamProxy']);
 
 /** What a simulation makes up for itself. */
 const SIMULATED: ReadonlySet<SettingName> = new Set([
@@ -27,7 +24,9 @@ export async function ofRunningProxy(context: CommandContext): Promise<CommandCo
   const proxy = await findProxy(context.config);
   if (proxy === null) return context;
   const { settings } = proxy;
-  const taken = Object.keys(SETTINGS).filter((name) => !OWN.has(name as SettingName) && !UNKNOWN.has(name as SettingName));
+  const taken = Object.keys(SETTINGS).filter(
+    (name) => !OWN.has(name as SettingName) && !SECRET_SETTINGS.has(name as SettingName),
+  );
   const config = Object.freeze({
     ...context.config,
     ...Object.fromEntries(taken.map((name) => [name, settings[name as SettingName]])),
@@ -62,10 +61,14 @@ export async function atKeys(context: CommandContext): Promise<CommandContext> {
 function secretsOf(
   { asksToken, envFile, folder }: ProxyRecord,
   { config }: CommandContext,
-): Pick<Config, 'proxyToken' | 'upstreamProxy'> {
+): Pick<Config, 'proxyToken' | 'upstreamProxy' | 'notify'> {
   const there = envFile === null ? null : readThere(envFile, folder, config.stateDir);
   const proxyToken = (asksToken ? there?.proxyToken : '') || config.proxyToken;
-  return { proxyToken, upstreamProxy: there?.upstreamProxy || config.upstreamProxy };
+  return {
+    proxyToken,
+    upstreamProxy: there?.upstreamProxy || config.upstreamProxy,
+    notify: there?.notify || config.notify,
+  };
 }
 
 function readThere(envFile: string, folder: string, stateDir: string): Config | null {
@@ -94,7 +97,7 @@ export function withBoundPort(config: Config, { port }: Listen): Config {
 export function differences({ asksToken, settings }: ProxyRecord, stated: Config): readonly string[] {
   const config = withBoundPort(stated, settings.proxyListen);
   const names = (Object.keys(SETTINGS) as SettingName[]).filter((name) => {
-    if (OWN.has(name) || UNKNOWN.has(name) || (settings.isSimulated === true && SIMULATED.has(name))) return false;
+    if (OWN.has(name) || SECRET_SETTINGS.has(name) || (settings.isSimulated === true && SIMULATED.has(name))) return false;
     return JSON.stringify(settings[name]) !== JSON.stringify(config[name]);
   });
   const token = asksToken === (config.proxyToken !== '') ? [] : ['proxyToken' as const];

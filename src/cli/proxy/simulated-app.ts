@@ -20,6 +20,7 @@ export async function openSimulatedApp(
   const simulator = await startSimulator({
     accounts: SIMULATED_ACCOUNTS.map((name) => ({ name, keys: [`sk-simulated-${name}`], email: `${name}@example.com` })),
     record: false,
+    // As many pieces as the answer has words, so that it is said once.
     behaviour: { latencyMs: 150, chunkPauseMs: 80, chunks: 6 },
   });
   const folder = await mkdtemp(join(tmpdir(), 'kmi-simulated-'));

@@ -1,30 +1,26 @@
-import { join } from 'node:path';
 import { sayUnreadableKeys } from '../../app-folders.ts';
-import { zonedStamp } from '../../core/text/zoned-time.ts';
 import { examineDaemon } from '../../daemon/examine.ts';
 import type { DaemonState } from '../../daemon/judge.ts';
 import { daemonOutputPath } from '../../daemon/output-file.ts';
 import { proxyUrl } from '../../daemon/probe.ts';
-import { type StartResult, startDaemon } from '../../daemon/start.ts';
-import { KmiError } from '../../errors.ts';
 import { loadRegistry } from '../../keys/registry.ts';
 import { VERSION } from '../../version.ts';
 import type { CommandContext } from '../command/context.ts';
-import { durationText } from '../ui/duration.ts';
 import { renderMode } from '../words/mode-line.ts';
 import { explainState, renderProxyFacts } from './daemon-view.ts';
+import { launchProxy } from './launch-proxy.ts';
 import { describeDifferences } from './proxy-words.ts';
 import { atRunningProxy, withBoundPort } from './running-proxy.ts';
 import { addressOf, refuseTakenPort, requireKeys } from './start-check.ts';
-
-/** Lines of the log that tell why a start failed. */
-const SHOWN_LINES = 20;
 
 /**
  * Starts the proxy in the background and says where it is. One that runs already is success too. Throws `port_in_use`
  * and `proxy_not_started`.
  */
-export async function startInBackground(context: CommandContext, { simulateWithoutKeys = false } = {}): Promise<number> {
+export async function startInBackground(
+  context: CommandContext,
+  { simulateWithoutKeys = false, port = null }: { readonly simulateWithoutKeys?: boolean; readonly port?: string | null } = {},
+): Promise<number> {
   const { config } = context;
   const running = await atRunningProxy(context);
   if (running.proxy != null) {
@@ -37,7 +33,8 @@ export async function startInBackground(context: CommandContext, { simulateWitho
   if (state.kind === 'ours' || state.kind === 'unproven') return sayAlreadyRunning(asked, state, context);
   refuseTakenPort(state, addressOf(asked));
   if (state.kind !== 'stopped') context.err(context.errStyle.dim(explainState(state, addressOf(asked)).text));
-  return start(context, simulateWithoutKeys);
+  const args = [...(simulateWithoutKeys ? ['--simulate-without-keys'] : []), ...(port === null ? [] : ['--port', port])];
+  return start(context, simulateWithoutKeys, args);
 }
 
 /** Exit code 1 when it is not where `wanted` says: whoever goes on with that address would meet nobody. */
@@ -58,19 +55,12 @@ function sayAlreadyRunning(
   return proxyUrl(config) === proxyUrl(withBoundPort(wanted.config, config.proxyListen)) ? 0 : 1;
 }
 
-async function start(context: CommandContext, simulateWithoutKeys: boolean): Promise<number> {
-  const { config, cwd, environment, out, err, style, errStyle, width } = context;
+async function start(context: CommandContext, simulateWithoutKeys: boolean, args: readonly string[]): Promise<number> {
+  const { config, out, err, style, errStyle, width } = context;
   const { keys, skipped } = simulateWithoutKeys ? await loadRegistry(config) : await requireKeys(context);
   sayUnreadableKeys(skipped, config, (message) => err(`kmi: ${message}`));
   err(keys.length > 0 ? renderMode(config, errStyle) : `${errStyle.warn('Simulated upstream')}: there are no keys.`);
-  const result = await startDaemon(config, {
-    args: simulateWithoutKeys ? ['--simulate-without-keys'] : [],
-    headline: `${zonedStamp(Date.now(), config.timezone)} kmi proxy ${VERSION} starts.`,
-    cwd,
-    environment,
-    onWaiting: (waitedMs) => err(errStyle.dim(`Waiting for the proxy to answer (${durationText(waitedMs, 'down')}).`)),
-  });
-  if (result.kind === 'failed') throw startFailed(context, result);
+  const result = await launchProxy(context, { args });
   const isOurs = result.kind === 'started';
   out(`${style.strong('kmi proxy')} ${isOurs ? 'runs in the background.' : 'is already running: another start was faster.'}`);
   const url = proxyUrl({ ...config, proxyListen: result.listen });
@@ -80,11 +70,4 @@ async function start(context: CommandContext, simulateWithoutKeys: boolean): Pro
     err(errStyle.dim('Any program of this machine may use it; `kmi proxy --make-token` makes a token for your own.'));
   }
   return 0;
-}
-
-function startFailed({ config, err, errStyle }: CommandContext, { reason, output }: Extract<StartResult, { kind: 'failed' }>) {
-  const shown = output.slice(-SHOWN_LINES);
-  if (shown.length > 0) err(errStyle.dim(`Its log says (${join('logs', 'proxy.out')} in ${config.stateDir}):`));
-  for (const line of shown) err(`  ${line}`);
-  return new KmiError('proxy_not_started', `The proxy did not start: ${reason}.`);
 }

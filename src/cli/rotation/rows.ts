@@ -8,7 +8,9 @@ export const ROTATION_COMMANDS: readonly CommandRow[] = [
     name: 'rotate',
     group: 'Choose keys',
     summary: 'make the key with the most quota left the active one',
-    details: `Asks the upstream for the quota of every key and chooses by status, quota left and error rate. Says what changed and why. A running proxy follows within a second. In live mode the key is also written into the config of the Kimi CLI (KMI_WRITE_CONFIG), with a backup.
+    details: `Asks the upstream for the quota of every key and chooses by status, quota left and error rate. Says what changed and why. A running proxy follows within a second.
+
+With --write-config, or KMI_WRITE_CONFIG=1, the key also goes into the config of the Kimi CLI, with a backup: for a Kimi CLI that is used without the proxy. Only in live mode.
 
 The subcommands \`rotate auto\` and \`rotate off\` turn auto-rotation on and off; while it is on, the active key waits.`,
     examples: ['kmi rotate', 'kmi rotate auto', 'kmi rotate off'],
@@ -16,6 +18,7 @@ The subcommands \`rotate auto\` and \`rotate off\` turn auto-rotation on and off
       [0, 'a key is active'],
       [1, 'no key is eligible, or there are none'],
     ],
+    options: [JSON_OPTION, { flags: '--write-config', help: "also write the key into the Kimi CLI's own config" }],
     rootFlag: '--rotate',
     withoutToken: true,
     settingsOf: 'proxy',
@@ -23,6 +26,7 @@ The subcommands \`rotate auto\` and \`rotate off\` turn auto-rotation on and off
   },
   {
     name: 'rotate auto',
+    aliases: ['rotate on'],
     summary: 'turn auto-rotation on, and choose its strategy',
     details: `Refused unless KMI_AUTO_ROTATE_ALLOWED=1: read the provider's terms first. Then the end-to-end check runs as in \`kmi e2e\`, unless KMI_AUTO_ROTATE_E2E=0.
 

@@ -77,3 +77,12 @@ export function wrapToWidth(text: string, width: number): string[] {
   lines.push(line);
   return lines;
 }
+
+/** As `wrapToWidth`, for a text that is coloured in its first words only. */
+export function wrapPainted(text: string, width: number): string[] {
+  const plain = stripVTControlCharacters(text);
+  const [first = '', ...rest] = wrapToWidth(plain, width);
+  return plain.startsWith(first) && rest.length > 0
+    ? [text.slice(0, text.length - plain.length + first.length), ...rest]
+    : [text];
+}

@@ -65,7 +65,7 @@ Confidence is 100 less the largest deviation of a key from the even share, in pe
     examples: ['kmi trace', 'kmi trace --last 100 --errors', 'kmi trace --json | jq .status'],
     options: [
       { flags: '--json', help: 'JSON lines: one object for each request, as in the trace file' },
-      { flags: '--last <count>', help: 'print the newest requests, oldest first, and end' },
+      { flags: '-n, --last <count>', help: 'print the newest requests, oldest first, and end' },
       { flags: '--key <label>', help: 'only requests served by this key' },
       { flags: '--errors', help: 'only requests that failed' },
       { flags: '--window <count>', help: 'requests over which confidence is taken (default 200)' },
@@ -137,5 +137,22 @@ Tokens are kept by day, for the last 100 days with any, and saved within a secon
     withoutToken: true,
     settingsOf: 'proxy',
     load: () => import('./doctor/run.ts'),
+  },
+  {
+    name: 'notify-test',
+    group: 'See what is going on',
+    summary: 'send a test notice to where KMI_NOTIFY says',
+    details: `A running proxy sends a notice when no key can serve, when an account runs out or comes back, and when a key needs you; at most one per cause and hour. In dry-run it sends none.
+
+A webhook gets a POST of JSON: text (for Slack) and content (for Discord) hold the words; event is none_left, used_up, back, key_refused, account_unpaid, account_closed or test; key_label, at and until say whom it is about, when it happened and when it ends.`,
+    examples: ['kmi notify-test', 'KMI_NOTIFY=desktop kmi notify-test'],
+    exitCodes: [
+      [0, 'it was sent'],
+      [1, 'it was not'],
+      [2, 'KMI_NOTIFY is not set'],
+    ],
+    withoutToken: true,
+    settingsOf: 'proxy',
+    load: () => import('./notify-test/run.ts'),
   },
 ];

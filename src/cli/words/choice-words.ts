@@ -25,7 +25,9 @@ export const SKIP_WORDS: Readonly<Record<AccountSkipReason, string>> = {
 /** What an answer of a class says: completes "<status>: ...". */
 export const VERDICT_WORDS: Readonly<Record<VerdictClass, string>> = {
   served: 'it answered',
-  caller: 'the request itself is wrong, which no other key can change',
+  caller: 'the request itself was refused, which no other key can change',
+  'agents-only':
+    'this path of Kimi takes only coding agents that it knows by their User-Agent. The key is not at fault. Use a known agent, or the Anthropic path (/v1/messages)',
   foreign: "the answer was not the API's but came from the network or a proxy on the way",
   edge: 'something on the way to the API failed, whatever the key',
   'bad-key': 'the key was refused (401)',

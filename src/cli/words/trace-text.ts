@@ -48,6 +48,11 @@ export function noteOf(event: TraceEvent): string {
   return oneLine(parts.join(', '), NOTE_MAX_CHARS);
 }
 
+/** The answer began well and broke off. */
+export function isBroken({ error_code: error }: Pick<TraceEvent, 'error_code'>): boolean {
+  return error === 'stream_broken';
+}
+
 /** Under 400 good, the upstream's or proxy's failure bad, everything else the caller's to look at. */
 export function paintStatus(status: number, text: string, style: Style): string {
   if (status < 400) return style.good(text);

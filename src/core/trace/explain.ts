@@ -24,6 +24,8 @@ export type CandidateStory =
       readonly key: string;
       readonly status: number;
       readonly reason: Told<ChoiceReason> | null;
+      /** What its error says; null when it is none, or the trace does not say. */
+      readonly verdict: Told<VerdictClass> | null;
     };
 
 /**
@@ -47,7 +49,8 @@ export function explainRequest(event: TraceEvent): readonly CandidateStory[] {
     }),
   );
   if (event.key_label !== '' && !endedThere) {
-    stories.push({ outcome: 'chosen', key: event.key_label, status: event.status, reason: event.choice ?? null });
+    const { key_label: key, status, choice: reason, verdict = null } = event;
+    stories.push({ outcome: 'chosen', key, status, reason, verdict });
   }
   return [...stories, ...skipped];
 }

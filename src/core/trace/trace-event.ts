@@ -26,6 +26,8 @@ export type TraceEvent = {
   readonly prompt_head: string;
   /** Why the key was chosen. */
   readonly choice: string | null;
+  /** What the upstream's error says that the client got; absent when it got none. */
+  readonly verdict?: string;
   /** Keys that were tried before, in order. */
   readonly tried?: readonly TriedKey[];
   /** Keys that were passed over when the last choice was made. */

@@ -76,6 +76,7 @@ export function penaltyFor(verdict: VerdictClass, context: PenaltyContext): Pena
       return cooldown('upstream', now + Math.min(retryAfterMs ?? settingMs, settingMs, ceilingMs), 'guessed');
     case 'served':
     case 'caller':
+    case 'agents-only':
     case 'foreign':
     case 'edge':
     case 'no-model':

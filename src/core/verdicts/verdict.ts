@@ -7,6 +7,8 @@ import type { Answer } from './error-answer.ts';
 export type VerdictClass =
   | 'served'
   | 'caller'
+  /** The path takes chats of coding agents only, and this client is none it knows (docs/kimi-api.md#user-agent-gate). */
+  | 'agents-only'
   | 'foreign'
   | 'edge'
   | 'bad-key'
@@ -33,6 +35,7 @@ export const CONSEQUENCES: Readonly<
 > = {
   served: { next: 'relay', blame: 'none' },
   caller: { next: 'relay', blame: 'none' },
+  'agents-only': { next: 'relay', blame: 'none' },
   foreign: { next: 'relay', blame: 'none' },
   edge: { next: 'same-key', blame: 'none' },
   'bad-key': { next: 'next-key', blame: 'key' },
@@ -72,7 +75,7 @@ type Rule = {
  */
 export const RULES: readonly Rule[] = [
   // About the request or the client, whatever the status: no key can change it.
-  { class: 'caller', statuses: [403], message: /only available for coding agents/ },
+  { class: 'agents-only', statuses: [403], message: /only available for coding agents/ },
   { class: 'caller', statuses: [400, 403, 422], types: ['content_filter'], message: /high risk|content.?filter/ },
   {
     class: 'caller',

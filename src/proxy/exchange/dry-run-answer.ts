@@ -1,7 +1,6 @@
 import type { ServerResponse } from 'node:http';
-import { KmiError } from '../../errors.ts';
 import type { Affinity } from '../pool/affinity.ts';
-import type { KeyPool } from '../pool/key-pool.ts';
+import { type NoKeyParts, noKeyError } from '../pool/no-key-error.ts';
 import type { DryRunPort } from '../ports.ts';
 import type { ExchangeResult } from '../record/exchange-result.ts';
 import type { ClientRequest } from './attempt-plan.ts';
@@ -11,17 +10,16 @@ import type { ClientRequest } from './attempt-plan.ts';
  * upstream might have said, so that it is as content as it will be when kmi is live.
  */
 export function answerDryRun(
-  { pool, dryRun }: { readonly pool: KeyPool; readonly dryRun: DryRunPort },
+  parts: NoKeyParts,
+  dryRun: DryRunPort,
   { request, route, body }: ClientRequest,
   response: ServerResponse,
   affinity: Affinity,
 ): ExchangeResult {
+  const { pool } = parts;
   const choice = pool.choose(undefined, affinity);
   const entry = choice.candidate;
-  if (entry === null) {
-    const error = new KmiError(pool.entries.length === 0 ? 'no_keys' : 'no_eligible_key', 'Dry-run: no key can serve now.');
-    return { entry: null, choice, failures: [], end: { kind: 'no-key', error } };
-  }
+  if (entry === null) return { entry: null, choice, failures: [], end: { kind: 'no-key', error: noKeyError(choice, parts) } };
   const { headers, method = 'GET' } = request;
   const answer = dryRun({
     method,

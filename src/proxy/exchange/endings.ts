@@ -1,19 +1,19 @@
 import type { ServerResponse } from 'node:http';
-import type { Clock } from '../../core/text/time.ts';
 import type { VerdictClass } from '../../core/verdicts/verdict.ts';
 import { KmiError } from '../../errors.ts';
 import type { CollectedAnswer } from '../http/answer.ts';
 import { ClientLeft } from '../http/interruptions.ts';
 import { NOT_ASKED } from '../pool/acquire-key.ts';
 import type { PoolChoice } from '../pool/key-chooser.ts';
-import type { KeyPool } from '../pool/key-pool.ts';
-import { noKeyError } from '../pool/no-key-error.ts';
+import { type NoKeyParts, noKeyError } from '../pool/no-key-error.ts';
 import type { PoolEntry } from '../pool/pool-entry.ts';
+import type { FailedAttempt } from '../record/exchange-result.ts';
 import type { RequestRecord } from '../record/recorder.ts';
 import type { AttemptResult } from './attempt.ts';
 import { brokenOff, unreachable } from './attempt-outcome.ts';
 import type { ClientRequest } from './attempt-plan.ts';
 import { errorForClient } from './error-for-client.ts';
+import { withKeysTried } from './last-key-answer.ts';
 import type { Relay } from './relay.ts';
 
 export type Served = Extract<AttemptResult, { kind: 'served' }>;
@@ -25,18 +25,22 @@ export type KeptAnswer = { readonly answer: CollectedAnswer; readonly verdict: V
 export type KeptError = { readonly error: Error; readonly origin: string };
 
 /** Gives the client the upstream's own error, minus anything the client must not see. Returns how the request ended. */
-export function handOn({ answer, verdict, entry }: KeptAnswer, { head, route }: ClientRequest, relay: Relay, now: number) {
-  const told = errorForClient(answer, { verdict, entry, head, route, now });
+export function handOn(
+  kept: KeptAnswer,
+  { head, route }: ClientRequest,
+  relay: Relay,
+  failures: readonly FailedAttempt[],
+  parts: NoKeyParts,
+) {
+  const { answer, verdict, entry } = kept;
+  const own = errorForClient(answer, { verdict, entry, head, route, now: parts.clock() });
+  const told = withKeysTried(own, kept, failures, parts);
   relay.whole(told);
   return { kind: 'relay', answer: told, verdict, upstreamStatus: answer.status } as const;
 }
 
 /** The proxy's own error for a request that nobody answered, or for which nobody could be asked. */
-export function ownError(
-  kept: KeptError | null,
-  choice: PoolChoice | null,
-  parts: { readonly pool: KeyPool; readonly clock: Clock },
-): KmiError {
+export function ownError(kept: KeptError | null, choice: PoolChoice | null, parts: NoKeyParts): KmiError {
   if (kept === null) return noKeyError(choice ?? NOT_ASKED, parts);
   return kept.error instanceof KmiError ? kept.error : unreachable(kept.error, kept.origin);
 }

@@ -113,10 +113,10 @@ export class Exchange implements AttemptOwner, BodyWaiter {
   }
 
   #begin(): void {
-    const { dryRun, pool } = this.#parts;
+    const { dryRun } = this.#parts;
     const { body } = this.#client;
     if (dryRun === null) this.#askFirst();
-    else if (body.isSettled) this.#answerDry(answerDryRun({ pool, dryRun }, this.#client, this.#response, this.#affinity));
+    else if (body.isSettled) this.#answerDry(answerDryRun(this.#parts, dryRun, this.#client, this.#response, this.#affinity));
     else body.whenSettled(this);
   }
 
@@ -269,7 +269,7 @@ export class Exchange implements AttemptOwner, BodyWaiter {
   #handOn(): void {
     if (this.#answer === null) throw new Error('No answer was kept.');
     this.#entry = this.#answer.entry;
-    this.#finish(handOn(this.#answer, this.#client, this.#relay, this.#parts.clock()));
+    this.#finish(handOn(this.#answer, this.#client, this.#relay, this.#failures ?? NO_FAILURES, this.#parts));
   }
 
   #giveUp(because: 'unreachable' | 'no-key'): void {

@@ -6,7 +6,7 @@ import { maskKey } from './mask-key.ts';
 const UNPACKED_MAX_BYTES = 16 * 1024 * 1024;
 
 /** Headers of a body that is not the one sent any more. */
-const OF_THE_PACKED_BODY = ['content-encoding', 'content-length', 'content-md5', 'content-digest', 'digest', 'etag'];
+export const OF_THE_PACKED_BODY = ['content-encoding', 'content-length', 'content-md5', 'content-digest', 'digest', 'etag'];
 
 /**
  * An error answer without the key it was asked with, which some upstreams echo: in the body, whether packed or not, in headers

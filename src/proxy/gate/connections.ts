@@ -26,7 +26,8 @@ export type NoteRequest = (request: IncomingMessage, response: ServerResponse) =
 /**
  * Bounds what clients can hold open. When there are too many connections, one that has not asked anything yet makes room,
  * then one that waits between two requests; only when all are at work is the new one refused. A client that stops in the
- * middle of a request body gets 408.
+ * middle of a request body gets 408. When the server closes, only connections are ended whose last answer has been taken:
+ * Node's own rule ends those whose answer was written but still waits for a slow reader.
  */
 export function superviseConnections(server: Server, { max, bodyTimeoutMs }: ConnectionLimits): NoteRequest {
   const connections = new Map<Socket, Connection>();
@@ -45,6 +46,12 @@ export function superviseConnections(server: Server, { max, bodyTimeoutMs }: Con
     connection.request = request;
     connection.response = response;
     connection.bytesRead = -1;
+  };
+
+  server.closeIdleConnections = () => {
+    for (const [socket, { request, response }] of connections) {
+      if (request === null ? socket.bytesRead === 0 : response?.closed === true) socket.destroy();
+    }
   };
 
   if (bodyTimeoutMs === 0) return noteRequest;

@@ -4,7 +4,7 @@ import type { AttemptOutcome, CooldownOptions, Cooldowns } from './cooldowns.ts'
 import type { PoolEntry } from './pool-entry.ts';
 
 /** Answers of an upstream that has nothing against the key. */
-const ACCEPTED: ReadonlySet<AttemptOutcome['verdict']> = new Set(['caller', 'no-model'] as const);
+const ACCEPTED: ReadonlySet<AttemptOutcome['verdict']> = new Set(['caller', 'agents-only', 'no-model'] as const);
 
 /** Whom the failed attempts of a request are held against, and when. */
 export class Blame {

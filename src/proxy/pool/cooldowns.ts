@@ -33,6 +33,8 @@ export type AttemptOutcome = {
 /** Puts keys that failed, or all keys of an account, on cooldown or blocks them, and finds out when they return. */
 export class Cooldowns {
   readonly #options: CooldownOptions;
+  /** Told whenever a key is put on cooldown or blocked. */
+  readonly listeners = new Set<() => void>();
   #health: HealthPort | null = null;
 
   constructor(options: CooldownOptions) {
@@ -78,6 +80,7 @@ export class Cooldowns {
       log.error('The upstream has closed this account; its keys are blocked until a person unblocks them.', details);
     else log.warn(`${labels.length > 1 ? 'The keys of an account are' : 'A key is'} ${PENALTY_WORDS[penalty.kind]}.`, details);
     if (outcome.verdict === 'quota') this.#findReset(entry, now);
+    for (const listener of this.listeners) listener();
   }
 
   /** After a refusal for quota the cooldown lasts as the setting says at first; `/usages` then says when the window returns. */

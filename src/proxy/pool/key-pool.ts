@@ -62,6 +62,12 @@ export class KeyPool {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Calls `listener` whenever a key was penalized, on the path of the request. Returns how to stop. */
+  onPenalty(listener: () => void): () => void {
+    this.#cooldowns.listeners.add(listener);
+    return () => this.#cooldowns.listeners.delete(listener);
+  }
+
   /** Something outside changed (state file, health): whoever waits for a key should look again. */
   changed(): void {
     for (const listener of this.#listeners) listener();

@@ -5,6 +5,7 @@ import { findNamedSession, formatSession, headersIn } from '../../core/sessions/
 import type { Clock } from '../../core/text/time.ts';
 import { stampPerSecond } from '../../core/text/zoned-time.ts';
 import type { TokenUsage } from '../../core/tokens/token-usage.ts';
+import type { FailureRun } from '../../core/verdicts/upstream-failure.ts';
 import { reasonOf } from '../../errors.ts';
 import type { AnswerSink } from '../http/answer.ts';
 import { UpstreamSilence } from '../http/interruptions.ts';
@@ -15,6 +16,7 @@ import type { PoolEntry } from '../pool/pool-entry.ts';
 import type { LedgerPort, LogPort, TracePort, UsagePort } from '../ports.ts';
 import type { DeferredTask, DeferredWork } from './deferred-work.ts';
 import type { ExchangeResult } from './exchange-result.ts';
+import { FailureCounter } from './failure-run.ts';
 import { HoldingsSink, madeBy, mayNameHoldings, noteHoldings } from './file-answers.ts';
 import { nextRequestId } from './request-id.ts';
 import { summarisePrompt } from './request-summary.ts';
@@ -49,6 +51,7 @@ export type RecordedBody = {
 
 type Shared = RecorderParts & {
   readonly stamp: (epochMs: number) => string;
+  readonly failures: FailureCounter;
 };
 
 const NO_PROMPT = { hint: '', head: '' };
@@ -58,7 +61,16 @@ export class Recorder {
   readonly #shared: Shared;
 
   constructor(parts: RecorderParts) {
-    this.#shared = { ...parts, stamp: stampPerSecond(parts.config.timezone) };
+    this.#shared = {
+      ...parts,
+      stamp: stampPerSecond(parts.config.timezone),
+      failures: new FailureCounter(),
+    };
+  }
+
+  /** The newest requests, when the upstream failed all of them. */
+  get failureRun(): FailureRun | null {
+    return this.#shared.failures.run;
   }
 
   /** A record of one request. Its answer goes through `sink` on its way to `relay`. */
@@ -123,6 +135,7 @@ export class RequestRecord implements DeferredTask {
   doDeferred(): void | Promise<void> {
     if (this.#ended === null) return;
     const { result, affinity } = this.#ended;
+    this.#shared.failures.note(result, this.#startedAt + this.#latencyMs);
     const said = this.#tapped !== null && result.end.kind === 'served' ? this.#tapped.read() : null;
     const { unpacked } = this.#body;
     if (unpacked !== null) return Promise.all([said, unpacked()]).then(([read]) => this.#enter(result, affinity, read));

@@ -43,6 +43,7 @@ export function traceOf(facts: TraceFacts, result: ExchangeResult): TraceEvent {
     prompt_head: facts.prompt.head,
     choice: choice !== null && choice.candidate !== null ? choice.why : null,
   };
+  if (end.kind === 'relay') event.verdict = end.verdict;
   const tried = failures.length === 0 ? failures : othersThan(entry, failures, end);
   if (tried.length > 0) event.tried = tried.map(triedKey);
   const skipped = (choice?.skipped ?? []).filter(({ reason }) => reason !== 'tried').slice(0, SKIPS_MAX);

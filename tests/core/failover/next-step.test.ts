@@ -48,6 +48,7 @@ function said(step: Step): string {
 describe('after one answer', () => {
   const afterOne: Record<Exclude<VerdictClass, 'served'>, string> = {
     caller: 'relay',
+    'agents-only': 'relay',
     foreign: 'relay',
     edge: 'pause 250',
     'dead-end': 'other-key',

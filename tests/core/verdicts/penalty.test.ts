@@ -32,6 +32,7 @@ describe('a penalty', () => {
     ['refused', { kind: 'cooldown', cooldown: { reason: 'upstream', until: NOW + 60_000, end: 'guessed' } }],
     ['served', null],
     ['caller', null],
+    ['agents-only', null],
     ['foreign', null],
     ['edge', null],
     ['no-model', null],

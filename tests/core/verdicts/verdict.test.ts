@@ -21,7 +21,7 @@ describe('every text of docs/kimi-api.md#errors by itself, without a type', () =
     [401, "Your model id 'k3[1m]' does not exist", 'no-model'],
     [402, 'We are unable to verify your membership benefits', 'unpaid'],
     [402, '', 'unpaid'],
-    [403, 'currently only available for Coding Agents such as', 'caller'],
+    [403, 'currently only available for Coding Agents such as', 'agents-only'],
     [403, "You've reached your 5-hour usage limit", 'quota'],
     [403, "You've reached your weekly (7-day) usage limit", 'quota'],
     [403, "You've reached your monthly usage limit for this billing cycle", 'quota'],
@@ -83,7 +83,7 @@ const MEANINGS: Readonly<Record<ErrorName, VerdictClass>> = {
   model_not_recognized: 'no-model',
   model_id_unknown: 'no-model',
   membership_unverified: 'unpaid',
-  not_coding_agent: 'caller',
+  not_coding_agent: 'agents-only',
   quota_5h: 'quota',
   quota_weekly: 'quota',
   quota_monthly: 'quota',
@@ -293,13 +293,22 @@ describe('the tables', () => {
 
   it('blame no key for what the caller, the model or the server did', () => {
     const blameless = Object.entries(CONSEQUENCES).filter(([, { blame }]) => blame === 'none');
-    expect(blameless.map(([name]) => name).sort()).toEqual(['caller', 'edge', 'foreign', 'no-model', 'overloaded', 'served']);
+    expect(blameless.map(([name]) => name).sort()).toEqual([
+      'agents-only',
+      'caller',
+      'edge',
+      'foreign',
+      'no-model',
+      'overloaded',
+      'served',
+    ]);
   });
 
   it('try another key except for the caller’s faults and overloads', () => {
     const stay = Object.entries(CONSEQUENCES).filter(([, { next }]) => next !== 'next-key');
     expect(Object.fromEntries(stay.map(([name, { next }]) => [name, next]))).toEqual({
       served: 'relay',
+      'agents-only': 'relay',
       caller: 'relay',
       foreign: 'relay',
       edge: 'same-key',

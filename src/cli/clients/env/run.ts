@@ -17,6 +17,8 @@ export const run: Command<Options> = async (context, { shell }) => {
   const changes = programVariables(access, pickModel(question), environment);
   for (const line of renderExports(changes, syntax)) out(line);
   if (lacksToken(context)) sayLackedToken(context);
+  const { probeProxy } = await import('../../../daemon/probe.ts');
+  if ((await probeProxy(context.config)).kind === 'nothing') err('kmi: No proxy runs there yet; `kmi start` starts it.');
   const { describeClaudeSettings } = await import('../lead-client.ts');
   const elsewhere = await describeClaudeSettings(context, access.url);
   if (elsewhere !== null) {

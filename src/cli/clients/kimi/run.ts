@@ -13,7 +13,8 @@ const NOT_FOUND = 127;
 const NEEDS_NO_PROXY = new Set(['--version', '-V', '--help', '-h']);
 
 /** `kimi` in this place, pointed at the proxy. */
-export const run: Command<Options> = async (context, { args }) => {
+export const run: Command<Options> = async (given, { args }) => {
+  let context = given;
   const { environment, err } = context;
   const { found, question } = await inspectKimi(context, args);
   if (found === null) {
@@ -23,7 +24,7 @@ export const run: Command<Options> = async (context, { args }) => {
   }
   let probe: RunningProbe | null = null;
   if (!NEEDS_NO_PROXY.has(args[0] ?? '')) {
-    probe = await requireProxy(context);
+    ({ probe, context } = await requireProxy(context));
     announceMode(context, probe);
     const bypass = describeBypass(question);
     if (bypass !== null) err(`kmi: this session may go around the proxy. ${bypass}`);

@@ -10,11 +10,11 @@ import { withWitness } from '../request-witness.ts';
 type Options = { readonly args: readonly string[] };
 
 /** Any program, pointed at the proxy by the variables that OpenAI- and Anthropic-speaking ones read. */
-export const run: Command<Options> = async (context, { args: [name, ...args] }) => {
+export const run: Command<Options> = async (given, { args: [name, ...args] }) => {
   if (name === undefined)
     throw new KmiError('bad_usage', 'There is no command to run.', { hint: 'For example: kmi run -- claude' });
-  const { question } = await inspectKimi(context, []);
-  const probe = await requireProxy(context);
+  const { question } = await inspectKimi(given, []);
+  const { probe, context } = await requireProxy(given);
   announceMode(context, probe);
   const access = await proxyAccess(context);
   const lead = await leadClient(context, access, question, { program: name, args });

@@ -39,10 +39,6 @@ export const run: Command<Options> = async (given, { args, key, test = true, her
       if (outcome.kind === 'known') {
         throw new KmiError('key_not_added', `This key is here already: ${outcome.key.label}${off(outcome.key.disabled)}.`);
       }
-      if (outcome.kind === 'declined') {
-        err('No key was added.');
-        return 1;
-      }
       tell(
         context,
         `${style.good('Added')} ${style.strong(outcome.label)} (${outcome.file}). ${sayFollowing(context, 'uses it')}`,

@@ -29,12 +29,10 @@ export const run: Command<Options> = async (context, { here = false, ...options 
   const runs = proxy !== null || (await examineDaemon(context.config)).kind === 'ours';
   if (runs) await requireStartable(context, proxy);
   if (proxy !== null) {
-    const asks = options.yes !== true && process.stdin.isTTY === true;
-    if (!here && !asks) refuseElsewhere(proxy, context);
+    if (!here) refuseElsewhere(proxy, context);
     for (const line of describeDifferences(proxy, context, 'The restart applies them.')) context.err(line);
   }
-  const outcome = await stopProxy(context, options, 'Restart');
-  if (outcome === 'declined') return 1;
+  await stopProxy(context, options);
   return startInBackground(proxy === null ? context : atSamePort(context, proxy));
 };
 

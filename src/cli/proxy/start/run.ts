@@ -1,4 +1,4 @@
-import { type App, openApp } from '../../../app.ts';
+import { type App, type AppOverrides, openApp } from '../../../app.ts';
 import { isLoopbackHost } from '../../../config/kinds.ts';
 import type { Config } from '../../../config/settings.ts';
 import { examineDaemon } from '../../../daemon/examine.ts';
@@ -11,6 +11,8 @@ import { prepareHeap } from '../../../proxy/prepare-heap.ts';
 import type { ServingApp } from '../../../serving/serve.ts';
 import { VERSION } from '../../../version.ts';
 import type { Command, CommandContext } from '../../command/context.ts';
+import { wholeNumber } from '../../command/numbers.ts';
+import { wrapPainted } from '../../ui/width.ts';
 import { counted } from '../../words/key-words.ts';
 import { renderMode } from '../../words/mode-line.ts';
 import { unusedSettingText } from '../../words/not-used-words.ts';
@@ -19,28 +21,45 @@ import { noKeys } from '../no-keys.ts';
 import { openSimulatedApp } from '../simulated-app.ts';
 import { addressOf } from '../start-check.ts';
 import { startInBackground } from '../start-proxy.ts';
+import type { RequestLines } from './request-lines.ts';
 
 type Options = {
   readonly foreground?: boolean;
   readonly daemon?: boolean;
   readonly detached?: boolean;
   readonly makeToken?: boolean;
+  readonly port?: string;
+  readonly quiet?: boolean;
   readonly simulateWithoutKeys?: boolean;
 };
 
 /** `kmi proxy`: starts the proxy in the background, or serves in this terminal until it is told to stop. */
 export const run: Command<Options> = async (
   given,
-  { foreground = false, daemon = false, detached = false, makeToken = false, simulateWithoutKeys = false },
+  { foreground = false, daemon = false, detached = false, makeToken = false, port, quiet = false, simulateWithoutKeys = false },
 ) => {
   if (foreground && daemon) throw new KmiError('bad_usage', '--daemon and --foreground cannot stand together.');
-  const context = makeToken ? await (await import('../make-token.ts')).makeToken(given) : given;
+  const settled = makeToken ? await (await import('../make-token.ts')).makeToken(given) : given;
+  const context = port === undefined ? settled : atPort(settled, wholeNumber('--port', port, { min: 1, max: 65_535 }));
   if (detached) leaveFolder(context.config.stateDir);
   for (const unused of context.loaded.unused) {
     context.err(`${context.errStyle.warn('Not used')}: ${unusedSettingText(unused)}`);
   }
-  return foreground ? serveHere(context, simulateWithoutKeys) : startInBackground(context, { simulateWithoutKeys });
+  if (!foreground) return startInBackground(context, { simulateWithoutKeys, port: port ?? null });
+  // The background proxy's output is its log; requests are in the trace.
+  const lines = quiet || detached ? null : (await import('./request-lines.ts')).printRequests(context);
+  try {
+    return await serveHere(context, simulateWithoutKeys, lines);
+  } finally {
+    await lines?.close();
+  }
 };
+
+/** The settings with another port, for this run of the proxy. */
+function atPort(context: CommandContext, port: number): CommandContext {
+  const { config } = context;
+  return { ...context, config: Object.freeze({ ...config, proxyListen: { ...config.proxyListen, port } }) };
+}
 
 /** A process that stands in a folder keeps its disk from being unmounted, and is in the way when it is deleted. */
 function leaveFolder(stateDir: string): void {
@@ -54,27 +73,33 @@ function leaveFolder(stateDir: string): void {
   }
 }
 
-async function serveHere(context: CommandContext, simulateWithoutKeys: boolean): Promise<number> {
+async function serveHere(context: CommandContext, simulateWithoutKeys: boolean, lines: RequestLines | null): Promise<number> {
+  const told: Pick<AppOverrides, 'onTrace'> = lines === null ? {} : { onTrace: lines.add };
   const { config, err, errStyle: style } = context;
   // What this process writes without our doing, such as Node's diagnostic reports, is for this user only, too.
   process.umask(0o077);
   const environment = { ...context.environment };
   forgetSecretVariables(process.env);
-  const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
+  const app = await openApp(config, { ...told, environment, warn: (message) => err(`kmi: ${message}`) });
   redactCrashes(app.secrets);
   if (app.registry.keys.length > 0) {
     const serving = await start(context, app);
-    return serveUntilStopped(context, serving, config, describeKeys(context, app.registry));
+    return serveUntilStopped(context, serving, config, describeKeys(context, app.registry), lines);
   }
   if (!simulateWithoutKeys) throw noKeys(config, app.registry);
-  const simulated = await openSimulatedApp(config, { environment });
+  const simulated = await openSimulatedApp(config, { ...told, environment });
   try {
     const serving = await start(context, simulated.app);
-    return await serveUntilStopped(context, serving, simulated.app.config, [
-      `${style.warn('Simulated upstream')}: there are no keys in ${config.authsDir}, so three made-up accounts answer.`,
-      'To use your own, stop this and run `kmi init`; or put a file such as mine.env with the line KMI_API_KEY=sk-...',
-      `there, and KMI_DRY_RUN=0 into ${context.loaded.settingsFile}: without it the proxy only simulates.`,
-    ]);
+    return await serveUntilStopped(
+      context,
+      serving,
+      simulated.app.config,
+      [
+        `${style.warn('Simulated upstream')}: there are no keys in ${config.authsDir}, so three made-up accounts answer.`,
+        'To use your own, stop this and run `kmi up`, which asks as `kmi init` does.',
+      ],
+      lines,
+    );
   } finally {
     await simulated.close();
   }
@@ -109,10 +134,14 @@ async function serveUntilStopped(
   context: CommandContext,
   serving: ServingApp,
   settings: Config,
-  lines: readonly string[],
+  about: readonly string[],
+  requests: RequestLines | null,
 ): Promise<number> {
   const { config, cwd, loaded, err, errStyle: style } = context;
   const { proxy } = serving;
+  const say = (line: string) => {
+    for (const part of wrapPainted(line, process.stderr.columns ?? Number.POSITIVE_INFINITY)) err(part);
+  };
   prepareHeap();
   const signals = stopSignals();
   const other = await findProxy(config);
@@ -128,15 +157,17 @@ async function serveUntilStopped(
   );
   if (!claimed) err(style.warn(`${config.stateDir} cannot be written to: other kmi commands will not find this proxy.`));
   err(`${style.strong('kmi proxy')} serves ${style.accent(proxy.baseUrl)}`);
-  for (const line of lines) err(line);
+  for (const line of about) say(line);
   if (!isLoopbackHost(config.proxyListen.host)) err(style.warn('Other machines can reach this address.'));
   if (other !== null) {
     err(style.warn(`Another proxy of this state folder (pid ${other.pid}) serves ${proxyUrl(other.settings)}.`));
   }
-  err('Point a client at it: kmi kimi, kmi run -- <command>, or eval "$(kmi env)"   Stop: Ctrl+C, or kmi proxy-stop');
+  say('Point a client at it: kmi kimi, kmi run -- claude, or eval "$(kmi env)"');
+  say('Stop it: Ctrl+C, or kmi stop');
   await signals.first;
   err('Stopping: open requests finish first. Ctrl+C again ends them.');
   await Promise.race([serving.stop(), signals.second.then(() => serving.kill())]);
+  await requests?.close();
   await removePidFile(config.stateDir, process.pid).catch(() => undefined);
   await removeRecord(config.stateDir, process.pid).catch(() => undefined);
   err('Stopped.');

@@ -1,14 +1,16 @@
 import type { Config } from '../../../config/settings.ts';
 import type { ManualReason } from '../../../core/choosing/manual-rotation.ts';
 import type { Strategy } from '../../../core/choosing/strategy.ts';
+import type { ProxyMode } from '../../../core/clients/proxy-mode.ts';
 import { percentText } from '../../ui/bar.ts';
 import { ENGLISH_KEYS, type KeyWords } from '../../words/key-words.ts';
+import { MODE_WORDS } from '../../words/mode-line.ts';
 import { STRATEGY_WORDS } from '../../words/strategy-words.ts';
 
 /** The words of `kmi rotate`, in one language. Labels come in as they are shown. */
 export type RotationMessages = {
   readonly keys: KeyWords;
-  readonly mode: (dryRun: boolean) => { readonly word: string; readonly rest: string };
+  readonly mode: Readonly<Record<ProxyMode, { readonly word: string; readonly rest: string }>>;
   readonly changed: (from: string, to: string, arrow: string) => string;
   readonly stayed: (label: string) => string;
   /** Why the winner won; `rival` is the key it was compared with. */
@@ -36,10 +38,7 @@ export function rotationMessages(locale: Config['locale']): RotationMessages {
 
 const ENGLISH: RotationMessages = {
   keys: ENGLISH_KEYS,
-  mode: (dryRun) =>
-    dryRun
-      ? { word: 'Dry-run', rest: 'nothing is sent to the upstream; KMI_DRY_RUN=0 makes it live.' }
-      : { word: 'Live', rest: 'requests go to the upstream.' },
+  mode: MODE_WORDS,
   changed: (from, to, arrow) => `Active key: ${from} ${arrow} ${to}`,
   stayed: (label) => `Active key stays ${label}.`,
   because(reason, rival) {
@@ -115,10 +114,11 @@ const RUSSIAN: RotationMessages = {
       months: ['янв', 'фев', 'мар', 'апр', 'мая', 'июн', 'июл', 'авг', 'сен', 'окт', 'ноя', 'дек'],
     },
   },
-  mode: (dryRun) =>
-    dryRun
-      ? { word: 'Пробный режим (dry-run)', rest: 'запросы не отправляются; KMI_DRY_RUN=0 включает рабочий режим.' }
-      : { word: 'Рабочий режим (live)', rest: 'запросы отправляются.' },
+  mode: {
+    simulated: { word: 'Симуляция', rest: 'отвечают вымышленные аккаунты; запросы не отправляются.' },
+    'dry-run': { word: 'Пробный режим (dry-run)', rest: 'запросы не отправляются; KMI_DRY_RUN=0 включает рабочий режим.' },
+    live: { word: 'Рабочий режим (live)', rest: 'запросы отправляются.' },
+  },
   changed: (from, to, arrow) => `Активный ключ: ${from} ${arrow} ${to}`,
   stayed: (label) => `Активным остаётся ключ ${label}.`,
   because(reason, rival) {

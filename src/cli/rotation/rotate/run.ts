@@ -1,6 +1,7 @@
 import { type App, openApp } from '../../../app.ts';
 import { pickManual } from '../../../core/choosing/manual-rotation.ts';
 import { strategyInForce } from '../../../core/choosing/strategy.ts';
+import { modeOf } from '../../../core/clients/proxy-mode.ts';
 import type { Key } from '../../../core/keys/key.ts';
 import { proxyUrl } from '../../../daemon/probe.ts';
 import { KmiError } from '../../../errors.ts';
@@ -8,11 +9,16 @@ import { audit } from '../../command/audit.ts';
 import type { Command } from '../../command/context.ts';
 import { saveState } from '../../command/save-state.ts';
 import { activeIndexOf } from '../../keys/active-key.ts';
-import { candidatesWithHealth } from '../../keys/health-report.ts';
+import { candidatesWithHealth, keyToJson } from '../../keys/health-report.ts';
 import { type ConfigNote, type RotateReport, renderRemedy, renderRotate } from './view.ts';
 
+type Options = { readonly json?: boolean; readonly writeConfig?: boolean };
+
 /** `kmi rotate`: the eligible key with the most quota left becomes the active one. Exit 1 when there is none. Throws `no_keys`. */
-export const run: Command<Record<string, unknown>> = async ({ config, environment, out, err, errStyle, style, width }) => {
+export const run: Command<Options> = async (context, { json = false, writeConfig = false }) => {
+  const { config, environment, out, err, errStyle, style, width } = context;
+  const isWritten = writeConfig || config.writeConfig;
+  if (writeConfig && modeOf(config) !== 'live') err(`kmi: No config is written: this is ${modeOf(config)}.`);
   const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
   try {
     if (app.registry.keys.length === 0) throw new KmiError('no_keys', `There are no keys in ${config.authsDir}.`);
@@ -24,11 +30,12 @@ export const run: Command<Record<string, unknown>> = async ({ config, environmen
       app.ledger.setActive(choice.candidate.key.label, choice.index);
       await saveState(app);
     }
-    const written = choice.candidate === null ? [] : await writeClientConfigs(app, choice.candidate.key);
+    const written = choice.candidate === null || !isWritten ? [] : await writeClientConfigs(app, choice.candidate.key);
     const { autoRotate, strategy } = app.store.state;
     const rotating = autoRotate && config.autoRotateAllowed ? strategyInForce(strategy, config.rotateStrategy).strategy : null;
     const report: RotateReport = { config, now, candidates, choice, previousIndex, rotating, written };
-    for (const line of renderRotate(report, { columns: width, style })) out(line);
+    const lines = json ? [JSON.stringify(toJson(report), null, 2)] : renderRotate(report, { columns: width, style });
+    for (const line of lines) out(line);
     if (choice.candidate !== null) return 0;
     err(`${errStyle.bad('kmi:')} ${renderRemedy(report)}`);
     return 1;
@@ -37,10 +44,23 @@ export const run: Command<Record<string, unknown>> = async ({ config, environmen
   }
 };
 
-/** Live and with `KMI_WRITE_CONFIG`: the key goes into the config of every Kimi client that has one. */
+function toJson({ config, now, candidates, choice, previousIndex, rotating, written }: RotateReport) {
+  const index = choice.candidate === null ? previousIndex : choice.index;
+  return {
+    mode: modeOf(config),
+    active_key: candidates[index]?.key.label ?? null,
+    previous_key: candidates[previousIndex]?.key.label ?? null,
+    reason: choice.candidate === null ? null : choice.reason.kind,
+    auto_rotate: rotating !== null,
+    written: written.flatMap(({ client, result }) => (result.kind === 'written' ? [{ client, file: result.file }] : [])),
+    keys: candidates.map((candidate, n) => keyToJson(candidate, { now, isActive: n === index })),
+  };
+}
+
+/** In live mode the key goes into the config of every Kimi client that has one. */
 async function writeClientConfigs(app: App, key: Key): Promise<ConfigNote[]> {
   const { config, environment } = app;
-  if (config.dryRun || !config.writeConfig) return [];
+  if (modeOf(config) !== 'live') return [];
   const { kimiConfigPaths, writeKimiConfig } = await import('../../../keys/kimi-config.ts');
   const notes: ConfigNote[] = [];
   for (const { client, path } of kimiConfigPaths(environment)) {

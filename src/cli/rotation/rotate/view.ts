@@ -2,6 +2,7 @@ import type { Config } from '../../../config/settings.ts';
 import type { Candidate } from '../../../core/choosing/eligibility.ts';
 import type { ManualChoice } from '../../../core/choosing/manual-rotation.ts';
 import type { Strategy } from '../../../core/choosing/strategy.ts';
+import { modeOf } from '../../../core/clients/proxy-mode.ts';
 import type { KimiConfigWrite } from '../../../keys/kimi-config.ts';
 import { untilWithClock } from '../../ui/duration.ts';
 import { viewWidth } from '../../ui/panel.ts';
@@ -34,11 +35,12 @@ export function renderRotate(report: RotateReport, { columns, style }: Frame): s
   const { config, now, candidates, choice, previousIndex } = report;
   const messages = rotationMessages(config.locale);
   const width = viewWidth(columns);
-  const { word, rest } = messages.mode(config.dryRun);
+  const mode = modeOf(config);
+  const { word, rest } = messages.mode[mode];
   const activeIndex = choice.candidate === null ? previousIndex : choice.index;
   return [
     ...wrapToWidth(`${word}: ${rest}`, width).map((line, n) =>
-      n === 0 ? line.replace(word, (config.dryRun ? style.warn : style.good)(word)) : line,
+      n === 0 ? line.replace(word, (mode === 'live' ? style.good : style.warn)(word)) : line,
     ),
     '',
     ...outcomeLines(report, messages, width, style),

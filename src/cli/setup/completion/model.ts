@@ -1,4 +1,4 @@
-import type { CommandRow, OptionRow } from '../../command/command-row.ts';
+import { type CommandRow, namesOf, type OptionRow } from '../../command/command-row.ts';
 import type { Completed, CompletedCommand, CompletedFlag } from './words.ts';
 
 const EVERYWHERE: readonly OptionRow[] = [
@@ -8,14 +8,15 @@ const EVERYWHERE: readonly OptionRow[] = [
 ];
 
 /** What can be completed, from the catalogue: names, flags, and what their placeholders ask for. */
-export function completedCommands(rows: readonly CommandRow[]): readonly CompletedCommand[] {
+export function completedCommands(catalogue: readonly CommandRow[]): readonly CompletedCommand[] {
+  const rows = catalogue.flatMap((row) => namesOf(row).map((name) => (name === row.name ? row : aliasOf(row, name))));
   const top = [...rows.filter(({ name }) => !name.includes(' ')), { name: 'help', summary: 'show help for a command' }];
   const root: CompletedCommand = {
     name: '',
     summary: '',
     subcommands: top.map(({ name, summary }) => ({ word: name, summary })),
     flags: [
-      ...[...EVERYWHERE, { flags: '-V, --version', help: 'print the version' }].map(toFlag),
+      ...[...EVERYWHERE, { flags: '-v, --version', help: 'print the version' }].map(toFlag),
       ...rows.flatMap(({ rootFlag, name }) =>
         rootFlag === undefined ? [] : [toFlag({ flags: rootFlag, help: `the same as kmi ${name}` })],
       ),
@@ -30,6 +31,11 @@ export function completedCommands(rows: readonly CommandRow[]): readonly Complet
     operands: [{ kind: 'words', words: top.map(({ name }) => name) }, { kind: 'nothing' }],
   };
   return [root, ...rows.map((row) => toCommand(row, rows)), help];
+}
+
+/** A command under another name, which has no root flag. */
+function aliasOf({ rootFlag: _flag, ...row }: CommandRow, name: string): CommandRow {
+  return { ...row, name };
 }
 
 function toCommand(row: CommandRow, rows: readonly CommandRow[]): CompletedCommand {

@@ -13,13 +13,16 @@ const IDS_OFFERED = 20;
 
 /** `kmi completion`: the script that completes `kmi` in a shell; with `--labels` and `--requests`, which the script calls, the labels of the keys and the names of requests. */
 export function completionOf(rows: readonly CommandRow[]): Command<Options> {
-  return async ({ config, environment, out }, { args: [name], labels = false, requests = false }) => {
+  return async (context, { args: [name], labels = false, requests = false }) => {
+    const { config, environment, out } = context;
     if (requests) {
+      const { ofRunningProxy } = await import('../../proxy/running-proxy.ts');
+      const { stateDir } = (await ofRunningProxy(context)).config;
       const [{ readLastEvents }, { tracePath }] = await Promise.all([
         import('../../../trace/trace-reader.ts'),
         import('../../../trace/writer.ts'),
       ]);
-      const events = await readLastEvents(tracePath(config.stateDir), IDS_OFFERED);
+      const events = await readLastEvents(tracePath(stateDir), IDS_OFFERED);
       out('last');
       for (const event of events.reverse()) out(shortIdOf(event));
       return 0;

@@ -42,7 +42,7 @@ export const run: Command<Record<string, never>> = async (context) => {
     tell(
       context,
       failures === 0 && rescued > 0
-        ? style.good(`${CHATS} of ${CHATS} chats were answered. ben ran into his limit and the client saw nothing of it.`)
+        ? style.good(`${CHATS} of ${CHATS} chats were answered. ben reached its limit, and the client did not notice.`)
         : style.bad(`${failures} of ${CHATS} chats failed, ${rescued} went over to another key.`),
     );
     tell(context, 'Next: `kmi init` sets kmi up with a key of your own.');

@@ -5,6 +5,7 @@ import type { CommandContext } from '../../command/context.ts';
 import type { Mode } from '../../command/settings-file.ts';
 import { ownerOf } from '../../proxy/proxy-words.ts';
 import { type Field, renderFields, viewWidth } from '../../ui/panel.ts';
+import { clientFields } from '../../words/client-lines.ts';
 
 /** What to type next, and what points a client at the proxy. */
 export async function renderNext(
@@ -17,18 +18,15 @@ export async function renderNext(
   const isRunning = proxy !== null || (await probeProxy(config)).kind === 'running';
   const served = proxy?.settings ?? config;
   const isOther = proxy !== null && proxy.settings.authsDir !== config.authsDir;
-  const token = config.proxyToken === '' ? 'kmi' : '<your proxy token>';
-  const start = isRunning ? (mode.changed || isOther ? 'kmi proxy-restart' : null) : 'kmi proxy';
+  const restart = isRunning && (mode.changed || isOther);
   const fields: Field[] = [
-    ...(start === null ? [] : [{ name: 'start', value: { text: start, paint: style.accent } }]),
     ...(isRunning
       ? [{ name: 'proxy', value: isOther ? `runs with the settings of ${ownerOf(proxy, context)}` : stateOf(mode) }]
       : []),
+    ...(restart ? [{ name: 'restart', value: { text: 'kmi restart', paint: style.accent } }] : []),
     // Which port it gets is not known before it runs.
-    ...(served.proxyListen.port === 0
-      ? []
-      : [{ name: 'client', value: `KIMI_BASE_URL=${proxyUrl(served)} KIMI_API_KEY=${token}` }]),
-    { name: 'others', value: 'eval "$(kmi env)", or `kmi kimi` and `kmi run -- <program>`' },
+    ...clientFields(served.proxyListen.port === 0 ? null : proxyUrl(served), config.proxyToken !== '', style),
+    ...(isRunning ? [] : [{ name: 'proxy', value: '`kmi kimi` and `kmi run` start it; `kmi start` does so now' }]),
   ];
   const envFile = context.loaded.settingsFile;
   const isHere = dirname(envFile) === cwd && (home === null || cwd !== join(home, '.kmi'));

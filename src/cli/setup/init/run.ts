@@ -4,7 +4,7 @@ import { KmiError } from '../../../errors.ts';
 import { hardenPermissions, makePrivateFolder } from '../../../files/private.ts';
 import type { Command, CommandContext } from '../../command/context.ts';
 import { withPrompter } from '../../command/prompting.ts';
-import { chooseMode, type InitAnswer } from '../../command/settings-file.ts';
+import { chooseMode, type InitAnswer, type Mode, say } from '../../command/settings-file.ts';
 import { workHere } from '../../keys/here.ts';
 import { refuseKeyAsArgument } from '../../keys/key-selection.ts';
 import { addNewKey } from '../../keys/new-key.ts';
@@ -30,11 +30,17 @@ export type InitOptions = {
   readonly yes?: boolean;
 };
 
+const GREETING =
+  'kmi asks for a key, whether to go live, and whether your accounts take turns. Ctrl+C stops; `kmi init` goes on from there.';
+
 /**
  * `kmi init`: folders, the first key, live or dry-run, auto-rotation, and the next command to type. What is there already stays; a
  * second run changes only what it is asked to. Exit 1 when there is no key in the end.
  */
-export const run: Command<InitOptions> = async (given, options) => {
+export const run: Command<InitOptions> = (context, options) => initialise(context, options);
+
+/** `kmi init`, with the next command to type unless the caller goes on by itself. */
+export async function initialise(given: CommandContext, options: InitOptions, { saysNext = true } = {}): Promise<number> {
   const context = options.here === true ? workHere(given) : given;
   if (options.live === true && options.dryRun === true) {
     throw new KmiError('bad_usage', '--live and --dry-run exclude each other.');
@@ -49,12 +55,14 @@ export const run: Command<InitOptions> = async (given, options) => {
     await makeFolders(context);
     const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
     try {
-      return await setUp(context, app, prompter, options, strategy);
+      const { count, mode } = await setUp(context, app, prompter, options, strategy);
+      if (saysNext) for (const line of await renderNext(context, { count, mode })) context.out(line);
+      return count > 0 ? 0 : 1;
     } finally {
       await app.close();
     }
   });
-};
+}
 
 async function setUp(
   context: CommandContext,
@@ -62,18 +70,18 @@ async function setUp(
   prompter: Prompter,
   options: InitOptions,
   strategy: Strategy | null,
-): Promise<number> {
+): Promise<{ readonly count: number; readonly mode: Mode }> {
   // A person answers; a script says it by flags, and what no flag says stays as it is.
   const answer: InitAnswer = {
     canAsk: prompter.isTerminal && options.yes !== true,
     confirm: (question, fallback) => prompter.confirm(question, fallback),
     ask: (question) => prompter.ask(question),
   };
+  if (answer.canAsk) say(context, GREETING, '');
   const { count, works } = await obtainKeys(context, app, prompter, options, answer);
   const mode = await chooseMode(context, { ...options, works }, answer);
   await chooseRotation(context, app, { autoRotate: options.autoRotate, strategy }, answer);
-  for (const line of await renderNext(context, { count, mode })) context.out(line);
-  return count > 0 ? 0 : 1;
+  return { count, mode };
 }
 
 async function makeFolders(context: CommandContext): Promise<void> {
@@ -123,7 +131,6 @@ async function obtainKeys(
     out(`This key is here already: ${style.strong(outcome.key.label)}.`);
     return asBefore;
   }
-  if (outcome.kind === 'declined') return asBefore;
   out(`${style.good('Wrote')} ${style.strong(outcome.label)} to ${outcome.file}.`);
   return { count: keys.length + 1, works: outcome.works };
 }

@@ -1,4 +1,5 @@
 import { type App, candidatesOf } from '../../../app.ts';
+import { SECRET_SETTINGS } from '../../../config/settings.ts';
 import { type Candidate, keyStatusOf } from '../../../core/choosing/eligibility.ts';
 import { strategyInForce } from '../../../core/choosing/strategy.ts';
 import type { KimiClient } from '../../../core/clients/kimi-model.ts';
@@ -28,6 +29,7 @@ import { addressOf } from '../../proxy/start-check.ts';
 import { shortPath } from '../../ui/shown-path.ts';
 import { whyOut } from '../../words/key-words.ts';
 import { notUsedTexts } from '../../words/not-used-words.ts';
+import { notifyFact } from './notify.ts';
 
 type Learned = Pick<DoctorInput, 'network' | 'rechecked'> & { readonly accounts: ReadonlyMap<string, string> };
 
@@ -47,7 +49,7 @@ export async function gatherInput(context: CommandContext, app: App, learned: Le
     config,
     envFile: loaded.envFile,
     notUsed: notUsedTexts(loaded.unused, registry.remarks, config.authsDir),
-    envFileIsSecret: [loaded.sources.proxyToken, loaded.sources.upstreamProxy].some(({ kind }) => kind === 'file'),
+    envFileIsSecret: [...SECRET_SETTINGS].some((name) => loaded.sources[name].kind === 'file'),
     environment,
     version: VERSION,
     nodeVersion: process.versions.node,
@@ -78,6 +80,7 @@ export async function gatherInput(context: CommandContext, app: App, learned: Le
     clients: { found, configs },
     agents: await agentFacts(context),
     otherSettings: otherSettings(context),
+    notify: await notifyFact(context),
     network: learned.network,
     rechecked: learned.rechecked,
   };

@@ -1,13 +1,14 @@
 import { eligibilityOf, isReady } from '../../../core/choosing/eligibility.ts';
 import { accountedKeys, countAccounts } from '../../../core/choosing/key-accounts.ts';
+import { noKeyWords, whyOut } from '../../../core/choosing/no-key.ts';
 import { activeCooldown } from '../../../core/keys/key-state.ts';
 import { kimiProductAt } from '../../../core/network/kimi-hosts.ts';
 import { VERSION } from '../../../version.ts';
-import { untilWithClock } from '../../ui/duration.ts';
 import { shortPath } from '../../ui/shown-path.ts';
 import { listLabels, SHARED_FIX, sharedText } from '../../words/account-words.ts';
 import { counted } from '../../words/key-words.ts';
 import { NOT_USED } from '../../words/not-used-words.ts';
+import { failingAlerts } from './failing-alert.ts';
 import type { StatusReport } from './report.ts';
 
 export type Alert = {
@@ -24,6 +25,7 @@ const MAX_DETAILS = 5;
 export function findAlerts(report: StatusReport): Alert[] {
   return [
     ...elsewhereAlerts(report),
+    ...failingAlerts(report),
     ...keyAlerts(report),
     ...blockAlerts(report),
     ...baseUrlAlerts(report),
@@ -52,17 +54,9 @@ function keyAlerts({ candidates, config, folderExists, now, isElsewhere }: Statu
     return [{ level: 'bad', text, fix: 'Run `kmi init`, or `kmi keys add`.' }];
   }
   if (candidates.some((candidate) => isReady(candidate, now))) return [];
-  const returns = candidates
-    .map((candidate) => eligibilityOf(candidate, now))
-    .flatMap((eligibility) => (eligibility.is === 'ready' || eligibility.until === null ? [] : [eligibility.until]));
-  const next = returns.length === 0 ? '' : ` The first is back ${untilWithClock(Math.min(...returns), now, config.timezone)}.`;
-  return [
-    {
-      level: 'bad',
-      text: `No key can serve now.${next}`,
-      fix: 'Add a key, wait, or see `kmi doctor` for what can be unblocked.',
-    },
-  ];
+  const out = candidates.flatMap((candidate) => whyOut(candidate, now) ?? []);
+  const { text, fix, remedy } = noKeyWords(out, { now, zone: config.timezone });
+  return [{ level: 'bad', text, fix: remedy === 'wait' ? 'Wait, or add a key with `kmi keys add`.' : fix }];
 }
 
 function blockAlerts({ candidates, now }: StatusReport): Alert[] {

@@ -8,6 +8,11 @@ import { percent, windowsToJson } from '../../keys/quota-json.ts';
 import { hangsOnSession } from './next-key.ts';
 import { rotationOf, type StatusReport } from './report.ts';
 
+function failingToJson(probe: StatusReport['probe']) {
+  const failing = probe.kind === 'running' ? probe.about?.failing : undefined;
+  return failing === undefined ? {} : { failing: { ...failing, since: new Date(failing.since).toISOString() } };
+}
+
 /** What scripts read. A key counts under one heading only. */
 export function statusToJson(report: StatusReport) {
   const { config, now, probe, next, url, daemonLog, candidates, activeIndex, state, skipped, notUsed } = report;
@@ -23,6 +28,7 @@ export function statusToJson(report: StatusReport) {
       url,
       pids: probe.kind === 'running' ? [probe.pid] : [],
       daemon_log: daemonLog,
+      ...failingToJson(probe),
     },
     upstream: config.upstreamBaseUrl,
     // `exhausted` is KMI Manager's name of `cooldown`.

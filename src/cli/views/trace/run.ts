@@ -1,4 +1,5 @@
 import type { ReadStream, WriteStream } from 'node:tty';
+import { modeOf } from '../../../core/clients/proxy-mode.ts';
 import type { TraceEvent } from '../../../core/trace/trace-event.ts';
 import { DEFAULT_WINDOW } from '../../../core/trace/trace-stats.ts';
 import { KmiError, reasonOf } from '../../../errors.ts';
@@ -8,8 +9,9 @@ import { tracePath } from '../../../trace/writer.ts';
 import type { Command, CommandContext } from '../../command/context.ts';
 import { ignoreBrokenPipe, untilSignalled } from '../../command/ending.ts';
 import { wholeNumber } from '../../command/numbers.ts';
+import { sayMode } from '../../command/say-mode.ts';
 import { openLive } from '../../ui/live.ts';
-import { layoutTrace, renderTraceLine } from './line.ts';
+import { STREAM_COLUMNS, traceLines } from '../../words/trace-lines.ts';
 import { renderTraceWindow } from './view.ts';
 import { addEvents, LINES_SHOWN, newWindow, passes, pressKey, type TraceFilter } from './window.ts';
 
@@ -28,13 +30,16 @@ export const run: Command<Options> = async (context, options) => {
     options.window === undefined ? DEFAULT_WINDOW : wholeNumber('--window', options.window, { min: 1, max: 100_000 });
   const path = tracePath(context.config.stateDir);
   ignoreBrokenPipe();
+  const isWindow = context.isTerminal && options.json !== true && options.last === undefined;
+  if (isWindow) return showWindow(context, path, filter, window);
+  if (options.json !== true) sayMode(context);
   const print = printerFor(context, options.json === true);
   if (options.last !== undefined) {
     const last = wholeNumber('--last', options.last, { min: 0, max: 1_000_000 });
     print(newest(await readable(path, readLastEvents(path, linesFor(filter, last))), filter, last));
     return 0;
   }
-  return context.isTerminal && options.json !== true ? showWindow(context, path, filter, window) : stream(path, filter, print);
+  return stream(path, filter, print);
 };
 
 /** Lines read to find `count` that pass a filter. */
@@ -65,19 +70,11 @@ function printerFor({ out, style, width, isTerminal }: CommandContext, json: boo
       for (const event of events) out(JSON.stringify(event));
     };
   }
-  // A pipe has no width to keep to.
-  const columns = isTerminal ? width : Math.max(width, STREAM_COLUMNS);
-  let seen: readonly TraceEvent[] = [];
+  const render = traceLines(style, () => (isTerminal ? width : Math.max(width, STREAM_COLUMNS)));
   return (events) => {
-    // Columns fit what was printed lately too, so that they stay where they are.
-    seen = [...seen, ...events].slice(-LAYOUT_LINES);
-    const layout = layoutTrace(columns, seen);
-    for (const event of events) out(renderTraceLine(event, layout, style));
+    for (const line of render(events)) out(line);
   };
 }
-
-const STREAM_COLUMNS = 160;
-const LAYOUT_LINES = 1000;
 
 /** What was there is told apart from what comes: the follower starts first, so that nothing falls between. */
 async function follow(
@@ -111,10 +108,11 @@ async function stream(path: string, filter: TraceFilter, print: Print): Promise<
 const FRESH_MS = 3000;
 
 async function showWindow(context: CommandContext, path: string, filter: TraceFilter, size: number): Promise<number> {
-  const { style } = context;
+  const { style, config, proxy } = context;
+  const mode = proxy == null ? null : modeOf(config);
   const ending = untilSignalled();
   const followed = await follow(path, Math.max(size, LINES_SHOWN));
-  let window = addEvents(newWindow(size, filter), followed.earlier, { asFresh: false });
+  let window = addEvents(newWindow(size, filter, mode), followed.earlier, { asFresh: false });
   const screen = openLive({
     stdin: process.stdin as ReadStream,
     stdout: process.stdout as WriteStream,

@@ -4,8 +4,8 @@ import { percentText } from '../../ui/bar.ts';
 import type { Style } from '../../ui/style.ts';
 import { cutToWidth, displayWidth, padToWidth, wrapToWidth } from '../../ui/width.ts';
 import { unevenText } from '../../words/strategy-words.ts';
+import { layoutTrace, renderTraceLine, renderTraceTitles } from '../../words/trace-line.ts';
 import { keyOf } from '../../words/trace-text.ts';
-import { layoutTrace, renderTraceLine, renderTraceTitles } from './line.ts';
 import { LINES_SHOWN, shownEvents, type TraceFilter, type TraceWindow, type WindowStats, windowStats } from './window.ts';
 
 export type WindowSize = { readonly columns: number; readonly rows: number };
@@ -66,10 +66,15 @@ function joinWithin(pieces: readonly Piece[], columns: number, gap: string): str
   return line;
 }
 
-function titleParts({ size, held }: TraceWindow, { distribution, cachedShare, isBySession }: WindowStats, style: Style): Piece[] {
+function titleParts(
+  { size, held, mode }: TraceWindow,
+  { distribution, cachedShare, isBySession }: WindowStats,
+  style: Style,
+): Piece[] {
   const { total, confidence } = distribution;
   const uneven = confidence < CONFIDENCE_WANTED && !isAsFairAsPossible(distribution);
   const pieces: Piece[] = [{ text: 'kmi trace', paint: style.strong }];
+  if (mode !== null) pieces.push({ text: mode, paint: mode === 'live' ? style.good : style.warn });
   if (held !== null) pieces.push({ text: `paused, ${held.length} new`, paint: style.warn });
   pieces.push({ text: `window ${size}` });
   // Sessions that stay where they are fall on the keys as they will.

@@ -1,3 +1,4 @@
+import type { ProxyMode } from '../../../core/clients/proxy-mode.ts';
 import type { TraceEvent } from '../../../core/trace/trace-event.ts';
 import {
   cachedShareOf,
@@ -30,10 +31,16 @@ export type TraceWindow = {
   /** Events that came while the window was paused; null when it is not. */
   readonly held: readonly TraceEvent[] | null;
   readonly showsHelp: boolean;
+  /** Of the proxy that runs; null when none does. */
+  readonly mode: ProxyMode | null;
 };
 
-export function newWindow(size: number = DEFAULT_WINDOW, filter: TraceFilter = NO_FILTER): TraceWindow {
-  return { size, events: [], fresh: new Set(), filter, held: null, showsHelp: false };
+export function newWindow(
+  size: number = DEFAULT_WINDOW,
+  filter: TraceFilter = NO_FILTER,
+  mode: ProxyMode | null = null,
+): TraceWindow {
+  return { size, events: [], fresh: new Set(), filter, held: null, showsHelp: false, mode };
 }
 
 /** The window with further events; a paused one only counts them. `asFresh` marks them as new. */

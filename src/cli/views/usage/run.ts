@@ -4,6 +4,7 @@ import { parseSince, SINCE_ACCEPTS } from '../../../daemon/since.ts';
 import { KmiError } from '../../../errors.ts';
 import { readUsage } from '../../../usage/usage-reader.ts';
 import type { Command } from '../../command/context.ts';
+import { sayMode } from '../../command/say-mode.ts';
 import { tokensToJson } from '../tokens-today.ts';
 import { renderUsage, type UsageReport } from './view.ts';
 
@@ -12,7 +13,8 @@ type Options = { readonly by?: string; readonly since?: string; readonly json?: 
 const DEFAULT_SINCE = '7d';
 
 /** `kmi usage`: the tokens that were counted as answers passed through the proxy. Asks nobody. */
-export const run: Command<Options> = async ({ config, out, style, width }, { by, since = DEFAULT_SINCE, json = false }) => {
+export const run: Command<Options> = async (context, { by, since = DEFAULT_SINCE, json = false }) => {
+  const { config, out, style, width } = context;
   const grouping = groupingOf(by ?? 'key');
   const from = parseSince(since, Date.now(), config.timezone);
   if (from === null) throw new KmiError('bad_usage', `--since ${since.slice(0, 40)}: takes ${SINCE_ACCEPTS}.`);
@@ -20,6 +22,7 @@ export const run: Command<Options> = async ({ config, out, style, width }, { by,
   const firstDay = zonedStamp(from, config.timezone).slice(0, 10);
   const rows = await readUsage(config.stateDir, { since: firstDay, until: null });
   const report: UsageReport = { rows, by: grouping, since: firstDay };
+  if (!json) sayMode(context);
   const lines = json
     ? [JSON.stringify(toJson(report, config.timezone), null, 2)]
     : renderUsage(report, { columns: width, style });

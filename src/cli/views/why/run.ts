@@ -7,6 +7,7 @@ import { findRequests } from '../../../trace/find.ts';
 import { readLastEvents } from '../../../trace/trace-reader.ts';
 import { tracePath } from '../../../trace/writer.ts';
 import type { Command } from '../../command/context.ts';
+import { sayMode } from '../../command/say-mode.ts';
 import { ID_SHOWN } from '../../words/trace-text.ts';
 import { renderWhy, storyText } from './view.ts';
 
@@ -17,10 +18,14 @@ const PREFIX_MIN = 6;
 const MATCHES_MAX = 5;
 
 /** `kmi why [request]`: how one request, the last one unless another is named, found its key. */
-export const run: Command<Options> = async ({ config, out, style, width }, { args, json }) => {
+export const run: Command<Options> = async (context, { args, json }) => {
+  const { config, out, style, width } = context;
   const event = await findRequest(tracePath(config.stateDir), args[0] ?? 'last');
   if (json === true) out(JSON.stringify(explanation(event)));
-  else for (const line of renderWhy(event, { width, style })) out(line);
+  else {
+    sayMode(context);
+    for (const line of renderWhy(event, { width, style })) out(line);
+  }
   return 0;
 };
 
@@ -89,7 +94,7 @@ function explanation(event: TraceEvent): Record<string, unknown> {
       key_label: story.key,
       outcome: story.outcome,
       status: story.outcome === 'skipped' ? null : story.status,
-      verdict: story.outcome === 'tried' ? story.verdict : null,
+      verdict: story.outcome === 'skipped' ? null : story.verdict,
       reason: story.outcome === 'tried' ? null : story.reason,
       text: storyText(story),
     })),

@@ -4,7 +4,7 @@ import type { Style } from '../../ui/style.ts';
 import { cutToWidth, displayWidth, padToWidth, wrapToWidth } from '../../ui/width.ts';
 import { CHOICE_WORDS, SKIP_WORDS, VERDICT_WORDS, wordsFor } from '../../words/choice-words.ts';
 import { tokensInWords } from '../../words/token-text.ts';
-import { keyOf, latencyOf, paintStatus } from '../../words/trace-text.ts';
+import { isBroken, keyOf, latencyOf, paintStatus } from '../../words/trace-text.ts';
 
 /** Skips the proxy writes into one line of the trace. */
 const SKIPS_RECORDED = 20;
@@ -16,7 +16,9 @@ export function renderWhy(event: TraceEvent, { width, style }: { readonly width:
   const lines = [
     style.strong(cutToWidth(printable(`Request ${event.request_id}`), width, '')),
     ...wrapToWidth(printable(headline(event)), width),
-    ...wrapToWidth(printable(ending(event)), width).map((line) => paintStatus(event.status, line, style)),
+    ...wrapToWidth(printable(ending(event)), width).map((line) =>
+      isBroken(event) ? style.bad(line) : paintStatus(event.status, line, style),
+    ),
   ];
   if (event.prompt_hint) lines.push(...wrapToWidth(printable(`Prompt: ${event.prompt_hint}`), width).map(style.dim));
   const facts = factsOf(event);
@@ -100,7 +102,7 @@ function paintOutcome(story: CandidateStory, text: string, style: Style): string
 export function storyText(story: CandidateStory): string {
   switch (story.outcome) {
     case 'chosen':
-      return story.reason === null ? `${story.status}` : `${story.status}, ${wordsFor(CHOICE_WORDS, story.reason)}`;
+      return `${story.status}${story.verdict === null ? '' : `: ${wordsFor(VERDICT_WORDS, story.verdict)}`}${chosenFor(story)}`;
     case 'tried': {
       const what = `${story.status}: ${wordsFor(VERDICT_WORDS, story.verdict)}`;
       return story.isLast ? `${what}; no further key, so the client got this` : what;
@@ -108,6 +110,12 @@ export function storyText(story: CandidateStory): string {
     case 'skipped':
       return wordsFor(SKIP_WORDS, story.reason);
   }
+}
+
+function chosenFor({ reason, verdict }: Extract<CandidateStory, { outcome: 'chosen' }>): string {
+  if (reason === null) return '';
+  const words = wordsFor(CHOICE_WORDS, reason);
+  return verdict === null ? `, ${words}` : `. Chosen: ${words}`;
 }
 
 function printable(text: string): string {

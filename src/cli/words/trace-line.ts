@@ -1,7 +1,7 @@
-import { type TraceEvent, tokensOf } from '../../../core/trace/trace-event.ts';
-import type { Style } from '../../ui/style.ts';
-import { cutToWidth, displayWidth, padToWidth } from '../../ui/width.ts';
-import { ID_SHOWN, inputOf, keyOf, latencyOf, noteOf, outputOf, paintStatus, shortIdOf, timeOf } from '../../words/trace-text.ts';
+import { type TraceEvent, tokensOf } from '../../core/trace/trace-event.ts';
+import type { Style } from '../ui/style.ts';
+import { cutToWidth, displayWidth, padToWidth } from '../ui/width.ts';
+import { ID_SHOWN, inputOf, isBroken, keyOf, latencyOf, noteOf, outputOf, paintStatus, shortIdOf, timeOf } from './trace-text.ts';
 
 type Column = {
   readonly title: string;
@@ -16,6 +16,12 @@ type Column = {
 const asIs = (text: string) => text;
 const dimmed = (text: string, _event: TraceEvent, style: Style) => style.dim(text);
 
+/** A failover and an answer that broke off are seen among those that went well. */
+function paintNote(text: string, event: TraceEvent, style: Style): string {
+  if (isBroken(event)) return style.bad(text);
+  return (event.tried ?? []).length > 0 ? style.warn(text) : text;
+}
+
 const COLUMNS = {
   time: { title: 'time', min: 8, max: 8, text: timeOf, paint: dimmed },
   status: {
@@ -24,7 +30,7 @@ const COLUMNS = {
     min: 6,
     max: 6,
     text: ({ status }) => String(status),
-    paint: (text, { status }, style) => paintStatus(status, text, style),
+    paint: (text, event, style) => (isBroken(event) ? style.bad(text) : paintStatus(event.status, text, style)),
   },
   latency: { title: 'took', align: 'right', min: 7, max: 7, text: latencyOf, paint: asIs },
   key: { title: 'key', min: 8, max: 24, text: keyOf, paint: asIs },
@@ -32,7 +38,7 @@ const COLUMNS = {
   output: { title: 'out', align: 'right', min: 5, max: 5, text: outputOf, paint: asIs },
   endpoint: { title: 'endpoint', min: 13, max: 28, text: ({ endpoint }) => endpoint, paint: asIs },
   id: { title: 'request', min: ID_SHOWN, max: ID_SHOWN, text: shortIdOf, paint: dimmed },
-  note: { title: 'note', min: 8, max: Number.POSITIVE_INFINITY, text: noteOf, paint: asIs },
+  note: { title: 'note', min: 8, max: Number.POSITIVE_INFINITY, text: noteOf, paint: paintNote },
 } as const satisfies Record<string, Column>;
 
 type ColumnName = keyof typeof COLUMNS;
@@ -49,7 +55,10 @@ export type TraceLayout = readonly { readonly name: ColumnName; readonly width: 
 /** Columns for a terminal of `columns`, wide enough for what the events hold where there is room. */
 export function layoutTrace(columns: number, events: readonly TraceEvent[]): TraceLayout {
   const hasTokens = events.some((event) => tokensOf(event) !== null);
-  let names = (Object.keys(COLUMNS) as ColumnName[]).filter((name) => hasTokens || !OF_TOKENS.has(name));
+  const hasNotes = events.length === 0 || events.some((event) => noteOf(event) !== '');
+  let names = (Object.keys(COLUMNS) as ColumnName[]).filter(
+    (name) => (hasTokens || !OF_TOKENS.has(name)) && (hasNotes || name !== 'note'),
+  );
   const least = () => names.reduce((sum, name) => sum + COLUMNS[name].min, GAP.length * (names.length - 1));
   for (const name of DISPENSABLE) {
     if (least() > columns) names = names.filter((other) => other !== name);

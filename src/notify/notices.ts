@@ -1,0 +1,130 @@
+import { noKeyWords } from '../core/choosing/no-key.ts';
+import { atWithSpan } from '../core/text/duration.ts';
+import { listed } from '../core/text/listed.ts';
+import type { Zone } from '../core/text/zoned-time.ts';
+import type { KeyPicture, Picture, Standing } from './picture.ts';
+
+export type NoticeEvent = 'none_left' | 'used_up' | 'back' | 'key_refused' | 'account_unpaid' | 'account_closed' | 'test';
+
+/** What a person is told. Holds labels, never a key. */
+export type Notice = {
+  readonly event: NoticeEvent;
+  readonly text: string;
+  /** The key it is about; null when it is about several or none. */
+  readonly keyLabel: string | null;
+  /** When it happened; epoch ms. */
+  readonly at: number;
+  /** When it ends; epoch ms. Null: not known, or it has ended. */
+  readonly until: number | null;
+};
+
+/** Something that happened to a key or account. */
+type Change = { readonly event: NoticeEvent; readonly cause: string; readonly key: KeyPicture };
+
+const HOUR_MS = 3_600_000;
+
+/** Lets each cause through once an hour. */
+export class OncePerHour {
+  readonly #said = new Map<string, number>();
+
+  /** Whether the cause may be told now; it then counts as told. */
+  takes(cause: string, now: number): boolean {
+    const last = this.#said.get(cause);
+    if (last !== undefined && Math.abs(now - last) < HOUR_MS) return false;
+    this.#said.set(cause, now);
+    return true;
+  }
+}
+
+/** The notices that the step from one picture to the next is worth: one a kind, and one alone when no key can serve any more. */
+export function noticesBetween(before: Picture, now: Picture, limit: OncePerHour, zone: Zone): readonly Notice[] {
+  const fresh = changesBetween(before, now).filter(({ cause }) => limit.takes(cause, now.at));
+  if (now.isNoneLeft && !before.isNoneLeft) return limit.takes('none_left', now.at) ? [noneLeft(now, zone)] : [];
+  const events = [...new Set(fresh.map(({ event }) => event))];
+  return events.map((event) => {
+    const keys = fresh.filter((change) => change.event === event).map(({ key }) => key);
+    return noticeOf(event, keys, now, zone);
+  });
+}
+
+const EVENT_OF: Readonly<Record<Standing, Exclude<NoticeEvent, 'none_left' | 'test'> | null>> = {
+  serves: 'back',
+  waits: null,
+  'used-up': 'used_up',
+  refused: 'key_refused',
+  unpaid: 'account_unpaid',
+  closed: 'account_closed',
+};
+
+function changesBetween(before: Picture, now: Picture): readonly Change[] {
+  const wasOf = new Map(before.keys.map((key) => [key.label, key.standing]));
+  const seen = new Set<string>();
+  return now.keys.flatMap((key) => {
+    const was = wasOf.get(key.label) ?? 'serves';
+    const event = EVENT_OF[key.standing];
+    if (event === null || key.standing === was || (event === 'back' && was === 'waits')) return [];
+    // Quota and plan are the account's: its keys are one cause. A refusal is of one key.
+    const cause = `${event} ${event === 'key_refused' ? key.label : key.account}`;
+    if (seen.has(cause)) return [];
+    seen.add(cause);
+    return [{ event, cause, key }];
+  });
+}
+
+function noneLeft({ keys, at }: Picture, zone: Zone): Notice {
+  const out = keys.flatMap((key) => key.out ?? []);
+  const { text, fix, returnsAt: until } = noKeyWords(out, { now: at, zone });
+  return { event: 'none_left', text: `${text} ${fix}`, keyLabel: null, at, until };
+}
+
+const NAMED_MAX = 5;
+
+function noticeOf(event: NoticeEvent, keys: readonly KeyPicture[], now: Picture, zone: Zone): Notice {
+  const labels = keys.map(({ label }) => label);
+  const rest = labels.length - NAMED_MAX;
+  const names = listed(rest > 0 ? [...labels.slice(0, NAMED_MAX), `${rest} more`] : labels, 'and');
+  const isOne = keys.length === 1;
+  const until = earliest(keys);
+  const text = textOf(event, names, isOne, now, until === null ? '' : backText(keys, until, now.at, zone));
+  return { event, text, keyLabel: isOne ? (labels[0] as string) : null, at: now.at, until: event === 'back' ? null : until };
+}
+
+function textOf(event: NoticeEvent, names: string, isOne: boolean, { keys }: Picture, back: string): string {
+  const recheck = 'then run `kmi doctor --recheck-keys`';
+  switch (event) {
+    case 'used_up': {
+      const left = keys.filter(({ standing }) => standing === 'serves').length;
+      return `${names} ${isOne ? 'has used up its' : 'have used up their'} quota.${back} ${left} of ${keys.length} keys can serve.`;
+    }
+    case 'back':
+      return `${names} can serve again.`;
+    case 'key_refused':
+      return `Kimi refused the ${isOne ? 'key' : 'keys'} ${names} (401). Replace ${isOne ? 'it' : 'them'}, ${recheck}.`;
+    case 'account_unpaid':
+      return `The ${isOne ? 'account' : 'accounts'} of ${names} must be paid for. Renew the plan, ${recheck}.`;
+    case 'account_closed':
+      return `The ${isOne ? 'account' : 'accounts'} of ${names} ${isOne ? 'is' : 'are'} blocked by Kimi. \`kmi doctor\` says what to do.`;
+    case 'none_left':
+    case 'test':
+      return testText();
+  }
+}
+
+function backText(keys: readonly KeyPicture[], until: number, now: number, zone: Zone): string {
+  const isReturn = keys.some(({ out }) => out?.until === until && out.isReturn);
+  return ` ${keys.length === 1 ? 'It' : 'The first'} is ${isReturn ? 'back' : 'tried again'} ${atWithSpan(until, now, zone)}.`;
+}
+
+function earliest(keys: readonly KeyPicture[]): number | null {
+  const ends = keys.flatMap(({ out }) => out?.until ?? []);
+  return ends.length === 0 ? null : Math.min(...ends);
+}
+
+function testText(): string {
+  return 'This is a test notice of kmi.';
+}
+
+/** What `kmi notify-test` sends. */
+export function testNotice(at: number): Notice {
+  return { event: 'test', text: testText(), keyLabel: null, at, until: null };
+}

@@ -1,0 +1,62 @@
+import type { NoKey } from '../../core/choosing/no-key.ts';
+import { CONSEQUENCES } from '../../core/verdicts/verdict.ts';
+import type { CollectedAnswer } from '../http/answer.ts';
+import { errorText } from '../http/error-text.ts';
+import { headerOf } from '../http/headers.ts';
+import { type NoKeyParts, noKeyLeft } from '../pool/no-key-error.ts';
+import type { FailedAttempt } from '../record/exchange-result.ts';
+import type { KeptAnswer } from './endings.ts';
+import { OF_THE_PACKED_BODY, withoutHeaders } from './masked-answer.ts';
+
+/**
+ * The answer that refused the last of several keys. The upstream speaks of one account; the person at the client must learn
+ * that no other can serve either, and until when. That is added to the upstream's own message; any other answer stays as it came.
+ */
+export function withKeysTried(
+  told: CollectedAnswer,
+  { verdict, entry }: KeptAnswer,
+  failures: readonly FailedAttempt[],
+  parts: NoKeyParts,
+): CollectedAnswer {
+  const { blame } = CONSEQUENCES[verdict];
+  if (!told.isWhole || (blame !== 'key' && blame !== 'account')) return told;
+  const left = noKeyLeft(parts);
+  if (left === null) return told;
+  const tried = new Set([entry, ...failures.map((failure) => failure.entry)]).size;
+  const body = withWords(errorText(told.body, headerOf(told.headers, 'content-encoding')), wordsFor(left, tried));
+  if (body === null) return told;
+  const headers = [...withoutHeaders(told.headers, OF_THE_PACKED_BODY), 'content-length', String(body.length)];
+  return { ...told, headers, body };
+}
+
+function wordsFor({ text, fix }: NoKey, tried: number): string {
+  return `${tried > 1 ? `kmi tried ${tried} keys. ` : ''}${text} ${fix}`;
+}
+
+/** The error with the words after its message; null when it is in no form that has one. */
+function withWords(text: string, words: string): Buffer | null {
+  const said = parse(text);
+  const holder = said !== null && isObject(said.error) ? said.error : said;
+  const name = holder === null ? undefined : ['message', 'error'].find((each) => typeof holder[each] === 'string');
+  if (holder === null || name === undefined) return null;
+  holder[name] = `${sentence(holder[name] as string)} ${words}`.trim();
+  return Buffer.from(JSON.stringify(said));
+}
+
+function parse(text: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function sentence(text: string): string {
+  const trimmed = text.trim();
+  return trimmed === '' || /[.!?。！？]$/.test(trimmed) ? trimmed : `${trimmed}.`;
+}
