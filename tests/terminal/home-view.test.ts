@@ -70,7 +70,9 @@ test('the next command fits what is there', () => {
   expect(text(report())).toMatch(/\nNext {2}kmi kimi {2}/);
   expect(text(report({ probe: { kind: 'stranger', answer: 'HTTP 200' } }))).toMatch(/\nNext {2}kmi doctor {2}/);
   const out = candidate('work', { state: { cooldown: { until: NOW + HOUR, reason: 'quota' } } });
-  expect(text(report({ candidates: [out] }))).toMatch(/^! The only Kimi key has used up its quota[\s\S]*\nNext {2}kmi doctor {2}/);
+  expect(text(report({ candidates: [out] }))).toMatch(
+    /^! The only Kimi key has used up its quota[\s\S]*\nNext {2}kmi doctor {2}/,
+  );
 });
 
 test('two alerts are shown with their first detail, the others counted', () => {
