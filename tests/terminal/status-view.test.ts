@@ -180,6 +180,13 @@ test('what nobody knows is a dash, and the age of a reading is said when it is o
   ]);
 });
 
+test('where nothing was read yet, the command that asks is named', () => {
+  const unread = { ...read, candidates: [candidate('ada'), candidate('ben')] };
+  expect(text(unread)).toMatch(/\nNo quota was read yet; `kmi health` asks for it\.$/);
+  expect(text(read)).not.toContain('No quota was read');
+  expect(text(report())).not.toContain('No quota was read');
+});
+
 test('a narrow terminal has the two tightest windows', () => {
   const windows = [window('5h limit', 0.9), window('7d limit', 0.2), window('month limit', 0.4), window('fast model', 0.5)];
   const candidates = [candidate('ada', { health: healthOf(windows) })];

@@ -1,5 +1,6 @@
 import { type Candidate, keyStatusOf } from '../../../core/choosing/eligibility.ts';
 import { accountedKeys, countAccounts } from '../../../core/choosing/key-accounts.ts';
+import { modeOf } from '../../../core/clients/proxy-mode.ts';
 import { KEY_STATUSES, type KeyStatus } from '../../../core/keys/key-status.ts';
 import type { Style } from '../../ui/style.ts';
 import { type Cell, type Column, renderTable } from '../../ui/table.ts';
@@ -45,6 +46,7 @@ export function renderKeyLines(report: StatusReport, view: KeyLinesView): string
     ...tableOf(listed, report, view),
     ...(hidden === 0 ? [] : wrapToWidth(rest, width).map(style.dim)),
     ...(marked === null || rows.length < 2 ? [] : markLines(report, view)),
+    ...unreadLines(report, view),
   ];
 }
 
@@ -128,6 +130,12 @@ function sharedAccounts(candidates: readonly Candidate[]): ReadonlyMap<string, s
       return labels.map((label): [string, string] => [label, name]);
     }),
   );
+}
+
+/** In dry-run there is nothing to ask for. */
+function unreadLines({ candidates, config }: StatusReport, { width, style }: KeyLinesView): string[] {
+  if (modeOf(config) !== 'live' || candidates.some(({ health }) => health !== null)) return [];
+  return wrapToWidth('No quota was read yet; `kmi health` asks for it.', width).map(style.dim);
 }
 
 /** In manual mode one key serves them all; without `>` nobody would know which. */
