@@ -95,7 +95,8 @@ export async function startKmi(
     KMI_AUTO_ROTATE_ALLOWED: '1',
     ...settings,
   };
-  const child = spawnPinned([process.execPath, cli, 'proxy', '--foreground', '--quiet'], SUBJECT_CPU, environment);
+  const quiet = knowsQuiet(cli) ? ['--quiet'] : [];
+  const child = spawnPinned([process.execPath, cli, 'proxy', '--foreground', ...quiet], SUBJECT_CPU, environment);
   await listens(port, child);
   const subject = subjectOf(name, child, `http://127.0.0.1:${port}`, '/kmi-rotor/v1/chat/completions', async () => {
     await end(child);
@@ -109,6 +110,11 @@ export async function startKmi(
     if (status !== 0) throw new Error(`kmi ${args.join(' ')}: ${stderr}`);
   };
   return { ...subject, command };
+}
+
+/** An older build prints no line for each request, and has no option to turn it off. */
+function knowsQuiet(cli: string): boolean {
+  return spawnSync(process.execPath, [cli, 'proxy', '--help'], { encoding: 'utf8' }).stdout.includes('--quiet');
 }
 
 async function startNginx(name: string, upstream: string): Promise<Subject> {
