@@ -21,7 +21,7 @@ export type TraceEvent = {
   readonly key_hash: string;
   readonly rotation_index: number;
   readonly error_code: string | number | null;
-  /** The last message's first words: at most 6 words and 60 characters, "..." when cut. */
+  /** The first words of the user's last text: at most 6 words and 60 characters, "..." when cut. */
   readonly prompt_hint: string;
   readonly prompt_head: string;
   /** Why the key was chosen. */
