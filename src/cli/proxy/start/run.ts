@@ -1,6 +1,7 @@
 import { type App, openApp } from '../../../app.ts';
 import { isLoopbackHost } from '../../../config/kinds.ts';
 import type { Config } from '../../../config/settings.ts';
+import { zonedStamp } from '../../../core/text/zoned-time.ts';
 import { examineDaemon } from '../../../daemon/examine.ts';
 import { findProxy } from '../../../daemon/find.ts';
 import { claimPidFile, removePidFile } from '../../../daemon/pid-file.ts';
@@ -34,12 +35,13 @@ export const run: Command<Options> = async (
   { foreground = false, daemon = false, detached = false, makeToken = false, simulateWithoutKeys = false },
 ) => {
   if (foreground && daemon) throw new KmiError('bad_usage', '--daemon and --foreground cannot stand together.');
-  const context = makeToken ? await (await import('../make-token.ts')).makeToken(given) : given;
+  const made = makeToken ? await (await import('../make-token.ts')).makeToken(given) : given;
+  const context = detached ? withStamps(made) : made;
   if (detached) leaveFolder(context.config.stateDir);
   for (const unused of context.loaded.unused) {
     context.err(`${context.errStyle.warn('Not used')}: ${unusedSettingText(unused)}`);
   }
-  return foreground ? serveHere(context, simulateWithoutKeys) : startInBackground(context, { simulateWithoutKeys });
+  return foreground ? serveHere(context, { simulateWithoutKeys, detached }) : startInBackground(context, { simulateWithoutKeys });
 };
 
 /** A process that stands in a folder keeps its disk from being unmounted, and is in the way when it is deleted. */
@@ -54,14 +56,26 @@ function leaveFolder(stateDir: string): void {
   }
 }
 
-async function serveHere(context: CommandContext, simulateWithoutKeys: boolean): Promise<number> {
+/** What the background proxy prints goes into a log, beside lines that have their time. */
+function withStamps(context: CommandContext): CommandContext {
+  return { ...context, err: (line) => context.err(`${stampOf(context)}${line}`) };
+}
+
+function stampOf({ config }: CommandContext): string {
+  return `${zonedStamp(Date.now(), config.timezone)} `;
+}
+
+async function serveHere(
+  context: CommandContext,
+  { simulateWithoutKeys, detached }: { readonly simulateWithoutKeys: boolean; readonly detached: boolean },
+): Promise<number> {
   const { config, err, errStyle: style } = context;
   // What this process writes without our doing, such as Node's diagnostic reports, is for this user only, too.
   process.umask(0o077);
   const environment = { ...context.environment };
   forgetSecretVariables(process.env);
   const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
-  redactCrashes(app.secrets);
+  redactCrashes(app.secrets, () => (detached ? stampOf(context) : ''));
   if (app.registry.keys.length > 0) {
     const serving = await start(context, app);
     return serveUntilStopped(context, serving, config, describeKeys(context, app.registry));
