@@ -93,7 +93,7 @@ export function candidatesOf(app: App, health: ReadonlyMap<string, KeyHealth> = 
   return app.registry.keys.map((key) => ({ key, state: app.store.keyState(key.label), health: health.get(key.label) ?? null }));
 }
 
-/** Asks `/usages` of the keys, side by side, and writes down who has quota; in dry-run everything is full and nobody is asked. */
+/** Asks `/usages` of the keys, side by side, and writes down the readings and who has quota; in dry-run everything is full and nobody is asked. */
 export async function fetchHealth(
   app: App,
   {
@@ -114,6 +114,8 @@ export async function fetchHealth(
       ...(onResult === undefined ? {} : { onResult }),
     });
     app.ledger.quotaSeen(quotaProven(health, keys, app.registry.keys, app.store));
+    const { saveQuotaReadings } = await import('./state/quota-file.ts');
+    await saveQuotaReadings({ stateDir: app.config.stateDir, clock: app.clock }, keys, health);
     return health;
   } finally {
     await upstreams.destroy();

@@ -24,6 +24,8 @@ export type FilesFacts = {
   readonly state: FileFact | null;
   /** Broken state files that were moved aside. */
   readonly corrupt: readonly string[];
+  /** `quota.json` when it cannot be read as what it should be; null when there is nothing to say. */
+  readonly damagedQuota: string | null;
   readonly trace: FileFact | null;
   readonly log: FileFact | null;
   /** Everything that should be for this user alone. */
@@ -36,6 +38,7 @@ export function checkFiles(facts: FilesFacts): readonly Finding[] {
     checkState(facts),
     ...checkAccess(facts),
     ...checkCorrupt(facts),
+    ...checkQuotaFile(facts),
     checkWritten('trace_file', 'trace', facts.trace, 'requests are traced once the proxy has served one.'),
     checkWritten('log_file', 'log', facts.log, 'it begins with the first start of the proxy.'),
     checkPermissions(facts),
@@ -62,6 +65,13 @@ function checkCorrupt({ corrupt }: FilesFacts): readonly Finding[] {
   const { warn } = answersOf('Files', 'state_corrupt');
   const text = 'A state file was not JSON and was moved aside; a fresh state began:';
   return [warn(text, 'Take from it what you need, then remove it.', shorten(corrupt))];
+}
+
+function checkQuotaFile({ damagedQuota }: FilesFacts): readonly Finding[] {
+  if (damagedQuota === null) return [];
+  const { warn } = answersOf('Files', 'quota_file');
+  const text = `${damagedQuota} is damaged, so \`kmi status\` does not show what is left of each key.`;
+  return [warn(text, '`kmi health` asks the upstream and writes the file anew.')];
 }
 
 function checkWritten(check: string, name: string, file: FileFact | null, when: string): Finding {

@@ -45,7 +45,9 @@ export type DoctorInput = {
   readonly autoRotate: boolean;
   readonly strategy: Strategy;
   readonly listener: ListenerFact;
-  readonly paths: { readonly [File in 'state' | 'trace' | 'log' | 'daemonOutput' | 'pid']: string };
+  /** `quota.json` when it is damaged. */
+  readonly damagedQuota: string | null;
+  readonly paths: { readonly [File in 'state' | 'quota' | 'trace' | 'log' | 'daemonOutput' | 'pid']: string };
   readonly clients: Pick<ClientFacts, 'found' | 'configs'>;
   readonly agents: AgentFacts;
   readonly otherSettings: OtherSettings | null;
@@ -97,7 +99,14 @@ export async function examine(input: DoctorInput): Promise<Examination> {
   };
 }
 
-async function gatherFiles({ config, envFile, envFileIsSecret, authFiles, paths }: DoctorInput): Promise<FilesFacts> {
+async function gatherFiles({
+  config,
+  envFile,
+  envFileIsSecret,
+  authFiles,
+  paths,
+  damagedQuota,
+}: DoctorInput): Promise<FilesFacts> {
   const { stateDir, authsDir, enforceFilePerms } = config;
   const [stateFiles, appended, state, trace, log, stateDirProblem] = await Promise.all([
     withRotated(paths.state),
@@ -113,6 +122,7 @@ async function gatherFiles({ config, envFile, envFileIsSecret, authFiles, paths 
     ...(envFile !== null && envFileIsSecret ? [envFile] : []),
     stateDir,
     ...stateFiles,
+    paths.quota,
     paths.pid,
     tokenPath(stateDir),
     ...appended.flat(),
@@ -128,7 +138,7 @@ async function gatherFiles({ config, envFile, envFileIsSecret, authFiles, paths 
   ];
   const obstacles = [
     ...obstaclesAt(written, [stateDir], 'write'),
-    ...obstaclesAt([paths.pid, tokenPath(stateDir)], [stateDir], 'read'),
+    ...obstaclesAt([paths.pid, paths.quota, tokenPath(stateDir)], [stateDir], 'read'),
     ...obstaclesAt([authsDir, ...authFiles], [authsDir], 'read'),
   ];
   return {
@@ -137,6 +147,7 @@ async function gatherFiles({ config, envFile, envFileIsSecret, authFiles, paths 
     obstacles: withoutThat(obstacles, stateDirProblem),
     state,
     corrupt,
+    damagedQuota,
     trace,
     log,
     privatePaths,

@@ -5,7 +5,7 @@ import type { Clock } from '../core/text/time.ts';
 import { limitConcurrency } from './concurrency-limit.ts';
 import { settle } from './fetch-all.ts';
 import { createHealthCache, identityOf } from './health-cache.ts';
-import { mergeHealth } from './merge.ts';
+import { isStale, mergeHealth } from './merge.ts';
 import { canRecheck, pickRechecks } from './recheck.ts';
 import { createSingleFlight } from './single-flight.ts';
 import { createTimers } from './timers.ts';
@@ -14,6 +14,8 @@ import type { FetchedHealth } from './usage-client.ts';
 /** The callbacks are called for keys that are still in `keys()`, never after `stop()`, and must not throw. */
 export type HealthMonitorOptions = {
   readonly keys: () => readonly Key[];
+  /** What was read of the keys before, by label: it counts while it is fresh, until the first pass has asked anew. */
+  readonly known?: ReadonlyMap<string, KeyHealth>;
   readonly stateOf: (label: string) => KeyState | undefined;
   readonly fetch: (key: Key, signal: AbortSignal) => Promise<FetchedHealth>;
   /** 0: no refresh but on demand. */
@@ -62,7 +64,8 @@ const KEEP_WITHOUT_REFRESH_MS = 20 * 60_000;
  */
 export function startHealthMonitor(options: HealthMonitorOptions): HealthMonitor {
   const { clock, random, refreshMs, recheckMs } = options;
-  const book = createHealthCache(clock, refreshMs > 0 ? 2 * refreshMs : KEEP_WITHOUT_REFRESH_MS);
+  const keepMs = refreshMs > 0 ? 2 * refreshMs : KEEP_WITHOUT_REFRESH_MS;
+  const book = createHealthCache(clock, keepMs);
   const flights = createSingleFlight(askUpstream);
   const concurrency = options.concurrency ?? CONCURRENCY;
   const gate = limitConcurrency(concurrency);
@@ -151,7 +154,10 @@ export function startHealthMonitor(options: HealthMonitorOptions): HealthMonitor
     }
   }
 
-  adoptKeys();
+  for (const key of adoptKeys()) {
+    const known = options.known?.get(key.label);
+    if (known !== undefined && !isStale(known, clock(), keepMs)) book.record(key, known);
+  }
   if (refreshMs > 0) void refreshAll();
   void repeat(refreshMs, refreshAll);
   void repeat(recheckMs, recheckBlocked);

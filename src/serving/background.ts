@@ -5,6 +5,7 @@ import type { App } from '../app.ts';
 import { watchConnections } from '../connection-watch.ts';
 import type { Key } from '../core/keys/key.ts';
 import { activeCooldown } from '../core/keys/key-state.ts';
+import type { KeyHealth } from '../core/quota/key-health.ts';
 import { startHealthMonitor } from '../health/monitor.ts';
 import { dryRunHealth, fetchUsage } from '../health/usage-client.ts';
 import { startKeyWatch } from '../keys/auth-watch.ts';
@@ -47,9 +48,12 @@ export function startBackground(app: App, serving: Serving): () => void {
 /** The keys as the auth files have them now. */
 type KeysNow = { now: readonly Key[] };
 
-function startHealth({ config, clock, store, ledger }: App, { proxy, pool, log }: Serving, keys: KeysNow): HealthMonitor {
+function startHealth(app: App, { proxy, pool, log, quotaFile }: Serving, keys: KeysNow): HealthMonitor {
+  const { config, clock, store, ledger } = app;
+  const known = config.dryRun ? new Map<string, KeyHealth>() : quotaFile.readingsOf(keys.now);
   const monitor = startHealthMonitor({
     keys: () => keys.now,
+    known,
     stateOf: (label) => store.state.keys.get(label),
     fetch: async (key, signal) =>
       config.dryRun
@@ -64,6 +68,7 @@ function startHealth({ config, clock, store, ledger }: App, { proxy, pool, log }
       // After a failed call the monitor still knows the last good reading.
       pool.setHealth(key.label, monitor.health.get(key.label) ?? health);
       if (health.error !== null) return;
+      if (!config.dryRun) quotaFile.record(key, health);
       // During a cooldown a reading proves nothing: the upstream refused the key's work and answered this all the same.
       if (!config.dryRun && activeCooldown(store.keyState(key.label), clock()) === null) ledger.usageAnswered(key.label);
       ledger.healthRefreshed(health.fetchedAt);
@@ -74,6 +79,7 @@ function startHealth({ config, clock, store, ledger }: App, { proxy, pool, log }
       log.info('A blocked key answered again and is back.', { key_label: key.label });
     },
   });
+  for (const [label, health] of monitor.health) pool.healthWas(label, health);
   return monitor;
 }
 

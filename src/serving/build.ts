@@ -8,6 +8,7 @@ import { DeferredWork } from '../proxy/record/deferred-work.ts';
 import { type RunningProxy, startProxy } from '../proxy/server.ts';
 import { AffinityFiles } from '../state/affinity-files.ts';
 import { withFileLock } from '../state/file-lock.ts';
+import { QuotaFile } from '../state/quota-file.ts';
 import { TraceWriter, tracePath } from '../trace/writer.ts';
 import { UsageLedger } from '../usage/usage-ledger.ts';
 
@@ -19,6 +20,7 @@ export type Serving = {
   readonly trace: TraceWriter;
   readonly usage: UsageLedger;
   readonly affinityFiles: AffinityFiles;
+  readonly quotaFile: QuotaFile;
 };
 
 /** Builds the proxy in dependency order and binds it. Throws `unsafe_bind`, `port_in_use`, `loop`. */
@@ -35,7 +37,8 @@ export async function buildProxy(app: App): Promise<Serving> {
     onMerged: () => pool.nameAccounts(),
     log,
   });
-  await affinityFiles.sync();
+  const quotaFile = new QuotaFile({ stateDir, clock, log });
+  await Promise.all([affinityFiles.sync(), quotaFile.sync()]);
   const usage = new UsageLedger({ stateDir, zone: config.timezone, clock, lock: withFileLock, log });
   const record = (event: TraceEvent) => {
     trace.record(event);
@@ -43,5 +46,5 @@ export async function buildProxy(app: App): Promise<Serving> {
   };
   const rotation = () => rotationInForce(store.state, config);
   const parts = { config, pool, ledger, trace: { record }, usage, log, clock, environment, rotation, deferred, dryRun };
-  return { proxy: await startProxy(parts), pool, log, trace, usage, affinityFiles };
+  return { proxy: await startProxy(parts), pool, log, trace, usage, affinityFiles, quotaFile };
 }

@@ -19,7 +19,7 @@ export type ServingApp = {
 /** Starts the proxy with everything it needs in the background. Throws `unsafe_bind`, `port_in_use`, `loop`. */
 export async function serve(app: App): Promise<ServingApp> {
   const serving = await buildProxy(app);
-  const { proxy, pool, log, affinityFiles, trace, usage } = serving;
+  const { proxy, pool, log, affinityFiles, quotaFile, trace, usage } = serving;
   const stopBackground = startBackground(app, serving);
   log.info('The proxy serves.', {
     url: proxy.baseUrl,
@@ -31,6 +31,7 @@ export async function serve(app: App): Promise<ServingApp> {
     stopBackground();
     await endRequests();
     await affinityFiles.close();
+    await quotaFile.close();
     await trace.close();
     await usage.close();
     log.info('The proxy stopped.');

@@ -207,7 +207,7 @@ function keyFields(key: KeyState, unknowns: Readonly<Record<string, unknown>> | 
 }
 
 /** With milliseconds, because what came first of two decides. */
-function preciseTime(epochMs: number): string {
+export function preciseTime(epochMs: number): string {
   return new Date(Math.min(Math.max(Math.floor(epochMs), 0), LAST_TIME)).toISOString();
 }
 
@@ -238,7 +238,7 @@ export function renderTime(epochMs: number | null): string | null {
 }
 
 /** Epoch ms of an ISO time; a time without zone is UTC. Null for anything else. */
-function toTime(value: unknown): number | null {
+export function toTime(value: unknown): number | null {
   if (typeof value !== 'string' || !/^\d{4}-\d\d-\d\dT/.test(value) || value.length > 40) return null;
   const time = Date.parse(/(?:Z|[+-]\d\d:?\d\d)$/.test(value) ? value : `${value}Z`);
   return Number.isNaN(time) ? null : time;

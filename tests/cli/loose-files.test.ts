@@ -11,6 +11,7 @@ const FILES = [
   'state.json.corrupt.20260202T000000Z',
   'sessions.bin',
   'uploads.json',
+  'quota.json',
   'proxy.pid',
   'proxy.stopping',
   'logs/kmi.log',

@@ -72,6 +72,19 @@ afterEach(() => {
 });
 
 describe('normal passes', () => {
+  it('go by what was read before, while it is fresh and until they have asked anew', async () => {
+    const known = new Map([
+      ['a', good(0.9, Date.now() - 19 * MINUTE)],
+      ['b', good(0.8, Date.now() - 21 * MINUTE)],
+      ['gone', good(0.7, Date.now())],
+    ]);
+    const world = start(['a', 'b'], { known });
+    expect([...world.monitor.health].map(([label, { usage }]) => [label, usage?.remainingShare])).toEqual([['a', 0.9]]);
+    await elapse(MINUTE);
+    expect(world.asked).toEqual(['a', 'b']);
+    expect(world.monitor.health.get('a')?.usage?.remainingShare).toBe(0.5);
+  });
+
   it('ask every key at start and then every refresh interval', async () => {
     const world = start(['a', 'b']);
     await elapse(MINUTE);

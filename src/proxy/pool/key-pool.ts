@@ -184,6 +184,12 @@ export class KeyPool {
     this.changed();
   }
 
+  /** What was read of the key before this proxy began. It ends no cooldown: the refusal may be the newer of the two. */
+  healthWas(label: string, health: KeyHealth): void {
+    const entry = this.#members.byLabel.get(label);
+    if (entry !== undefined) this.#members.setHealth(entry, health);
+  }
+
   /** A blocked key answered again. */
   answeredAgain(label: string): void {
     const entry = this.#members.byLabel.get(label);

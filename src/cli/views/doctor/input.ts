@@ -16,6 +16,7 @@ import { readDefaultModel } from '../../../keys/default-model.ts';
 import { kimiConfigPaths } from '../../../keys/kimi-config.ts';
 import { findKimi } from '../../../launch/find-kimi.ts';
 import { isOnPath } from '../../../launch/path-search.ts';
+import { quotaPath, readQuotaFile } from '../../../state/quota-readings.ts';
 import { statePath } from '../../../state/store.ts';
 import { VERSION } from '../../../version.ts';
 import { describeClaudeSettings } from '../../clients/lead-client.ts';
@@ -65,8 +66,10 @@ export async function gatherInput(context: CommandContext, app: App, learned: Le
     autoRotate: store.state.autoRotate,
     strategy: strategyInForce(store.state.strategy, config.rotateStrategy).strategy,
     listener: listenerFact(daemon, addressOf(context)),
+    damagedQuota: (await readQuotaFile(config.stateDir)) === 'damaged' ? quotaPath(config.stateDir) : null,
     paths: {
       state: statePath(config.stateDir),
+      quota: quotaPath(config.stateDir),
       trace: tracePath(config.stateDir),
       log: logPath(config.stateDir),
       daemonOutput: daemonOutputPath(config.stateDir),
