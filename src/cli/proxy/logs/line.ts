@@ -12,7 +12,11 @@ const LEVEL_WIDTH = 5;
  */
 export function renderLogLine(line: string, style: Style, width = Number.POSITIVE_INFINITY): string[] {
   const { ts, level, message, details } = parseLogLine(line);
-  if (ts === null) return wrap(printable(line), width);
+  if (ts === null) {
+    const text = printable(line);
+    const margin = /^\s{0,8}/.exec(text)?.[0] ?? '';
+    return wrap(text.slice(margin.length), width - margin.length).map((part) => `${margin}${part}`);
+  }
   const rest = Object.entries(details).map(([name, value]) => `${name}=${valueText(value)}`);
   const time = printable(ts);
   const word = printable(level ?? '').padEnd(LEVEL_WIDTH);
@@ -30,11 +34,11 @@ function wrapAfter(text: string, indent: number, width: number): string[] {
   const room = Math.max(width - indent, 1);
   const [first = ''] = wrapToWidth(text, room);
   const rest = text.slice(first.length).trimStart();
-  return rest === '' ? [first] : [first, ...wrapToWidth(rest, Math.max(width - 2, 10))];
+  return rest === '' ? [first] : [first.trimEnd(), ...wrap(rest, Math.max(width - 2, 10))];
 }
 
 function wrap(text: string, width: number): string[] {
-  return width === Number.POSITIVE_INFINITY ? [text] : wrapToWidth(text, width);
+  return width === Number.POSITIVE_INFINITY ? [text] : wrapToWidth(text, width).map((line) => line.trimEnd());
 }
 
 /** What follows the message is dimmed. */
