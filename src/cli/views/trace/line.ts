@@ -1,4 +1,4 @@
-import { type TraceEvent, tokensOf } from '../../../core/trace/trace-event.ts';
+import { isBroken, isFailover, type TraceEvent, tokensOf } from '../../../core/trace/trace-event.ts';
 import type { Style } from '../../ui/style.ts';
 import { cutToWidth, displayWidth, padToWidth } from '../../ui/width.ts';
 import { ID_SHOWN, inputOf, keyOf, latencyOf, noteOf, outputOf, paintStatus, shortIdOf, timeOf } from '../../words/trace-text.ts';
@@ -16,6 +16,12 @@ type Column = {
 const asIs = (text: string) => text;
 const dimmed = (text: string, _event: TraceEvent, style: Style) => style.dim(text);
 
+/** A failover and an answer that broke off are seen among those that went well. */
+function paintNote(text: string, event: TraceEvent, style: Style): string {
+  if (isBroken(event)) return style.bad(text);
+  return isFailover(event) ? style.warn(text) : text;
+}
+
 const COLUMNS = {
   time: { title: 'time', min: 8, max: 8, text: timeOf, paint: dimmed },
   status: {
@@ -24,7 +30,7 @@ const COLUMNS = {
     min: 6,
     max: 6,
     text: ({ status }) => String(status),
-    paint: (text, { status }, style) => paintStatus(status, text, style),
+    paint: (text, event, style) => (isBroken(event) ? style.bad(text) : paintStatus(event.status, text, style)),
   },
   latency: { title: 'took', align: 'right', min: 7, max: 7, text: latencyOf, paint: asIs },
   key: { title: 'key', min: 8, max: 24, text: keyOf, paint: asIs },
@@ -32,13 +38,16 @@ const COLUMNS = {
   output: { title: 'out', align: 'right', min: 5, max: 5, text: outputOf, paint: asIs },
   endpoint: { title: 'endpoint', min: 13, max: 28, text: ({ endpoint }) => endpoint, paint: asIs },
   id: { title: 'request', min: ID_SHOWN, max: ID_SHOWN, text: shortIdOf, paint: dimmed },
-  note: { title: 'note', min: 8, max: Number.POSITIVE_INFINITY, text: noteOf, paint: asIs },
+  note: { title: 'note', min: 8, max: Number.POSITIVE_INFINITY, text: noteOf, paint: paintNote },
 } as const satisfies Record<string, Column>;
 
 type ColumnName = keyof typeof COLUMNS;
 
 /** What a narrow terminal does without, first to go first. Time, status and key stay. */
 const DISPENSABLE: readonly ColumnName[] = ['output', 'endpoint', 'note', 'id', 'tokens', 'latency'];
+/** These give way to a note that says something. */
+const LESS_THAN_NOTE: readonly ColumnName[] = ['output', 'endpoint'];
+const NOTE_WANTED = 24;
 /** Left out as long as no request states any: older traces have none. */
 const OF_TOKENS: ReadonlySet<ColumnName> = new Set(['tokens', 'output']);
 const GAP = '  ';
@@ -52,7 +61,8 @@ export function layoutTrace(columns: number, events: readonly TraceEvent[]): Tra
   let names = (Object.keys(COLUMNS) as ColumnName[]).filter((name) => hasTokens || !OF_TOKENS.has(name));
   const least = () => names.reduce((sum, name) => sum + COLUMNS[name].min, GAP.length * (names.length - 1));
   for (const name of DISPENSABLE) {
-    if (least() > columns) names = names.filter((other) => other !== name);
+    const wanted = least() + (LESS_THAN_NOTE.includes(name) ? NOTE_WANTED - COLUMNS.note.min : 0);
+    if (wanted > columns) names = names.filter((other) => other !== name);
   }
   let room = columns - least();
   return names.map((name) => {
@@ -71,10 +81,17 @@ export function renderTraceTitles(layout: TraceLayout, style: Style): string {
 
 /** One request on one line. */
 export function renderTraceLine(event: TraceEvent, layout: TraceLayout, style: Style): string {
+  const mark = style.isPlain ? '...' : '…';
   return joined(layout, ({ text, paint, align }, width) => {
-    const shown = cutToWidth(printable(text(event)), width, style.isPlain ? '...' : '…');
+    const shown = cutOnce(printable(text(event)), width, mark);
     return padToWidth(paint(shown, event, style), width, align);
   });
+}
+
+/** A note may end in dots already: it was cut when it was written. */
+function cutOnce(text: string, width: number, mark: string): string {
+  const shown = cutToWidth(text, width, mark);
+  return shown === text ? shown : `${shown.slice(0, -mark.length).replace(/[.…\s]+$/u, '')}${mark}`;
 }
 
 function joined(layout: TraceLayout, cell: (column: Column, width: number) => string): string {

@@ -1,17 +1,18 @@
 import type { ReadStream, WriteStream } from 'node:tty';
+import { modeOf } from '../../../core/clients/proxy-mode.ts';
 import type { TraceEvent } from '../../../core/trace/trace-event.ts';
 import { DEFAULT_WINDOW } from '../../../core/trace/trace-stats.ts';
-import { KmiError, reasonOf } from '../../../errors.ts';
-import { FOLLOW_MS, TraceFollower } from '../../../trace/follow.ts';
+import { FOLLOW_MS } from '../../../trace/follow.ts';
 import { readLastEvents } from '../../../trace/trace-reader.ts';
 import { tracePath } from '../../../trace/writer.ts';
 import type { Command, CommandContext } from '../../command/context.ts';
 import { ignoreBrokenPipe, untilSignalled } from '../../command/ending.ts';
 import { wholeNumber } from '../../command/numbers.ts';
 import { openLive } from '../../ui/live.ts';
-import { layoutTrace, renderTraceLine } from './line.ts';
-import { renderTraceWindow } from './view.ts';
-import { addEvents, LINES_SHOWN, newWindow, passes, pressKey, type TraceFilter } from './window.ts';
+import { followTrace, readable } from './following.ts';
+import { STREAM_COLUMNS, traceLines } from './lines.ts';
+import { renderTraceWindow, requestRows } from './view.ts';
+import { addEvents, newWindow, passes, pressKey, type TraceFilter } from './window.ts';
 
 type Options = {
   readonly json?: boolean;
@@ -37,19 +38,14 @@ export const run: Command<Options> = async (context, options) => {
   return context.isTerminal && options.json !== true ? showWindow(context, path, filter, window) : stream(path, filter, print);
 };
 
+/** Lines that are printed before those to come. */
+const LINES_SHOWN = 20;
+
 /** Lines read to find `count` that pass a filter. */
 const FILTERED_MAX = 100_000;
 
 function linesFor(filter: TraceFilter, count: number): number {
   return filter.key === null && filter.status === 'all' ? count : Math.max(count, FILTERED_MAX);
-}
-
-async function readable<Value>(path: string, reading: Promise<Value>): Promise<Value> {
-  try {
-    return await reading;
-  } catch (error) {
-    throw new KmiError('state_unusable', `The trace ${path} cannot be read (${reasonOf(error)}).`, { cause: error });
-  }
 }
 
 function newest(events: readonly TraceEvent[], filter: TraceFilter, count: number): TraceEvent[] {
@@ -65,38 +61,15 @@ function printerFor({ out, style, width, isTerminal }: CommandContext, json: boo
       for (const event of events) out(JSON.stringify(event));
     };
   }
-  // A pipe has no width to keep to.
-  const columns = isTerminal ? width : Math.max(width, STREAM_COLUMNS);
-  let seen: readonly TraceEvent[] = [];
+  const render = traceLines(style, () => (isTerminal ? width : Math.max(width, STREAM_COLUMNS)));
   return (events) => {
-    // Columns fit what was printed lately too, so that they stay where they are.
-    seen = [...seen, ...events].slice(-LAYOUT_LINES);
-    const layout = layoutTrace(columns, seen);
-    for (const event of events) out(renderTraceLine(event, layout, style));
-  };
-}
-
-const STREAM_COLUMNS = 160;
-const LAYOUT_LINES = 1000;
-
-/** What was there is told apart from what comes: the follower starts first, so that nothing falls between. */
-async function follow(
-  path: string,
-  count: number,
-): Promise<{ earlier: TraceEvent[]; next: () => Promise<TraceEvent[]>; close: () => Promise<void> }> {
-  const follower = await readable(path, TraceFollower.open(path));
-  const earlier = await readable(path, readLastEvents(path, count));
-  const known = new Set(earlier.map(({ request_id }) => request_id));
-  return {
-    earlier,
-    next: async () => (await readable(path, follower.next())).filter(({ request_id }) => !known.has(request_id)),
-    close: () => follower.close(),
+    for (const line of render(events)) out(line);
   };
 }
 
 async function stream(path: string, filter: TraceFilter, print: Print): Promise<number> {
   const ending = untilSignalled();
-  const followed = await follow(path, linesFor(filter, LINES_SHOWN));
+  const followed = await followTrace(path, linesFor(filter, LINES_SHOWN));
   try {
     print(newest(followed.earlier, filter, LINES_SHOWN));
     while (await ending.pause(FOLLOW_MS)) print((await followed.next()).filter((event) => passes(event, filter)));
@@ -110,16 +83,21 @@ async function stream(path: string, filter: TraceFilter, print: Print): Promise<
 /** How long new lines stay highlighted when nothing follows them. */
 const FRESH_MS = 3000;
 
+/** A minute passes without a new request, too. */
+const REDRAW_MS = 1000;
+/** Earlier requests that are read: the last minute's and a screen full. */
+const EARLIER_MIN = 1000;
+
 async function showWindow(context: CommandContext, path: string, filter: TraceFilter, size: number): Promise<number> {
-  const { style } = context;
+  const { style, config, proxy } = context;
   const ending = untilSignalled();
-  const followed = await follow(path, Math.max(size, LINES_SHOWN));
-  let window = addEvents(newWindow(size, filter), followed.earlier, { asFresh: false });
+  const followed = await followTrace(path, Math.max(size, EARLIER_MIN));
+  let window = addEvents(newWindow(size, filter, proxy == null ? null : modeOf(config)), followed.earlier, { asFresh: false });
   const screen = openLive({
     stdin: process.stdin as ReadStream,
     stdout: process.stdout as WriteStream,
     onKey(key) {
-      const next = pressKey(window, key);
+      const next = pressKey(window, key, requestRows(screen));
       if (next === null) ending.end(0);
       else window = next;
       draw();
@@ -127,16 +105,21 @@ async function showWindow(context: CommandContext, path: string, filter: TraceFi
     onRedraw: () => draw(),
   });
   let freshUntil = 0;
-  const draw = () => screen.draw(renderTraceWindow(window, screen, style));
+  let drawnAt = 0;
+  const draw = () => {
+    drawnAt = performance.now();
+    screen.draw(renderTraceWindow(window, screen, style, Date.now()));
+  };
   try {
     draw();
     while (await ending.pause(FOLLOW_MS)) {
       const events = await followed.next();
       const isStale = window.fresh.size > 0 && performance.now() > freshUntil;
-      if (events.length === 0 && !isStale) continue;
-      window = addEvents(window, events);
-      freshUntil = performance.now() + FRESH_MS;
-      draw();
+      if (events.length > 0 || isStale) {
+        window = addEvents(window, events);
+        freshUntil = performance.now() + FRESH_MS;
+        draw();
+      } else if (performance.now() - drawnAt >= REDRAW_MS) draw();
     }
     return ending.exitCode();
   } finally {
