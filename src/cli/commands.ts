@@ -12,11 +12,11 @@ export const COMMANDS: readonly CommandRow[] = [
   {
     name: 'config',
     group: 'Set up',
-    summary: 'show every setting, its value and where it came from',
+    summary: 'show what is set, and where each value came from',
     details:
-      'A file named by KMI_ENV_PATH goes before the environment, a .env in the current folder after it. Secrets are not shown.',
-    examples: ['kmi config', 'kmi config --json'],
-    options: [JSON_OPTION],
+      'Shows the settings that were changed; with --all, or --json, every setting. A file named by KMI_ENV_PATH goes before the environment, a .env in the current folder after it. Secrets are not shown.',
+    examples: ['kmi config', 'kmi config --all', 'kmi config --json'],
+    options: [{ flags: '--all', help: 'also the settings that have their default' }, JSON_OPTION],
     load: () => import('./setup/config/run.ts'),
   },
   completionCommand(() => COMMANDS),

@@ -11,7 +11,7 @@ export async function main(args: readonly string[]): Promise<number> {
     if (error.code !== 'EPIPE') throw error;
   });
   try {
-    const row = bareCommand(args);
+    const row = args.length === 0 && process.stdout.isTTY === true ? HOME_ROW : bareCommand(args);
     if (row !== null) return await execute(row, { args: [] }, {});
     const { runCommandLine } = await import('./command-line.ts');
     return await runCommandLine(args, execute);
@@ -19,6 +19,17 @@ export async function main(args: readonly string[]): Promise<number> {
     return report(error);
   }
 }
+
+/** `kmi` alone: a person at a terminal wants to know how things are. A script, or a pipe, gets the help. */
+const HOME_ROW: CommandRow = {
+  name: '',
+  summary: '',
+  examples: [],
+  withoutSettings: true,
+  withoutToken: true,
+  settingsOf: 'proxy',
+  load: () => import('./views/home/run.ts'),
+};
 
 /**
  * The command a line names without anything else, such as `kmi status`, when its options have no defaults: there is

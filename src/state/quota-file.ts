@@ -78,6 +78,7 @@ export class QuotaFile {
     const delayMs = Math.max(gatherMs, this.#writtenAt + pauseMs - performance.now());
     this.#timer = setTimeout(() => {
       this.#timer = null;
+      this.#writtenAt = performance.now();
       void this.sync();
     }, delayMs).unref();
   }
@@ -91,7 +92,6 @@ export class QuotaFile {
         const reason = reasonOf(error);
         this.#options.log.warn('The quota readings could not be read or saved; the next reading tries again.', { reason });
       }
-      this.#writtenAt = performance.now();
     });
     return this.#syncing;
   }

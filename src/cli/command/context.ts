@@ -3,7 +3,7 @@ import type { LoadedConfig } from '../../config/load.ts';
 import type { Config } from '../../config/settings.ts';
 import { workingFolder } from '../../config/working-folder.ts';
 import type { ProxyRecord } from '../../daemon/record.ts';
-import { createStyle, type Style, wantsColor } from '../ui/style.ts';
+import { createStyle, isAsciiOnly, type Style, wantsColor } from '../ui/style.ts';
 
 /** The flags every command takes. */
 export type OutputFlags = { readonly plain?: boolean; readonly color?: boolean };
@@ -46,6 +46,7 @@ export function createContext(
     noColor: loaded.config.noColor || flags.color === false,
   });
   const columns = Number(environment.COLUMNS);
+  const plain = loaded.config.plain || flags.plain === true || isAsciiOnly(environment);
   return {
     loaded,
     config,
@@ -55,8 +56,8 @@ export function createContext(
     cwdProblem: folder.problem,
     out: (line) => void process.stdout.write(`${line}\n`),
     err: (line) => void process.stderr.write(`${line}\n`),
-    style: createStyle({ color: wantsColor(config, process.stdout, environment), plain: config.plain }),
-    errStyle: createStyle({ color: wantsColor(config, process.stderr, environment), plain: config.plain }),
+    style: createStyle({ color: wantsColor(config, process.stdout, environment), plain }),
+    errStyle: createStyle({ color: wantsColor(config, process.stderr, environment), plain }),
     width: process.stdout.columns ?? (columns > 0 ? columns : 80),
     isTerminal: process.stdout.isTTY === true,
   };

@@ -6,6 +6,7 @@ import type { KeyHealth } from '../../core/quota/key-health.ts';
 import { renderTime } from '../../state/schema.ts';
 import { startProgress } from '../ui/progress.ts';
 import { counted } from '../words/key-words.ts';
+import { percent, windowsToJson } from './quota-json.ts';
 
 /** Asks `/usages` of the keys, with a line of progress on a terminal when it takes long. */
 export async function fetchHealthShown(app: App, keys: readonly Key[]): Promise<ReadonlyMap<string, KeyHealth>> {
@@ -40,14 +41,7 @@ export function keyToJson(candidate: Candidate, { now, isActive }: { now: number
     status: keyStatusOf(candidate, now),
     remaining_percent: percent(usage?.remainingShare ?? null),
     plan: usage?.plan ?? null,
-    windows: (usage?.windows ?? []).map((window) => ({
-      label: window.label,
-      remaining_percent: percent(window.remainingShare),
-      used: window.used,
-      limit: window.limit,
-      resets_at: renderTime(window.resetsAt),
-      reset_hint: window.resetHint,
-    })),
+    windows: windowsToJson(usage),
     wallet: usage?.walletCents == null ? null : { cents: usage.walletCents },
     cooldown: cooldown === null ? null : { until: renderTime(cooldown.until), reason: cooldown.reason },
     block: block === null ? null : { until: renderTime(block.until), reason: block.reason },
@@ -61,9 +55,4 @@ export function keyToJson(candidate: Candidate, { now, isActive }: { now: number
     },
     error: health?.error ?? null,
   };
-}
-
-/** 0 to 100 with at most two decimals. */
-function percent(share: number | null): number | null {
-  return share === null ? null : Math.round(share * 10_000) / 100;
 }

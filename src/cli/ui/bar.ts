@@ -20,11 +20,16 @@ function filledColumns(share: number, width: number): number {
   return Math.min(width - 1, Math.max(1, Math.round(share * width)));
 }
 
+/** Known, and under 20 %. */
+export function isLow(share: number | null): boolean {
+  return share !== null && share < LOW_SHARE;
+}
+
 /** Good from 20 % up, as the status of a key has it (docs/kmi-manager.md#key-status). */
 export function paintShare(share: number | null, style: Style): (text: string) => string {
   if (share === null) return style.dim;
   if (share <= 0) return style.bad;
-  return share < LOW_SHARE ? style.warn : style.good;
+  return isLow(share) ? style.warn : style.good;
 }
 
 /** "62 %", "<1 %", "99 %" for anything short of all; "?" when nobody knows. */

@@ -11,28 +11,16 @@ export function viewWidth(columns: number): number {
   return Math.max(MIN_WIDTH, Math.min(columns, MAX_WIDTH));
 }
 
-/** Columns between the borders of a panel of `width`. */
+/** Columns for the lines of a section. */
 export function innerWidth(width: number): number {
-  return width - 4;
+  return width - INDENT.length;
 }
 
-/**
- * Lines in a box with a title on its edge; plain: the title, and the lines indented. Lines are at most `innerWidth`
- * wide, else the box bulges there.
- */
-export function renderPanel(
-  title: string,
-  lines: readonly string[],
-  { width, style, paintTitle = style.strong }: { width: number; style: Style; paintTitle?: Paint },
-): string[] {
-  if (style.isPlain) return [title, ...lines.map((line) => (line === '' ? '' : `  ${line}`))];
-  const edge = style.dim;
-  const rest = Math.max(0, width - 5 - displayWidth(title));
-  return [
-    `${edge('╭─')} ${paintTitle(title)} ${edge(`${'─'.repeat(rest)}╮`)}`,
-    ...lines.map((line) => `${edge('│')} ${padToWidth(line, innerWidth(width))} ${edge('│')}`),
-    edge(`╰${'─'.repeat(width - 2)}╯`),
-  ];
+const INDENT = '  ';
+
+/** Lines under a title. The same for every command, and without a box: its borders would outshine what is in it. */
+export function renderSection(title: string, lines: readonly string[], style: Style): string[] {
+  return [style.strong(title), ...lines.map((line) => (line === '' ? '' : `${INDENT}${line}`))];
 }
 
 export type Field = { readonly name: string; readonly value: Exclude<Cell, { rendered: string }> };

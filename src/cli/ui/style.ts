@@ -30,6 +30,16 @@ export function createStyle({ color, plain }: { readonly color: boolean; readonl
   };
 }
 
+/**
+ * Whether the terminal is one for ASCII only, by its locale: `LANG=C` is, and so is one of an older code page. Without a locale, as
+ * on most machines without a desktop, terminals show Unicode all the same.
+ */
+export function isAsciiOnly(environment: Readonly<Record<string, string | undefined>>): boolean {
+  const { LC_ALL, LC_CTYPE, LANG } = environment;
+  const locale = LC_ALL || LC_CTYPE || LANG || '';
+  return locale !== '' && !/utf-?8/i.test(locale);
+}
+
 /** Whether to colour: never when asked not to or into a file or pipe, unless `FORCE_COLOR` says so. */
 export function wantsColor(
   config: Pick<Config, 'noColor' | 'plain'>,

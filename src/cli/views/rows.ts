@@ -9,12 +9,12 @@ export const VIEW_COMMANDS: readonly CommandRow[] = [
   {
     name: 'status',
     group: 'See what is going on',
-    summary: 'show mode, proxy, keys, rotation and what is wrong',
+    summary: 'show what is wrong, the proxy, and what is left of each key',
     details:
-      'Asks nobody but the local proxy, and is quick. Alerts come first, each with what to do. For the quota of the keys see `kmi health`, for everything that can be wrong `kmi doctor`.',
-    examples: ['kmi status', 'kmi status --json | jq .mode'],
+      'Asks nobody but the local proxy, and is quick. Alerts come first, each with what to do. QUOTA is what was left of each window when the proxy or a command last asked; `kmi health` asks now. READ says how long ago that was when it is over 15 minutes. TODAY counts requests. `>` marks the active key in manual mode. `kmi doctor` checks everything else.',
+    examples: ['kmi status', 'kmi status --all', 'kmi status --json | jq .quota'],
     exitCodes: SERVES,
-    options: [JSON_OPTION],
+    options: [{ flags: '--all', help: 'also rotation, health checks, policy and paths, and every key of many' }, JSON_OPTION],
     rootFlag: '--status',
     withoutSettings: true,
     withoutToken: true,

@@ -13,13 +13,16 @@ export type KeyWords = {
   readonly reason: Readonly<Record<UnreadyReason, string>>;
   /** Before the time of return. */
   readonly back: string;
+  /** Before the end of a block: nothing says that the key works then. */
+  readonly askedAgain: string;
   readonly untilRecheck: string;
   readonly time: TimeWords;
 };
 
 export const ENGLISH_KEYS: KeyWords = {
   status: {
-    healthy: 'healthy',
+    // The same to people: it can serve.
+    healthy: 'ready',
     ready: 'ready',
     warn: 'warn',
     cooldown: 'cooldown',
@@ -40,6 +43,7 @@ export const ENGLISH_KEYS: KeyWords = {
     probing: 'being tried after its cooldown',
   },
   back: 'back',
+  askedAgain: 'tried again',
   untilRecheck: 'until a recheck succeeds',
   time: ENGLISH,
 };
@@ -68,7 +72,8 @@ export function whyOut(candidate: Candidate, now: number, zone: Zone, words: Key
       ? `${words.reason.blocked}: ${oneLine(block.reason, 60)}`
       : words.reason[eligibility.reason];
   const until = eligibility.reason === 'empty' ? refillAt(candidate) : eligibility.until;
-  if (until !== null) return `${reason}, ${words.back} ${untilWithClock(until, now, zone, words.time)}`;
+  const then = block === null ? words.back : words.askedAgain;
+  if (until !== null) return `${reason}, ${then} ${untilWithClock(until, now, zone, words.time)}`;
   return block === null ? reason : `${reason}, ${words.untilRecheck}`;
 }
 

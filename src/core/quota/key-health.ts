@@ -1,4 +1,4 @@
-import type { Usage } from './quota.ts';
+import type { QuotaWindow, Usage } from './quota.ts';
 
 /** What is known of a key from its `GET /usages`. */
 export type KeyHealth = {
@@ -14,6 +14,22 @@ export type KeyHealth = {
 
 export function hasWallet(usage: Usage | null): boolean {
   return (usage?.walletCents ?? 0) > 0;
+}
+
+/**
+ * What an earlier reading says at `now`: nothing of the windows that were reset since. What is left of those is not known until
+ * the upstream is asked again. Null when no window is left to speak of.
+ */
+export function readingAt(health: KeyHealth, now: number): KeyHealth | null {
+  const { usage } = health;
+  if (usage === null || !usage.windows.some((window) => isOver(window, now))) return health;
+  const windows = usage.windows.map((window) => (isOver(window, now) ? { ...window, remainingShare: null, used: null } : window));
+  const known = windows.flatMap(({ remainingShare }) => remainingShare ?? []);
+  return known.length === 0 ? null : { ...health, usage: { ...usage, windows, remainingShare: Math.min(...known) } };
+}
+
+function isOver({ resetsAt }: QuotaWindow, now: number): boolean {
+  return resetsAt !== null && resetsAt <= now;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { candidatesOf, openApp } from '../../../app.ts';
 import { eligibilityOf } from '../../../core/choosing/eligibility.ts';
+import { rotationInForce } from '../../../core/choosing/strategy.ts';
 import { activeBlock, activeCooldown } from '../../../core/keys/key-state.ts';
 import { statusOf } from '../../../core/keys/key-status.ts';
 import { renderTime } from '../../../state/schema.ts';
@@ -9,6 +10,7 @@ import { shownPath } from '../../ui/shown-path.ts';
 import { wrapToWidth } from '../../ui/width.ts';
 import { accountsToJson } from '../accounts-json.ts';
 import { activeIndexOf } from '../active-key.ts';
+import { savedHealth } from '../saved-health.ts';
 import { type KeysReport, renderKeys } from './view.ts';
 
 type Options = { readonly json?: boolean };
@@ -22,8 +24,9 @@ export const run: Command<Options> = async (context, { json = false }) => {
       config,
       folder: shownPath(config.authsDir, { cwd, home }),
       now: app.clock(),
-      candidates: candidatesOf(app),
+      candidates: candidatesOf(app, await savedHealth(app)),
       activeIndex: activeIndexOf(app),
+      isManual: rotationInForce(app.store.state, config) === null,
       skipped: app.registry.skipped,
       remarks: app.registry.remarks,
     };

@@ -9,7 +9,7 @@ import type { Style } from '../../ui/style.ts';
 import { type Cell, type Column, renderTable } from '../../ui/table.ts';
 import { wrapToWidth } from '../../ui/width.ts';
 import { accountsText, SHARED_FIX, sharedText } from '../../words/account-words.ts';
-import { counted, paintStatus, whyOut } from '../../words/key-words.ts';
+import { counted, ENGLISH_KEYS, paintStatus, whyOut } from '../../words/key-words.ts';
 import { NOT_USED } from '../../words/not-used-words.ts';
 import type { TestResult } from '../test/words.ts';
 
@@ -21,7 +21,10 @@ export type KeysReport = {
   /** Epoch ms. */
   readonly now: number;
   readonly candidates: readonly Candidate[];
+  /** Place of the active key. */
   readonly activeIndex: number;
+  /** Whether it serves: under auto-rotation it plays no part, and is not marked. */
+  readonly isManual: boolean;
   readonly skipped: readonly SkippedFile[];
   /** What stands in the files of keys and is not used. */
   readonly remarks: readonly FileRemark[];
@@ -48,16 +51,16 @@ export function renderKeys(report: KeysReport, { columns, style }: Frame): strin
   ];
 }
 
-function keyRows({ candidates, activeIndex, now, config }: KeysReport, width: number, style: Style): string[] {
+function keyRows({ candidates, activeIndex, isManual, now, config }: KeysReport, width: number, style: Style): string[] {
   const hasPriority = candidates.some(({ key }) => key.priority !== 0);
   const hasWeight = candidates.some(({ key }) => key.weight !== DEFAULT_WEIGHT);
   const hasEmail = candidates.some(({ key }) => key.email !== null);
   const layout: Column[] = [
-    { gap: 1 },
-    { title: 'LABEL', shrinkTo: 10 },
-    { title: 'STATE' },
-    { title: 'KEY' },
-    ...(hasPriority ? [{ title: 'PRIO', align: 'right' as const }] : []),
+    ...(isManual ? [{ gap: 1 }] : []),
+    { title: 'KEY', shrinkTo: 10 },
+    { title: 'STATUS' },
+    { title: 'API KEY' },
+    ...(hasPriority ? [{ title: 'PRIORITY', align: 'right' as const }] : []),
     ...(hasWeight ? [{ title: 'WEIGHT', align: 'right' as const }] : []),
     ...(hasEmail ? [{ title: 'ACCOUNT', shrinkTo: 10 }] : []),
     { title: 'FILE', shrinkTo: 10 },
@@ -66,9 +69,9 @@ function keyRows({ candidates, activeIndex, now, config }: KeysReport, width: nu
     const { key } = candidate;
     const status = keyStatusOf(candidate, now);
     return [
-      { text: index === activeIndex ? '>' : '', paint: style.accent },
+      ...(isManual ? [{ text: index === activeIndex ? '>' : '', paint: style.accent }] : []),
       { text: key.label, paint: style.strong },
-      { text: status, paint: paintStatus(status, style) },
+      { text: ENGLISH_KEYS.status[status], paint: paintStatus(status, style) },
       { text: maskKey(key.value), paint: style.dim },
       ...(hasPriority ? [String(key.priority)] : []),
       ...(hasWeight ? [String(key.weight)] : []),

@@ -52,26 +52,25 @@ export function renderE2e(check: RotationCheck, { width, style, minConfidence = 
 
 function renderDistribution({ distribution }: RotationCheck, width: number, style: Style): string[] {
   const { counts, total } = distribution;
-  const most = Math.max(1, ...counts.map(([, count]) => count));
   const rows = counts
     .slice(0, KEYS_MAX)
     .map(([label, count]) => [
       label,
       String(count),
       `${((count / Math.max(total, 1)) * 100).toFixed(1)} %`,
-      { rendered: style.isPlain ? '#'.repeat(Math.round((count / most) * BAR_COLUMNS)) : renderShare(count / most, style) },
+      { rendered: renderShare(count / Math.max(total, 1), style) },
     ]);
   const columns = [
-    { title: 'key', shrinkTo: 8 },
-    { title: 'requests', align: 'right' },
-    { title: 'share', align: 'right' },
+    { title: 'KEY', shrinkTo: 8 },
+    { title: 'REQUESTS', align: 'right' },
+    { title: 'SHARE', align: 'right' },
     { title: '' },
   ] as const;
   const rest = counts.length - KEYS_MAX;
   return [...renderTable(columns, rows, { width, style }), ...(rest > 0 ? [style.dim(`and ${rest} keys more`)] : [])];
 }
 
-/** Relative to the key with the most: in an even rotation all bars are full. */
+/** Of all requests: in an even rotation of four keys each bar is a quarter full. */
 function renderShare(share: number, style: Style): string {
   return renderBar(share, BAR_COLUMNS, { ...style, good: (text) => text, warn: (text) => text, bad: (text) => text });
 }

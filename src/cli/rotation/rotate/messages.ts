@@ -51,7 +51,7 @@ const ENGLISH: RotationMessages = {
       case 'tie_stayed':
         return `${reason.tied} keys are equally good, and KMI_ROTATE_ON_TIE=0 keeps the active one.`;
       case 'better_status':
-        return `Its status is better: ${reason.status}, against ${reason.other} of ${rival}.`;
+        return `Its status is better: ${ENGLISH_KEYS.status[reason.status]}, against ${ENGLISH_KEYS.status[reason.other]} of ${rival}.`;
       case 'more_quota':
         return reason.other === null
           ? `Its quota is known (${percentText(reason.share)} left), that of ${rival} is not.`
@@ -82,7 +82,7 @@ const ENGLISH: RotationMessages = {
 const RUSSIAN: RotationMessages = {
   keys: {
     status: {
-      healthy: 'исправен',
+      healthy: 'готов',
       ready: 'готов',
       warn: 'внимание',
       cooldown: 'на паузе',
@@ -103,6 +103,7 @@ const RUSSIAN: RotationMessages = {
       probing: 'проверяется после паузы',
     },
     back: 'вернётся',
+    askedAgain: 'следующая попытка',
     untilRecheck: 'до успешной проверки',
     time: {
       day: 'д',

@@ -7,17 +7,17 @@ import { describeDifferences } from '../../proxy/proxy-words.ts';
 import { wrapToWidth } from '../../ui/width.ts';
 import { renderConfig } from './view.ts';
 
-type Options = { readonly json?: boolean };
+type Options = { readonly json?: boolean; readonly all?: boolean };
 
-/** `kmi config`: every setting, its value with secrets masked, and where it came from. */
-export const run: Command<Options> = async (context, { json = false }) => {
+/** `kmi config`: the settings that were changed, or all, with where their values came from. Secrets are masked. */
+export const run: Command<Options> = async (context, { json = false, all = false }) => {
   const { loaded, config, out, err, style, width } = context;
   const entries = describeConfig(loaded);
   if (json) {
     out(JSON.stringify({ env_file: loaded.envFile, settings: entries, not_used: loaded.unused.map(toJson) }, null, 2));
     return 0;
   }
-  for (const line of renderConfig(entries, loaded.envFile, { columns: width, style }, loaded.unused)) out(line);
+  for (const line of renderConfig(entries, loaded.envFile, { columns: width, style, all }, loaded.unused)) out(line);
   for (const note of notesOn(loaded)) for (const line of wrapToWidth(note, width)) err(line);
   const proxy = await findProxy(config);
   if (proxy !== null) for (const line of describeDifferences(proxy, context)) err(line);

@@ -5,24 +5,45 @@ import type { Style } from '../../ui/style.ts';
 import { displayWidth, padToWidth, wrapToWidth } from '../../ui/width.ts';
 import { NOT_USED, unusedSettingText } from '../../words/not-used-words.ts';
 
-/** The lines of `kmi config`: the settings by group. What differs from the default stands out and says where it came from. */
+export type ConfigView = {
+  readonly columns: number;
+  readonly style: Style;
+  /** Also the settings that have their default. */
+  readonly all?: boolean;
+};
+
+/** The lines of `kmi config`: what was changed and where, and with `all` every setting by group, in which that stands out. */
 export function renderConfig(
   entries: readonly ConfigEntry[],
   envFile: string | null,
-  { columns, style }: { columns: number; style: Style },
+  { columns, style, all = false }: ConfigView,
   unused: readonly Unused[] = [],
 ): string[] {
   const width = viewWidth(columns);
-  const nameWidth = Math.max(...entries.map(({ variable }) => displayWidth(variable)));
-  const groups = [...new Set(entries.map(({ group }) => group))];
+  const changed = entries.filter(({ source }) => source !== 'default');
+  const shown = all ? entries : changed;
+  const nameWidth = Math.max(0, ...shown.map(({ variable }) => displayWidth(variable)));
+  const groups = [...new Set(shown.map(({ group }) => group))];
   const lines = groups.flatMap((group) => [
     '',
     style.strong(group),
-    ...entries.filter((entry) => entry.group === group).flatMap((entry) => entryLines(entry, envFile, nameWidth, width, style)),
+    ...shown.filter((entry) => entry.group === group).flatMap((entry) => entryLines(entry, envFile, nameWidth, width, style)),
   ]);
   const file =
     envFile === null ? 'No .env file was found; values come from the environment and the defaults.' : `Env file: ${envFile}`;
-  return [file, ...unusedLines(unused, width, style), ...lines];
+  const rest = entries.length - shown.length;
+  return [
+    ...wrapToWidth(file, width),
+    ...unusedLines(unused, width, style),
+    ...lines,
+    ...restLines(rest, changed.length, width, style),
+  ];
+}
+
+function restLines(rest: number, changed: number, width: number, style: Style): string[] {
+  if (rest === 0) return [];
+  const which = changed === 0 ? 'Every setting has its default' : `The other ${rest} settings have their defaults`;
+  return ['', ...wrapToWidth(`${which}; \`kmi config --all\` shows them.`, width).map(style.dim)];
 }
 
 function unusedLines(unused: readonly Unused[], width: number, style: Style): string[] {

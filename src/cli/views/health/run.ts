@@ -1,6 +1,7 @@
 import { openApp } from '../../../app.ts';
 import { isReady } from '../../../core/choosing/eligibility.ts';
 import { accountedKeys, siblingsByLabel } from '../../../core/choosing/key-accounts.ts';
+import { rotationInForce } from '../../../core/choosing/strategy.ts';
 import { modeOf } from '../../../core/clients/proxy-mode.ts';
 import { KmiError } from '../../../errors.ts';
 import type { Command } from '../../command/context.ts';
@@ -19,6 +20,7 @@ export const run: Command<Options> = async ({ config, environment, out, err, sty
     if (app.registry.keys.length === 0 && !json) throw new KmiError('no_keys', `There are no keys in ${config.authsDir}.`);
     const candidates = await candidatesWithHealth(app);
     const now = app.clock();
+    const isManual = rotationInForce(app.store.state, config) === null;
     const active = app.registry.keys[activeIndexOf(app)]?.label ?? null;
     const { skipped } = app.registry;
     const today = await tokensOfToday(app);
@@ -34,7 +36,8 @@ export const run: Command<Options> = async ({ config, environment, out, err, sty
       const mode = modeOf(config);
       out(JSON.stringify({ mode, accounts: accountsToJson(candidates), keys, skipped_auth_files: files }, null, 2));
     } else {
-      for (const line of renderHealth({ config, now, candidates, active, today, skipped }, { columns: width, style })) out(line);
+      const report = { config, now, candidates, today, skipped };
+      for (const line of renderHealth({ ...report, active: isManual ? active : null }, { columns: width, style })) out(line);
     }
     return candidates.some((candidate) => isReady(candidate, now)) ? 0 : 1;
   } finally {

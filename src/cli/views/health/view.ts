@@ -12,7 +12,7 @@ import type { Style } from '../../ui/style.ts';
 import { type Cell, renderTable } from '../../ui/table.ts';
 import { cutToWidth, displayWidth, padToWidth, wrapToWidth } from '../../ui/width.ts';
 import { accountsText, listLabels, SHARED_FIX, sharedText, unknownAccountsText } from '../../words/account-words.ts';
-import { counted, paintStatus, whyOut } from '../../words/key-words.ts';
+import { counted, ENGLISH_KEYS, paintStatus, whyOut } from '../../words/key-words.ts';
 import { renderMode } from '../../words/mode-line.ts';
 import { tokensInWords } from '../../words/token-text.ts';
 
@@ -22,7 +22,7 @@ export type HealthReport = {
   /** Epoch ms. */
   readonly now: number;
   readonly candidates: readonly Candidate[];
-  /** Label of the active key; null to mark none. */
+  /** Label of the active key; null to mark none, as where auto-rotation chooses. */
   readonly active: string | null;
   /** What the proxy has counted today, by key label. */
   readonly today: ReadonlyMap<string, Counted>;
@@ -72,14 +72,17 @@ function headingRows({ candidates, active, now }: HealthReport, { width, style }
     const { key } = candidate;
     const status = keyStatusOf(candidate, now);
     return [
-      { text: key.label === active ? '>' : ' ', paint: style.accent },
+      ...(active === null ? [] : [{ text: key.label === active ? '>' : '', paint: style.accent }]),
       { text: key.label, paint: style.strong },
-      { text: status, paint: paintStatus(status, style) },
+      { text: ENGLISH_KEYS.status[status], paint: paintStatus(status, style) },
       { text: key.email ?? '', paint: style.dim },
       { text: planText(candidate), paint: style.dim },
     ];
   });
-  return renderTable([{ gap: 1 }, { shrinkTo: 12 }, {}, { shrinkTo: 12 }, { shrinkTo: 8 }], rows, { width, style });
+  return renderTable([...(active === null ? [] : [{ gap: 1 }]), { shrinkTo: 12 }, {}, { shrinkTo: 12 }, { shrinkTo: 8 }], rows, {
+    width,
+    style,
+  });
 }
 
 /** "LEVEL_INTERMEDIATE", as the upstream has it, is "intermediate" to people. */
@@ -140,9 +143,10 @@ function windowLine(window: QuotaWindow, labelWidth: number, config: Config, now
   const name = padToWidth(cutToWidth(label, labelWidth, mark), labelWidth);
   const percent = padToWidth(percentText(share), 5, 'right');
   const reset = resetText(resetsAt, resetHint, now, config);
-  const used = INDENT.length + labelWidth + 2 + barWidth + 1 + 5 + 2;
-  const line = `${INDENT}${name}  ${renderBar(share, barWidth, style)} ${paintShare(share, style)(percent)}`;
-  return reset === '' ? line : `${line}  ${cutToWidth(reset, width - used, mark)}`;
+  const left = share === null ? '     ' : ' left';
+  const used = INDENT.length + labelWidth + 2 + barWidth + 1 + 5 + left.length + 2;
+  const line = `${INDENT}${name}  ${renderBar(share, barWidth, style)} ${paintShare(share, style)(percent)}${left}`;
+  return reset === '' ? line.trimEnd() : `${line}  ${cutToWidth(reset, width - used, mark)}`;
 }
 
 function resetText(resetsAt: number | null, hint: string | null, now: number, config: Config): string {

@@ -8,7 +8,7 @@ import { shortPath } from '../../ui/shown-path.ts';
 import { listLabels, SHARED_FIX, sharedText } from '../../words/account-words.ts';
 import { counted } from '../../words/key-words.ts';
 import { NOT_USED } from '../../words/not-used-words.ts';
-import type { StatusReport } from './view.ts';
+import type { StatusReport } from './report.ts';
 
 export type Alert = {
   readonly level: 'bad' | 'warn';

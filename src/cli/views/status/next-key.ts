@@ -1,7 +1,6 @@
 import type { App } from '../../../app.ts';
-import { isStrategy, rotationInForce, STRATEGY_FACTS } from '../../../core/choosing/strategy.ts';
+import { isStrategy, STRATEGY_FACTS } from '../../../core/choosing/strategy.ts';
 import type { ProxyProbe } from '../../../daemon/probe.ts';
-import type { StatusReport } from './view.ts';
 
 /**
  * Label of the key that serves the next request without a session; null when none can. A running proxy knows best; without one
@@ -21,10 +20,8 @@ export async function labelOfNext({ config, ledger, registry, clock }: App, prob
 
 /**
  * Whether the key of the next request hangs on its session, so that nobody can name it before the request is there: nearly
- * every chat has one, if only by how its conversation begins. A running proxy knows its own rotation best.
+ * every chat has one, if only by how its conversation begins.
  */
-export function hangsOnSession({ probe, state, config }: Pick<StatusReport, 'probe' | 'state' | 'config'>): boolean {
-  const about = probe.kind === 'running' ? probe.about : undefined;
-  const rotation = about === undefined ? rotationInForce(state, config) : about.rotation;
+export function hangsOnSession(rotation: string | null): boolean {
   return isStrategy(rotation) && STRATEGY_FACTS[rotation].keepsSessions;
 }

@@ -43,8 +43,10 @@ export function renderUsage({ rows, by, since }: UsageReport, { columns, style }
     ...(rest.length === 0 ? [] : [cells(counted(rest.length, 'more', 'more'), totalUsage(rest), style.dim)]),
     ...(groups.length === 1 ? [] : [cells('total', totalUsage(groups), style.strong)]),
   ];
+  // Most models state none, and a column of zeros says nothing.
+  const hasReasoning = rows.some(({ tokens }) => tokens.reasoning > 0);
   const head = `Tokens by ${by} since ${since}`;
-  return [head, '', ...renderTable(layoutFor(by), lines, { width, style })];
+  return [head, '', ...renderTable(layoutFor(by, hasReasoning), lines, { width, style })];
 }
 
 /** "a1b2c3d4 (work, spare)": the account, and its keys as they were counted. */
@@ -53,7 +55,7 @@ function accountNames(rows: readonly UsageRow[]): (group: UsageGroup) => string 
   return ({ name }) => `${name ?? 'not known'} (${listLabels(keys.get(name) ?? [])})`;
 }
 
-function layoutFor(by: UsageGrouping): Column[] {
+function layoutFor(by: UsageGrouping, hasReasoning: boolean): Column[] {
   return [
     { title: by.toUpperCase(), shrinkTo: 12, wrap: by === 'account' },
     { title: 'REQUESTS', align: 'right' },
@@ -61,7 +63,7 @@ function layoutFor(by: UsageGrouping): Column[] {
     { title: 'CACHED', align: 'right', gap: 1 },
     { align: 'right' },
     { title: 'OUTPUT', align: 'right' },
-    { title: 'REASONING', align: 'right' },
+    ...(hasReasoning ? [{ title: 'REASONING', align: 'right' as const }] : []),
   ];
 }
 
