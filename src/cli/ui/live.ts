@@ -85,10 +85,11 @@ export function openLive({ stdin, stdout, onKey, onRedraw }: LiveOptions): LiveS
     },
     draw(lines) {
       if (!isTaken) return;
-      const frame = lines.map((line) => `${line}${TO_END_OF_LINE}`).join('\r\n');
+      // Cleared first: behind a line as wide as the terminal, clearing would take its last character.
+      const frame = lines.map((line) => `${TO_END_OF_LINE}${line}`).join('\r\n');
       if (frame === drawn) return;
       drawn = frame;
-      stdout.write(`${HOME}${frame}${TO_END_OF_SCREEN}`);
+      stdout.write(`${HOME}${frame}${lines.length < (stdout.rows || 24) ? `\r\n${TO_END_OF_SCREEN}` : ''}`);
     },
     close() {
       giveBack();
