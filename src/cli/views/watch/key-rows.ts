@@ -18,16 +18,26 @@ const NAME_COLUMNS = 8;
 /** The keys in at most `room` lines: titles, a line a key, and below each that cannot serve why. The selected one is in sight. */
 export function renderKeyRows(screen: WatchScreen, room: number, look: Look): string[] {
   const picture = shownPicture(screen);
-  if (picture.candidates.length === 0 || room < 2) return [];
-  const [titles = '', ...rows] = tableOf(picture, screen.selected, look);
-  const blocks = rows.map((row, n) => [row, ...notesOf(picture.candidates[n] as Candidate, picture, look)]);
-  const at = picture.candidates.findIndex(({ key }) => key.label === screen.selected);
-  return [titles, ...inSight(blocks, Math.max(at, 0), room - 1, look.style)];
+  const { candidates } = picture;
+  if (candidates.length === 0 || room < 2) return [];
+  const at = Math.max(
+    candidates.findIndex(({ key }) => key.label === screen.selected),
+    0,
+  );
+  // A pool may have thousands of keys; of these none but the nearest can be in sight.
+  const from = Math.max(at - room, 0);
+  const near = candidates.slice(from, at + room);
+  const [titles = '', ...rows] = tableOf({ ...picture, candidates: near }, screen.selected, look);
+  const blocks = rows.map((row, n) => [row, ...notesOf(near[n] as Candidate, picture, look)]);
+  const { shown, count } = inSight(blocks, at - from, room - 1);
+  const left = candidates.length - count;
+  return [titles, ...shown, ...(left === 0 ? [] : [look.style.dim(`  and ${left} more`)])].slice(0, room);
 }
 
-/** The blocks around one of them, in so many lines; the last line says how many are left out. */
-function inSight(blocks: readonly (readonly string[])[], at: number, room: number, style: Style): readonly string[] {
-  if (blocks.flat().length <= room) return blocks.flat();
+/** The blocks around one of them, in so many lines, or in one less when not all fit. */
+function inSight(blocks: readonly (readonly string[])[], at: number, room: number) {
+  const all = blocks.flat();
+  if (all.length <= room) return { shown: all, count: blocks.length };
   let first = at;
   let last = at;
   let used = blocks[at]?.length ?? 0;
@@ -44,8 +54,13 @@ function inSight(blocks: readonly (readonly string[])[], at: number, room: numbe
     if (down) last += 1;
     grows = up || down;
   }
-  const left = blocks.length - (last - first + 1);
-  return [...blocks.slice(first, last + 1).flat(), style.dim(`  and ${left} more`)].slice(-room);
+  return {
+    shown: blocks
+      .slice(first, last + 1)
+      .flat()
+      .slice(0, Math.max(room - 1, 1)),
+    count: last - first + 1,
+  };
 }
 
 function tableOf(

@@ -97,8 +97,6 @@ async function printLines(context: CommandContext): Promise<number> {
       said = text;
       out(`${style.dim(zonedStamp(picture.now, picture.zone).slice(11, 19))}  ${style[level](text)}`);
     };
-    // Without a record there may still be one that answers; it is asked before anything is said of it.
-    await sources.look();
     sayVerdict(sources);
     while (await pulse.next(traceFolder(sources.context))) {
       const { requests, happenings } = await sources.look();

@@ -26,6 +26,8 @@ const HAPPENINGS_KEPT = 200;
 const EARLIER = 1_000;
 /** How long a request counts as one that has just come. */
 const FRESH_MS = 3_000;
+/** How long readings are gone by without reading them again. */
+const REREAD_MS = 30_000;
 
 /** The files of one state folder and one auths folder. */
 type Files = {
@@ -50,6 +52,7 @@ export class WatchSources {
   /** Something the candidates are made of has changed. */
   #isStale = true;
   #quotaVersion: string | null;
+  #quotaReadAt = performance.now();
   #picture: Picture;
   #freshUntil = 0;
 
@@ -158,8 +161,11 @@ export class WatchSources {
 
   async #readQuota(): Promise<void> {
     const version = await versionOf(quotaPath(this.#context.config.stateDir)).catch(() => null);
-    if (version === this.#quotaVersion) return;
+    // A window that has been reset meanwhile is full again, though nobody has read so yet.
+    const isOld = performance.now() - this.#quotaReadAt > REREAD_MS;
+    if (version === this.#quotaVersion && !isOld) return;
     this.#quotaVersion = version;
+    this.#quotaReadAt = performance.now();
     this.#health = await savedHealth({ ...this.#files.app, registry: this.#registry });
     this.#isStale = true;
   }
