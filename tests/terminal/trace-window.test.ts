@@ -177,6 +177,17 @@ it('Ctrl+Z hands the terminal to the shell, and fg shows the window again', asyn
   await expectHandedBack(terminal);
 });
 
+it('a terminal that cannot place a cursor gets lines', async () => {
+  const home = await temporaryHome();
+  const trace = join(home.stateDir, 'trace', 'trace.jsonl');
+  await mkdir(dirname(trace), { recursive: true });
+  await writeFile(trace, linesOf(traceEvents(3)));
+  const terminal = await openTerminal({ env: home.env });
+  await terminal.type('TERM=dumb; export TERM; kmi trace');
+  await terminal.waitFor(/^12:00:02 +200/m);
+  expect((await terminal.modes()).alternate).toBe(false);
+});
+
 it('plain output in a terminal has only ASCII', async () => {
   const { terminal } = await openWindow(5, {}, '--plain');
   const screen = await terminal.waitFor(/12:00:04/);

@@ -169,7 +169,7 @@ describe('what happened', () => {
 
   it('to requests: failovers, broken streams and those that no key could serve', () => {
     expect(HAPPENINGS.slice(0, 3).map((event) => wordsOf(event, 'UTC', PLAIN).text)).toEqual([
-      'ben answered 429; ben served the request',
+      'ben: its quota is used up (429); ben served the request',
       'an answer of cleo broke off',
       'no key could serve a request: the client got 503',
     ]);

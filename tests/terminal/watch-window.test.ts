@@ -42,7 +42,7 @@ it('shows requests as they come, and what happens beside them', async () => {
   await terminal.waitFor(/^> \d\d:\d\d:\d\d +200 .* ada .*Say hello/m);
   proxy.simulator.account('ada').faults.add('quota_5h', { times: 1 });
   await proxy.chat();
-  const screen = await terminal.waitFor(/ada answered 403; ben served the request/);
+  const screen = await terminal.waitFor(/ada: its quota is used up \(403\); ben served the request/);
   expect(screen).toMatch(/^2 of 3 (keys|accounts) can serve; ada is back at \d\d:\d\d/m);
   expect(screen).toMatch(/ada +cooldown/);
   expect(screen).toMatch(/last minute: 2 requests, 0 failed, 1 failover/);
@@ -181,7 +181,7 @@ it('without a terminal it prints a line for each request and each event', async 
   await watching.waitForOutput(/^\d\d:\d\d:\d\d +200 .* ada .*Say hello$/m);
   proxy.simulator.account('ada').faults.add('quota_5h', { times: 1 });
   await proxy.chat();
-  await watching.waitForOutput(/^\d\d:\d\d:\d\d {2}ada answered 403; ben served the request$/m);
+  await watching.waitForOutput(/^\d\d:\d\d:\d\d {2}ada: its quota is used up \(403\); ben served the request$/m);
   await watching.waitForOutput(/^\d\d:\d\d:\d\d {2}2 of 3 \w+ can serve; ada is back at /m);
   await proxy.kmi.stop();
   await watching.waitForOutput(/^\d\d:\d\d:\d\d {2}Proxy not running/m);

@@ -5,7 +5,7 @@ import { DEFAULT_WINDOW } from '../../../core/trace/trace-stats.ts';
 import { FOLLOW_MS } from '../../../trace/follow.ts';
 import { readLastEvents } from '../../../trace/trace-reader.ts';
 import { tracePath } from '../../../trace/writer.ts';
-import type { Command, CommandContext } from '../../command/context.ts';
+import { type Command, type CommandContext, canShowScreen } from '../../command/context.ts';
 import { ignoreBrokenPipe, untilSignalled } from '../../command/ending.ts';
 import { wholeNumber } from '../../command/numbers.ts';
 import { openLive } from '../../ui/live.ts';
@@ -35,7 +35,9 @@ export const run: Command<Options> = async (context, options) => {
     print(newest(await readable(path, readLastEvents(path, linesFor(filter, last))), filter, last));
     return 0;
   }
-  return context.isTerminal && options.json !== true ? showWindow(context, path, filter, window) : stream(path, filter, print);
+  return canShowScreen(context) && options.json !== true
+    ? showWindow(context, path, filter, window)
+    : stream(path, filter, print);
 };
 
 /** Lines that are printed before those to come. */

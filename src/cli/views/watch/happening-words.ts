@@ -1,6 +1,7 @@
 import type { Zone } from '../../../core/text/zoned-time.ts';
 import { clockText } from '../../ui/duration.ts';
 import type { Style } from '../../ui/style.ts';
+import { VERDICT_WORDS, wordsFor } from '../../words/choice-words.ts';
 import { ENGLISH_KEYS } from '../../words/key-words.ts';
 import type { Happening } from './happening.ts';
 
@@ -16,7 +17,9 @@ const WORDS: { readonly [K in Kind]: Words<K> } = {
   failover: {
     paint: 'warn',
     say: ({ tried, to, status }) => {
-      const from = tried.map(({ key_label, status: was }) => `${key_label} answered ${was}`).join(', ');
+      const from = tried
+        .map(({ key_label, status: was, verdict }) => `${key_label}: ${wordsFor(VERDICT_WORDS, verdict)} (${was})`)
+        .join(', ');
       return status < 400 ? `${from}; ${to} served the request` : `${from}; the client got ${status}`;
     },
   },

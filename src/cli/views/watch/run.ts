@@ -2,7 +2,7 @@ import { type FSWatcher, watch } from 'node:fs';
 import type { ReadStream, WriteStream } from 'node:tty';
 import { zonedStamp } from '../../../core/text/zoned-time.ts';
 import { KmiError, reasonOf } from '../../../errors.ts';
-import type { Command, CommandContext } from '../../command/context.ts';
+import { type Command, type CommandContext, canShowScreen } from '../../command/context.ts';
 import { type Ending, ignoreBrokenPipe, untilSignalled } from '../../command/ending.ts';
 import { openLive } from '../../ui/live.ts';
 import { STREAM_COLUMNS, traceLines } from '../trace/lines.ts';
@@ -17,8 +17,7 @@ const LOOK_GAP_MS = 200;
 /** `kmi watch`: a live screen in a terminal; elsewhere a line for each request and for all that happens beside them. */
 export const run: Command<Record<string, unknown>> = async (context) => {
   ignoreBrokenPipe();
-  const isScreen = context.isTerminal && context.environment.TERM !== 'dumb';
-  return isScreen ? showScreen(context) : printLines(context);
+  return canShowScreen(context) ? showScreen(context) : printLines(context);
 };
 
 async function showScreen(context: CommandContext): Promise<number> {
