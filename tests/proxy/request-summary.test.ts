@@ -52,6 +52,83 @@ describe('the first words of the last message', () => {
     ['an empty string', { messages: [user('')] }, ''],
   ])('%s', (_, body, hint) => expect(hintOf(body)).toBe(hint));
 
+  describe('what a client adds is passed over', () => {
+    const reminder = '<system-reminder>\nAuto permission mode is active. <b>Mind it.</b>\n</system-reminder>';
+    const text = (words: string) => ({ type: 'text', text: words });
+    const result = { type: 'tool_result', tool_use_id: 't', content: [text('line 1 of a file')] };
+    const step = [
+      { role: 'assistant', content: [{ type: 'tool_use', id: 't', name: 'read', input: { path: 'x' } }] },
+      user([result]),
+    ];
+    it.each([
+      ['a block before the text', [user(`${reminder}\nFix the build`)], 'Fix the build'],
+      ['a block behind it', [user(`Fix the build\n${reminder}`)], 'Fix the build'],
+      ['a block between two lines', [user(`Fix\n${reminder}\n  the build`)], 'Fix the build'],
+      ['several blocks', [user(`${reminder} ${reminder}\n\n<env os="linux" shell='sh'>x</env>\tFix it`)], 'Fix it'],
+      ['a block longer than is looked at for words', [user(`<a-b>${'x '.repeat(20_000)}</a-b>Fix it`)], 'Fix it'],
+      ['a part of its own before', [user([text(reminder), text('Fix the build')])], 'Fix the build'],
+      ['a part of its own behind', [user([text('Fix the build'), text(reminder)])], 'Fix the build'],
+      ['words of the client before', [user([text('Available agent types for the Agent tool:'), text('Fix it')])], 'Fix it'],
+      ['a message of its own', [user('Fix the build'), user(reminder)], 'Fix the build'],
+      ['a system message at the end', [user('Fix it'), { role: 'system', content: 'Available agent types' }], 'Fix it'],
+      ['the steps of an agent', [user('Fix the build'), ...step, ...step, ...step], 'Fix the build'],
+      [
+        "OpenAI's results of tools",
+        [
+          user('Fix the build'),
+          {
+            role: 'assistant',
+            content: null,
+            tool_calls: [{ id: 't', type: 'function', function: { name: 'f', arguments: '{}' } }],
+          },
+          { role: 'tool', tool_call_id: 't', content: 'line 1 of a file' },
+        ],
+        'Fix the build',
+      ],
+      ['a result and a text in one message', [user('Fix it'), user([result, text('No, stop')])], 'No, stop'],
+      ['a tag that is not closed', [user('<div> in the middle of a page')], '<div> in the middle of a...'],
+      ['a tag in the middle of a line', [user('Why is <b>this</b> bold')], 'Why is <b>this</b> bold'],
+      ['no tag at all', [user('1 < 2 and 4 > 3')], '1 < 2 and 4 >...'],
+      ['a backslash and an n', [user('<x>y</x> C:\\new\\<dir>')], 'C:\\new\\<dir>'],
+      ['only blocks', [user(reminder)], '<system-reminder> Auto permission mode is active....'],
+    ])('%s', (_, messages, hint) => {
+      expect(hintOf({ messages })).toBe(hint);
+      expect(hintOf(JSON.stringify({ messages }, null, 2))).toBe(hint);
+      const tools = { tools: [{ name: 'x', input_schema: { properties: { role: { type: 'string' } } } }] };
+      expect(hintOf({ messages, ...tools })).toBe(hint);
+      const backwards = messages.map((message) => Object.fromEntries(Object.entries(message).reverse()));
+      expect(hintOf({ messages: backwards })).toBe(hint);
+    });
+
+    it.each(['\\u003c', '\\u003C'])('where < is written as %s', (escaped) => {
+      const body = JSON.stringify({ messages: [user(`${reminder}\nFix the build`)] });
+      const other = escaped.replace('3c', '3e').replace('3C', '3E');
+      expect(hintOf(body.replaceAll('<', escaped).replaceAll('>', other))).toBe('Fix the build');
+    });
+
+    it('also in parts of the Responses API', () => {
+      const input = [{ type: 'message', role: 'user', content: [{ type: 'input_text', text: `${reminder}Fix it` }] }];
+      expect(hintOf({ input })).toBe('Fix it');
+    });
+
+    it('in a body that came in pieces, cut anywhere', () => {
+      const bytes = Buffer.from(JSON.stringify({ messages: [user(`${reminder}\nFix it`), ...step] }));
+      for (let at = 0; at <= bytes.length; at++) {
+        expect(summarisePrompt([bytes.subarray(0, at), bytes.subarray(at)]).hint).toBe('Fix it');
+      }
+    });
+
+    it('at no great cost, however many steps an agent has taken', async () => {
+      const steps = Array.from({ length: 400 }, () => step).flat();
+      const big = user([{ ...result, content: 'x"y\\'.repeat(50_000) }]);
+      const bytes = Buffer.from(JSON.stringify({ messages: [user('Fix it'), ...steps, big, ...steps] }));
+      const ms = await cpuMs(() => {
+        for (let n = 0; n < 100; n++) summarisePrompt([bytes]);
+      });
+      expect(ms / 100).toBeLessThan(2);
+    });
+  });
+
   it('are found before tools whose properties are called "role" and "content"', () => {
     const tools = Array.from({ length: 10 }, () => ({
       type: 'function',

@@ -304,13 +304,13 @@ it('labels and files with control characters, path parts and names of prototypes
       expect(stderr).not.toMatch(/\n\s+at /);
     }
   }
-  // Into a pipe `kmi proxy-logs` passes lines on as they stand; a terminal gets them through this.
+  // `kmi proxy-logs` shows them through this.
   for (const name of ['kmi.log', 'proxy.out']) {
     const log = await readFile(join(home.stateDir, 'logs', name), 'utf8');
     expect(
       log
         .split('\n')
-        .map((line) => renderLogLine(line, style))
+        .flatMap((line) => renderLogLine(line, style))
         .filter((line) => DANGEROUS.test(line)),
     ).toEqual([]);
   }

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import { explainState, renderProxyFacts } from '../../src/cli/proxy/daemon-view.ts';
-import { renderLogLine } from '../../src/cli/proxy/logs/line.ts';
 import type { DaemonState } from '../../src/daemon/judge.ts';
 import { COLORED, LOOKS, PLAIN, visible } from './fixture.ts';
 
@@ -37,17 +36,4 @@ const STATES: readonly Exclude<DaemonState, { kind: 'ours' }>[] = [
 test('every state has words of its own and a next step', () => {
   expect(STATES.map((state) => explainState(state, '127.0.0.1:54123'))).toMatchSnapshot();
   expect(new Set(STATES.map((state) => explainState(state, 'x').text)).size).toBe(STATES.length);
-});
-
-test('a JSON line of the log is made readable, with colour for what matters', () => {
-  const line = (level: string) =>
-    JSON.stringify({ level, ts: '2026-11-20 12:00:00 +0000', key_label: 'ada', keys: 3, message: 'Hi.' });
-  expect(renderLogLine(line('info'), PLAIN)).toBe('2026-11-20 12:00:00 +0000  info   Hi.  key_label=ada keys=3');
-  expect(renderLogLine(line('warn'), COLORED)).toContain(COLORED.warn('warn '));
-  expect(renderLogLine(line('error'), COLORED)).toContain(COLORED.bad('error'));
-  const odd = JSON.stringify({ level: 'info', ts: 't', message: 'a\u001b[2J\nb', quote: 'x "y"', empty: '' });
-  expect(renderLogLine(odd, PLAIN)).toBe('t  info   a?[2J?b  quote="x \\"y\\"" empty=""');
-  expect(renderLogLine('{"level":"info"}', PLAIN)).toBe('{"level":"info"}');
-  expect(renderLogLine('{broken', PLAIN)).toBe('{broken');
-  expect(renderLogLine('tab\tand \u0007bell', PLAIN)).toBe('tab\tand ?bell');
 });

@@ -10,6 +10,8 @@ import { VARIANTS } from './view-variants.ts';
 
 const bare = createStyle({ color: false, plain: true });
 const size = { columns: 80, rows: 24 };
+/** A little after the events of the fixture. */
+const NOW = Date.parse('2026-02-02T12:00:30+03:00');
 
 const mixed: readonly TraceEvent[] = [
   ...traceEvents(6),
@@ -28,7 +30,7 @@ const counted: readonly TraceEvent[] = [
 ];
 
 function shown(window: TraceWindow, at = size): string[] {
-  return renderTraceWindow(window, at, bare);
+  return renderTraceWindow(window, at, bare, NOW);
 }
 
 function windowOf(events: readonly TraceEvent[], windowSize?: number): TraceWindow {
@@ -38,43 +40,91 @@ function windowOf(events: readonly TraceEvent[], windowSize?: number): TraceWind
 describe.each(VARIANTS)('%s', (_name, { width, style }) => {
   it('shows served, failed-over and failed requests, new ones marked', () => {
     const window = addEvents(windowOf(mixed.slice(0, 8)), mixed.slice(8));
-    expect(renderTraceWindow(window, { columns: width, rows: 24 }, style).join('\n')).toMatchSnapshot();
+    expect(renderTraceWindow(window, { columns: width, rows: 24 }, style, NOW).join('\n')).toMatchSnapshot();
   });
 
   it('shows the tokens of requests that state them', () => {
-    expect(renderTraceWindow(windowOf(counted), { columns: width, rows: 24 }, style).join('\n')).toMatchSnapshot();
+    expect(renderTraceWindow(windowOf(counted), { columns: width, rows: 24 }, style, NOW).join('\n')).toMatchSnapshot();
   });
 
   it('shows the help', () => {
     const window = pressKey(windowOf(mixed), '?') as TraceWindow;
-    expect(renderTraceWindow(window, { columns: width, rows: 24 }, style).join('\n')).toMatchSnapshot();
+    expect(renderTraceWindow(window, { columns: width, rows: 24 }, style, NOW).join('\n')).toMatchSnapshot();
   });
 
-  it('warns of an uneven full window, with a filter on', () => {
-    const window = {
-      ...windowOf(traceEvents(20, { key_label: 'ada' }).concat(traceEvents(4)), 20),
-      filter: { key: 'ada', status: 'ok' },
-    } as const;
-    expect(renderTraceWindow(window, { columns: width, rows: 24 }, style).join('\n')).toMatchSnapshot();
+  it('shows a selected request among those that pass a filter, and how it found its key', () => {
+    let window: TraceWindow = { ...windowOf(mixed), filter: { key: 'ada', status: 'ok' } };
+    for (const key of ['down', 'down']) window = pressKey(window, key) as TraceWindow;
+    expect(renderTraceWindow(window, { columns: width, rows: 24 }, style, NOW).join('\n')).toMatchSnapshot();
+    const why = pressKey(window, 'enter') as TraceWindow;
+    expect(renderTraceWindow(why, { columns: width, rows: 24 }, style, NOW).join('\n')).toMatchSnapshot();
   });
 });
 
-it('a window that has seen fewer requests than its size is warming up', () => {
-  expect(shown(windowOf(traceEvents(34)))[0]).toBe('kmi trace  window 200  confidence 94 %  warming up 34/200');
-  expect(shown(windowOf(traceEvents(240)))[0]).toBe('kmi trace  window 200  confidence 99 %');
+it('the headline tells the last minute: requests, failures, failovers, cached share', () => {
+  expect(shown(windowOf(mixed))[0]).toBe('kmi trace  last minute: 10 requests, 2 failed, 1 failover');
+  expect(shown(windowOf(counted))[0]).toBe('kmi trace  last minute: 5 requests, 0 failed, 1 failover, cached 99 %');
+  expect(renderTraceWindow(windowOf(mixed), size, bare, NOW + 400_000)[0]).toBe('kmi trace  last minute: no request');
+  // A request counts when it ends: this one took three and a half minutes.
+  expect(renderTraceWindow(windowOf([mixed[9] as TraceEvent]), size, bare, NOW + 214_000)[0]).toContain('1 request, 0 failed');
 });
 
-it('confidence under 95 % is warned of, unless the requests only do not divide by the keys', () => {
-  const uneven = traceEvents(100, { key_label: 'ada' }).concat(traceEvents(60, { key_label: 'ben' }));
-  expect(shown(windowOf(uneven, 160))[0]).toBe('kmi trace  window 160  confidence 75 %  uneven: below 95 %');
-  expect(shown(windowOf(traceEvents(4), 4))[0]).toBe('kmi trace  window 4  confidence 50 %');
+it('a client that left is no failure, a stream that broke is one', () => {
+  const broken = traceEvent(3, { error_code: 'stream_broken' });
+  expect(shown(windowOf([broken, traceEvent(4, { status: 499, error_code: 'client_left' })]))[0]).toContain(
+    '2 requests, 1 failed',
+  );
 });
 
-it('confidence is taken over the window only, and over requests that got a key', () => {
+it('a pool that is not even, or a test of it, is no matter of the window', () => {
+  for (const window of [windowOf(traceEvents(34)), windowOf(traceEvents(200, { key_label: 'ada' }))])
+    expect(shown(window).join('\n')).not.toMatch(/confidence|uneven|warming|window \d/);
+});
+
+it('keys are counted over the newest requests that got a key', () => {
   const events = [...traceEvents(90, { key_label: 'ada' }), ...traceEvents(30), ...traceEvents(5, { key_label: '' })];
-  const lines = shown(windowOf(events, 30));
-  expect(lines[0]).toContain('confidence 100 %');
-  expect(lines.at(-2)).toBe('ada 10  ben 10  cleo 10');
+  expect(shown(windowOf(events, 30)).at(-2)).toBe('ada 10  ben 10  cleo 10');
+});
+
+it('a tall terminal is filled, and the selected request stays in sight', () => {
+  const events = traceEvents(60);
+  const timesIn = (window: TraceWindow) =>
+    shown(window, { columns: 80, rows: 40 }).flatMap((line) => /^[> *] (\d\d:\d\d:\d\d)/.exec(line)?.[1] ?? []);
+  expect(timesIn(windowOf(events))).toHaveLength(36);
+  let window = windowOf(events);
+  for (let n = 0; n < 50; n++) window = pressKey(window, 'down') as TraceWindow;
+  expect(timesIn(window)).toHaveLength(36);
+  expect(timesIn(window).at(-1)).toBe('12:00:10');
+  expect(shown(window).find((line) => line.startsWith('*'))).toContain('12:00:10');
+  const later = addEvents(window, [traceEvent(60)]);
+  expect(shown(later).find((line) => line.startsWith('*'))).toContain('12:00:10');
+  expect(shown(pressKey(window, 'home') as TraceWindow)[2]).toMatch(/^\* 12:00:59/);
+  expect(timesIn(pressKey(window, 'end') as TraceWindow).at(-1)).toBe('12:00:00');
+  expect((pressKey(pressKey(window, 'page up', 36) as TraceWindow, 'page down', 36) as TraceWindow).selected).toBe(
+    window.selected,
+  );
+});
+
+it('Escape goes back step by step: from a request, from the selection, from a filter', () => {
+  let window = windowOf(traceEvents(9));
+  for (const key of ['k', 'down', 'enter']) window = pressKey(window, key) as TraceWindow;
+  const steps = [1, 2, 3].map(() => {
+    window = pressKey(window, '\u001b') as TraceWindow;
+    return [window.showsWhy, window.selected !== null, window.filter.key !== null];
+  });
+  expect(steps).toEqual([
+    [false, true, true],
+    [false, false, true],
+    [false, false, false],
+  ]);
+});
+
+it('a note is cut once', () => {
+  for (const columns of [70, 74, 78, 82, 90]) {
+    const lines = shown(windowOf([traceEvent(1)]), { columns, rows: 24 });
+    expect(lines[2]).toMatch(/(\w)\.\.\.$/);
+    expect(lines[2]).not.toMatch(/\.{4}|\s\.\.\.$/);
+  }
 });
 
 it('many keys in the footer are summed up', () => {
@@ -95,7 +145,7 @@ it('no line is wider than the terminal and there are no more lines than rows, wh
     prompt_hint: fc.string({ unit: 'grapheme', maxLength: 60 }),
     endpoint: fc.string({ maxLength: 60 }),
   });
-  const keys = fc.array(fc.constantFrom('?', 'k', 's', 'p', 'c'), { maxLength: 4 });
+  const keys = fc.array(fc.constantFrom('?', 'k', 's', 'p', 'c', 'down', 'up', 'end', 'enter', 'page down'), { maxLength: 4 });
   fc.assert(
     fc.property(size, fc.array(event, { maxLength: 40 }), keys, fc.boolean(), (at, specs, pressed, plain) => {
       let window = addEvents(
@@ -103,7 +153,7 @@ it('no line is wider than the terminal and there are no more lines than rows, wh
         specs.map(({ n, ...fields }) => traceEvent(n, fields)),
       );
       for (const key of pressed) window = pressKey(window, key) as TraceWindow;
-      const lines = renderTraceWindow(window, at, createStyle({ color: false, plain }));
+      const lines = renderTraceWindow(window, at, createStyle({ color: false, plain }), NOW);
       expect(lines.length).toBeLessThanOrEqual(at.rows);
       for (const line of lines) expect(displayWidth(line)).toBeLessThanOrEqual(at.columns);
     }),
@@ -131,19 +181,6 @@ it('the key filter goes through the keys seen and back to all', () => {
     return window.filter.key;
   });
   expect(filters).toEqual(['ada', 'ben', 'cleo', null]);
-});
-
-it('the cached share of the window stands in its title, and only where there are tokens', () => {
-  const half = traceEvents(4, { input_tokens: 1000, cached_tokens: 500, output_tokens: 1 });
-  expect(shown(windowOf([...traceEvents(3), ...half], 4))[0]).toMatch(
-    /^kmi trace {2}window 4 {2}confidence \d+ % {2}cached 50 %/,
-  );
-  expect(shown(windowOf(traceEvents(4), 4))[0]).not.toContain('cached');
-});
-
-it('requests that stay with their session are not called uneven', () => {
-  const title = shown(windowOf(traceEvents(40, { key_label: 'ada', choice: 'session' }).concat(traceEvents(1)), 40))[0];
-  expect(title).toBe('kmi trace  window 40');
 });
 
 it.each([80, 120, 160])('at %d columns the tokens fit, and the title stands over them', (columns) => {

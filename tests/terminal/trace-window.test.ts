@@ -16,20 +16,20 @@ async function openWindow(count: number, size: { columns?: number; rows?: number
   if (count > 0) await writeFile(trace, linesOf(traceEvents(count)));
   const terminal = await openTerminal({ env: home.env, ...size });
   await terminal.type(`kmi trace ${args}`);
-  await terminal.waitFor(/kmi trace .*window/);
+  await terminal.waitFor(/kmi trace .*last minute/);
   return { terminal, trace };
 }
 
 const requestsOn = (screen: string) => screen.split('\n').filter((line) => /^[> ] \d\d:\d\d:\d\d/.test(line));
 
-it('the newest twenty requests fill a terminal of 80 by 24, newest first', async () => {
+it('the newest requests fill a terminal of 80 by 24, newest first', async () => {
   const { terminal } = await openWindow(45);
   const screen = await terminal.waitFor(/00:44/);
   const lines = screen.trimEnd().split('\n');
   expect(lines).toHaveLength(24);
   expect(lines.every((line) => line.length <= 80)).toBe(true);
   expect(requestsOn(screen).map((line) => line.slice(2, 10))).toEqual(Array.from({ length: 20 }, (_, n) => `12:00:${44 - n}`));
-  expect(lines[0]).toContain('confidence 100 %  warming up 45/200');
+  expect(lines[0]).toContain('last minute: no request');
   expect(lines[22]).toBe('ada 15  ben 15  cleo 15');
 });
 
@@ -68,21 +68,34 @@ it('keys filter by key and by status, pause, and show help', async () => {
   await terminal.press('p');
   expect(requestsOn(await terminal.waitFor(/00:10/))).toHaveLength(11);
   await terminal.press('?');
-  await terminal.waitFor(/any key closes it/);
+  await terminal.waitFor(/any key goes back/);
+  // At 80 columns nothing of the help is cut.
+  expect((await terminal.screen()).replace(/\s+/g, ' ')).toMatch(
+    /how much of them the prompt cache served\..*counts the requests each key served lately\./,
+  );
   await terminal.press('x');
   await terminal.waitFor(/00:10/);
 });
 
-it('arrow keys do nothing', async () => {
+it('arrow keys select a request, Enter tells how it found its key, Escape goes back', async () => {
   const { terminal } = await openWindow(3);
   await terminal.waitFor(/00:02/);
-  await terminal.press('Up', 'Down', 'k');
+  await terminal.press('Down', 'Down');
+  await terminal.waitFor(/^\* 12:00:01/m);
+  await terminal.press('Enter');
+  const why = await terminal.waitFor(/Request 00000001-0000/);
+  expect(why).toMatch(/^ben +chosen +200, round-robin, its turn had come$/m);
+  await terminal.press('Up');
+  await terminal.waitFor(/Request 00000002-0000/);
+  await terminal.press('Escape');
+  await terminal.waitFor(/^\* 12:00:02/m);
+  await terminal.press('Escape', 'k');
   expect(requestsOn(await terminal.waitFor(/only key ada/))).toHaveLength(1);
 });
 
 it('another size of the terminal is drawn at once, with fewer columns and lines where it is small', async () => {
   const { terminal } = await openWindow(45);
-  await terminal.waitFor(/endpoint/);
+  await terminal.waitFor(/ note/);
   await terminal.resize(40, 12);
   // The terminal shows the old lines in its new size for a moment.
   await eventually(async () => {
@@ -96,7 +109,8 @@ it('another size of the terminal is drawn at once, with fewer columns and lines 
   await eventually(async () => {
     const large = await terminal.screen();
     expect(large).toContain('Say hello to the whole world');
-    expect(requestsOn(large)).toHaveLength(20);
+    expect(large).toMatch(/endpoint/);
+    expect(requestsOn(large)).toHaveLength(26);
     return true;
   });
 });
@@ -161,6 +175,17 @@ it('Ctrl+Z hands the terminal to the shell, and fg shows the window again', asyn
   await terminal.press('q');
   await terminal.waitFor(/^back 0$/m);
   await expectHandedBack(terminal);
+});
+
+it('a terminal that cannot place a cursor gets lines', async () => {
+  const home = await temporaryHome();
+  const trace = join(home.stateDir, 'trace', 'trace.jsonl');
+  await mkdir(dirname(trace), { recursive: true });
+  await writeFile(trace, linesOf(traceEvents(3)));
+  const terminal = await openTerminal({ env: home.env });
+  await terminal.type('TERM=dumb; export TERM; kmi trace');
+  await terminal.waitFor(/^12:00:02 +200/m);
+  expect((await terminal.modes()).alternate).toBe(false);
 });
 
 it('plain output in a terminal has only ASCII', async () => {

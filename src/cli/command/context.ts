@@ -65,3 +65,8 @@ export function createContext(
     isTerminal: process.stdout.isTTY === true,
   };
 }
+
+/** Whether a live picture can be drawn: there is a terminal, and it can place a cursor. */
+export function canShowScreen({ isTerminal, environment }: Pick<CommandContext, 'isTerminal' | 'environment'>): boolean {
+  return isTerminal && environment.TERM !== 'dumb';
+}

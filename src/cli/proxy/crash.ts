@@ -5,12 +5,12 @@ import type { SecretSet } from '../../core/text/secret-set.ts';
 
 /**
  * A fault nobody caught ends the process as usual, but what is printed of it goes through the filter first: an error may
- * carry anything, and the background proxy's output is kept in a file.
+ * carry anything, and the background proxy's output is kept in a file. `stamp` is what its lines begin with.
  */
-export function redactCrashes(secrets: SecretSet): void {
+export function redactCrashes(secrets: SecretSet, stamp: () => string): void {
   process.on('uncaughtException', (error) => {
     const text = secrets.redact(inspect(error));
-    writeSync(2, `kmi: something unexpected went wrong, and the proxy ends: ${text}\n`);
+    writeSync(2, `${stamp()}kmi: something unexpected went wrong, and the proxy ends: ${text}\n`);
     process.exit(1);
   });
 }

@@ -38,6 +38,11 @@ export async function launchProxy(
 function startFailed({ config, err, errStyle }: CommandContext, { reason, output }: Extract<StartResult, { kind: 'failed' }>) {
   const shown = output.slice(-SHOWN_LINES);
   if (shown.length > 0) err(errStyle.dim(`Its log says (${join('logs', 'proxy.out')} in ${config.stateDir}):`));
-  for (const line of shown) err(`  ${line}`);
+  for (const line of shown) err(`  ${withoutStamp(line)}`);
   return new KmiError('proxy_not_started', `The proxy did not start: ${reason}.`);
+}
+
+/** The lines of one run were all printed now. */
+function withoutStamp(line: string): string {
+  return line.replace(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4} /, '');
 }

@@ -13,7 +13,7 @@ export type LiveScreen = {
 export type LiveOptions = {
   readonly stdin: ReadStream;
   readonly stdout: WriteStream;
-  /** A key as its character; "\u0003" is Ctrl+C, "\u001b" Escape. Arrows and other sequences are not told. */
+  /** A key as its character, or by its name when it has none; "\u0003" is Ctrl+C, "\u001b" Escape. Other sequences are not told. */
   readonly onKey: (key: string) => void;
   /** The screen has another size, or must be drawn anew. */
   readonly onRedraw: () => void;
@@ -85,10 +85,11 @@ export function openLive({ stdin, stdout, onKey, onRedraw }: LiveOptions): LiveS
     },
     draw(lines) {
       if (!isTaken) return;
-      const frame = lines.map((line) => `${line}${TO_END_OF_LINE}`).join('\r\n');
+      // Cleared first: behind a line as wide as the terminal, clearing would take its last character.
+      const frame = lines.map((line) => `${TO_END_OF_LINE}${line}`).join('\r\n');
       if (frame === drawn) return;
       drawn = frame;
-      stdout.write(`${HOME}${frame}${TO_END_OF_SCREEN}`);
+      stdout.write(`${HOME}${frame}${lines.length < (stdout.rows || 24) ? `\r\n${TO_END_OF_SCREEN}` : ''}`);
     },
     close() {
       giveBack();
@@ -102,8 +103,36 @@ export function openLive({ stdin, stdout, onKey, onRedraw }: LiveOptions): LiveS
   };
 }
 
-/** The keys of what was typed; a sequence that a special key sends is none. */
+/** What terminals send for keys without a character, after Escape and `[` or `O`. */
+const NAMED: Readonly<Record<string, KeyName>> = {
+  A: 'up',
+  B: 'down',
+  C: 'right',
+  D: 'left',
+  H: 'home',
+  F: 'end',
+  '1~': 'home',
+  '4~': 'end',
+  '5~': 'page up',
+  '6~': 'page down',
+  '7~': 'home',
+  '8~': 'end',
+};
+
+/** Keys without a character of their own. Enter comes as "enter", whichever line break the terminal sends. */
+export type KeyName = 'up' | 'down' | 'left' | 'right' | 'home' | 'end' | 'page up' | 'page down' | 'enter';
+
+/** A sequence that a special key sends, or one character. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the sequences of a terminal begin with Escape.
+const KEY = /\u001b(?:\[([0-9;?]*[ -/]*[@-~])|O([ -~]))|./gsu;
+
+/** The keys of what was typed; a sequence without a name here is none. */
 function keysOf(text: string): string[] {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the sequences of a terminal begin with Escape.
-  return [...text.replace(/\u001b(?:\[[0-9;?]*[ -/]*[@-~]|O[ -~])/g, '')];
+  const keys: string[] = [];
+  for (const [typed, sequence, application] of text.matchAll(KEY)) {
+    const named = sequence ?? application;
+    if (named === undefined) keys.push(typed === '\r' || typed === '\n' ? 'enter' : typed);
+    else if (Object.hasOwn(NAMED, named)) keys.push(NAMED[named] as KeyName);
+  }
+  return keys;
 }

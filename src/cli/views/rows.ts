@@ -1,5 +1,3 @@
-import { UNEVEN_STRATEGIES } from '../../core/choosing/strategy.ts';
-import { listed } from '../../core/text/listed.ts';
 import { type CommandRow, JSON_OPTION } from '../command/command-row.ts';
 
 const SERVES = [
@@ -59,22 +57,35 @@ export const VIEW_COMMANDS: readonly CommandRow[] = [
     name: 'trace',
     group: 'See what is going on',
     summary: 'watch requests as the proxy serves them',
-    details: `In a terminal: a window with the keys ?, q, k, s, c, p and the newest 20 requests. Into a pipe or file: the newest 20 lines, then each new one as it comes. With --last: that many lines, and it ends.
+    details: `In a terminal: a window as high as the terminal, with the keys up, down and Enter (select a request, see how it found its key), k, s, c (filter), p, ? and q. Into a pipe or file: the newest 20 lines, then each new one as it comes. With --last: that many lines, and it ends.
 
-Confidence is 100 less the largest deviation of a key from the even share, in percent of that share. The strategies ${listed(UNEVEN_STRATEGIES, 'and')} have none: with them keys are not meant to get the same. \`12.3k/98%\` are the input tokens of a request and the share of them that the prompt cache served, as far as the upstream stated them.`,
+\`12.3k/98%\` are the input tokens of a request and the share of them that the prompt cache served, as far as the upstream stated them. How evenly requests fall on keys is for \`kmi e2e\` to say.`,
     examples: ['kmi trace', 'kmi trace --last 100 --errors', 'kmi trace --json | jq .status'],
     options: [
       { flags: '--json', help: 'JSON lines: one object for each request, as in the trace file' },
       { flags: '-n, --last <count>', help: 'print the newest requests, oldest first, and end' },
       { flags: '--key <label>', help: 'only requests served by this key' },
       { flags: '--errors', help: 'only requests that failed' },
-      { flags: '--window <count>', help: 'requests over which confidence is taken (default 200)' },
+      { flags: '--window <count>', help: 'requests over which those of each key are counted (default 200)' },
     ],
     rootFlag: '--trace',
     withoutSettings: true,
     withoutToken: true,
     settingsOf: 'proxy',
     load: () => import('./trace/run.ts'),
+  },
+  {
+    name: 'watch',
+    group: 'See what is going on',
+    summary: 'watch the day: who can serve, what is left, requests, events',
+    details: `In a terminal: one live screen. It says whether work can go on, shows each key with what is left of its quota windows and when they reset, requests as they come, and what happens beside them: failovers, cooldowns, blocks, broken streams, starts and stops of the proxy. Keys: up and down (select), f (free: end a cooldown, unblock), n or Enter (use next), p (pause), ? and q. Into a pipe or file: a line for each request and each event.
+
+Asks nobody but the local proxy; readings of the quota are those the proxy took last.`,
+    examples: ['kmi watch', 'kmi watch > today.log'],
+    withoutSettings: true,
+    withoutToken: true,
+    settingsOf: 'proxy',
+    load: () => import('./watch/run.ts'),
   },
   {
     name: 'usage',

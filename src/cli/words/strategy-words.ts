@@ -1,4 +1,4 @@
-import { STRATEGIES, type Strategy, type TurnReason, type TurnTaker, UNEVEN_STRATEGIES } from '../../core/choosing/strategy.ts';
+import { STRATEGIES, type Strategy, type TurnReason, type TurnTaker } from '../../core/choosing/strategy.ts';
 
 /** A strategy on the screens. A new one is not complete without all of it. */
 export type StrategyWords = {
@@ -10,8 +10,6 @@ export type StrategyWords = {
   readonly choiceWaits: { readonly english: string; readonly russian: string };
   /** What becomes of sessions, in `kmi status`; null when it takes no notice of them. */
   readonly sessions: string | null;
-  /** What requests go by; null: by nothing, so that all keys get the same. */
-  readonly goesBy: string | null;
 };
 
 export const STRATEGY_WORDS: Readonly<Record<Strategy, StrategyWords>> = {
@@ -23,21 +21,18 @@ export const STRATEGY_WORDS: Readonly<Record<Strategy, StrategyWords>> = {
       russian: 'Включена ротация по кругу: выбор вступит в силу после `kmi rotate off`.',
     },
     sessions: null,
-    goesBy: null,
   },
   sticky: {
     does: 'a session stays with its account, and new ones are assigned by their hash',
     help: ['a session stays with its account while that can serve;', 'new sessions are assigned by their hash'],
     choiceWaits: sessionsStay('sticky'),
     sessions: 'stay with their account; new ones are assigned by their hash',
-    goesBy: 'session',
   },
   quota: {
     does: 'a session stays with its account, and new ones go where quota would otherwise expire',
     help: ['as sticky, and new sessions go where quota would', 'otherwise expire'],
     choiceWaits: sessionsStay('quota'),
     sessions: 'stay with their account; new ones go where quota would otherwise expire',
-    goesBy: 'session',
   },
   weighted: {
     does: 'accounts take turns, each as often as its KMI_KEY_WEIGHT says',
@@ -47,7 +42,6 @@ export const STRATEGY_WORDS: Readonly<Record<Strategy, StrategyWords>> = {
       russian: 'Включена авторотация (weighted): аккаунты чередуются по весу, выбор вступит в силу после `kmi rotate off`.',
     },
     sessions: null,
-    goesBy: 'weight',
   },
 };
 
@@ -114,12 +108,6 @@ export function strategyHelp(): string {
   return STRATEGIES.flatMap((name) =>
     STRATEGY_WORDS[name].help.map((line, n) => `  ${(n === 0 ? name : '').padEnd(11)}  ${line}`),
   ).join('\n');
-}
-
-/** "session (sticky, quota)": what requests go by where they do not fall evenly on the keys. */
-export function unevenText(): string {
-  const ways = new Set(UNEVEN_STRATEGIES.map((name) => STRATEGY_WORDS[name].goesBy));
-  return `${[...ways].join(' or ')} (${UNEVEN_STRATEGIES.join(', ')})`;
 }
 
 /** Why a coding agent should not change accounts (docs/kimi-api.md#prompt-cache). */

@@ -1,7 +1,7 @@
-import { type TraceEvent, tokensOf } from '../../core/trace/trace-event.ts';
+import { isBroken, isFailover, type TraceEvent, tokensOf } from '../../core/trace/trace-event.ts';
 import type { Style } from '../ui/style.ts';
 import { cutToWidth, displayWidth, padToWidth } from '../ui/width.ts';
-import { ID_SHOWN, inputOf, isBroken, keyOf, latencyOf, noteOf, outputOf, paintStatus, shortIdOf, timeOf } from './trace-text.ts';
+import { ID_SHOWN, inputOf, keyOf, latencyOf, noteOf, outputOf, paintStatus, shortIdOf, timeOf } from './trace-text.ts';
 
 type Column = {
   readonly title: string;
@@ -19,7 +19,7 @@ const dimmed = (text: string, _event: TraceEvent, style: Style) => style.dim(tex
 /** A failover and an answer that broke off are seen among those that went well. */
 function paintNote(text: string, event: TraceEvent, style: Style): string {
   if (isBroken(event)) return style.bad(text);
-  return (event.tried ?? []).length > 0 ? style.warn(text) : text;
+  return isFailover(event) ? style.warn(text) : text;
 }
 
 const COLUMNS = {
@@ -45,6 +45,9 @@ type ColumnName = keyof typeof COLUMNS;
 
 /** What a narrow terminal does without, first to go first. Time, status and key stay. */
 const DISPENSABLE: readonly ColumnName[] = ['output', 'endpoint', 'note', 'id', 'tokens', 'latency'];
+/** These give way to a note that says something. */
+const LESS_THAN_NOTE: readonly ColumnName[] = ['output', 'endpoint'];
+const NOTE_WANTED = 24;
 /** Left out as long as no request states any: older traces have none. */
 const OF_TOKENS: ReadonlySet<ColumnName> = new Set(['tokens', 'output']);
 const GAP = '  ';
@@ -61,7 +64,8 @@ export function layoutTrace(columns: number, events: readonly TraceEvent[]): Tra
   );
   const least = () => names.reduce((sum, name) => sum + COLUMNS[name].min, GAP.length * (names.length - 1));
   for (const name of DISPENSABLE) {
-    if (least() > columns) names = names.filter((other) => other !== name);
+    const wanted = least() + (LESS_THAN_NOTE.includes(name) ? NOTE_WANTED - COLUMNS.note.min : 0);
+    if (wanted > columns) names = names.filter((other) => other !== name);
   }
   let room = columns - least();
   return names.map((name) => {
@@ -80,10 +84,17 @@ export function renderTraceTitles(layout: TraceLayout, style: Style): string {
 
 /** One request on one line. */
 export function renderTraceLine(event: TraceEvent, layout: TraceLayout, style: Style): string {
+  const mark = style.isPlain ? '...' : '…';
   return joined(layout, ({ text, paint, align }, width) => {
-    const shown = cutToWidth(printable(text(event)), width, style.isPlain ? '...' : '…');
+    const shown = cutOnce(printable(text(event)), width, mark);
     return padToWidth(paint(shown, event, style), width, align);
   });
+}
+
+/** A note may end in dots already: it was cut when it was written. */
+function cutOnce(text: string, width: number, mark: string): string {
+  const shown = cutToWidth(text, width, mark);
+  return shown === text ? shown : `${shown.slice(0, -mark.length).replace(/[.…\s]+$/u, '')}${mark}`;
 }
 
 function joined(layout: TraceLayout, cell: (column: Column, width: number) => string): string {

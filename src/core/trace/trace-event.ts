@@ -21,7 +21,7 @@ export type TraceEvent = {
   readonly key_hash: string;
   readonly rotation_index: number;
   readonly error_code: string | number | null;
-  /** The last message's first words: at most 6 words and 60 characters, "..." when cut. */
+  /** The first words of the user's last text: at most 6 words and 60 characters, "..." when cut. */
   readonly prompt_hint: string;
   readonly prompt_head: string;
   /** Why the key was chosen. */
@@ -47,4 +47,25 @@ export type TracedTokens = { readonly input: number; readonly cached: number; re
 export function tokensOf({ input_tokens: input, cached_tokens: cached, output_tokens: output }: TraceEvent): TracedTokens | null {
   if (input === undefined && output === undefined) return null;
   return { input: input ?? 0, cached: Math.min(cached ?? 0, input ?? 0), output: output ?? 0 };
+}
+
+/** Epoch ms at which the request came; null for a time that cannot be read. */
+export function timeOfEvent({ ts }: Pick<TraceEvent, 'ts'>): number | null {
+  const at = Date.parse(`${ts.slice(0, 10)}T${ts.slice(11, 19)}${ts.slice(20, 23)}:${ts.slice(23, 25)}`);
+  return Number.isNaN(at) ? null : at;
+}
+
+/** The answer began well and broke off. */
+export function isBroken({ error_code: error }: Pick<TraceEvent, 'error_code'>): boolean {
+  return error === 'stream_broken';
+}
+
+/** Another key was tried before the one that served, or than the one whose error the client got. */
+export function isFailover({ tried = [] }: Pick<TraceEvent, 'tried'>): boolean {
+  return tried.length > 0;
+}
+
+/** The client got an error or half an answer. A client that left did so by itself. */
+export function isFailed({ status, error_code: error }: Pick<TraceEvent, 'status' | 'error_code'>): boolean {
+  return error !== 'client_left' && (status >= 400 || error !== null);
 }

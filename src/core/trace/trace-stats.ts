@@ -1,6 +1,4 @@
-import type { SessionReason } from '../choosing/choice.ts';
-import { STRATEGY_FACTS, UNEVEN_STRATEGIES } from '../choosing/strategy.ts';
-import { type TraceEvent, tokensOf } from './trace-event.ts';
+import { isFailed, isFailover, type TraceEvent, timeOfEvent, tokensOf } from './trace-event.ts';
 
 /** How evenly requests fell on keys. */
 export type Distribution = {
@@ -60,15 +58,30 @@ export function cachedShareOf(events: readonly TraceEvent[]): number | null {
   return input === 0 ? null : cached / input;
 }
 
-const BY_SESSION: Readonly<Record<SessionReason, true>> = { session: true, placed: true, moved: true, helped_out: true };
+/** What ended in the last minute. */
+export type MinuteStats = {
+  readonly requests: number;
+  readonly failures: number;
+  readonly failovers: number;
+  /** 0 to 1; null when no request states tokens. */
+  readonly cachedShare: number | null;
+};
 
-const UNEVEN: ReadonlySet<string | null> = new Set<string>([
-  ...Object.keys(BY_SESSION),
-  'file',
-  ...UNEVEN_STRATEGIES.map((name) => STRATEGY_FACTS[name].turn),
-]);
+const MINUTE_MS = 60_000;
 
-/** Whether requests went by session or account (`sticky`, `quota`): how they fall on keys is then no fault of the rotation. */
-export function isBySession(events: readonly TraceEvent[]): boolean {
-  return events.some(({ choice }) => UNEVEN.has(choice));
+/** Of events in the order in which they ended, the newest last; `now` in epoch ms. */
+export function minuteStats(events: readonly TraceEvent[], now: number): MinuteStats {
+  let first = events.length;
+  while (first > 0 && endOf(events[first - 1] as TraceEvent) > now - MINUTE_MS) first -= 1;
+  const recent = events.slice(first);
+  return {
+    requests: recent.length,
+    failures: recent.filter(isFailed).length,
+    failovers: recent.filter(isFailover).length,
+    cachedShare: cachedShareOf(recent),
+  };
+}
+
+function endOf(event: TraceEvent): number {
+  return (timeOfEvent(event) ?? Number.NEGATIVE_INFINITY) + event.latency_ms;
 }

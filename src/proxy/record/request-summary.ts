@@ -2,6 +2,7 @@ import { endOfValue, kindAt } from '../../core/json/json-bytes.ts';
 import { textAt } from '../../core/json/json-text.ts';
 import { findName, findNameBack, needleOf, valueAfterKey } from '../../core/json/members.ts';
 import { redact } from '../../core/text/redact.ts';
+import { LOOK_BACK_BYTES, lastUserText } from './user-text.ts';
 
 /** What the trace says of a prompt: never more than these few words (docs/kmi-manager.md#trace). */
 export type PromptSummary = { readonly hint: string; readonly head: string };
@@ -22,18 +23,31 @@ const CONTENT = needleOf('content');
 const TEXT = needleOf('text');
 
 /**
- * The first words of the last message. Looks for the last `"role": "…"` of the body instead of parsing it: bodies of
- * agents are 88 KB and more, and a full parse would cost more than forwarding them. Inside strings quotes are escaped, so
- * a match is always a real key.
+ * The first words the user said last: what clients add in `<...>` blocks is passed over, and so are the results of tools. A body
+ * without any gives those of its last message.
  */
 export function summarisePrompt(chunks: readonly Buffer[]): PromptSummary {
   const last = chunks.at(-1);
   if (last === undefined) return NOTHING;
-  // The last message nearly always lies in the last chunk; joining the chunks of a large body costs as much as sending it.
-  return summariseBody(last) ?? (chunks.length === 1 ? null : summariseBody(Buffer.concat(chunks))) ?? NOTHING;
+  // What is wanted nearly always lies in the last chunk; joining the chunks of a large body costs as much as sending it.
+  const said = lastUserText(last) ?? (chunks.length === 1 ? null : lastUserText(joinedEnd(chunks)));
+  if (said !== null) return summariseText(said);
+  return summariseLastMessage(last) ?? (chunks.length === 1 ? null : summariseLastMessage(Buffer.concat(chunks))) ?? NOTHING;
 }
 
-function summariseBody(body: Buffer): PromptSummary | null {
+/** The last chunks, as many as `lastUserText` looks at. */
+function joinedEnd(chunks: readonly Buffer[]): Buffer {
+  let first = chunks.length;
+  for (let length = 0; first > 0 && length < LOOK_BACK_BYTES; length += (chunks[first] as Buffer).length) first -= 1;
+  return Buffer.concat(chunks.slice(first));
+}
+
+/**
+ * The text of the last message. Looks for the last `"role": "…"` of the body instead of parsing it: bodies of agents are 88 KB
+ * and more, and a full parse would cost more than forwarding them. Inside strings quotes are escaped, so a match is always a real
+ * key.
+ */
+function summariseLastMessage(body: Buffer): PromptSummary | null {
   let end = body.length;
   for (let n = 0; n < CANDIDATES_MAX; n++) {
     const role = findNameBack(body, ROLE, end);

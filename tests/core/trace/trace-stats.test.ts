@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cachedShareOf, distributionOf, isBySession } from '../../../src/core/trace/trace-stats.ts';
+import { cachedShareOf, distributionOf } from '../../../src/core/trace/trace-stats.ts';
 import { traceEvent } from '../../trace/event-fixture.ts';
 
 const confidence = (text: string, expected?: readonly string[]) => distributionOf([...text], expected).confidence;
@@ -72,13 +72,6 @@ describe('the cached share of the input', () => {
   it('is never over all of it, whatever a file says', () => {
     expect(cachedShareOf([traceEvent(1, { input_tokens: 10, cached_tokens: 99 })])).toBe(1);
   });
-});
-
-it('requests chosen by session or account are told from those by turns of keys', () => {
-  expect(isBySession([traceEvent(1), traceEvent(2, { choice: 'fail_open' }), traceEvent(3, { choice: null })])).toBe(false);
-  for (const choice of ['session', 'placed', 'moved', 'helped_out', 'file', 'dealt']) {
-    expect(isBySession([traceEvent(1), traceEvent(2, { choice })])).toBe(true);
-  }
 });
 
 it('measures each against the share its weight asks for', () => {

@@ -6,10 +6,11 @@ import { LineFollower } from '../../../files/line-follower.ts';
 import type { Command, CommandContext } from '../../command/context.ts';
 import { untilSignalled } from '../../command/ending.ts';
 import { wholeNumber } from '../../command/numbers.ts';
-import { tell } from '../../command/tell.ts';
+import { type LogLine, logLineToJson, mergeLogs, timedLines } from './entries.ts';
 import { renderLogLine } from './line.ts';
 
 type Options = {
+  readonly json?: boolean;
   readonly follow?: boolean;
   readonly lines?: string;
   readonly daemon?: boolean;
@@ -21,68 +22,99 @@ const DEFAULT_LINES = 50;
 const LINES_MAX = 1_000_000;
 const FOLLOW_MS = 200;
 
-/** `kmi proxy-logs`: the newest lines of the daemon's output or of the app's log, and what is added to it. */
+/** One of the files that make the log. */
+type Log = {
+  readonly path: string;
+  readonly tail: Tail | null;
+  readonly timed: (lines: readonly string[]) => readonly LogLine[];
+  readonly passes: (line: string) => boolean;
+};
+
+/**
+ * `kmi proxy-logs`: the newest lines of what the background proxy printed and of the app's log, in the order of their times, and what
+ * is added to them.
+ */
 export const run: Command<Options> = async (context, options) => {
   const { config, isTerminal } = context;
-  if (options.daemon === true && options.app === true) {
-    throw new KmiError('bad_usage', '--daemon and --app cannot stand together.');
+  const { count, since } = selectionOf(context, options);
+  const logs = await Promise.all(
+    (await pathsOf(context, options)).map(async (path): Promise<Log> => {
+      const tail = await tailOf(path, { count, since, zone: config.timezone });
+      return { path, tail, timed: timedLines(config.timezone), passes: sinceFilter(since, config.timezone) };
+    }),
+  );
+  if (logs.every(({ tail }) => tail === null)) throw missing(logs, options);
+  const isFollowed = options.follow ?? isTerminal;
+  const print = printer(context, options.json === true);
+  const lines = mergeLogs(logs.map((log) => log.timed((log.tail?.lines ?? []).filter(log.passes))));
+  for (const line of count < lines.length ? lines.slice(lines.length - count) : lines) print(line);
+  if (isFollowed) return follow(logs, print);
+  for (const { tail, timed, passes } of count > 0 ? logs : []) {
+    if (tail !== null && tail.rest !== '' && passes(tail.rest)) for (const line of timed([tail.rest])) print(line);
   }
-  const since = options.since === undefined ? null : parseSince(options.since, Date.now(), config.timezone);
-  if (options.since !== undefined && since === null) {
-    throw new KmiError('bad_usage', `--since ${options.since.slice(0, 40)}: takes ${SINCE_ACCEPTS}.`);
+  return 0;
+};
+
+function selectionOf({ config }: CommandContext, { since: stated, lines }: Options): { count: number; since: number | null } {
+  const since = stated === undefined ? null : parseSince(stated, Date.now(), config.timezone);
+  if (stated !== undefined && since === null) {
+    throw new KmiError('bad_usage', `--since ${stated.slice(0, 40)}: takes ${SINCE_ACCEPTS}.`);
   }
+  if (lines !== undefined) return { count: wholeNumber('-n', lines, { min: 0, max: LINES_MAX }), since };
   // Whoever names a time wants all of it.
-  const count =
-    options.lines !== undefined
-      ? wholeNumber('-n', options.lines, { min: 0, max: LINES_MAX })
-      : since === null
-        ? DEFAULT_LINES
-        : LINES_MAX;
-  const path = options.app === true ? await appLogPath(config.stateDir) : daemonOutputPath(config.stateDir);
-  const tail = await readTail(path, { count, since, zone: config.timezone }).catch((error: unknown) => {
+  return { count: since === null ? DEFAULT_LINES : LINES_MAX, since };
+}
+
+async function pathsOf({ config: { stateDir } }: CommandContext, { daemon, app }: Options): Promise<readonly string[]> {
+  if (daemon === true && app === true) throw new KmiError('bad_usage', '--daemon and --app cannot stand together.');
+  if (daemon === true) return [daemonOutputPath(stateDir)];
+  // Loaded on demand: it brings the logger with it.
+  const { logPath } = await import('../../../log.ts');
+  return app === true ? [logPath(stateDir)] : [daemonOutputPath(stateDir), logPath(stateDir)];
+}
+
+async function tailOf(path: string, options: Parameters<typeof readTail>[1]): Promise<Tail | null> {
+  return readTail(path, options).catch((error: unknown) => {
     throw new KmiError('no_log', `The log ${path} cannot be read (${reasonOf(error)}).`, {
       hint: 'Check its permissions.',
       cause: error,
     });
   });
-  if (tail === null) throw missing(path, options.app === true);
-  const print = printer(context);
-  const passes = sinceFilter(since, config.timezone);
-  for (const line of tail.lines) if (passes(line)) print(line);
-  if (options.follow ?? isTerminal) return follow(path, tail, (line) => passes(line) && print(line));
-  if (tail.rest !== '' && count > 0 && passes(tail.rest)) print(tail.rest);
-  return 0;
-};
-
-/** Loaded on demand: it brings the logger with it. */
-async function appLogPath(stateDir: string): Promise<string> {
-  const { logPath } = await import('../../../log.ts');
-  return logPath(stateDir);
 }
 
-function missing(path: string, isApp: boolean): KmiError {
-  return new KmiError('no_log', `There is no log at ${path}.`, {
-    hint: isApp
-      ? 'It is written once the proxy has run: `kmi proxy`.'
-      : 'It is written once the proxy has run in the background: `kmi proxy`. `--app` shows the log of the app.',
+function missing(logs: readonly Log[], { daemon }: Options): KmiError {
+  return new KmiError('no_log', `There is no log at ${logs.map(({ path }) => path).join(' or ')}.`, {
+    hint:
+      daemon === true
+        ? 'It is written once the proxy has run in the background: `kmi proxy`. Without --daemon the log of the app is shown, too.'
+        : 'It is written once the proxy has run: `kmi proxy`.',
   });
 }
 
-/** In a terminal JSON lines are made readable; elsewhere every line goes out as it stands. */
-function printer(context: CommandContext): (line: string) => void {
-  const { out, style, isTerminal } = context;
-  return isTerminal ? (line) => tell(context, renderLogLine(line, style)) : out;
+/** In a terminal, lines are wrapped to its width as it is then. */
+function printer({ out, style, width, isTerminal }: CommandContext, json: boolean): (line: LogLine) => void {
+  if (json) return (line) => out(logLineToJson(line));
+  return ({ text }) => {
+    const columns = isTerminal ? (process.stdout.columns ?? width) : undefined;
+    for (const line of renderLogLine(text, style, columns)) out(line);
+  };
 }
 
-async function follow(path: string, { position }: Tail, print: (line: string) => void): Promise<number> {
+async function follow(logs: readonly Log[], print: (line: LogLine) => void): Promise<number> {
   const ending = untilSignalled();
-  const follower = await LineFollower.open(path, position);
+  const followed = await Promise.all(
+    logs.map(async (log) => ({ ...log, follower: await LineFollower.open(log.path, log.tail?.position ?? 0) })),
+  );
   try {
-    do for (const line of await follower.next()) print(line);
-    while (await ending.pause(FOLLOW_MS));
+    do {
+      const added = await Promise.all(
+        followed.map(async ({ follower, timed, passes }) => timed((await follower.next()).filter(passes))),
+      );
+      for (const line of mergeLogs(added)) print(line);
+    } while (await ending.pause(FOLLOW_MS));
     return ending.exitCode();
   } finally {
-    await follower.close();
+    for (const { follower } of followed) await follower.close();
     ending.stop();
   }
 }

@@ -1,6 +1,7 @@
 import { type App, type AppOverrides, openApp } from '../../../app.ts';
 import { isLoopbackHost } from '../../../config/kinds.ts';
 import type { Config } from '../../../config/settings.ts';
+import { zonedStamp } from '../../../core/text/zoned-time.ts';
 import { examineDaemon } from '../../../daemon/examine.ts';
 import { findProxy } from '../../../daemon/find.ts';
 import { claimPidFile, removePidFile } from '../../../daemon/pid-file.ts';
@@ -40,7 +41,8 @@ export const run: Command<Options> = async (
 ) => {
   if (foreground && daemon) throw new KmiError('bad_usage', '--daemon and --foreground cannot stand together.');
   const settled = makeToken ? await (await import('../make-token.ts')).makeToken(given) : given;
-  const context = port === undefined ? settled : atPort(settled, wholeNumber('--port', port, { min: 1, max: 65_535 }));
+  const made = port === undefined ? settled : atPort(settled, wholeNumber('--port', port, { min: 1, max: 65_535 }));
+  const context = detached ? withStamps(made) : made;
   if (detached) leaveFolder(context.config.stateDir);
   for (const unused of context.loaded.unused) {
     context.err(`${context.errStyle.warn('Not used')}: ${unusedSettingText(unused)}`);
@@ -49,7 +51,7 @@ export const run: Command<Options> = async (
   // The background proxy's output is its log; requests are in the trace.
   const lines = quiet || detached ? null : (await import('./request-lines.ts')).printRequests(context);
   try {
-    return await serveHere(context, simulateWithoutKeys, lines);
+    return await serveHere(context, { simulateWithoutKeys, detached, lines });
   } finally {
     await lines?.close();
   }
@@ -73,7 +75,18 @@ function leaveFolder(stateDir: string): void {
   }
 }
 
-async function serveHere(context: CommandContext, simulateWithoutKeys: boolean, lines: RequestLines | null): Promise<number> {
+/** What the background proxy prints goes into a log, beside lines that have their time. */
+function withStamps(context: CommandContext): CommandContext {
+  return { ...context, err: (line) => context.err(`${stampOf(context)}${line}`) };
+}
+
+function stampOf({ config }: CommandContext): string {
+  return `${zonedStamp(Date.now(), config.timezone)} `;
+}
+
+type Serving = { readonly simulateWithoutKeys: boolean; readonly detached: boolean; readonly lines: RequestLines | null };
+
+async function serveHere(context: CommandContext, { simulateWithoutKeys, detached, lines }: Serving): Promise<number> {
   const told: Pick<AppOverrides, 'onTrace'> = lines === null ? {} : { onTrace: lines.add };
   const { config, err, errStyle: style } = context;
   // What this process writes without our doing, such as Node's diagnostic reports, is for this user only, too.
@@ -81,7 +94,7 @@ async function serveHere(context: CommandContext, simulateWithoutKeys: boolean, 
   const environment = { ...context.environment };
   forgetSecretVariables(process.env);
   const app = await openApp(config, { ...told, environment, warn: (message) => err(`kmi: ${message}`) });
-  redactCrashes(app.secrets);
+  redactCrashes(app.secrets, () => (detached ? stampOf(context) : ''));
   if (app.registry.keys.length > 0) {
     const serving = await start(context, app);
     return serveUntilStopped(context, serving, config, describeKeys(context, app.registry), lines);

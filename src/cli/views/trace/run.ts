@@ -2,18 +2,18 @@ import type { ReadStream, WriteStream } from 'node:tty';
 import { modeOf } from '../../../core/clients/proxy-mode.ts';
 import type { TraceEvent } from '../../../core/trace/trace-event.ts';
 import { DEFAULT_WINDOW } from '../../../core/trace/trace-stats.ts';
-import { KmiError, reasonOf } from '../../../errors.ts';
-import { FOLLOW_MS, TraceFollower } from '../../../trace/follow.ts';
+import { FOLLOW_MS } from '../../../trace/follow.ts';
 import { readLastEvents } from '../../../trace/trace-reader.ts';
 import { tracePath } from '../../../trace/writer.ts';
-import type { Command, CommandContext } from '../../command/context.ts';
+import { type Command, type CommandContext, canShowScreen } from '../../command/context.ts';
 import { ignoreBrokenPipe, untilSignalled } from '../../command/ending.ts';
 import { wholeNumber } from '../../command/numbers.ts';
 import { sayMode } from '../../command/say-mode.ts';
 import { openLive } from '../../ui/live.ts';
 import { STREAM_COLUMNS, traceLines } from '../../words/trace-lines.ts';
-import { renderTraceWindow } from './view.ts';
-import { addEvents, LINES_SHOWN, newWindow, passes, pressKey, type TraceFilter } from './window.ts';
+import { followTrace, readable } from './following.ts';
+import { renderTraceWindow, requestRows } from './view.ts';
+import { addEvents, newWindow, passes, pressKey, type TraceFilter } from './window.ts';
 
 type Options = {
   readonly json?: boolean;
@@ -30,7 +30,7 @@ export const run: Command<Options> = async (context, options) => {
     options.window === undefined ? DEFAULT_WINDOW : wholeNumber('--window', options.window, { min: 1, max: 100_000 });
   const path = tracePath(context.config.stateDir);
   ignoreBrokenPipe();
-  const isWindow = context.isTerminal && options.json !== true && options.last === undefined;
+  const isWindow = canShowScreen(context) && options.json !== true && options.last === undefined;
   if (isWindow) return showWindow(context, path, filter, window);
   if (options.json !== true) sayMode(context);
   const print = printerFor(context, options.json === true);
@@ -42,19 +42,14 @@ export const run: Command<Options> = async (context, options) => {
   return stream(path, filter, print);
 };
 
+/** Lines that are printed before those to come. */
+const LINES_SHOWN = 20;
+
 /** Lines read to find `count` that pass a filter. */
 const FILTERED_MAX = 100_000;
 
 function linesFor(filter: TraceFilter, count: number): number {
   return filter.key === null && filter.status === 'all' ? count : Math.max(count, FILTERED_MAX);
-}
-
-async function readable<Value>(path: string, reading: Promise<Value>): Promise<Value> {
-  try {
-    return await reading;
-  } catch (error) {
-    throw new KmiError('state_unusable', `The trace ${path} cannot be read (${reasonOf(error)}).`, { cause: error });
-  }
 }
 
 function newest(events: readonly TraceEvent[], filter: TraceFilter, count: number): TraceEvent[] {
@@ -76,24 +71,9 @@ function printerFor({ out, style, width, isTerminal }: CommandContext, json: boo
   };
 }
 
-/** What was there is told apart from what comes: the follower starts first, so that nothing falls between. */
-async function follow(
-  path: string,
-  count: number,
-): Promise<{ earlier: TraceEvent[]; next: () => Promise<TraceEvent[]>; close: () => Promise<void> }> {
-  const follower = await readable(path, TraceFollower.open(path));
-  const earlier = await readable(path, readLastEvents(path, count));
-  const known = new Set(earlier.map(({ request_id }) => request_id));
-  return {
-    earlier,
-    next: async () => (await readable(path, follower.next())).filter(({ request_id }) => !known.has(request_id)),
-    close: () => follower.close(),
-  };
-}
-
 async function stream(path: string, filter: TraceFilter, print: Print): Promise<number> {
   const ending = untilSignalled();
-  const followed = await follow(path, linesFor(filter, LINES_SHOWN));
+  const followed = await followTrace(path, linesFor(filter, LINES_SHOWN));
   try {
     print(newest(followed.earlier, filter, LINES_SHOWN));
     while (await ending.pause(FOLLOW_MS)) print((await followed.next()).filter((event) => passes(event, filter)));
@@ -107,17 +87,21 @@ async function stream(path: string, filter: TraceFilter, print: Print): Promise<
 /** How long new lines stay highlighted when nothing follows them. */
 const FRESH_MS = 3000;
 
+/** A minute passes without a new request, too. */
+const REDRAW_MS = 1000;
+/** Earlier requests that are read: the last minute's and a screen full. */
+const EARLIER_MIN = 1000;
+
 async function showWindow(context: CommandContext, path: string, filter: TraceFilter, size: number): Promise<number> {
   const { style, config, proxy } = context;
-  const mode = proxy == null ? null : modeOf(config);
   const ending = untilSignalled();
-  const followed = await follow(path, Math.max(size, LINES_SHOWN));
-  let window = addEvents(newWindow(size, filter, mode), followed.earlier, { asFresh: false });
+  const followed = await followTrace(path, Math.max(size, EARLIER_MIN));
+  let window = addEvents(newWindow(size, filter, proxy == null ? null : modeOf(config)), followed.earlier, { asFresh: false });
   const screen = openLive({
     stdin: process.stdin as ReadStream,
     stdout: process.stdout as WriteStream,
     onKey(key) {
-      const next = pressKey(window, key);
+      const next = pressKey(window, key, requestRows(screen));
       if (next === null) ending.end(0);
       else window = next;
       draw();
@@ -125,16 +109,21 @@ async function showWindow(context: CommandContext, path: string, filter: TraceFi
     onRedraw: () => draw(),
   });
   let freshUntil = 0;
-  const draw = () => screen.draw(renderTraceWindow(window, screen, style));
+  let drawnAt = 0;
+  const draw = () => {
+    drawnAt = performance.now();
+    screen.draw(renderTraceWindow(window, screen, style, Date.now()));
+  };
   try {
     draw();
     while (await ending.pause(FOLLOW_MS)) {
       const events = await followed.next();
       const isStale = window.fresh.size > 0 && performance.now() > freshUntil;
-      if (events.length === 0 && !isStale) continue;
-      window = addEvents(window, events);
-      freshUntil = performance.now() + FRESH_MS;
-      draw();
+      if (events.length > 0 || isStale) {
+        window = addEvents(window, events);
+        freshUntil = performance.now() + FRESH_MS;
+        draw();
+      } else if (performance.now() - drawnAt >= REDRAW_MS) draw();
     }
     return ending.exitCode();
   } finally {

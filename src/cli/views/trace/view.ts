@@ -1,31 +1,48 @@
-import { CONFIDENCE_WANTED, isAsFairAsPossible } from '../../../core/trace/fairness.ts';
-import type { Distribution } from '../../../core/trace/trace-stats.ts';
-import { percentText } from '../../ui/bar.ts';
+import { stripVTControlCharacters } from 'node:util';
+import { type Distribution, minuteStats } from '../../../core/trace/trace-stats.ts';
+import { joinPieces, type Piece } from '../../ui/pieces.ts';
 import type { Style } from '../../ui/style.ts';
 import { cutToWidth, displayWidth, padToWidth, wrapToWidth } from '../../ui/width.ts';
-import { unevenText } from '../../words/strategy-words.ts';
-import { layoutTrace, renderTraceLine, renderTraceTitles } from '../../words/trace-line.ts';
 import { keyOf } from '../../words/trace-text.ts';
-import { LINES_SHOWN, shownEvents, type TraceFilter, type TraceWindow, type WindowStats, windowStats } from './window.ts';
+import { renderWhy } from '../why/view.ts';
+import { minutePieces, renderRequestList } from './requests.ts';
+import { keyCounts, selectedEvent, shownEvents, type TraceFilter, type TraceWindow } from './window.ts';
 
 export type WindowSize = { readonly columns: number; readonly rows: number };
 
 /** Title, column titles, counts and key hints stand around the requests. */
 const FRAME_ROWS = 4;
 
-/** The live window as lines, none wider than the terminal and no more than it has rows. */
-export function renderTraceWindow(window: TraceWindow, { columns, rows }: WindowSize, style: Style): string[] {
-  const stats = windowStats(window);
-  const room = Math.max(0, Math.min(LINES_SHOWN, rows - FRAME_ROWS));
-  const body = window.showsHelp ? renderHelp(columns, style) : renderRequests(window, room, columns, style);
+/** Requests that a screen of so many rows holds. */
+export function requestRows({ rows }: Pick<WindowSize, 'rows'>): number {
+  return Math.max(0, rows - FRAME_ROWS);
+}
+
+/** The live window as lines, none wider than the terminal and no more than it has rows. `now`: epoch ms. */
+export function renderTraceWindow(window: TraceWindow, { columns, rows }: WindowSize, style: Style, now: number): string[] {
+  const room = requestRows({ rows });
+  const body = renderBody(window, room, columns, style);
   const blank = Array.from({ length: Math.max(0, room + 1 - body.length) }, () => '');
   const lines = [
-    joinWithin(titleParts(window, stats, style), columns, '  '),
+    joinPieces(titlePieces(window, style, now), columns),
     ...[...body, ...blank].slice(0, room + 1),
-    renderCounts(stats.distribution, columns, style),
-    joinWithin(hints(window, style), columns, '  '),
+    renderCounts(keyCounts(window), columns, style),
+    joinPieces(hints(window, style), columns),
   ];
   return lines.slice(0, rows);
+}
+
+function renderBody(window: TraceWindow, room: number, columns: number, style: Style): string[] {
+  if (window.showsHelp) return renderHelp(columns, style);
+  const selected = window.showsWhy ? selectedEvent(window) : null;
+  if (selected !== null) {
+    const lines = renderWhy(selected, { width: columns, style });
+    return [
+      '',
+      ...lines.map((line) => (displayWidth(line) > columns ? cutToWidth(stripVTControlCharacters(line), columns, '') : line)),
+    ];
+  }
+  return renderRequests(window, room, columns, style);
 }
 
 function renderRequests(window: TraceWindow, room: number, columns: number, style: Style): string[] {
@@ -37,62 +54,16 @@ function renderRequests(window: TraceWindow, room: number, columns: number, styl
         : 'No requests yet. They appear here as the proxy serves them.';
     return ['', ...wrapToWidth(text, columns)];
   }
-  // A mark of one column in front: highlighting must also be seen without colour.
-  const layout = layoutTrace(columns - 2, shown);
-  const highlight: Style = { ...style, dim: style.strong };
+  return renderRequestList(shown, window, columns, style);
+}
+
+function titlePieces({ events, held, mode }: TraceWindow, style: Style, now: number): Piece[] {
   return [
-    `  ${renderTraceTitles(layout, style)}`,
-    ...shown.map((event) => {
-      const isFresh = window.fresh.has(event);
-      return `${isFresh ? style.accent('>') : ' '} ${renderTraceLine(event, layout, isFresh ? highlight : style)}`;
-    }),
+    { text: 'kmi trace', paint: style.strong },
+    ...(mode === null ? [] : [{ text: mode, paint: mode === 'live' ? style.good : style.warn }]),
+    ...(held === null ? [] : [{ text: `paused, ${held.length} new`, paint: style.warn }]),
+    ...minutePieces(minuteStats(held === null ? events : [...events, ...held], now), style),
   ];
-}
-
-/** A piece of a line, and its uncoloured text for measuring. The first pieces matter most. */
-type Piece = { readonly text: string; readonly paint?: (text: string) => string };
-
-function joinWithin(pieces: readonly Piece[], columns: number, gap: string): string {
-  let line = '';
-  let used = 0;
-  for (const { text, paint = (plain: string) => plain } of pieces) {
-    const before = used === 0 ? '' : gap;
-    const room = columns - used - before.length;
-    if (room <= 0) break;
-    const shown = cutToWidth(text, room, '');
-    line += before + paint(shown);
-    used += before.length + displayWidth(shown);
-  }
-  return line;
-}
-
-function titleParts(
-  { size, held, mode }: TraceWindow,
-  { distribution, cachedShare, isBySession }: WindowStats,
-  style: Style,
-): Piece[] {
-  const { total, confidence } = distribution;
-  const uneven = confidence < CONFIDENCE_WANTED && !isAsFairAsPossible(distribution);
-  const pieces: Piece[] = [{ text: 'kmi trace', paint: style.strong }];
-  if (mode !== null) pieces.push({ text: mode, paint: mode === 'live' ? style.good : style.warn });
-  if (held !== null) pieces.push({ text: `paused, ${held.length} new`, paint: style.warn });
-  pieces.push({ text: `window ${size}` });
-  // Sessions that stay where they are fall on the keys as they will.
-  if (total > 0 && !isBySession) {
-    pieces.push({ text: `confidence ${percent(confidence)}`, paint: uneven ? style.warn : style.good });
-    if (uneven) pieces.push({ text: `uneven: below ${CONFIDENCE_WANTED} %`, paint: style.warn });
-  }
-  if (cachedShare !== null) pieces.push({ text: `cached ${percentText(cachedShare)}` });
-  if (total < size) pieces.push({ text: `warming up ${total}/${size}`, paint: style.dim });
-  return pieces;
-}
-
-/** What binary fractions cost: 50 % comes as 49.999... */
-const ROUNDING = 1e-9;
-
-/** Whole percent, rounded down: 94.9 must not read as the 95 that is wanted. */
-function percent(confidence: number): string {
-  return `${Math.floor(confidence + ROUNDING)} %`;
 }
 
 function renderCounts({ counts, total }: Distribution, columns: number, style: Style): string {
@@ -106,13 +77,22 @@ function renderCounts({ counts, total }: Distribution, columns: number, style: S
   return cutToWidth(parts[0] as string, columns, style.isPlain ? '...' : '…');
 }
 
-function hints({ filter, held }: TraceWindow, style: Style): Piece[] {
+function hints(window: TraceWindow, style: Style): Piece[] {
+  const { filter, held, showsHelp, showsWhy } = window;
+  const dim = (texts: readonly string[]): Piece[] => texts.map((text) => ({ text, paint: style.dim }));
+  if (showsHelp) return dim(['any key goes back', 'q quit']);
+  if (showsWhy && selectedEvent(window) !== null) return dim(['up, down other requests', 'Esc goes back', 'q quit']);
   const active = describeFilter(filter);
-  const keys: Piece[] = ['? help', 'q quit', 'k key', 's status', held === null ? 'p pause' : 'p go on'].map((text) => ({
-    text,
-    paint: style.dim,
-  }));
-  return active === null ? keys : [{ text: `only ${active}`, paint: style.accent }, { text: 'c all', paint: style.dim }, ...keys];
+  const keys = dim([
+    '? help',
+    'q quit',
+    'up, down select',
+    'Enter why',
+    'k key',
+    's errors',
+    held === null ? 'p pause' : 'p go on',
+  ]);
+  return active === null ? keys : [{ text: `only ${active}`, paint: style.accent }, ...dim(['c all']), ...keys];
 }
 
 function describeFilter({ key, status }: TraceFilter): string | null {
@@ -121,24 +101,29 @@ function describeFilter({ key, status }: TraceFilter): string | null {
 }
 
 const HELP: readonly (readonly [key: string, does: string])[] = [
+  ['up, down', 'select a request; Page Up, Page Down, Home and End too'],
+  ['Enter', 'say how the selected request found its key, as `kmi why` does'],
+  ['k', 'show one key only: the next of those seen, then all'],
+  ['s', 'show errors only, then what went well, then all'],
+  ['c', 'show all again'],
+  ['p, space', 'pause and go on; nothing is lost'],
+  ['Esc', 'go back: from a request, from the selection, from a filter'],
   ['q, Ctrl+C', 'quit'],
-  ['k', 'only one key: the next of those seen, then all again'],
-  ['s', 'only errors, only what went well, all again'],
-  ['c, Esc', 'show everything again'],
-  ['p, space', 'pause and go on; nothing is lost meanwhile'],
-  ['?', 'this help; any key closes it'],
 ];
 
-const ABOUT = [
-  `Confidence: 100 less the largest deviation of a key from the even share of the window, in percent of that share. Filters do not change it, and it is left out while requests go by ${unevenText()}.`,
-  'Tokens: the input and how much of it the prompt cache served; out: the output.',
-  '`kmi why <request>` tells how one request found its key.',
-];
+function about(style: Style): readonly string[] {
+  return [
+    '`>` marks requests that have just come, `*` the selected one.',
+    ...(style.hasColor ? ['A yellow note: other keys were tried first. Red: the answer failed or broke off.'] : []),
+    '`12.3k/98%`: input tokens, and how much of them the prompt cache served. `out`: output tokens.',
+    'The last line but one counts the requests each key served lately.',
+  ];
+}
 
 function renderHelp(columns: number, style: Style): string[] {
   const width = Math.max(...HELP.map(([key]) => key.length)) + 4;
   const keys = HELP.flatMap(([key, does]) =>
     wrapToWidth(does, columns - width).map((line, n) => `  ${style.strong(padToWidth(n === 0 ? key : '', width - 4))}  ${line}`),
   );
-  return ['', ...keys, '', ...ABOUT.flatMap((text) => wrapToWidth(text, columns - 2).map((line) => `  ${line}`))];
+  return ['', ...keys, '', ...about(style).flatMap((text) => wrapToWidth(text, columns - 2).map((line) => `  ${line}`))];
 }
