@@ -179,7 +179,7 @@ function stopSignals(): { readonly first: Promise<void>; readonly second: Promis
   const resolvers: (() => void)[] = [];
   const next = () => new Promise<void>((resolve) => resolvers.push(resolve));
   const signals = { first: next(), second: next() };
-  // The listener stays: proper-lockfile's own one (signal-exit) ends the process at once when it finds itself alone.
+  // The listener stays: without one, Node ends the process at the next signal, and saves under way would be cut off.
   const onSignal = () => resolvers.shift()?.();
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   return signals;
