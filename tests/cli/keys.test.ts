@@ -401,6 +401,16 @@ describe('kmi keys test', () => {
     expect(stderr).toContain('Still blocked: ada. `kmi doctor --recheck-keys` unblocks');
   });
 
+  it('a key that works, but whose account was closed, is not sent to a recheck that cannot unblock it', async () => {
+    await home.addKey({ label: 'ada', key: keyOf('ada') });
+    await mkdir(home.stateDir);
+    await writeFile(join(home.stateDir, 'state.json'), JSON.stringify({ keys: { ada: { blocked_reason: 'banned' } } }));
+    const { stderr } = await keys(['test']);
+    expect(stderr).toContain('Still blocked: ada. Kimi had closed the account;');
+    expect(stderr).toContain('--clear-blocklist');
+    expect(stderr).not.toContain('--recheck-keys');
+  });
+
   it('without keys it says how to add one', async () => {
     expect(await keys(['test'])).toMatchObject({ code: 1, stderr: expect.stringContaining('`kmi keys add`') });
   });

@@ -1,5 +1,5 @@
 import { type Candidate, eligibilityOf } from '../../core/choosing/eligibility.ts';
-import { activeBlock } from '../../core/keys/key-state.ts';
+import { activeBlock, endsByRecheck } from '../../core/keys/key-state.ts';
 import type { KeyStatus, UnreadyReason } from '../../core/keys/key-status.ts';
 import { quotaReturnsAt } from '../../core/quota/key-health.ts';
 import { oneLine } from '../../core/text/one-line.ts';
@@ -14,6 +14,8 @@ export type KeyWords = {
   /** Before the time of return. */
   readonly back: string;
   readonly untilRecheck: string;
+  /** Of a block that no recheck ends. */
+  readonly untilUnblocked: string;
   readonly time: TimeWords;
 };
 
@@ -41,6 +43,7 @@ export const ENGLISH_KEYS: KeyWords = {
   },
   back: 'back',
   untilRecheck: 'until a recheck succeeds',
+  untilUnblocked: 'until you unblock it',
   time: ENGLISH,
 };
 
@@ -69,7 +72,7 @@ export function whyOut(candidate: Candidate, now: number, zone: Zone, words: Key
       : words.reason[eligibility.reason];
   const until = eligibility.reason === 'empty' ? refillAt(candidate) : eligibility.until;
   if (until !== null) return `${reason}, ${words.back} ${untilWithClock(until, now, zone, words.time)}`;
-  return block === null ? reason : `${reason}, ${words.untilRecheck}`;
+  return block === null ? reason : `${reason}, ${endsByRecheck(block) ? words.untilRecheck : words.untilUnblocked}`;
 }
 
 function refillAt({ health }: Candidate): number | null {

@@ -103,6 +103,7 @@ const RUSSIAN: RotationMessages = {
     },
     back: 'вернётся',
     untilRecheck: 'до успешной проверки',
+    untilUnblocked: 'пока вы его не разблокируете',
     time: {
       day: 'д',
       hour: 'ч',
