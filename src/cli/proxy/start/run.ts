@@ -28,24 +28,27 @@ type Options = {
   readonly daemon?: boolean;
   readonly detached?: boolean;
   readonly makeToken?: boolean;
+  readonly json?: boolean;
   readonly port?: string;
   readonly quiet?: boolean;
   readonly simulateWithoutKeys?: boolean;
 };
 
 /** `kmi proxy`: starts the proxy in the background, or serves in this terminal until it is told to stop. */
-export const run: Command<Options> = async (
-  given,
-  { foreground = false, daemon = false, detached = false, makeToken = false, port, quiet = false, simulateWithoutKeys = false },
-) => {
+export const run: Command<Options> = async (given, options) => {
+  const { foreground = false, daemon = false, detached = false, makeToken = false, port, quiet = false } = options;
+  const { json = false, simulateWithoutKeys = false } = options;
   if (foreground && daemon) throw new KmiError('bad_usage', '--daemon and --foreground cannot stand together.');
+  if (foreground && json) {
+    throw new KmiError('bad_usage', '--json is for the proxy in the background; `kmi trace --json` follows its requests.');
+  }
   const settled = makeToken ? await (await import('../make-token.ts')).makeToken(given) : given;
   const context = port === undefined ? settled : atPort(settled, wholeNumber('--port', port, { min: 1, max: 65_535 }));
   if (detached) leaveFolder(context.config.stateDir);
   for (const unused of context.loaded.unused) {
     context.err(`${context.errStyle.warn('Not used')}: ${unusedSettingText(unused)}`);
   }
-  if (!foreground) return startInBackground(context, { simulateWithoutKeys, port: port ?? null });
+  if (!foreground) return startInBackground(context, { simulateWithoutKeys, port: port ?? null, json });
   // The background proxy's output is its log; requests are in the trace.
   const lines = quiet || detached ? null : (await import('./request-lines.ts')).printRequests(context);
   try {
