@@ -1,5 +1,5 @@
 /*
- * Unicode's table of wide characters comes from get-east-asian-width (the part used is 4 KB). The rest is ours by trial: string-width
+ * Unicode's table of wide characters comes from get-east-asian-width (5 KB in the bundle). The rest is ours by trial: string-width
  * takes four times as long for our lines, fast-string-width counts a zero-width space and a tab as
  * other widths than terminals do, and wrap-ansi and fast-wrap-ansi break a path that would stand whole on a line of its own.
  */
