@@ -6,11 +6,12 @@ import { oneLine } from '../../core/text/one-line.ts';
 import type { Zone } from '../../core/text/zoned-time.ts';
 import { ENGLISH, type TimeWords, untilWithClock } from '../ui/duration.ts';
 import type { Style } from '../ui/style.ts';
+import { REASON_WORDS } from './reason-words.ts';
 
 /** The words of a language for the status of keys. */
 export type KeyWords = {
   readonly status: Readonly<Record<KeyStatus, string>>;
-  readonly reason: Readonly<Record<UnreadyReason, string>>;
+  readonly reason: (reason: UnreadyReason) => string;
   /** Before the time of return. */
   readonly back: string;
   readonly untilRecheck: string;
@@ -29,18 +30,7 @@ export const ENGLISH_KEYS: KeyWords = {
     blocked: 'blocked',
     disabled: 'disabled',
   },
-  reason: {
-    disabled: 'disabled in its auth file',
-    auth: 'key refused (401)',
-    payment_required: 'account unpaid',
-    banned: 'account closed by Kimi',
-    blocked: 'blocked',
-    quota: 'quota used up',
-    rate: 'rate limited',
-    upstream: 'failed while others worked',
-    empty: 'no quota left',
-    probing: 'being tried after its cooldown',
-  },
+  reason: (reason) => REASON_WORDS[reason].short,
   back: 'back',
   untilRecheck: 'until a recheck succeeds',
   untilUnblocked: 'until you unblock it',
@@ -68,8 +58,8 @@ export function whyOut(candidate: Candidate, now: number, zone: Zone, words: Key
   const block = eligibility.reason === 'disabled' ? null : activeBlock(candidate.state, now);
   const reason =
     eligibility.reason === 'blocked' && block !== null && block.reason !== 'blocked'
-      ? `${words.reason.blocked}: ${oneLine(block.reason, 60)}`
-      : words.reason[eligibility.reason];
+      ? `${words.reason('blocked')}: ${oneLine(block.reason, 60)}`
+      : words.reason(eligibility.reason);
   const until = eligibility.reason === 'empty' ? refillAt(candidate) : eligibility.until;
   if (until !== null) return `${reason}, ${words.back} ${untilWithClock(until, now, zone, words.time)}`;
   return block === null ? reason : `${reason}, ${endsByRecheck(block) ? words.untilRecheck : words.untilUnblocked}`;
