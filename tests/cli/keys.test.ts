@@ -81,7 +81,7 @@ describe('kmi keys list', () => {
     await home.addKey({ label: 'ada', key: keyOf('ada'), weight: 250 });
     await home.addKey({ label: 'ben', key: keyOf('ben') });
     const { stdout } = await keys([]);
-    expect(stdout).toMatch(/LABEL +STATE +KEY +WEIGHT +FILE/);
+    expect(stdout).toMatch(/ KEY +STATE +MASKED +WEIGHT +FILE/);
     expect(stdout).toMatch(/^> ada .* 250 +ada\.env$/m);
     expect(stdout).toMatch(/^ {2}ben .* 100 +ben\.env$/m);
     const data = JSON.parse((await keys(['list', '--json'])).stdout);

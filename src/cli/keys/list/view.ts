@@ -54,10 +54,10 @@ function keyRows({ candidates, activeIndex, now, config }: KeysReport, width: nu
   const hasEmail = candidates.some(({ key }) => key.email !== null);
   const layout: Column[] = [
     { gap: 1 },
-    { title: 'LABEL', shrinkTo: 10 },
+    { title: 'KEY', shrinkTo: 10 },
     { title: 'STATE' },
-    { title: 'KEY' },
-    ...(hasPriority ? [{ title: 'PRIO', align: 'right' as const }] : []),
+    { title: 'MASKED' },
+    ...(hasPriority ? [{ title: 'PRIORITY', align: 'right' as const }] : []),
     ...(hasWeight ? [{ title: 'WEIGHT', align: 'right' as const }] : []),
     ...(hasEmail ? [{ title: 'ACCOUNT', shrinkTo: 10 }] : []),
     { title: 'FILE', shrinkTo: 10 },
