@@ -1,7 +1,7 @@
 /**
  * Builds `dist`: the bins and their chunks. Node loads a few CommonJS files much faster than some hundred ES modules,
  * and a command that takes a blink is used more often. Types are checked by `tsc` apart; packages that are large or
- * load others (fastify, undici, pino, proper-lockfile) stay packages and are loaded when they are needed.
+ * load others (fastify, undici, pino) stay packages and are loaded when they are needed.
  */
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -25,7 +25,7 @@ const CHUNKS = [
 ];
 
 /** Loaded from node_modules when they are needed. */
-const PACKAGES = ['fastify', 'undici', 'pino', 'proper-lockfile'];
+const PACKAGES = ['fastify', 'undici', 'pino'];
 
 /**
  * commander loads node:child_process for a feature nobody uses here (subcommands as programs of their own), and with it

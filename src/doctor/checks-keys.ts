@@ -8,6 +8,8 @@ export type KeyFact = {
   readonly status: KeyStatus;
   /** For what reason it cannot serve now, and until when; null when it can. */
   readonly why: string | null;
+  /** Blocked, and no recheck unblocks it: its account is closed. */
+  readonly isClosed: boolean;
   /** A block or cooldown that has run out and still stands in the state file. */
   readonly hasExpired: boolean;
 };
@@ -67,13 +69,22 @@ function checkReady({ keys }: KeyFacts): Finding {
   const out = keys.filter(({ why }) => why !== null);
   if (out.length === 0) return ok(keys.length === 1 ? 'The key can serve.' : 'All keys can serve.');
   const details = shorten(out.map(({ label, why }) => `${label}: ${why}`));
-  const blocked = out.some(({ status }) => status === 'blocked');
-  const fix = blocked
-    ? '`kmi doctor --recheck-keys` asks the upstream again and unblocks those that answer.'
-    : 'Nothing, if that is meant: a cooldown ends by itself, and a disabled key stays so.';
+  const blocked = out.filter(({ status }) => status === 'blocked');
+  const fix = blocked.length === 0 ? NOTHING_TO_DO : unblockingText(blocked);
   if (out.length === keys.length) return fail('No key can serve now:', fix, details);
   const some = `${out.length} of ${counted(keys.length, 'key')} cannot serve now:`;
-  return blocked ? warn(some, fix, details) : info(some, null, details);
+  return blocked.length > 0 ? warn(some, fix, details) : info(some, null, details);
+}
+
+const NOTHING_TO_DO = 'Nothing, if that is meant: a cooldown ends by itself, and a disabled key stays so.';
+
+function unblockingText(blocked: readonly KeyFact[]): string {
+  const closed = blocked.filter(({ isClosed }) => isClosed).length;
+  const recheck = '`kmi doctor --recheck-keys` asks the upstream again and unblocks those that answer';
+  if (closed === 0) return `${recheck}.`;
+  const support =
+    'Write to Kimi support about a closed account. Once it is open again, `kmi doctor --clear-blocklist` unblocks its keys';
+  return closed === blocked.length ? `${support}.` : `${recheck}, but none of a closed account. ${support}.`;
 }
 
 function checkExpired({ keys }: KeyFacts): readonly Finding[] {

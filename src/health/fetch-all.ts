@@ -1,6 +1,6 @@
+import pLimit from 'p-limit';
 import type { Key } from '../core/keys/key.ts';
 import type { Clock } from '../core/text/time.ts';
-import { limitConcurrency } from './concurrency-limit.ts';
 import type { FetchedHealth } from './usage-client.ts';
 import { describeFailure } from './usage-error.ts';
 
@@ -18,15 +18,12 @@ export async function fetchAllHealth(
   keys: readonly Key[],
   options: FetchAllOptions,
 ): Promise<ReadonlyMap<string, FetchedHealth>> {
-  const gate = limitConcurrency(options.concurrency ?? 3);
-  const entries = keys.map((key) =>
-    gate(async (): Promise<[string, FetchedHealth]> => {
-      const health = await settle(options.fetch, key, options.now);
-      options.onResult?.(key, health);
-      return [key.label, health];
-    }),
-  );
-  return new Map(await Promise.all(entries));
+  const entries = await pLimit(options.concurrency ?? 3).map(keys, async (key): Promise<[string, FetchedHealth]> => {
+    const health = await settle(options.fetch, key, options.now);
+    options.onResult?.(key, health);
+    return [key.label, health];
+  });
+  return new Map(entries);
 }
 
 /** One fetch, whose exception is an answer too. */

@@ -1,8 +1,8 @@
+import pLimit from 'p-limit';
 import type { Key } from '../core/keys/key.ts';
 import { activeBlock, type KeyState } from '../core/keys/key-state.ts';
 import type { KeyHealth } from '../core/quota/key-health.ts';
 import type { Clock } from '../core/text/time.ts';
-import { limitConcurrency } from './concurrency-limit.ts';
 import { settle } from './fetch-all.ts';
 import { createHealthCache, identityOf } from './health-cache.ts';
 import { isStale, mergeHealth } from './merge.ts';
@@ -68,7 +68,7 @@ export function startHealthMonitor(options: HealthMonitorOptions): HealthMonitor
   const book = createHealthCache(clock, keepMs);
   const flights = createSingleFlight(askUpstream);
   const concurrency = options.concurrency ?? CONCURRENCY;
-  const gate = limitConcurrency(concurrency);
+  const gate = pLimit(concurrency);
   const { pause, endAll } = createTimers();
   /** Identities of the keys whose turn in a pass has not come. */
   const inLine = new Set<string>();

@@ -1,6 +1,3 @@
-// Loaded on demand only (`await import`): a folder of .env files must not pay for zod.
-
-import * as z from 'zod/mini';
 import { DEFAULT_WEIGHT, parsePriority, parseWeight } from '../core/keys/key.ts';
 import { findEmail } from './account-email.ts';
 import { type Parsed, problem } from './auth-entry.ts';
@@ -9,8 +6,6 @@ import { isOff, switchOf } from './key-switch.ts';
 import { looksLikeKey } from './key-text.ts';
 import { apiKeyOf, chooseProviderWithKey, kimiProviders, providersOf } from './provider-choice.ts';
 import { isTable, own, type Table } from './toml-table.ts';
-
-const Provider = z.looseObject({ api_key: z.optional(z.string()), base_url: z.optional(z.string()) });
 
 export function parseJsonFile(text: string, upstreamBaseUrl: string): Parsed {
   try {
@@ -31,7 +26,7 @@ export function readProviders(data: unknown, upstreamBaseUrl: string): Parsed {
     return problem('malformed', 'The file is not a table of providers.');
   }
   const all = Object.entries(written ?? {});
-  const shaped = all.filter(([, value]) => isTable(value) && Provider.safeParse(value).success);
+  const shaped = all.filter(([, value]) => isTable(value) && isTextOrAbsent(value.api_key) && isTextOrAbsent(value.base_url));
   const config = { ...data, providers: Object.fromEntries(shaped) };
   const name = chooseProviderWithKey(config, upstreamBaseUrl);
   if (name === null) return withoutKey(data, config, all.length > shaped.length);
@@ -65,6 +60,10 @@ export function readProviders(data: unknown, upstreamBaseUrl: string): Parsed {
       ...slipsOf(provider),
     ],
   };
+}
+
+function isTextOrAbsent(value: unknown): boolean {
+  return value === undefined || typeof value === 'string';
 }
 
 /** Does the provider, or the file as a whole, say that the key is not to serve? The name of what is unclear. */

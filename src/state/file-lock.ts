@@ -1,15 +1,14 @@
-import { chmod, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { chmod, mkdir, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import lockfile from 'proper-lockfile';
 import { KmiError, reasonOf } from '../errors.ts';
 import { keepOwnerOfFolder } from '../files/keep-owner.ts';
 import { PRIVATE_FILE, PRIVATE_FOLDER } from '../files/private.ts';
 import { isDead, isThisProcess, newHolderNote, parseHolderNote } from './lock-holder.ts';
 
 /**
- * One writer at a time over all processes. proper-lockfile makes the lock, a folder; in it lies an empty file whose name
- * says who holds it. Who has put his note into the folder and finds it alone there has the lock.
+ * One writer at a time over all processes. The lock is a folder; in it lies an empty file, the note, whose name says which
+ * process holds it. The process that has put its note into the folder and finds it alone there has the lock.
  *
  * A lock is taken over only when its holder is dead, never because a clock says it is old: clocks jump, and a process can
  * be stopped for longer than any limit. Taking over is renaming the dead holder's note to one's own, which succeeds for
@@ -26,7 +25,7 @@ export async function withFileLock<Result>(
   const deadline = now() + waitMs;
   const orphan: OrphanWatch = { identity: null, since: 0 };
   for (;;) {
-    const release = (await takeFree(path, lockPath)) ?? (await takeOver(lockPath, orphan, now));
+    const release = (await takeFree(lockPath)) ?? (await takeOver(lockPath, orphan, now));
     if (release !== null) {
       try {
         return await work();
@@ -52,36 +51,25 @@ const ownNotes = new Set<string>();
 /** Gives the lock back. Never throws: what cannot be removed, the next process takes over from this one when it is gone. */
 type Release = () => Promise<void>;
 
-const lockOptions = {
-  realpath: false,
-  retries: 0,
-  // Whether the holder is alive decides, not the age of the lock; the timer that would refresh that age never runs.
-  stale: Number.MAX_SAFE_INTEGER,
-  update: 2 ** 31 - 1,
-  // Losing the lock folder to a person's `rm -r` must not end the process; the next save takes a new one.
-  onCompromised: () => undefined,
-};
+function releaseOf(lockPath: string, name: string): Release {
+  return async () => {
+    await rm(join(lockPath, name), { force: true }).catch(() => undefined);
+    await rmdir(lockPath).catch(() => undefined);
+    ownNotes.delete(name);
+  };
+}
 
-async function takeFree(path: string, lockPath: string): Promise<Release | null> {
-  let unlock: () => Promise<void>;
+async function takeFree(lockPath: string): Promise<Release | null> {
   try {
-    unlock = await lockfile.lock(path, { ...lockOptions, lockfilePath: lockPath });
+    await mkdir(lockPath);
   } catch (error) {
-    if (reasonOf(error) === 'ELOCKED') return null;
-    // The folder was there and is gone: another process took it for an orphan. Without a folder around it, it cannot be made.
-    if (reasonOf(error) === 'ENOENT' && (await identityOf(dirname(lockPath))) !== null) return null;
+    if (reasonOf(error) === 'EEXIST') return null;
     throw error;
   }
   const name = newHolderNote();
   const note = join(lockPath, name);
   ownNotes.add(name);
-  const release = async () => {
-    await rm(note, { force: true }).catch(() => undefined);
-    await unlock()
-      .catch(() => rmdir(lockPath))
-      .catch(() => undefined);
-    ownNotes.delete(name);
-  };
+  const release = releaseOf(lockPath, name);
   try {
     // The umask may have closed the folder to its own maker.
     if (process.platform !== 'win32') await chmod(lockPath, PRIVATE_FOLDER);
@@ -133,11 +121,7 @@ async function takeOverFrom(lockPath: string, deadNote: string): Promise<Release
     ownNotes.delete(name);
     return null;
   }
-  const release = async () => {
-    await rm(note, { force: true }).catch(() => undefined);
-    await rmdir(lockPath).catch(() => undefined);
-    ownNotes.delete(name);
-  };
+  const release = releaseOf(lockPath, name);
   // Two processes that wrote their notes at one moment and died before they saw each other.
   if ((await readdir(lockPath).catch(() => [])).length === 1) return release;
   await release();

@@ -115,6 +115,9 @@ test('--recheck-keys asks in dry-run too, unblocks those that answer but the ban
     ben: { blocked_reason: 'payment_required' },
   });
   expect(levelOf('recheck')).toEqual(['ok', 'warn']);
+  const left = json.checks.find(({ check }) => check === 'key_states');
+  expect(left).toMatchObject({ fix: expect.stringContaining('`kmi doctor --clear-blocklist` unblocks its keys') });
+  expect(left?.details).toContain('alt: account closed by Kimi, until you unblock it');
   expect(json.checks.find(({ check }) => check === 'same_account')?.text).toBe('ada, alt belong to one account.');
   expect(levelOf('upstream')).toEqual(['ok']);
 });

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { appendFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -116,9 +117,12 @@ describe('kmi keys list', () => {
     expect(stdout).not.toMatch(/sk-/);
   });
 
-  it('a folder that is empty or missing is no failure', async () => {
-    expect(await keys(['list'])).toMatchObject({ code: 0, stdout: expect.stringContaining('There are no keys in _auths.') });
+  it('a folder that is empty or missing is said, and ends with 1 as `kmi health` does', async () => {
+    for (const args of [[], ['list']]) {
+      expect(await keys(args)).toMatchObject({ code: 1, stdout: expect.stringContaining('There are no keys in _auths.') });
+    }
     const missing = await runKmi(['keys', 'list', '--json'], { env: { ...env, KMI_AUTHS_DIR: join(home.root, 'none') } });
+    expect(missing.code).toBe(1);
     expect(JSON.parse(missing.stdout).keys).toEqual([]);
   });
 });
@@ -207,6 +211,7 @@ describe('kmi keys remove', () => {
     await terminal.type('yes');
     await terminal.waitFor(/Removed ada\. Its file is now(.|\n)*That was the last key(.|\n)*ended 0/);
     const [name] = await readdir(home.authsDir);
+    expect(await terminal.screen()).toContain(`  rm _auths/${name}`);
     expect(name).toMatch(/^ada\.env\.removed-\d{8}T\d{6}Z$/);
     expect(await fileText(name as string)).toContain(keyOf('ada'));
   });
@@ -224,6 +229,17 @@ describe('kmi keys remove', () => {
     expect(await keys(['remove', 'ada', 'BEN', '-y', '--purge'])).toMatchObject({ code: 0, stderr: '' });
     expect(await readdir(home.authsDir)).toEqual(['cleo.env']);
     expect((await state()).keys.ada).toMatchObject({ request_count: 0, error_401: 0 });
+  });
+
+  it('without --purge says that the key is still on the disk, and which command deletes it', async () => {
+    for (const name of ['ada', 'ben']) await home.addKey({ label: name, key: keyOf(name) });
+    const { stderr } = await keys(['remove', 'ada', 'ben', '-y']);
+    expect(stderr.replaceAll('\n', ' ')).toContain(
+      'still hold the keys. `kmi keys remove --purge` deletes at once; to delete them now:',
+    );
+    const command = /^ {2}(rm .+)$/m.exec(stderr)?.[1] as string;
+    execFileSync('/bin/sh', ['-c', command], { cwd: home.root });
+    expect(await readdir(home.authsDir)).toEqual([]);
   });
 
   it('tells when another file still holds the same key', async () => {
@@ -399,6 +415,16 @@ describe('kmi keys test', () => {
     const { code, stderr } = await keys(['test']);
     expect(code).toBe(0);
     expect(stderr).toContain('Still blocked: ada. `kmi doctor --recheck-keys` unblocks');
+  });
+
+  it('a key that works, but whose account was closed, is not sent to a recheck that cannot unblock it', async () => {
+    await home.addKey({ label: 'ada', key: keyOf('ada') });
+    await mkdir(home.stateDir);
+    await writeFile(join(home.stateDir, 'state.json'), JSON.stringify({ keys: { ada: { blocked_reason: 'banned' } } }));
+    const { stderr } = await keys(['test']);
+    expect(stderr).toContain('Still blocked: ada. Kimi had closed the account;');
+    expect(stderr).toContain('--clear-blocklist');
+    expect(stderr).not.toContain('--recheck-keys');
   });
 
   it('without keys it says how to add one', async () => {

@@ -67,6 +67,7 @@ const ready = (label: string, email: string | null = null): KeyFact => ({
   email,
   status: 'ready',
   why: null,
+  isClosed: false,
   hasExpired: false,
 });
 const out = (label: string, status: KeyFact['status'], why = 'because'): KeyFact => ({ ...ready(label), status, why });
@@ -88,6 +89,18 @@ test.each([
   [[out('a', 'cooldown', 'x'), out('b', 'blocked', 'y')], 'fail: No key can serve now: | a: x | b: y'],
 ])('keys that serve and keys that do not: %#', (keys, words) => {
   expect(said(checkKeys(keysOf(keys)), 'key_states')).toEqual([words]);
+});
+
+test('a recheck is advised for keys that it can unblock only; a closed account needs Kimi support', () => {
+  const closed: KeyFact = { ...out('b', 'blocked', 'account closed by Kimi'), isClosed: true };
+  const fixOf = (...keys: KeyFact[]) => checkKeys(keysOf(keys)).find(({ check }) => check === 'key_states')?.fix;
+  expect(fixOf(ready('a'), closed)).toBe(
+    'Write to Kimi support about a closed account. Once it is open again, `kmi doctor --clear-blocklist` unblocks its keys.',
+  );
+  expect(fixOf(ready('a'), closed, out('c', 'blocked'))).toMatch(
+    /--recheck-keys.*none of a closed account\. Write to Kimi support/,
+  );
+  expect(fixOf(ready('a'), out('c', 'blocked'))).not.toContain('support');
 });
 
 test('no keys, no folder and skipped files are told apart', () => {

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { limitConcurrency } from '../../src/health/concurrency-limit.ts';
 import { fetchAllHealth } from '../../src/health/fetch-all.ts';
 import { good, keyNamed } from './keys.ts';
 
@@ -44,28 +43,5 @@ describe('fetchAllHealth', () => {
   it('answers for no keys', async () => {
     const fetch = async () => good(1, 1000);
     expect((await fetchAllHealth([], { now, fetch })).size).toBe(0);
-  });
-});
-
-describe('limitConcurrency', () => {
-  it('hands places on in order of asking, and also after a failure', async () => {
-    const gate = limitConcurrency(1);
-    const order: number[] = [];
-    const works = [0, 1, 2].map((n) =>
-      gate(async () => {
-        order.push(n);
-        await Promise.resolve();
-        if (n === 0) throw new Error('first');
-      }),
-    );
-    await expect(works[0]).rejects.toThrow('first');
-    await Promise.all(works.slice(1));
-    expect(order).toEqual([0, 1, 2]);
-    await gate(async () => order.push(3));
-    expect(order).toEqual([0, 1, 2, 3]);
-  });
-
-  it('lets one through at a time when told fewer', async () => {
-    expect(await limitConcurrency(0)(async () => 'in')).toBe('in');
   });
 });

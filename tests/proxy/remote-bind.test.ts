@@ -68,6 +68,28 @@ describe('own TLS', () => {
     expect(said).toContain('KMI_PROXY_TLS_CERT');
   });
 
+  const BEGIN = '-----BEGIN CERTIFICATE-----';
+  it.each([
+    ['an empty certificate', { cert: '' }, /certificate cannot be used: \S+made\.pem is empty/],
+    ['a certificate of blanks', { cert: '\ufeff \r\n\n' }, /certificate cannot be used: \S+made\.pem is empty/],
+    ['notes in place of the certificate', { cert: `# no ${BEGIN} here\n` }, /made\.pem holds no certificate in PEM form/],
+    ['a cut certificate', { cert: `${BEGIN}\nMIIB\n` }, /certificate or key cannot be used/],
+    ['an empty key', { key: '' }, /key cannot be used: \S+made\.pem is empty/],
+    ['a key of blanks', { key: '\n \n' }, /key cannot be used: \S+made\.pem is empty/],
+    ['the certificate as its key', { key: null }, /holds no private key in PEM form/],
+  ])('is refused with %s, and says which file', async (_, { cert, key }: { cert?: string; key?: string | null }, words) => {
+    const files = writeCertificate();
+    const home = await temporaryHome();
+    const made = join(home.root, 'made.pem');
+    await writeFile(made, cert ?? key ?? '');
+    const said = await refusal({
+      KMI_PROXY_TLS_CERT: cert === undefined ? files.cert : made,
+      KMI_PROXY_TLS_KEY: key === undefined ? files.key : key === null ? files.cert : made,
+    });
+    expect(said).toMatch(words);
+    expect(said).toContain('KMI_PROXY_TLS_CERT');
+  });
+
   it('is refused with files that are no certificate', async () => {
     const home = await temporaryHome();
     const path = join(home.root, 'junk.pem');

@@ -83,6 +83,11 @@ test('a block from an older state file keeps its own reason', () => {
   expect(plain({ candidates: [old] })).toContain('blocked: manual hold, until a recheck succeeds');
 });
 
+test('a closed account does not wait for a recheck, which cannot unblock it', () => {
+  const closed = candidate('ada', { state: { block: { until: null, reason: 'banned' }, errors401: 1 } });
+  expect(plain({ candidates: [closed] })).toContain('account closed by Kimi, until you unblock it');
+});
+
 test('no view shows a key', () => {
   expect(plain({ config: configOf({ showSource: true }) })).not.toContain('sk-secret');
 });

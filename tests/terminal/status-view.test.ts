@@ -217,6 +217,8 @@ test('every way in which something is wrong has an alert that says what to do', 
   expect(text(report({ candidates: closed }))).toMatch(
     /The only Kimi key belongs to a closed account\.[\s\S]*Account closed by Kimi: ada/,
   );
+  expect(text(report({ candidates: closed }))).toContain('--clear-blocklist');
+  expect(text(report({ candidates: closed }))).not.toContain('recheck succeeds');
   expect(text(report({ candidates: [] }))).toContain('There are no keys in /home/kim/_auths.');
   expect(text(report({ candidates: [], folderExists: false }))).toMatch(/the folder \/home\/kim\/_auths does not\s+exist/);
   expect(text(report({ probe: { kind: 'stranger', answer: 'HTTP 200' } }))).toMatch(

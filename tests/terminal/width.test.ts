@@ -18,6 +18,12 @@ test.each([
   ['👩‍👩‍👧', 2],
   ['🇺🇦', 2],
   ['█░…', 3],
+  ['ﾊﾝ', 2],
+  ['⚡', 2],
+  ['\u{18d00}', 2],
+  ['\u{1aff5}', 2],
+  ['䷀', 2],
+  ['a\u200bb', 2],
 ])('%j takes %i columns', (text, columns) => {
   expect(displayWidth(text)).toBe(columns);
 });

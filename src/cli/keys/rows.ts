@@ -54,6 +54,11 @@ Without a terminal nothing is asked: without a key it ends, and names the comman
   load: () => import('../setup/up/run.ts'),
 };
 
+const LIST_EXIT_CODES = [
+  [0, 'there are keys'],
+  [1, 'there are none'],
+] as const;
+
 export const KEY_COMMANDS: readonly CommandRow[] = [
   {
     name: 'keys',
@@ -62,6 +67,7 @@ export const KEY_COMMANDS: readonly CommandRow[] = [
     details:
       'Each key is a file in the auths folder (KMI_AUTHS_DIR). A running proxy follows a change within a second. No command prints a key: lists show its first and last 4 characters, JSON the start of its hash.',
     examples: ['kmi keys', 'kmi keys add work', 'kmi keys test'],
+    exitCodes: LIST_EXIT_CODES,
     options: [JSON_OPTION],
     withoutSettings: true,
     withoutToken: true,
@@ -74,6 +80,7 @@ export const KEY_COMMANDS: readonly CommandRow[] = [
     summary: 'list the keys and the auth files that give none',
     details: 'Asks nobody; the state is what the proxy remembers. `kmi health` asks the upstream for the quota.',
     examples: ['kmi keys list', 'kmi keys list --json | jq -r ".keys[].label"'],
+    exitCodes: LIST_EXIT_CODES,
     options: [JSON_OPTION],
     withoutSettings: true,
     withoutToken: true,

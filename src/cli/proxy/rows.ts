@@ -1,4 +1,4 @@
-import { type CommandRow, type OptionRow, YES_OPTION } from '../command/command-row.ts';
+import { type CommandRow, JSON_OPTION, type OptionRow, YES_OPTION } from '../command/command-row.ts';
 
 const STOP_OPTIONS: readonly OptionRow[] = [
   // They asked once; scripts still say so.
@@ -15,7 +15,7 @@ export const PROXY_COMMANDS: readonly CommandRow[] = [
     details: `Runs in the background, as a process of its own; the command ends once the proxy answers, and prints its address, pid, log and the line that points a client at it. A proxy of this state folder that runs already is left as it is; when its settings are others than those in force here, that is said.
 
 It follows the auth files and the state: keys that come and go, \`kmi rotate\` and cleared blocks take effect within a second. Settings take effect at its next start.`,
-    examples: ['kmi proxy', 'kmi proxy --foreground'],
+    examples: ['kmi proxy', 'kmi proxy --foreground', 'kmi proxy --json | jq -r .url'],
     exitCodes: [
       [0, 'it runs; with --foreground, it was stopped'],
       [
@@ -28,6 +28,7 @@ It follows the auth files and the state: keys that come and go, \`kmi rotate\` a
       { flags: '--daemon', help: 'run in the background (the default)' },
       { flags: '--foreground', help: 'stay in this terminal until Ctrl+C, with a line for each request' },
       { flags: '--port <number>', help: 'the port for this run, in place of that of KMI_PROXY_LISTEN' },
+      JSON_OPTION,
       { flags: '--quiet', help: 'in the foreground: no line for each request' },
       { flags: '--detached', help: 'as the background proxy: do not hold the folder it was started in', hidden: true },
       { flags: '--make-token', help: 'first make a client token that clients must send (proxy.token), unless one is set' },

@@ -1,4 +1,5 @@
 import { sayUnreadableKeys } from '../../app-folders.ts';
+import { modeOf } from '../../core/clients/proxy-mode.ts';
 import { examineDaemon } from '../../daemon/examine.ts';
 import type { DaemonState } from '../../daemon/judge.ts';
 import { daemonOutputPath } from '../../daemon/output-file.ts';
@@ -7,34 +8,40 @@ import { loadRegistry } from '../../keys/registry.ts';
 import { VERSION } from '../../version.ts';
 import type { CommandContext } from '../command/context.ts';
 import { renderMode } from '../words/mode-line.ts';
-import { explainState, renderProxyFacts } from './daemon-view.ts';
+import { explainState } from './daemon-view.ts';
 import { launchProxy } from './launch-proxy.ts';
 import { describeDifferences } from './proxy-words.ts';
 import { atRunningProxy, withBoundPort } from './running-proxy.ts';
 import { addressOf, refuseTakenPort, requireKeys } from './start-check.ts';
+import { sayProxy } from './start-report.ts';
+
+export type BackgroundOptions = {
+  readonly simulateWithoutKeys?: boolean;
+  readonly port?: string | null;
+  /** What is said on standard output is one JSON value. */
+  readonly json?: boolean;
+};
 
 /**
  * Starts the proxy in the background and says where it is. One that runs already is success too. Throws `port_in_use`
  * and `proxy_not_started`.
  */
-export async function startInBackground(
-  context: CommandContext,
-  { simulateWithoutKeys = false, port = null }: { readonly simulateWithoutKeys?: boolean; readonly port?: string | null } = {},
-): Promise<number> {
+export async function startInBackground(context: CommandContext, options: BackgroundOptions = {}): Promise<number> {
+  const { simulateWithoutKeys = false, port = null, json = false } = options;
   const { config } = context;
   const running = await atRunningProxy(context);
   if (running.proxy != null) {
     const found = await examineDaemon(running.config);
-    if (found.kind === 'ours') return sayAlreadyRunning(running, found, context);
+    if (found.kind === 'ours') return sayAlreadyRunning(running, found, context, json);
   }
   // Port 0 is nobody's: what can be in the way is the proxy on record.
   const asked = config.proxyListen.port === 0 ? running : context;
   const state = await examineDaemon(asked.config);
-  if (state.kind === 'ours' || state.kind === 'unproven') return sayAlreadyRunning(asked, state, context);
+  if (state.kind === 'ours' || state.kind === 'unproven') return sayAlreadyRunning(asked, state, context, json);
   refuseTakenPort(state, addressOf(asked));
   if (state.kind !== 'stopped') context.err(context.errStyle.dim(explainState(state, addressOf(asked)).text));
   const args = [...(simulateWithoutKeys ? ['--simulate-without-keys'] : []), ...(port === null ? [] : ['--port', port])];
-  return start(context, simulateWithoutKeys, args);
+  return start(context, { simulateWithoutKeys, json }, args);
 }
 
 /** Exit code 1 when it is not where `wanted` says: whoever goes on with that address would meet nobody. */
@@ -42,11 +49,17 @@ function sayAlreadyRunning(
   context: CommandContext,
   state: Extract<DaemonState, { kind: 'ours' | 'unproven' }>,
   wanted: CommandContext,
+  json: boolean,
 ): number {
-  const { config, out, err, style, errStyle, width } = context;
-  out(`${style.strong('kmi proxy')} is already running.`);
-  const facts = { url: proxyUrl(config), pid: state.pid, log: daemonOutputPath(config.stateDir), keys: null };
-  for (const line of renderProxyFacts({ ...facts, uptimeSeconds: state.uptimeSeconds }, { columns: width, style })) out(line);
+  const { config, err, errStyle } = context;
+  const { pid, version, uptimeSeconds } = state;
+  const facts = { url: proxyUrl(config), pid, log: daemonOutputPath(config.stateDir), keys: null, uptimeSeconds };
+  sayProxy(
+    context,
+    'is already running.',
+    { isStarted: false, version, mode: modeOf(context.proxy?.settings ?? config), facts },
+    json,
+  );
   if (state.kind === 'unproven') err(`${errStyle.warn('Note')}: ${explainState(state, addressOf(context)).text}`);
   if (state.version !== VERSION) {
     err(`${errStyle.warn('Note')}: it is version ${state.version}; this is ${VERSION}. \`kmi proxy-restart\` renews it.`);
@@ -55,17 +68,22 @@ function sayAlreadyRunning(
   return proxyUrl(config) === proxyUrl(withBoundPort(wanted.config, config.proxyListen)) ? 0 : 1;
 }
 
-async function start(context: CommandContext, simulateWithoutKeys: boolean, args: readonly string[]): Promise<number> {
-  const { config, out, err, style, errStyle, width } = context;
+async function start(
+  context: CommandContext,
+  { simulateWithoutKeys, json }: { readonly simulateWithoutKeys: boolean; readonly json: boolean },
+  args: readonly string[],
+): Promise<number> {
+  const { config, err, errStyle } = context;
   const { keys, skipped } = simulateWithoutKeys ? await loadRegistry(config) : await requireKeys(context);
   sayUnreadableKeys(skipped, config, (message) => err(`kmi: ${message}`));
   err(keys.length > 0 ? renderMode(config, errStyle) : `${errStyle.warn('Simulated upstream')}: there are no keys.`);
   const result = await launchProxy(context, { args });
   const isOurs = result.kind === 'started';
-  out(`${style.strong('kmi proxy')} ${isOurs ? 'runs in the background.' : 'is already running: another start was faster.'}`);
   const url = proxyUrl({ ...config, proxyListen: result.listen });
-  const facts = { url, log: daemonOutputPath(config.stateDir), uptimeSeconds: null };
-  for (const line of renderProxyFacts({ ...facts, ...result }, { columns: width, style })) out(line);
+  const facts = { url, pid: result.pid, keys: result.keys, log: daemonOutputPath(config.stateDir), uptimeSeconds: null };
+  const mode = keys.length === 0 ? 'simulated' : modeOf(config);
+  const headline = isOurs ? 'runs in the background.' : 'is already running: another start was faster.';
+  sayProxy(context, headline, { isStarted: isOurs, version: VERSION, mode, facts }, json);
   if (keys.length > 0 && config.proxyToken === '') {
     err(errStyle.dim('Any program of this machine may use it; `kmi proxy --make-token` makes a token for your own.'));
   }

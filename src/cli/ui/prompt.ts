@@ -1,3 +1,10 @@
+/*
+ * Our own by trial in a real terminal (tmux, 60 columns) against @clack/prompts 1.9 and @inquirer/prompts 7.10 (8 needs Node 22).
+ * Neither asks the terminal to mark a paste: of a key pasted with a line break, what follows the break answers the next question.
+ * Neither comes back after Ctrl+Z and `fg`: both end, and the rest of a key that is being typed goes to the shell, in the open.
+ * Ctrl+D leaves a clack prompt waiting until the process ends with 13. Both show how long a key is or draw escape sequences into a
+ * pipe, and they take 110 and 220 ms to load, where these lines are part of what is loaded anyway.
+ */
 import { formOf } from '../../files/text-bytes.ts';
 import { type InputEvent, InputReader } from './key-input.ts';
 import { displayWidth } from './width.ts';

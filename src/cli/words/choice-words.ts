@@ -1,26 +1,6 @@
-import type { AccountSkipReason } from '../../core/choosing/account-pool.ts';
 import type { ChoiceReason } from '../../core/choosing/choice.ts';
 import type { VerdictClass } from '../../core/verdicts/verdict.ts';
 import { TURN_WORDS } from './strategy-words.ts';
-
-/** Why a key was passed over: completes "skipped: ...". */
-export const SKIP_WORDS: Readonly<Record<AccountSkipReason, string>> = {
-  disabled: 'it is disabled in its auth file',
-  auth: 'it is blocked: the upstream refused the key (401)',
-  payment_required: 'it is blocked: the account must be paid for',
-  banned: 'it is blocked: the upstream has closed the account',
-  blocked: 'it is blocked',
-  quota: 'it is on cooldown until its used-up quota returns',
-  rate: 'it is on cooldown after too many requests',
-  upstream: 'it is on cooldown: it failed while another key worked',
-  empty: 'its last quota reading says that nothing is left',
-  probing: 'its cooldown was over, and another request was finding out whether it can serve again',
-  no_usage: 'its quota is not known, and only keys with a known one can serve',
-  key_rate_limit: 'it was at its own rate limit (KMI_PROXY_MAX_*_PER_KEY)',
-  tried: 'this request had tried it already',
-  busy: 'its account had as many requests at a time as it takes',
-  wallet: 'its account has only its wallet left, and another still had plan quota',
-};
 
 /** What an answer of a class says: completes "<status>: ...". */
 export const VERDICT_WORDS: Readonly<Record<VerdictClass, string>> = {

@@ -1,21 +1,24 @@
 import { type Candidate, eligibilityOf } from '../../core/choosing/eligibility.ts';
-import { activeBlock } from '../../core/keys/key-state.ts';
+import { activeBlock, endsByRecheck } from '../../core/keys/key-state.ts';
 import type { KeyStatus, UnreadyReason } from '../../core/keys/key-status.ts';
 import { quotaReturnsAt } from '../../core/quota/key-health.ts';
 import { oneLine } from '../../core/text/one-line.ts';
 import type { Zone } from '../../core/text/zoned-time.ts';
 import { ENGLISH, type TimeWords, untilWithClock } from '../ui/duration.ts';
 import type { Style } from '../ui/style.ts';
+import { REASON_WORDS } from './reason-words.ts';
 
 /** The words of a language for the status of keys. */
 export type KeyWords = {
   readonly status: Readonly<Record<KeyStatus, string>>;
-  readonly reason: Readonly<Record<UnreadyReason, string>>;
+  readonly reason: (reason: UnreadyReason) => string;
   /** Before the time of return. */
   readonly back: string;
   /** Before the end of a block: nothing says that the key works then. */
   readonly askedAgain: string;
   readonly untilRecheck: string;
+  /** Of a block that no recheck ends. */
+  readonly untilUnblocked: string;
   readonly time: TimeWords;
 };
 
@@ -30,21 +33,11 @@ export const ENGLISH_KEYS: KeyWords = {
     blocked: 'blocked',
     disabled: 'disabled',
   },
-  reason: {
-    disabled: 'disabled in its auth file',
-    auth: 'key refused (401)',
-    payment_required: 'account unpaid',
-    banned: 'account closed by Kimi',
-    blocked: 'blocked',
-    quota: 'quota used up',
-    rate: 'rate limited',
-    upstream: 'failed while others worked',
-    empty: 'no quota left',
-    probing: 'being tried after its cooldown',
-  },
+  reason: (reason) => REASON_WORDS[reason].short,
   back: 'back',
   askedAgain: 'tried again',
   untilRecheck: 'until a recheck succeeds',
+  untilUnblocked: 'until you unblock it',
   time: ENGLISH,
 };
 
@@ -69,12 +62,12 @@ export function whyOut(candidate: Candidate, now: number, zone: Zone, words: Key
   const block = eligibility.reason === 'disabled' ? null : activeBlock(candidate.state, now);
   const reason =
     eligibility.reason === 'blocked' && block !== null && block.reason !== 'blocked'
-      ? `${words.reason.blocked}: ${oneLine(block.reason, 60)}`
-      : words.reason[eligibility.reason];
+      ? `${words.reason('blocked')}: ${oneLine(block.reason, 60)}`
+      : words.reason(eligibility.reason);
   const until = eligibility.reason === 'empty' ? refillAt(candidate) : eligibility.until;
   const then = block === null ? words.back : words.askedAgain;
   if (until !== null) return `${reason}, ${then} ${untilWithClock(until, now, zone, words.time)}`;
-  return block === null ? reason : `${reason}, ${words.untilRecheck}`;
+  return block === null ? reason : `${reason}, ${endsByRecheck(block) ? words.untilRecheck : words.untilUnblocked}`;
 }
 
 function refillAt({ health }: Candidate): number | null {

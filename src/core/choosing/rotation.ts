@@ -1,4 +1,4 @@
-import type { AccountSkip } from './account-pool.ts';
+import type { AccountSkip, Level } from './account-pool.ts';
 import { type Choice, type ChoiceReason, NO_SKIPS, notChosen, unbound } from './choice.ts';
 import { type Candidate, eligibilityOf, type SkipReason } from './eligibility.ts';
 
@@ -42,7 +42,8 @@ export function pickActive<C extends Candidate>(
   return isOther ? { ...choice, why: 'next_after_active' } : choice;
 }
 
-type Stage = 'strict' | 'fail_open' | 'reserve';
+/** Of one key after another, the wallet does not count: what is asked begins at `ready`. */
+type OrderLevel = Exclude<Level, 'free'>;
 
 /**
  * From the place `from`, the first key that is eligible. Low quota and errors of the past pass nobody over. One step in the
@@ -54,28 +55,28 @@ export function pickInOrder<C extends Candidate>(
   usual: ChoiceReason,
   options: PickOptions<C>,
 ): Choice<C> {
-  const strict = walk(candidates, from, 'strict', options);
-  if (strict.found !== -1) return chosen(candidates, strict, usual);
-  // Each further stage relaxes one condition; they are reached only when nobody qualified, so a second walk is rare.
+  const ready = walk(candidates, from, 'ready', options);
+  if (ready.found !== -1) return chosen(candidates, ready, usual);
+  // Each further level relaxes one condition; they are reached only when nobody qualified, so a second walk is rare.
   if (options.failOpen && options.requireUsage) {
     const open = walk(candidates, from, 'fail_open', options);
     if (open.found !== -1) return chosen(candidates, open, 'fail_open');
   }
   const reserve = walk(candidates, from, 'reserve', options);
   if (reserve.found !== -1) return chosen(candidates, reserve, 'reserve');
-  return notChosen(strict.skipped);
+  return notChosen(ready.skipped);
 }
 
 type Walk = { readonly found: number; readonly skipped: readonly AccountSkip[] };
 
-function walk<C extends Candidate>(candidates: readonly C[], from: number, stage: Stage, options: PickOptions<C>): Walk {
+function walk<C extends Candidate>(candidates: readonly C[], from: number, level: OrderLevel, options: PickOptions<C>): Walk {
   let skipped: Skip[] | null = null;
   const start = wrap(from, candidates.length);
-  const usageMatters = options.requireUsage && !(stage !== 'strict' && options.failOpen && !anyUsage(candidates));
+  const usageMatters = options.requireUsage && !(level !== 'ready' && options.failOpen && !anyUsage(candidates));
   for (let step = 0; step < candidates.length; step++) {
     const index = start + step < candidates.length ? start + step : start + step - candidates.length;
     const candidate = candidates[index] as C;
-    const skip = whyNot(candidate, stage, usageMatters, options);
+    const skip = whyNot(candidate, level, usageMatters, options);
     if (skip === null) return { found: index, skipped: skipped ?? NO_SKIPS };
     skipped ??= [];
     skipped.push(skip);
@@ -83,11 +84,16 @@ function walk<C extends Candidate>(candidates: readonly C[], from: number, stage
   return { found: -1, skipped: skipped ?? NO_SKIPS };
 }
 
-function whyNot<C extends Candidate>(candidate: C, stage: Stage, usageMatters: boolean, options: PickOptions<C>): Skip | null {
+function whyNot<C extends Candidate>(
+  candidate: C,
+  level: OrderLevel,
+  usageMatters: boolean,
+  options: PickOptions<C>,
+): Skip | null {
   const { label } = candidate.key;
   const eligibility = eligibilityOf(candidate, options.now);
   if (options.tried.has(candidate)) return { label, reason: 'tried', until: null };
-  if (eligibility.is === 'out' || (eligibility.is === 'reserve' && stage !== 'reserve')) {
+  if (eligibility.is === 'out' || (eligibility.is === 'reserve' && level !== 'reserve')) {
     return { label, reason: eligibility.reason, until: eligibility.until };
   }
   if (eligibility.is === 'reserve' && eligibility.reason === 'empty' && !options.failOpen)

@@ -19,7 +19,7 @@ export type Cooldown = {
 export type CooldownEnd = 'guessed' | 'doubted';
 
 export type Block = {
-  /** Epoch ms; null until a recheck or a person unblocks the key. */
+  /** Epoch ms; null until a recheck (`endsByRecheck`) or a person unblocks the key. */
   readonly until: number | null;
   /** `auth`: the key was refused; `payment_required`: the account is unpaid; `banned`: it is closed; else what an older file says. */
   readonly reason: string;
@@ -76,6 +76,11 @@ export function activeBlock(state: KeyState, now: number): Block | null {
   const { block } = state;
   if (block !== null && (block.until === null || block.until > now)) return block;
   return state.errors401 > 0 ? REFUSED_401 : null;
+}
+
+/** Whether a recheck that succeeds ends a block. A closed account does not come back by itself: a person must know better. */
+export function endsByRecheck({ reason }: Block): boolean {
+  return reason !== 'banned';
 }
 
 const REFUSED_401: Block = Object.freeze({ until: null, reason: 'auth' });

@@ -15,24 +15,39 @@ const LOOK_MS = 1_000;
 export function readTls(config: TlsFiles): SecureContextOptions {
   try {
     const options = {
-      cert: readPem(config.proxyTlsCert),
-      key: readPem(config.proxyTlsKey),
+      cert: readPem(config.proxyTlsCert, 'CERTIFICATE'),
+      key: readPem(config.proxyTlsKey, 'PRIVATE KEY'),
       minVersion: 'TLSv1.2',
     } as const satisfies SecureContextOptions;
     createSecureContext(options);
     return options;
   } catch (error) {
+    if (error instanceof KmiError) throw error;
     throw new KmiError('unsafe_bind', `The TLS certificate or key cannot be used (${reasonOf(error)}).`, {
-      hint: 'Check KMI_PROXY_TLS_CERT and KMI_PROXY_TLS_KEY: both are PEM files that belong together.',
+      hint: TLS_HINT,
       cause: error,
     });
   }
 }
 
-/** A PEM file may be UTF-16 or begin with a byte order mark, which OpenSSL does not read. */
-function readPem(path: string): string | Buffer {
+const TLS_HINT = 'Check KMI_PROXY_TLS_CERT and KMI_PROXY_TLS_KEY: both are PEM files that belong together.';
+
+/**
+ * The text of a file that holds at least one PEM block of the kind: Node takes an empty text for no certificate and would listen
+ * without one, and then no handshake ends well. It may be UTF-16 or begin with a byte order mark, which OpenSSL does not read.
+ */
+function readPem(path: string, kind: 'CERTIFICATE' | 'PRIVATE KEY'): string {
   const bytes = readFileSync(path);
-  return textOf(bytes) ?? bytes;
+  const text = textOf(bytes) ?? bytes.toString('latin1');
+  if (new RegExp(`^-----BEGIN (?:[A-Z0-9]+ )*${kind}-----`, 'm').test(text)) return text;
+  const what = text.trim() === '' ? 'is empty' : `holds no ${kind.toLowerCase()} in PEM form`;
+  throw new KmiError(
+    'unsafe_bind',
+    `The TLS ${kind === 'CERTIFICATE' ? 'certificate' : 'key'} cannot be used: ${path} ${what}.`,
+    {
+      hint: TLS_HINT,
+    },
+  );
 }
 
 /**

@@ -15,7 +15,7 @@ import { type KeysReport, renderKeys } from './view.ts';
 
 type Options = { readonly json?: boolean };
 
-/** `kmi keys list`: every key and every file that gives none. Asks nobody; exit 0 also when there are none. */
+/** `kmi keys list`: every key and every file that gives none. Asks nobody; exit 1 when there are no keys, as of `kmi health`. */
 export const run: Command<Options> = async (context, { json = false }) => {
   const { config, environment, cwd, home, out, err, style, width } = context;
   const app = await openApp(config, { environment, looksOn: true, warn: (message) => err(`kmi: ${message}`) });
@@ -34,7 +34,7 @@ export const run: Command<Options> = async (context, { json = false }) => {
     for (const line of lines) out(line);
     const others = json ? null : describeOtherKeys(context);
     if (others !== null) for (const line of wrapToWidth(others, width)) err(line);
-    return 0;
+    return report.candidates.length === 0 ? 1 : 0;
   } finally {
     await app.close();
   }

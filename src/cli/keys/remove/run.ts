@@ -1,4 +1,5 @@
 import { openApp } from '../../../app.ts';
+import { shellWord } from '../../../core/clients/shell-quote.ts';
 import type { Key } from '../../../core/keys/key.ts';
 import { KmiError, reasonOf } from '../../../errors.ts';
 import { setAsideAuthFile } from '../../../keys/auth-write.ts';
@@ -6,6 +7,7 @@ import type { Command } from '../../command/context.ts';
 import { tell } from '../../command/tell.ts';
 import { askYesNo } from '../../ui/ask.ts';
 import { shownPath } from '../../ui/shown-path.ts';
+import { wrapToWidth } from '../../ui/width.ts';
 import { findKeys } from '../key-selection.ts';
 import { followAuthFiles, sayMoved } from '../relabel.ts';
 
@@ -13,7 +15,7 @@ type Options = { readonly args: readonly [readonly string[]]; readonly yes?: boo
 
 /** `kmi keys remove`: takes auth files out of use, after asking; with `--purge` deletes them. Exit 1 when declined or a key stays in use. */
 export const run: Command<Options> = async (context, { args: [labels], yes = false, purge = false }) => {
-  const { config, environment, cwd, home, err, style, errStyle } = context;
+  const { config, environment, cwd, home, err, style, errStyle, width } = context;
   const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
   const shown = (path: string) => shownPath(path, { cwd, home });
   try {
@@ -24,13 +26,16 @@ export const run: Command<Options> = async (context, { args: [labels], yes = fal
       err('Nothing was removed.');
       return 1;
     }
+    const setAside: string[] = [];
     for (const key of keys) {
       const kept = await take(key, purge, app.clock());
+      if (kept !== null) setAside.push(kept);
       tell(
         context,
         `${style.good('Removed')} ${style.strong(key.label)}. ${kept === null ? 'Its file is deleted.' : `Its file is now ${shown(kept)}.`}`,
       );
     }
+    if (setAside.length > 0) for (const line of leftover(setAside.map(shown), width)) err(errStyle.dim(line));
     const { registry: after, moved } = await followAuthFiles(app);
     sayMoved(moved, null, err);
     if (after.keys.length === 0) err(`${errStyle.warn('That was the last key')}; \`kmi keys add\` adds another.`);
@@ -43,6 +48,18 @@ export const run: Command<Options> = async (context, { args: [labels], yes = fal
     await app.close();
   }
 };
+
+/** What is on the disk after a removal, and the command that deletes it. */
+function leftover(files: readonly string[], width: number): string[] {
+  const [what, it] = files.length === 1 ? ['The file still holds the key', 'it'] : ['The files still hold the keys', 'them'];
+  const text = `${what}. \`kmi keys remove --purge\` deletes at once; to delete ${it} now:`;
+  return [...wrapToWidth(text, width), `  rm ${files.map(pathWord).join(' ')}`];
+}
+
+/** A path for a shell, which reads the home folder from a `~` outside of quotes only. */
+function pathWord(path: string): string {
+  return path.startsWith('~/') ? `~/${shellWord(path.slice(2))}` : shellWord(path);
+}
 
 /** Answers the new name of the file, or null when it is gone. */
 async function take({ label, source }: Key, purge: boolean, now: number): Promise<string | null> {

@@ -1,6 +1,6 @@
 import { type App, fetchHealth, openApp } from '../../../app.ts';
 import type { Key } from '../../../core/keys/key.ts';
-import { activeBlock } from '../../../core/keys/key-state.ts';
+import { activeBlock, endsByRecheck } from '../../../core/keys/key-state.ts';
 import { KmiError } from '../../../errors.ts';
 import type { FetchedHealth } from '../../../health/usage-client.ts';
 import type { Command } from '../../command/context.ts';
@@ -39,12 +39,21 @@ export const run: Command<Options> = async (context, { args: [labels = []], json
     } else {
       const shown = tests.map(({ key, ...test }) => ({ label: key.label, disabled: key.disabled, ...test }));
       for (const line of renderKeyTests(shown, { columns: width, style })) out(line);
-      const stillBlocked = tests.filter(
-        ({ key, result }) => result === 'works' && activeBlock(app.store.keyState(key.label), app.clock()) !== null,
-      );
+      const stillBlocked = tests.flatMap(({ key, result }) => {
+        const block = result === 'works' ? activeBlock(app.store.keyState(key.label), app.clock()) : null;
+        return block === null ? [] : [{ key, block }];
+      });
       if (stillBlocked.length > 0) {
-        const blocked = stillBlocked.map(({ key }) => key.label).join(', ');
-        err(`${errStyle.warn('Still blocked')}: ${blocked}. \`kmi doctor --recheck-keys\` unblocks keys that answer.`);
+        const labelsOf = (isFreed: boolean) =>
+          stillBlocked.filter(({ block }) => endsByRecheck(block) === isFreed).map(({ key }) => key.label);
+        const say = (labels: readonly string[], next: string) => {
+          if (labels.length > 0) err(`${errStyle.warn('Still blocked')}: ${labels.join(', ')}. ${next}`);
+        };
+        say(labelsOf(true), '`kmi doctor --recheck-keys` unblocks keys that answer.');
+        say(
+          labelsOf(false),
+          'Kimi had closed the account; if it is open again, `kmi doctor --clear-blocklist` unblocks its keys.',
+        );
       }
     }
     return isGood ? 0 : 1;

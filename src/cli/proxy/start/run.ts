@@ -29,17 +29,20 @@ type Options = {
   readonly daemon?: boolean;
   readonly detached?: boolean;
   readonly makeToken?: boolean;
+  readonly json?: boolean;
   readonly port?: string;
   readonly quiet?: boolean;
   readonly simulateWithoutKeys?: boolean;
 };
 
 /** `kmi proxy`: starts the proxy in the background, or serves in this terminal until it is told to stop. */
-export const run: Command<Options> = async (
-  given,
-  { foreground = false, daemon = false, detached = false, makeToken = false, port, quiet = false, simulateWithoutKeys = false },
-) => {
+export const run: Command<Options> = async (given, options) => {
+  const { foreground = false, daemon = false, detached = false, makeToken = false, port, quiet = false } = options;
+  const { json = false, simulateWithoutKeys = false } = options;
   if (foreground && daemon) throw new KmiError('bad_usage', '--daemon and --foreground cannot stand together.');
+  if (foreground && json) {
+    throw new KmiError('bad_usage', '--json is for the proxy in the background; `kmi trace --json` follows its requests.');
+  }
   const settled = makeToken ? await (await import('../make-token.ts')).makeToken(given) : given;
   const made = port === undefined ? settled : atPort(settled, wholeNumber('--port', port, { min: 1, max: 65_535 }));
   const context = detached ? withStamps(made) : made;
@@ -47,7 +50,7 @@ export const run: Command<Options> = async (
   for (const unused of context.loaded.unused) {
     context.err(`${context.errStyle.warn('Not used')}: ${unusedSettingText(unused)}`);
   }
-  if (!foreground) return startInBackground(context, { simulateWithoutKeys, port: port ?? null });
+  if (!foreground) return startInBackground(context, { simulateWithoutKeys, port: port ?? null, json });
   // The background proxy's output is its log; requests are in the trace.
   const lines = quiet || detached ? null : (await import('./request-lines.ts')).printRequests(context);
   try {
@@ -192,7 +195,7 @@ function stopSignals(): { readonly first: Promise<void>; readonly second: Promis
   const resolvers: (() => void)[] = [];
   const next = () => new Promise<void>((resolve) => resolvers.push(resolve));
   const signals = { first: next(), second: next() };
-  // The listener stays: proper-lockfile's own one (signal-exit) ends the process at once when it finds itself alone.
+  // The listener stays: without one, Node ends the process at the next signal, and saves under way would be cut off.
   const onSignal = () => resolvers.shift()?.();
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   return signals;

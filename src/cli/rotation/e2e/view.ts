@@ -1,4 +1,3 @@
-import type { AccountSkipReason } from '../../../core/choosing/account-pool.ts';
 import type { ProxyMode } from '../../../core/clients/proxy-mode.ts';
 import { CONFIDENCE_WANTED } from '../../../core/trace/fairness.ts';
 import { hasPassed, type RotationCheck } from '../../../core/trace/rotation-check.ts';
@@ -7,7 +6,8 @@ import { renderBar } from '../../ui/bar.ts';
 import type { Style } from '../../ui/style.ts';
 import { renderTable } from '../../ui/table.ts';
 import { wrapToWidth } from '../../ui/width.ts';
-import { SKIP_WORDS, VERDICT_WORDS, wordsFor } from '../../words/choice-words.ts';
+import { VERDICT_WORDS, wordsFor } from '../../words/choice-words.ts';
+import { skippedWords } from '../../words/reason-words.ts';
 import { TURN_TAKER_WORDS } from '../../words/strategy-words.ts';
 
 const BAR_COLUMNS = 24;
@@ -76,9 +76,7 @@ function renderShare(share: number, style: Style): string {
 }
 
 function wordsOfReason(reason: string): string {
-  return Object.hasOwn(SKIP_WORDS, reason)
-    ? wordsFor<AccountSkipReason>(SKIP_WORDS, reason)
-    : wordsFor<VerdictClass>(VERDICT_WORDS, reason);
+  return skippedWords(reason) ?? wordsFor<VerdictClass>(VERDICT_WORDS, reason);
 }
 
 function times(count: number): string {

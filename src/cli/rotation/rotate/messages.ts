@@ -2,6 +2,7 @@ import type { Config } from '../../../config/settings.ts';
 import type { ManualReason } from '../../../core/choosing/manual-rotation.ts';
 import type { Strategy } from '../../../core/choosing/strategy.ts';
 import type { ProxyMode } from '../../../core/clients/proxy-mode.ts';
+import type { UnreadyReason } from '../../../core/keys/key-status.ts';
 import { percentText } from '../../ui/bar.ts';
 import { ENGLISH_KEYS, type KeyWords } from '../../words/key-words.ts';
 import { MODE_WORDS } from '../../words/mode-line.ts';
@@ -78,6 +79,19 @@ const ENGLISH: RotationMessages = {
   oauth: 'It also has an OAuth login, which the client may prefer to the key.',
 };
 
+const RUSSIAN_REASONS: Readonly<Record<UnreadyReason, string>> = {
+  disabled: 'выключен в своём файле',
+  auth: 'ключ отклонён (401)',
+  payment_required: 'аккаунт не оплачен',
+  banned: 'аккаунт закрыт Kimi',
+  blocked: 'заблокирован',
+  quota: 'квота исчерпана',
+  rate: 'превышена частота запросов',
+  upstream: 'не отвечал, когда другие работали',
+  empty: 'квоты не осталось',
+  probing: 'проверяется после паузы',
+};
+
 const RUSSIAN: RotationMessages = {
   keys: {
     status: {
@@ -89,21 +103,11 @@ const RUSSIAN: RotationMessages = {
       blocked: 'заблокирован',
       disabled: 'выключен',
     },
-    reason: {
-      disabled: 'выключен в своём файле',
-      auth: 'ключ отклонён (401)',
-      payment_required: 'аккаунт не оплачен',
-      banned: 'аккаунт закрыт Kimi',
-      blocked: 'заблокирован',
-      quota: 'квота исчерпана',
-      rate: 'превышена частота запросов',
-      upstream: 'не отвечал, когда другие работали',
-      empty: 'квоты не осталось',
-      probing: 'проверяется после паузы',
-    },
+    reason: (reason) => RUSSIAN_REASONS[reason],
     back: 'вернётся',
     askedAgain: 'следующая попытка',
     untilRecheck: 'до успешной проверки',
+    untilUnblocked: 'пока вы его не разблокируете',
     time: {
       day: 'д',
       hour: 'ч',

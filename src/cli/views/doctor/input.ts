@@ -3,6 +3,7 @@ import { SECRET_SETTINGS } from '../../../config/settings.ts';
 import { type Candidate, keyStatusOf } from '../../../core/choosing/eligibility.ts';
 import { strategyInForce } from '../../../core/choosing/strategy.ts';
 import type { KimiClient } from '../../../core/clients/kimi-model.ts';
+import { activeBlock, endsByRecheck } from '../../../core/keys/key-state.ts';
 import { examineDaemon } from '../../../daemon/examine.ts';
 import type { DaemonState } from '../../../daemon/judge.ts';
 import { daemonOutputPath } from '../../../daemon/output-file.ts';
@@ -123,8 +124,14 @@ function keyFact(candidate: Candidate, now: number, zone: string): KeyFact {
     email: key.email,
     status: keyStatusOf(candidate, now),
     why: whyOut(candidate, now, zone),
+    isClosed: isClosed(candidate, now),
     hasExpired: hasRunOut(state.block, now) || hasRunOut(state.cooldown, now),
   };
+}
+
+function isClosed({ key, state }: Candidate, now: number): boolean {
+  const block = key.disabled ? null : activeBlock(state, now);
+  return block !== null && !endsByRecheck(block);
 }
 
 /** A block or cooldown with an end that has passed. */

@@ -1,10 +1,10 @@
+import pLimit from 'p-limit';
 import { fetchAccountId } from '../../../accounts/fetch-account.ts';
 import { type App, fetchHealth } from '../../../app.ts';
 import type { Key } from '../../../core/keys/key.ts';
 import { activeBlock, activeCooldown } from '../../../core/keys/key-state.ts';
 import type { RecheckFact } from '../../../doctor/checks-recheck.ts';
 import type { Get } from '../../../doctor/reach.ts';
-import { limitConcurrency } from '../../../health/concurrency-limit.ts';
 import { canRecheck } from '../../../health/recheck.ts';
 import { startProgress } from '../../ui/progress.ts';
 import { counted } from '../../words/key-words.ts';
@@ -25,21 +25,16 @@ export type Recheck = {
 export async function recheckKeys(app: App, get: Get): Promise<Recheck> {
   const keys = app.registry.keys.filter(({ disabled }) => !disabled);
   const progress = startProgress(process.stderr, (done) => `Asked ${done} of ${counted(keys.length, 'key')}...`);
-  const gate = limitConcurrency(3);
   const accounts = new Map<string, string>();
   const isUsedUp = ({ label }: Key) => activeCooldown(app.store.keyState(label), app.clock())?.reason === 'quota';
   const usedUp = keys.filter(isUsedUp);
   try {
     const [health] = await Promise.all([
       fetchHealth(app, { keys, live: true, onResult: progress.step }),
-      Promise.all(
-        keys.map((key) =>
-          gate(async () => {
-            const id = await fetchAccountId(key, get);
-            if (id !== null) accounts.set(key.label, id);
-          }),
-        ),
-      ),
+      pLimit(3).map(keys, async (key) => {
+        const id = await fetchAccountId(key, get);
+        if (id !== null) accounts.set(key.label, id);
+      }),
     ]);
     const rechecked = new Map(
       keys.map(({ label }): [string, RecheckFact] => {

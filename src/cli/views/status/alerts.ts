@@ -75,7 +75,7 @@ function blockAlerts({ candidates, now }: StatusReport): Alert[] {
     'bad',
     blockedFor('banned'),
     'Account closed by Kimi',
-    'Write to Kimi support; the key stays blocked until a person unblocks it.',
+    'Write to Kimi support. Once it is open again, `kmi doctor --clear-blocklist` unblocks its keys.',
   );
   add(
     'warn',

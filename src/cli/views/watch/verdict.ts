@@ -75,7 +75,7 @@ function returnText(accounts: readonly Standing[], now: number, zone: Zone): str
   const { eligibility, until } = first;
   const label = cutToWidth(first.label, LABEL_MAX, '...');
   if (eligibility.is === 'ready') return '';
-  if (until === null) return `${label}: ${ENGLISH_KEYS.reason[eligibility.reason]}`;
+  if (until === null) return `${label}: ${ENGLISH_KEYS.reason(eligibility.reason)}`;
   const isBlock = eligibility.is === 'out' && BLOCKS.has(eligibility.reason);
   return `${label} is ${isBlock ? 'tried again' : 'back'} at ${clockText(until, now, zone)}`;
 }

@@ -2,7 +2,8 @@ import { type CandidateStory, explainRequest } from '../../../core/trace/explain
 import { type TraceEvent, tokensOf } from '../../../core/trace/trace-event.ts';
 import type { Style } from '../../ui/style.ts';
 import { cutToWidth, displayWidth, padToWidth, wrapToWidth } from '../../ui/width.ts';
-import { CHOICE_WORDS, SKIP_WORDS, VERDICT_WORDS, wordsFor } from '../../words/choice-words.ts';
+import { CHOICE_WORDS, VERDICT_WORDS, wordsFor } from '../../words/choice-words.ts';
+import { skippedWords } from '../../words/reason-words.ts';
 import { tokensInWords } from '../../words/token-text.ts';
 import { isBroken, keyOf, latencyOf, paintStatus } from '../../words/trace-text.ts';
 
@@ -108,7 +109,7 @@ export function storyText(story: CandidateStory): string {
       return story.isLast ? `${what}; no further key, so the client got this` : what;
     }
     case 'skipped':
-      return wordsFor(SKIP_WORDS, story.reason);
+      return skippedWords(story.reason) ?? story.reason;
   }
 }
 
