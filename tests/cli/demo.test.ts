@@ -1,13 +1,16 @@
-import { readdir } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { temporaryHome } from '../support/home.ts';
 import { runKmi } from '../support/spawn.ts';
 
 it('shows chats as they are streamed, the key that served each, and the limit nobody noticed', async () => {
   const home = await temporaryHome();
-  const before = await readdir(tmpdir());
-  const { code, stdout, stderr } = await runKmi(['demo', '--plain'], { env: home.env, cwd: home.root, timeoutMs: 30_000 });
+  // A temporary folder of its own: other tests simulate at the same time.
+  const temporary = join(home.root, 'tmp');
+  await mkdir(temporary);
+  const env = { ...home.env, TMPDIR: temporary };
+  const { code, stdout, stderr } = await runKmi(['demo', '--plain'], { env, cwd: home.root, timeoutMs: 30_000 });
   expect([code, stderr]).toEqual([0, '']);
   for (let n = 1; n <= 6; n++) expect(stdout).toContain(`chat ${n}`);
   for (const name of ['ada', 'ben', 'cleo']) expect(stdout).toContain(`Hello from account ${name}`);
@@ -20,8 +23,7 @@ it('shows chats as they are streamed, the key that served each, and the limit no
   expect(stdout).not.toContain('sk-');
   // It leaves nothing behind, neither at home nor in the temporary folder.
   expect(await readdir(home.stateDir).catch(() => [])).toEqual([]);
-  const left = (await readdir(tmpdir())).filter((name) => name.startsWith('kmi-simulated-') && !before.includes(name));
-  expect(left).toEqual([]);
+  expect(await readdir(temporary)).toEqual([]);
 });
 
 it('works when a real proxy holds its address, and with keys of its own present', async () => {

@@ -63,6 +63,17 @@ describe('own TLS', () => {
     expect(await proxy.kmi.stop()).toEqual({ code: 0, signal: null });
   });
 
+  it('is refused in a simulation too, in the same words', async () => {
+    const home = await temporaryHome();
+    const made = join(home.root, 'made.pem');
+    await writeFile(made, '');
+    const env = { ...home.env, KMI_PROXY_TLS_CERT: made, KMI_PROXY_TLS_KEY: made };
+    const args = ['proxy', '--foreground', '--simulate-without-keys'];
+    const { code, stderr } = await runKmi(args, { env, cwd: home.root });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^kmi: The TLS certificate cannot be used: \S+made\.pem is empty\./);
+  });
+
   it('is refused with files that cannot be read', async () => {
     const said = await refusal({ KMI_PROXY_TLS_CERT: '/nowhere/cert.pem', KMI_PROXY_TLS_KEY: '/nowhere/key.pem' });
     expect(said).toContain('KMI_PROXY_TLS_CERT');

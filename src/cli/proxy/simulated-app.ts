@@ -47,6 +47,8 @@ export async function openSimulatedApp(
     simulator,
     async close() {
       await simulator.close();
+      // Where the proxy did not start, a save may be under way, which would fill the folder that is being removed.
+      await app.close();
       await rm(folder, { recursive: true, force: true });
     },
   };
