@@ -13,7 +13,7 @@ export type OptionRow = {
   readonly hidden?: boolean;
 };
 
-/** One command: from its row come the parser, `--help`, the README's table and shell completion. */
+/** One command: from its row come the parser, `--help`, the table in docs/commands.md and shell completion. */
 export type CommandRow = {
   /** Words after `kmi`: "rotate auto". */
   readonly name: string;
