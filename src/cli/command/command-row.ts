@@ -62,6 +62,6 @@ export const YES_OPTION: OptionRow = { flags: '-y, --yes', help: 'do not ask' };
 
 export const STRATEGY_OPTION: OptionRow = {
   flags: '--strategy <name>',
-  help: `${listed(STRATEGIES, 'or')}; without it, as before`,
+  help: `${listed(STRATEGIES, 'or')}; default: no change`,
   values: STRATEGIES,
 };
