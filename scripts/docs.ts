@@ -15,8 +15,8 @@ type Generated = {
 
 const generated: readonly Generated[] = [
   { file: '.env.example', render: renderEnvExample },
-  { file: 'README.md', block: 'commands', render: renderCommandsTable },
-  { file: 'README.md', block: 'settings', render: renderSettingsTable },
+  { file: 'docs/commands.md', block: 'commands', render: renderCommandsTable },
+  { file: 'docs/settings.md', block: 'settings', render: renderSettingsTable },
 ];
 
 const root = join(import.meta.dirname, '..');

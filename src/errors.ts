@@ -26,7 +26,7 @@ export const ERRORS = {
   },
   rotation_not_allowed: { http: 403, exit: 1, hint: "Read the provider's terms, then set KMI_AUTO_ROTATE_ALLOWED=1 in .env." },
   port_in_use: { http: 500, exit: 1, hint: 'Stop the program that holds the port, or set KMI_PROXY_LISTEN to a free one.' },
-  unsafe_bind: { http: 500, exit: 1, hint: 'Bind to 127.0.0.1, or see "Remote use" in the README.' },
+  unsafe_bind: { http: 500, exit: 1, hint: 'Bind to 127.0.0.1, or set up remote use: see docs/remote.md.' },
   state_unusable: { http: 500, exit: 1, hint: 'Check the folder named by KMI_STATE_DIR: it must be a folder you can write to.' },
   proxy_unreachable: { http: 502, exit: 1, hint: 'Start it with `kmi proxy`.' },
   proxy_not_started: { http: 500, exit: 1, hint: 'Its log: `kmi proxy-logs`. What else may be wrong: `kmi doctor`.' },

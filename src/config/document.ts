@@ -39,11 +39,11 @@ function envLines(name: SettingName): string {
   return `# ${help}\n#${variable}=${defaultText}`;
 }
 
-/** The settings part of the README: a table a group, without a trailing line break. */
+/** The tables of docs/settings.md: one a group, without a trailing line break. */
 export function renderSettingsTable(): string {
   return grouped()
     .map(({ title, names }) =>
-      [`**${title}**`, '', '| variable | default | meaning |', '| --- | --- | --- |', ...names.map(tableRow)].join('\n'),
+      [`### ${title}`, '', '| variable | default | meaning |', '| --- | --- | --- |', ...names.map(tableRow)].join('\n'),
     )
     .join('\n\n');
 }

@@ -264,7 +264,7 @@ function badSettings(problems: readonly Problem[], envFile: string | null): KmiE
   const lines = problems.map(({ variable, value, accepts }) => `  ${variable}=${printable(value)}  accepted: ${accepts}`);
   const count = problems.length === 1 ? 'One setting is' : `${problems.length} settings are`;
   return new KmiError('bad_settings', `${count} not usable:\n${lines.join('\n')}`, {
-    hint: envFile === null ? 'Correct them in the environment.' : `Correct them in ${envFile} or in the environment.`,
+    hint: envFile === null ? 'Fix this in the environment.' : `Fix this in ${envFile} or in the environment.`,
   });
 }
 

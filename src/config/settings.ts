@@ -18,7 +18,7 @@ import {
 
 /**
  * THE table of settings. Each row makes the parser, the frozen config's field, a line of `.env.example`, a row of the
- * README table and a line of `kmi config`. Facts: docs/kmi-manager.md#settings.
+ * docs/settings.md and a line of `kmi config`. Facts: docs/kmi-manager.md#settings.
  */
 export const SETTINGS = {
   authsDir: path('KMI_AUTHS_DIR', '', 'folder with the auth files; `_auths` here, else `~/.kmi/_auths`, else `~/.kimi/_auths`'),

@@ -23,7 +23,7 @@ function checkClaude({ text, canBeOverruled }: NonNullable<AgentFacts['claude']>
     `Claude Code passes the proxy by: ${text}, which goes before the environment.`,
     canBeOverruled
       ? '`kmi run -- claude` overrules it; or take the line out.'
-      : 'Managed settings cannot be overruled: ask whoever manages them.',
+      : 'Managed settings cannot be overridden: ask your administrator.',
   );
 }
 

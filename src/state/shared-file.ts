@@ -57,6 +57,6 @@ export class SharedFile {
     await refuseForeign(path);
     const bytes = await readFile(path);
     this.#seen = version;
-    if (!merge(bytes)) log.warn('A file of the state folder is damaged; what it remembered begins anew.', { file: path });
+    if (!merge(bytes)) log.warn('A file of the state folder is damaged; what it remembered is lost.', { file: path });
   }
 }

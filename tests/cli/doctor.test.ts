@@ -192,7 +192,7 @@ test('--fix closes files, removes a stale pid and what has run out, and says so;
   expect((await stat(home.authsDir)).mode & 0o777).toBe(0o700);
   expect(await home.pid()).toBeNull();
   expect(await readState(home)).toMatchObject({ ada: { blocked_reason: null, exhausted_until: expect.any(String) } });
-  expect((await doctor(home, ['--fix'])).json.actions).toEqual(['There was nothing to mend.']);
+  expect((await doctor(home, ['--fix'])).json.actions).toEqual(['There was nothing to fix.']);
 });
 
 test('a client is found on the PATH and its way to the proxy judged', async () => {

@@ -120,10 +120,10 @@ describe('in a script', () => {
     expect(JSON.parse(await text('.kmi/state.json'))).not.toHaveProperty('rotation_strategy');
   });
 
-  it('without a key and with nobody to ask it says how to give one', async () => {
+  it('without a key and a terminal it says how to give one', async () => {
     const { code, stderr } = await init();
     expect(code).toBe(1);
-    expect(stderr).toMatch(/no key yet, and nobody to ask for one\.\n.*--key-stdin/);
+    expect(stderr).toMatch(/no key yet, and no terminal to ask for one\.\n.*--key-stdin/);
   });
 
   it('a refused key leaves the folders and nothing else', async () => {

@@ -38,7 +38,7 @@ test('the key with the most quota becomes the active one, with the reason and th
   const { run, home } = await simulated({ name: 'ada', quota: left(0.4) }, { name: 'ben', quota: left(0.9) });
   const { stdout, stderr, code } = await run(['rotate']);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  expect(stdout).toMatch(/^Live: [\s\S]*Active key: ada → ben\nIt has more quota left: 90 %, against 40 % of ada\./);
+  expect(stdout).toMatch(/^Live: [\s\S]*Active key: ada → ben\nIt has more quota left: 90 %; ada has 40 %\./);
   expect(stdout).toMatch(/> ben +ready +█+░+ +90 %/);
   expect(stdout).not.toContain('secret-value');
   expect(await stateOf(home)).toMatchObject({ active_key: 'ben', active_index: 1 });
@@ -172,7 +172,7 @@ test('rotate auto and rotate off switch round-robin, with audit events', async (
   const allowed = { KMI_AUTO_ROTATE_ALLOWED: '1', KMI_AUTO_ROTATE_E2E: '0', USER: 'sam' };
   const on = await run(['rotate', 'auto'], allowed);
   expect(on).toMatchObject({ code: 0, stderr: '' });
-  expect(on.stdout).toMatch(/^Live: [\s\S]*Auto-rotation is on \(round-robin\)[\s\S]*check was left out/);
+  expect(on.stdout).toMatch(/^Live: [\s\S]*Auto-rotation is on \(round-robin\)[\s\S]*skipped the end-to-end check/);
   expect(await stateOf(home)).toMatchObject({ auto_rotate: true });
   expect((await run(['rotate'], allowed)).stdout).toContain('Round-robin is on');
   const off = await run(['rotate', 'off'], { ...allowed, KMI_AUDIT_ACTOR: 'kim' });
@@ -196,7 +196,7 @@ test('a strategy is chosen with rotate auto, holds, and is told; another word is
 
   const sticky = await run(['rotate', 'auto', '--strategy', 'sticky'], allowed);
   expect(sticky).toMatchObject({ code: 0, stderr: '' });
-  expect(sticky.stdout).toMatch(/Auto-rotation is on \(sticky\)[\s\S]*a session stays with its account/);
+  expect(sticky.stdout).toMatch(/Auto-rotation is on \(sticky\)[\s\S]*A session stays with its account/);
   expect(await stateOf(home)).toMatchObject({ auto_rotate: true, rotation_strategy: 'sticky' });
   expect((await run(['rotate'], allowed)).stdout).toContain('Auto-rotation is on (sticky): sessions stay with their accounts');
   expect((await run(['rotate', 'off'], allowed)).code).toBe(0);
@@ -204,7 +204,7 @@ test('a strategy is chosen with rotate auto, holds, and is told; another word is
 
   const again = await run(['rotate', 'auto'], allowed);
   expect(again.stdout).toContain('Auto-rotation is on (sticky)');
-  expect((await run(['rotate', 'auto', '--strategy=round-robin'], allowed)).stdout).toContain('each request takes the next key');
+  expect((await run(['rotate', 'auto', '--strategy=round-robin'], allowed)).stdout).toContain('Each request takes the next key');
   expect(await stateOf(home)).toMatchObject({ auto_rotate: true, rotation_strategy: 'round-robin' });
   const given = await run(['rotate', 'auto', '--strategy', 'setting'], { ...allowed, KMI_ROTATE_STRATEGY: 'quota' });
   expect(given.stdout).toContain('Auto-rotation is on (quota)');
@@ -230,7 +230,7 @@ test('rotate auto warns when all keys are of one account', async () => {
   await mkdir(home.stateDir);
   await writeFile(join(home.stateDir, 'state.json'), JSON.stringify({ keys: { ada: account, ben: account } }));
   const { stdout } = await run(['rotate', 'auto'], { KMI_AUTO_ROTATE_ALLOWED: '1', KMI_AUTO_ROTATE_E2E: '0' });
-  expect(stdout).toContain('All keys are of one account');
+  expect(stdout).toContain('All keys belong to one account');
 });
 
 test.each(['--auto_rotate', '--auto-rotate'])('%s is rotate auto, which warns when there is only one key', async (flag) => {

@@ -24,7 +24,7 @@ it('a real request that went over a used-up key is explained', async () => {
   expect(stdout).toContain(`Request ${event?.request_id}`);
   expect(stdout).toMatch(/Answered 200 by b after \d/);
   expect(stdout).toMatch(/^a +tried +4\d\d: its quota is used up$/m);
-  expect(stdout).toMatch(/^b +chosen +200, round-robin, its turn had come$/m);
+  expect(stdout).toMatch(/^b +chosen +200, round-robin, it was its turn$/m);
   const byId = await runKmi(['why', (event?.request_id ?? '').slice(0, 8), '--json'], { env: proxy.home.env });
   expect(JSON.parse(byId.stdout)).toEqual({
     request_id: event?.request_id,
@@ -57,7 +57,7 @@ it('a real request that went over a used-up key is explained', async () => {
         status: 200,
         verdict: null,
         reason: 'round_robin',
-        text: '200, round-robin, its turn had come',
+        text: '200, round-robin, it was its turn',
       },
     ],
   });

@@ -26,7 +26,7 @@ describe('.env.example', () => {
   });
 });
 
-describe('the table of the README', () => {
+describe('the tables of docs/settings.md', () => {
   it('has a row of three cells for every setting, in the order of the table', () => {
     const rows = renderSettingsTable()
       .split('\n')
@@ -38,7 +38,7 @@ describe('the table of the README', () => {
 
   it('gives every group of settings a heading and a table', () => {
     const table = renderSettingsTable();
-    expect(table.match(/^\*\*.+\*\*$/gm)).toHaveLength(10);
+    expect(table.match(/^### .+$/gm)).toHaveLength(10);
     expect(table.match(/^\| --- \| --- \| --- \|$/gm)).toHaveLength(10);
     expect(table).not.toMatch(/\n$/);
   });

@@ -65,7 +65,7 @@ it('is chosen by command, and status, keys list, why and e2e say so', async () =
   const chosen = await run('rotate', 'auto', '--strategy', 'weighted');
   expect(chosen).toMatchObject({ code: 0 });
   expect(chosen.stdout).toMatch(
-    /Auto-rotation is on \(weighted\)[\s\S]*accounts take turns, each as often as its KMI_KEY_WEIGHT/,
+    /Auto-rotation is on \(weighted\)[\s\S]*Accounts take turns in proportion to their KMI_KEY_WEIGHT/,
   );
   // A running proxy follows a command within a second, and it is the one that knows who is next.
   let status = '';
@@ -79,5 +79,5 @@ it('is chosen by command, and status, keys list, why and e2e say so', async () =
   const e2e = await run('e2e', '-n', '40', '--pause', '0');
   expect(e2e).toMatchObject({ code: 0 });
   expect(e2e.stdout).toMatch(/C +25 +62\.5 %[\s\S]*each account got the share its weight asks for/);
-  expect((await run('why', 'last')).stdout).toContain('200, by weight, the turn of its account had come');
+  expect((await run('why', 'last')).stdout).toContain('200, by weight, it was the turn of its account');
 });

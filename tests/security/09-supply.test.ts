@@ -87,6 +87,13 @@ it('the package holds the program and its papers, and nothing else', () => {
     '.env.example',
     '_auths/README.md',
     'SECURITY.md',
+    'docs/commands.md',
+    'docs/failover.md',
+    'docs/remote.md',
+    'docs/settings.md',
+    'docs/strategies.md',
+    'docs/status.svg',
+    'docs/trace.svg',
   ];
   const paths = files.map(({ path }) => path);
   expect(paths.filter((path) => !papers.includes(path) && !/^dist\/[\w-]+\.js$/.test(path))).toEqual([]);

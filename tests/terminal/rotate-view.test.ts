@@ -57,10 +57,10 @@ test('no line is wider than the terminal', () => {
 
 test('it says what changed and why', () => {
   expect(plain(rotated([quota('ada', 0.5), quota('ben', 0.8)], 0))).toMatch(
-    /Active key: ada -> ben\nIt has more quota left: 80 %, against 50 % of ada\./,
+    /Active key: ada -> ben\nIt has more quota left: 80 %; ada has 50 %\./,
   );
   expect(plain(rotated([quota('ada', 0.5), quota('ben', 0.3)], 0))).toMatch(
-    /Active key stays ada\.\nIt has more quota left: 50 %, against 30 % of ben\./,
+    /Active key stays ada\.\nIt has more quota left: 50 %; ben has 30 %\./,
   );
   expect(plain(rotated([quota('ada', 1), quota('ben', 1)], 0))).toContain(
     '2 keys are equally good, so the next of them takes over.',
@@ -79,7 +79,7 @@ test('a key that had to be replaced says why it cannot serve, and how many could
 
 test('when no key can serve nothing changes, and the remedy names the first return', () => {
   const report = rotated([candidate('ada', { state: { cooldown: { until: NOW + 60_000, reason: 'rate' } } })], 0);
-  expect(plain(report)).toContain('No key can serve now; the active key stays as it was.');
+  expect(plain(report)).toContain('No key can serve now; the active key does not change.');
   expect(renderRemedy(report)).toBe(
     'The first is back in 1 min (12:01). Add a key to the auths folder, or see `kmi doctor` for what can be unblocked.',
   );
@@ -91,7 +91,7 @@ test('with auto-rotation on, it says when the choice counts', () => {
     plain({ ...rotated([quota('ada', 1)], 0, { locale }), rotating });
   expect(shown('round-robin')).toContain('Round-robin is on: requests take turns');
   expect(shown('sticky').replace(/\s+/g, ' ')).toContain(
-    'Auto-rotation is on (sticky): sessions stay with their accounts, and this choice counts after `kmi rotate off`.',
+    'Auto-rotation is on (sticky): sessions stay with their accounts, and this choice applies after `kmi rotate off`.',
   );
   expect(shown('quota', 'ru')).toContain('Включена авторотация (quota)');
 });

@@ -288,10 +288,10 @@ test.each([
   ['round-robin', /mode round-robin, next: ada\n active key/],
   [
     'sticky',
-    /mode sticky\n sessions stay with their account; new ones are assigned by their hash\n no session such requests take turns, account by account; next: ada\n/,
+    /mode sticky\n sessions stay with their account; new ones are spread evenly\n no session such requests take turns, account by account; next: ada\n/,
   ],
   ['weighted', /mode weighted, next: ada\n weights ada 100, [\s\S]*\n active key/],
-  ['quota', /mode quota\n sessions stay with their account; new ones go where quota would otherwise\s+expire\n/],
+  ['quota', /mode quota\n sessions stay with their account; new ones go where quota expires first\n/],
 ] as const)('with %s it says what becomes of the next request', (rotateStrategy, words) => {
   const config = configOf({ autoRotateAllowed: true, rotateStrategy });
   const state = {

@@ -70,7 +70,7 @@ it.each([
   ['moved', "the session's own account could not serve, so it moved here and left its cache behind"],
   ['helped_out', "the session's own account was busy for a moment, so it helped out; the session stays where it is"],
   ['file', 'its account holds a file that the request names'],
-  ['dealt', 'the request belongs to no session'],
+  ['dealt', 'the request has no session'],
 ] as const)('a key chosen for %s is told with the reason', (choice, words) => {
   const skipped = [
     { key_label: 'ben', reason: 'busy' },

@@ -6,13 +6,13 @@ export const CLIENT_COMMANDS: readonly CommandRow[] = [
     group: 'Point clients at it',
     args: '[arguments...]',
     summary: 'run the Kimi CLI through the proxy',
-    details: `Runs the \`kimi\` found on the PATH (Kimi Code or kimi-cli) with the variables it reads set to the proxy. All arguments, the terminal, signals and the exit code pass through. A KIMI_MODEL_NAME of your own is kept; otherwise the default model of the client's config is used. A session of Kimi Code begun here is continued here.
+    details: `Runs the \`kimi\` found on the PATH (Kimi Code or kimi-cli) with the variables it reads set to the proxy. All arguments, the terminal, signals and the exit code pass through. A KIMI_MODEL_NAME of your own is kept; otherwise the default model of the client's config is used. Kimi Code keeps the provider a session began with: continue such a session with \`kmi kimi -c\`.
 
-\`kimi_robin\` is the same as one word: link it as \`kimi\` in a folder that comes earlier on the PATH, and every tool that calls \`kimi\` goes through the proxy.`,
+\`kimi_robin\` does the same in one word. Link it as \`kimi\` in a folder that comes first on the PATH, and every tool that calls \`kimi\` goes through the proxy.`,
     examples: ['kmi kimi', 'kmi kimi -p "say hello"', 'ln -s "$(command -v kimi_robin)" ~/bin/kimi'],
     exitCodes: [
-      [1, 'no proxy answers, or as the Kimi CLI ended'],
-      [126, 'it cannot be run'],
+      [1, 'no proxy answers; otherwise the exit code of the Kimi CLI'],
+      [126, 'the `kimi` on the PATH cannot be run'],
       [127, 'there is no `kimi` on the PATH'],
     ],
     passesThrough: 'everything',
@@ -25,11 +25,11 @@ export const CLIENT_COMMANDS: readonly CommandRow[] = [
     args: '[command...]',
     summary: 'run any OpenAI- or Anthropic-speaking program through the proxy',
     details:
-      'Sets OPENAI_BASE_URL, OPENAI_API_KEY, ANTHROPIC_BASE_URL, ANTHROPIC_API_KEY, OPENCODE_CONFIG_CONTENT and the variables of the Kimi clients for that program alone. Its terminal, signals and exit code pass through.\n\nCodex gets -c flags, and Claude Code gets --settings when settings of its own would lead elsewhere. When no request came through the proxy, a line says so at the end.',
+      'Sets OPENAI_BASE_URL, OPENAI_API_KEY, ANTHROPIC_BASE_URL, ANTHROPIC_API_KEY, OPENCODE_CONFIG_CONTENT and the variables of the Kimi clients, for that program only. Its terminal, signals and exit code pass through.\n\nCodex gets -c flags, and Claude Code gets --settings when its own settings lead elsewhere. If no request came through the proxy, a line says so at the end.',
     examples: ['kmi run -- claude', 'kmi run -- opencode run "say hello"', 'kmi run -- python agent.py'],
     exitCodes: [
-      [1, 'no proxy answers, or as the program ended'],
-      [2, 'no program is named, or as the program ended'],
+      [1, 'no proxy answers; otherwise the exit code of the program'],
+      [2, 'no program is named; otherwise the exit code of the program'],
       [126, 'the program cannot be run'],
       [127, 'there is no such program on the PATH'],
     ],
@@ -41,7 +41,7 @@ export const CLIENT_COMMANDS: readonly CommandRow[] = [
     name: 'env',
     group: 'Point clients at it',
     summary: 'print the variables that point programs at the proxy',
-    details: 'The lines hold the proxy token when one is set. Without --shell, the syntax is that of $SHELL.',
+    details: 'The lines include the proxy token, if one is set. Without --shell, kmi prints the syntax of $SHELL.',
     examples: [
       'eval "$(kmi env)"',
       'kmi env --shell fish | source',

@@ -13,7 +13,7 @@ export type OptionRow = {
   readonly hidden?: boolean;
 };
 
-/** One command: from its row come the parser, `--help`, the README's table and shell completion. */
+/** One command: from its row come the parser, `--help`, the table in docs/commands.md and shell completion. */
 export type CommandRow = {
   /** Words after `kmi`: "rotate auto". */
   readonly name: string;
@@ -62,6 +62,6 @@ export const YES_OPTION: OptionRow = { flags: '-y, --yes', help: 'do not ask' };
 
 export const STRATEGY_OPTION: OptionRow = {
   flags: '--strategy <name>',
-  help: `${listed(STRATEGIES, 'or')}; without it, as before`,
+  help: `${listed(STRATEGIES, 'or')}; default: no change`,
   values: STRATEGIES,
 };

@@ -4,29 +4,29 @@ export const INIT_COMMAND: CommandRow = {
   name: 'init',
   group: 'Set up',
   summary: 'set kmi up: folders, the first key, live or dry-run, rotation',
-  details: `Asks for what it needs. The key is not shown while you type or paste it, is tested with one call of /usages, and goes into an .env file that only you can read. Running it again changes only what you ask for.
+  details: `Asks for what it needs. kmi does not show the key while you type or paste it, tests it with one call to /usages, and writes it to an .env file that only you can read. Run it again to change something; the rest stays as it is.
 
-Keys go into \`~/.kmi/_auths\` and settings into \`~/.kmi/.env\`, which count in every folder. A folder that has an \`_auths\` with keys or a \`.env\` with KMI_ variables keeps its own: they count there, and --here makes them. KMI_AUTHS_DIR and KMI_ENV_PATH name other places.
+Keys go into \`~/.kmi/_auths\` and settings into \`~/.kmi/.env\`, which count in every folder. A folder with keys in its own \`_auths\`, or with KMI_ variables in its own \`.env\`, uses those instead; --here makes them. KMI_AUTHS_DIR and KMI_ENV_PATH name other places.
 
-When auto-rotation is turned on, sticky is recommended for coding agents: the prompt cache belongs to the account, and a cached input token costs a tenth.
+For coding agents, choose the strategy sticky: the prompt cache belongs to the account.
 
-In a script, use flags and standard input: what no flag says stays as it is, and with --yes nothing is asked.`,
+In a script, use flags and standard input. Without a flag, a value stays as it is. With --yes, kmi asks nothing.`,
   examples: [
     'kmi init',
     'pass show kimi | kmi init --key-stdin --label work --live --yes',
     'kmi init --auto-rotate --strategy sticky --yes',
   ],
   exitCodes: [
-    [0, 'there is a key, and everything is written'],
+    [0, 'there is a key, and everything is saved'],
     [1, 'there is no key, or it was refused'],
     [2, 'wrong usage or unusable settings'],
     [130, 'interrupted; run it again to go on'],
   ],
   options: [
     { flags: '--key-stdin', help: 'read a key from standard input' },
-    { flags: '--label <name>', help: 'what to call the key' },
+    { flags: '--label <name>', help: 'label of the key' },
     { flags: '--base-url <url>', help: "the key's upstream, when it is not KMI_UPSTREAM_BASE_URL" },
-    { flags: '--no-test', help: 'take the key without asking the upstream about it' },
+    { flags: '--no-test', help: 'do not test the key' },
     { flags: '--live', help: 'send requests to the upstream: KMI_DRY_RUN=0' },
     { flags: '--dry-run', help: 'simulate them: KMI_DRY_RUN=1' },
     { flags: '--auto-rotate', help: 'turn auto-rotation on, and allow it: KMI_AUTO_ROTATE_ALLOWED=1' },
@@ -42,9 +42,9 @@ export const UP_COMMAND: CommandRow = {
   name: 'up',
   group: 'Set up',
   summary: 'add a key if there is none, start the proxy, say how to use it',
-  details: `Asks for a key, as \`kmi init\` does, when there is none. Starts the proxy in the background when none runs. Then prints what points a client at it.
+  details: `If there is no key, asks for one, as \`kmi init\` does. If no proxy runs, starts it in the background. Then prints how to point a client at it.
 
-Without a terminal nothing is asked: without a key it ends, and names the command that takes one from standard input.`,
+Without a terminal it asks nothing. If there is no key, it exits and names the command that reads one from standard input.`,
   examples: ['kmi up'],
   exitCodes: [
     [0, 'the proxy runs'],
@@ -65,7 +65,7 @@ export const KEY_COMMANDS: readonly CommandRow[] = [
     group: 'Set up',
     summary: 'list the keys; subcommands add, remove, test and change them',
     details:
-      'Each key is a file in the auths folder (KMI_AUTHS_DIR). A running proxy follows a change within a second. No command prints a key: lists show its first and last 4 characters, JSON the start of its hash.',
+      'Each key is a file in the auths folder (KMI_AUTHS_DIR). A running proxy picks up a change within a second. No command prints a key: lists show its first and last 4 characters, JSON shows the start of its hash.',
     examples: ['kmi keys', 'kmi keys add work', 'kmi keys test'],
     exitCodes: LIST_EXIT_CODES,
     options: [JSON_OPTION],
@@ -77,8 +77,8 @@ export const KEY_COMMANDS: readonly CommandRow[] = [
   {
     name: 'keys list',
     aliases: ['keys ls'],
-    summary: 'list the keys and the auth files that give none',
-    details: 'Asks nobody; the state is what the proxy remembers. `kmi health` asks the upstream for the quota.',
+    summary: 'list the keys, and the auth files without a usable key',
+    details: 'Sends nothing: the state is what the proxy remembers. `kmi health` asks the upstream for the quota.',
     examples: ['kmi keys list', 'kmi keys list --json | jq -r ".keys[].label"'],
     exitCodes: LIST_EXIT_CODES,
     options: [JSON_OPTION],
@@ -91,22 +91,22 @@ export const KEY_COMMANDS: readonly CommandRow[] = [
     name: 'keys add',
     args: '[name]',
     summary: 'add a key, from a hidden prompt or standard input',
-    details: `Never give the key as an argument: every program on the machine can see it there, and the shell keeps it.
+    details: `Never give the key as an argument: every program on the machine can see it, and your shell history keeps it.
 
-The key is tested with one call of /usages, also in dry-run, and refused when the upstream refuses it or when it is there already. It goes into <name>.env in the auths folder, readable by you alone: \`~/.kmi/_auths\`, or the \`_auths\` of this folder when that has keys.`,
+kmi tests the key with one call to /usages, also in dry-run. It does not add a key that the upstream refuses, or one that is there already. The key goes into <name>.env in the auths folder, which only you can read: \`~/.kmi/_auths\`, or the \`_auths\` of this folder if it has keys.`,
     examples: ['kmi keys add', 'kmi keys add work --priority 10', 'pass show kimi | kmi keys add work'],
     exitCodes: [
       [0, 'added'],
-      [1, 'not added: refused, not testable, or there already'],
+      [1, 'not added: refused, not tested, or there already'],
       [2, 'wrong usage'],
       [130, 'interrupted; nothing was added'],
     ],
     options: [
       { flags: '--base-url <url>', help: "the key's upstream, when it is not KMI_UPSTREAM_BASE_URL" },
       { flags: '--email <address>', help: 'the account, for display' },
-      { flags: '--priority <number>', help: 'keys with a higher one come first; default 0' },
-      { flags: '--weight <number>', help: 'its share where the strategy goes by weight: 1 to 1000; default 100' },
-      { flags: '--no-test', help: 'add it without asking the upstream about it' },
+      { flags: '--priority <number>', help: 'keys with a higher priority come first; default 0' },
+      { flags: '--weight <number>', help: 'share of the key under the strategy weighted: 1 to 1000; default 100' },
+      { flags: '--no-test', help: 'do not test the key' },
       HERE_OPTION,
       { flags: '--key <key>', help: 'refused, with advice', hidden: true },
     ],
@@ -118,14 +118,14 @@ The key is tested with one call of /usages, also in dry-run, and refused when th
     name: 'keys remove',
     aliases: ['keys rm'],
     args: '<label...>',
-    summary: 'take keys out of use',
+    summary: 'remove keys',
     details:
-      'Asks first. The file is renamed to <file>.removed-<time>, which kmi does not read, because Kimi shows a key only once: to have the key back, rename it back. With --purge the file is deleted. A file with several providers goes as a whole.',
+      'Asks first. Renames the file to <file>.removed-<time>, which kmi does not read. Kimi shows a key only once, so rename the file back to undo it. --purge deletes the file. If a file has several providers, all of them go.',
     examples: ['kmi keys remove work', 'kmi keys remove old spare --yes', 'kmi keys remove work --purge'],
     exitCodes: [
       [0, 'removed'],
       [1, 'declined, no such key, or another file holds the same key'],
-      [2, 'wrong usage, or nobody to ask and no --yes'],
+      [2, 'wrong usage, or no terminal and no --yes'],
     ],
     options: [YES_OPTION, { flags: '--purge', help: 'delete the file for good' }],
     withoutToken: true,
@@ -135,9 +135,9 @@ The key is tested with one call of /usages, also in dry-run, and refused when th
   {
     name: 'keys disable',
     args: '<label...>',
-    summary: 'switch keys off without removing them',
+    summary: 'disable keys without removing them',
     details:
-      'Sets KMI_KEY_DISABLED=1 in the .env file of the key; that line changes and no other. A key from a .toml or .json file cannot be disabled, since those formats have no place for it: move it into an .env file.',
+      'Sets KMI_KEY_DISABLED=1 in the .env file of the key, and changes no other line. kmi cannot disable a key from a .toml or .json file: move it to an .env file.',
     examples: ['kmi keys disable work'],
     withoutToken: true,
     settingsOf: 'keys',
@@ -146,8 +146,8 @@ The key is tested with one call of /usages, also in dry-run, and refused when th
   {
     name: 'keys enable',
     args: '<label...>',
-    summary: 'switch keys on again',
-    details: 'Sets KMI_KEY_DISABLED=0 in the .env file of the key; that line changes and no other.',
+    summary: 'enable keys again',
+    details: 'Sets KMI_KEY_DISABLED=0 in the .env file of the key, and changes no other line.',
     examples: ['kmi keys enable work', 'kmi keys enable work spare'],
     withoutToken: true,
     settingsOf: 'keys',
@@ -158,7 +158,7 @@ The key is tested with one call of /usages, also in dry-run, and refused when th
     args: '<label> <name>',
     summary: 'give a key another label',
     details:
-      'Sets KMI_KEY_LABEL in the .env file of the key, whose name stays. Counters, cooldown, block and being the active key go along. Older lines of trace and log keep the old label.',
+      'Sets KMI_KEY_LABEL in the .env file of the key; the file keeps its name. The key keeps its counters, cooldown and block, and stays active if it was. Older lines of trace and log keep the old label.',
     examples: ['kmi keys rename key-2 work'],
     withoutToken: true,
     settingsOf: 'keys',
@@ -167,14 +167,14 @@ The key is tested with one call of /usages, also in dry-run, and refused when th
   {
     name: 'keys test',
     args: '[label...]',
-    summary: 'ask the upstream about keys, one real call each',
-    details: `Calls /usages, also in dry-run and also for disabled keys, and says what came back. A cooldown for quota ends when there is quota again; \`kmi doctor --recheck-keys\` also unblocks keys that answer.
+    summary: 'test keys with one real call each',
+    details: `Calls /usages, also in dry-run and for disabled keys, and says what came back. If a key has quota again, its cooldown ends; \`kmi doctor --recheck-keys\` also unblocks keys that answer.
 
-/usages proves that the upstream knows the key. Whether a client may chat with it depends on the client too, and shows with its first request.`,
+/usages proves that the upstream knows the key. Whether a client may chat with it also depends on the client.`,
     examples: ['kmi keys test', 'kmi keys test work', 'kmi keys test --json'],
     exitCodes: [
       [0, 'every key asked about works'],
-      [1, 'one was refused, gave no usable answer, or is not there'],
+      [1, 'a key was refused, got no usable answer, or does not exist'],
     ],
     options: [JSON_OPTION],
     withoutToken: true,
@@ -189,7 +189,7 @@ export const completionCommand = (rows: () => readonly CommandRow[]): CommandRow
   group: 'Set up',
   args: '[bash|zsh|fish]',
   summary: 'print the script that completes kmi in a shell',
-  details: `Completes commands, options and the labels of your keys. Without a name, for the shell in $SHELL.
+  details: `Completes commands, options and the labels of your keys. Without a name, kmi prints the script for the shell in $SHELL.
 
   bash   add to ~/.bashrc:   source <(kmi completion bash)
   zsh    add to ~/.zshrc:    source <(kmi completion zsh)

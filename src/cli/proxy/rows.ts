@@ -11,28 +11,28 @@ export const PROXY_COMMANDS: readonly CommandRow[] = [
     name: 'proxy',
     aliases: ['start'],
     group: 'The proxy',
-    summary: 'serve the proxy that clients are pointed at',
-    details: `Runs in the background, as a process of its own; the command ends once the proxy answers, and prints its address, pid, log and the line that points a client at it. A proxy of this state folder that runs already is left as it is; when its settings are others than those in force here, that is said.
+    summary: 'start the proxy',
+    details: `Starts the proxy in the background. Once it answers, prints its address, pid and log, and how to point a client at it. If a proxy of this state folder is running, leaves it alone, and says so if its settings differ from those here.
 
-It follows the auth files and the state: keys that come and go, \`kmi rotate\` and cleared blocks take effect within a second. Settings take effect at its next start.`,
+The proxy picks up new and removed keys, \`kmi rotate\` and cleared blocks within a second. Changed settings need \`kmi restart\`.`,
     examples: ['kmi proxy', 'kmi proxy --foreground', 'kmi proxy --json | jq -r .url'],
     exitCodes: [
       [0, 'it runs; with --foreground, it was stopped'],
       [
         1,
-        'it did not start (its log is shown), there are no keys, a stranger holds the port, or it runs already at another address',
+        'it did not start (kmi shows its log), there are no keys, another program holds the port, or it already runs at another address',
       ],
       [2, 'wrong usage or unusable settings'],
     ],
     options: [
       { flags: '--daemon', help: 'run in the background (the default)' },
       { flags: '--foreground', help: 'stay in this terminal until Ctrl+C, with a line for each request' },
-      { flags: '--port <number>', help: 'the port for this run, in place of that of KMI_PROXY_LISTEN' },
+      { flags: '--port <number>', help: 'port for this run, instead of the one in KMI_PROXY_LISTEN' },
       JSON_OPTION,
       { flags: '--quiet', help: 'in the foreground: no line for each request' },
       { flags: '--detached', help: 'as the background proxy: do not hold the folder it was started in', hidden: true },
-      { flags: '--make-token', help: 'first make a client token that clients must send (proxy.token), unless one is set' },
-      { flags: '--simulate-without-keys', help: 'when there are no keys, serve a simulated upstream instead of failing' },
+      { flags: '--make-token', help: 'first make a token that clients must send (proxy.token), unless one is set' },
+      { flags: '--simulate-without-keys', help: 'if there are no keys, simulate the upstream instead of failing' },
     ],
     load: () => import('./start/run.ts'),
   },
@@ -42,11 +42,11 @@ It follows the auth files and the state: keys that come and go, \`kmi rotate\` a
     group: 'The proxy',
     summary: 'stop the proxy; open requests finish first',
     details:
-      'Finds the proxy of the state folder, also after a change of KMI_PROXY_LISTEN. Only a process that both the state folder and its own /healthz show to be this proxy is signalled; whatever else holds the port is named and left alone.',
+      'Finds the proxy of the state folder, also after a change of KMI_PROXY_LISTEN. Signals only a process that the state folder and its own /healthz both identify as this proxy. Names any other program on the port, and leaves it alone.',
     examples: ['kmi stop', 'kmi stop -f'],
     exitCodes: [
-      [0, 'no proxy of ours runs any more'],
-      [1, 'what runs there may not be signalled'],
+      [0, 'no proxy of this state folder is running'],
+      [1, 'the process on the port is not this proxy, or cannot be signalled'],
       [2, 'wrong usage'],
     ],
     options: STOP_OPTIONS,
@@ -59,9 +59,9 @@ It follows the auth files and the state: keys that come and go, \`kmi rotate\` a
     aliases: ['restart'],
     group: 'The proxy',
     summary: 'stop the proxy if it runs, then start it in the background',
-    details: `Applies changed settings. Stops the proxy as \`kmi stop\` does and starts it as \`kmi start\` does. Settings it could not start with leave the old proxy running.
+    details: `Applies changed settings. Stops the proxy as \`kmi stop\` does and starts it as \`kmi start\` does. If it could not start with the new settings, the old proxy keeps running.
 
-In another folder than the one the proxy was started in, other settings may be in force. They are named. A restart that would change the mode, the keys, the upstream, the address or the token for that reason is refused; --here permits it.`,
+In another folder, other settings may apply; the command names them. It refuses to change the mode, the keys, the upstream, the address or the token for that reason. --here permits it.`,
     examples: ['kmi restart', 'kmi restart --here'],
     exitCodes: [
       [0, 'it runs'],
@@ -70,7 +70,7 @@ In another folder than the one the proxy was started in, other settings may be i
     ],
     options: [
       ...STOP_OPTIONS,
-      { flags: '--here', help: 'apply the settings in force here to a proxy that was started in another folder' },
+      { flags: '--here', help: 'apply the settings of this folder to a proxy that was started in another' },
     ],
     load: () => import('./restart/run.ts'),
   },

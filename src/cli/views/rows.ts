@@ -26,7 +26,7 @@ export const VIEW_COMMANDS: readonly CommandRow[] = [
     group: 'See what is going on',
     summary: 'ask the upstream for the quota of every key and show it',
     details:
-      'One call of /usages a key, side by side. Shows every quota window with what is left and when it resets, which keys are of one account, the tokens the proxy has counted today, and cooldowns and blocks with the time left. In dry-run nothing is asked and everything is full.',
+      "Calls /usages once for each key, in parallel. Shows what is left of every quota window and when it resets, which keys share an account, today's tokens, and how long cooldowns and blocks last. In dry-run it sends nothing and shows full quotas.",
     examples: ['kmi health', 'kmi health --json'],
     exitCodes: SERVES,
     options: [JSON_OPTION],
@@ -41,7 +41,7 @@ export const VIEW_COMMANDS: readonly CommandRow[] = [
     name: 'current',
     group: 'See what is going on',
     summary: "show the quota of the account in the Kimi CLI's own config",
-    details: 'Looks at the configs of kimi-cli and Kimi Code, whichever exist. Keys in the auths folder are not asked.',
+    details: 'Reads the configs of kimi-cli and Kimi Code. Ignores the keys in the auths folder.',
     examples: ['kmi --current', 'kmi current --json'],
     exitCodes: [
       [0, 'an account is shown, or the client goes through the proxy'],
@@ -91,9 +91,9 @@ Asks nobody but the local proxy; readings of the quota are those the proxy took 
     name: 'usage',
     group: 'See what is going on',
     summary: 'show the tokens used, by key, account, model, day or session',
-    details: `The proxy reads them from the answers as they pass, aborted ones included as far as the upstream said; asks nobody. The input is the whole prompt, and cached is the part of it that the prompt cache served. An OpenAI stream states its tokens only when the client asks with stream_options.include_usage. An account is shown with the keys that were counted for it.
+    details: `The proxy reads the tokens from the answers as they pass, also from aborted ones. Input is the whole prompt; cached is the part that the prompt cache served. An OpenAI stream reports its tokens only if the client sets stream_options.include_usage. An account is shown with the keys that it was counted for.
 
-Tokens are kept by day, for the last 100 days with any, and saved within a second. Beyond 1000 sessions a day (200 once it is over) the smallest are counted together as "(other)".`,
+kmi keeps the last 100 days with tokens, and saves within a second. Beyond 1000 sessions a day (200 once the day is over), it counts the smallest together as "(other)".`,
     examples: ['kmi usage', 'kmi usage --by day --since 30d', 'kmi usage --by model --json | jq .total'],
     options: [
       JSON_OPTION,
@@ -109,14 +109,14 @@ Tokens are kept by day, for the last 100 days with any, and saved within a secon
     name: 'why',
     group: 'See what is going on',
     args: '[request]',
-    summary: 'tell how a request found its key: who was tried, skipped, why',
+    summary: 'show how a request got its key: what was tried and skipped',
     details:
-      'A request is named by its id, by the first 6 characters of it or more, as `kmi trace` shows them, or by `last`, which is also meant when none is named. Told are the keys that were tried and passed over, why the one was chosen, the session the request belongs to and its tokens, as far as the trace has them.',
+      'Name a request by its id, by at least the first 6 characters that `kmi trace` shows, or by `last` (the default). Shows which keys were tried and which were skipped, why one was chosen, the session of the request, and its tokens.',
     examples: ['kmi why', 'kmi why 3f2a9c1d', 'kmi why last --json'],
     exitCodes: [
-      [0, 'told'],
+      [0, 'shown'],
       [1, 'the trace has no such request'],
-      [2, 'wrong usage, or several requests begin like that'],
+      [2, 'wrong usage, or several ids begin like that'],
     ],
     options: [JSON_OPTION],
     withoutSettings: true,
@@ -127,8 +127,8 @@ Tokens are kept by day, for the last 100 days with any, and saved within a secon
   {
     name: 'doctor',
     group: 'See what is going on',
-    summary: 'check everything that can be wrong and say how to mend it',
-    details: 'The upstream is asked in live mode only, or with --recheck-keys.',
+    summary: 'check what can go wrong, and say how to fix it',
+    details: 'Asks the upstream in live mode only, or with --recheck-keys.',
     examples: ['kmi doctor', 'kmi doctor --fix', 'kmi doctor --recheck-keys', 'kmi doctor --json'],
     exitCodes: [
       [0, 'nothing fails; there may be warnings'],
@@ -136,10 +136,10 @@ Tokens are kept by day, for the last 100 days with any, and saved within a secon
     ],
     options: [
       JSON_OPTION,
-      { flags: '--fix', help: 'mend what is safe to mend: file permissions, a stale proxy.pid, expired blocks' },
+      { flags: '--fix', help: 'fix what is safe to fix: file permissions, a stale proxy.pid, expired blocks' },
       {
         flags: '--recheck-keys',
-        help: 'ask the upstream about every key, also in dry-run; blocked keys that answer are unblocked, and a cooldown for quota ends where there is quota',
+        help: 'ask the upstream about every key, also in dry-run; unblock keys that answer, and end cooldowns of keys that have quota again',
       },
       { flags: '--clear-blocklist', help: 'unblock every key without asking' },
     ],
@@ -152,14 +152,14 @@ Tokens are kept by day, for the last 100 days with any, and saved within a secon
   {
     name: 'notify-test',
     group: 'See what is going on',
-    summary: 'send a test notice to where KMI_NOTIFY says',
+    summary: 'send a test notice to the target of KMI_NOTIFY',
     details: `A running proxy sends a notice when no key can serve, when an account runs out or comes back, and when a key needs you; at most one per cause and hour. In dry-run it sends none.
 
-A webhook gets a POST of JSON: text (for Slack) and content (for Discord) hold the words; event is none_left, used_up, back, key_refused, account_unpaid, account_closed or test; key_label, at and until say whom it is about, when it happened and when it ends.`,
+A webhook gets JSON by POST. text (for Slack) and content (for Discord) hold the message. event is none_left, used_up, back, key_refused, account_unpaid, account_closed or test. key_label, at and until name the key, the time and the end.`,
     examples: ['kmi notify-test', 'KMI_NOTIFY=desktop kmi notify-test'],
     exitCodes: [
       [0, 'it was sent'],
-      [1, 'it was not'],
+      [1, 'it was not sent'],
       [2, 'KMI_NOTIFY is not set'],
     ],
     withoutToken: true,

@@ -2,7 +2,7 @@ import { STRATEGIES, type Strategy, type TurnReason, type TurnTaker } from '../.
 
 /** A strategy on the screens. A new one is not complete without all of it. */
 export type StrategyWords = {
-  /** What it does with a request: completes "In this way ...". */
+  /** What it does with a request; a sentence without its first capital and its full stop. */
   readonly does: string;
   /** The same for the help: lines of at most 47 columns. */
   readonly help: readonly string[];
@@ -17,28 +17,28 @@ export const STRATEGY_WORDS: Readonly<Record<Strategy, StrategyWords>> = {
     does: 'each request takes the next key',
     help: ['each request takes the next key that can serve'],
     choiceWaits: {
-      english: 'Round-robin is on: requests take turns, and this choice counts after `kmi rotate off`.',
+      english: 'Round-robin is on: requests take turns, and this choice applies after `kmi rotate off`.',
       russian: 'Включена ротация по кругу: выбор вступит в силу после `kmi rotate off`.',
     },
     sessions: null,
   },
   sticky: {
-    does: 'a session stays with its account, and new ones are assigned by their hash',
-    help: ['a session stays with its account while that can serve;', 'new sessions are assigned by their hash'],
+    does: 'a session stays with its account, and new ones are spread evenly',
+    help: ['a session stays with its account while that can serve;', 'new sessions are spread evenly'],
     choiceWaits: sessionsStay('sticky'),
-    sessions: 'stay with their account; new ones are assigned by their hash',
+    sessions: 'stay with their account; new ones are spread evenly',
   },
   quota: {
-    does: 'a session stays with its account, and new ones go where quota would otherwise expire',
-    help: ['as sticky, and new sessions go where quota would', 'otherwise expire'],
+    does: 'a session stays with its account, and new ones go where quota expires first',
+    help: ['as sticky, but new sessions go where quota expires', 'first'],
     choiceWaits: sessionsStay('quota'),
-    sessions: 'stay with their account; new ones go where quota would otherwise expire',
+    sessions: 'stay with their account; new ones go where quota expires first',
   },
   weighted: {
-    does: 'accounts take turns, each as often as its KMI_KEY_WEIGHT says',
-    help: ['accounts take turns, each as often as its', 'KMI_KEY_WEIGHT (1 to 1000, 100 without it) says'],
+    does: 'accounts take turns in proportion to their KMI_KEY_WEIGHT',
+    help: ['accounts take turns in proportion to their', 'KMI_KEY_WEIGHT (1 to 1000, default 100)'],
     choiceWaits: {
-      english: 'Auto-rotation is on (weighted): accounts take turns by weight, and this choice counts after `kmi rotate off`.',
+      english: 'Auto-rotation is on (weighted): accounts take turns by weight, and this choice applies after `kmi rotate off`.',
       russian: 'Включена авторотация (weighted): аккаунты чередуются по весу, выбор вступит в силу после `kmi rotate off`.',
     },
     sessions: null,
@@ -47,16 +47,16 @@ export const STRATEGY_WORDS: Readonly<Record<Strategy, StrategyWords>> = {
 
 function sessionsStay(strategy: Strategy): StrategyWords['choiceWaits'] {
   return {
-    english: `Auto-rotation is on (${strategy}): sessions stay with their accounts, and this choice counts after \`kmi rotate off\`.`,
+    english: `Auto-rotation is on (${strategy}): sessions stay with their accounts, and this choice applies after \`kmi rotate off\`.`,
     russian: `Включена авторотация (${strategy}): сессии остаются на своих аккаунтах, выбор вступит в силу после \`kmi rotate off\`.`,
   };
 }
 
 /** Why a key was chosen in its turn: completes "chosen: ...". */
 export const TURN_WORDS: Readonly<Record<TurnReason, string>> = {
-  round_robin: 'round-robin, its turn had come',
-  weighted: 'by weight, the turn of its account had come',
-  dealt: 'the request belongs to no session, and the turn of its account had come',
+  round_robin: 'round-robin, it was its turn',
+  weighted: 'by weight, it was the turn of its account',
+  dealt: 'the request has no session, and it was the turn of its account',
 };
 
 /** What `kmi e2e` says of a rotation. */

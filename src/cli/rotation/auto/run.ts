@@ -43,16 +43,16 @@ export const run: Command<Options> = async (context, options) => {
     await audit(app, 'auto_rotate_enabled', { strategy, keys: keys.length });
     if (!config.autoRotateE2e) tell(context, renderMode(config, style));
     tell(context, `${style.good('Auto-rotation is on')} (${strategy}): a running proxy follows within a second.`);
-    for (const line of wrapToWidth(`In this way ${STRATEGY_WORDS[strategy].does}.`, viewWidth(width))) out(style.dim(line));
+    for (const line of wrapToWidth(asSentence(STRATEGY_WORDS[strategy].does), viewWidth(width))) out(style.dim(line));
     const accounts = countAccounts(accountedKeys(candidatesOf(app).filter(({ key }) => !key.disabled)));
     if (accounts.keys < 2) tell(context, style.warn('Only one key is enabled, so every request goes to it.'));
     else if (accounts.accounts < 2)
-      tell(context, style.warn('All keys are of one account, so every request is charged to it (`kmi keys list`).'));
+      tell(context, style.warn('All keys belong to one account, so it pays for every request (`kmi keys list`).'));
   } finally {
     await app.close();
   }
   if (!config.autoRotateE2e) {
-    tell(context, style.dim('The end-to-end check was left out (KMI_AUTO_ROTATE_E2E=0); `kmi e2e` runs it.'));
+    tell(context, style.dim('kmi skipped the end-to-end check (KMI_AUTO_ROTATE_E2E=0); `kmi e2e` runs it.'));
     return 0;
   }
   out('');
@@ -65,4 +65,8 @@ export function parseStrategy(text: string | undefined, words: readonly string[]
   if (text === undefined) return null;
   if (isStrategy(text)) return text;
   throw new KmiError('bad_usage', `--strategy ${text.slice(0, 40)}: takes ${words.join(', ')}.`);
+}
+
+function asSentence(words: string): string {
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
 }

@@ -158,7 +158,7 @@ async function proxyFor(app: App, options: E2eOptions): Promise<Proxy & { stop: 
       throw new KmiError('port_in_use', `Another program listens at ${origin} (it answered with ${found.answer}).`);
     case 'unreachable':
       throw new KmiError('proxy_unreachable', `The proxy at ${origin} does not answer (${found.reason}).`, {
-        hint: 'See `kmi doctor`; `kmi proxy-restart` starts it anew.',
+        hint: 'See `kmi doctor`; `kmi restart` restarts the proxy.',
       });
   }
 }

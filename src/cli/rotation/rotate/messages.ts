@@ -51,13 +51,13 @@ const ENGLISH: RotationMessages = {
       case 'tie_stayed':
         return `${reason.tied} keys are equally good, and KMI_ROTATE_ON_TIE=0 keeps the active one.`;
       case 'better_status':
-        return `Its status is better: ${ENGLISH_KEYS.status[reason.status]}, against ${ENGLISH_KEYS.status[reason.other]} of ${rival}.`;
+        return `Its status is better: it is ${ENGLISH_KEYS.status[reason.status]}, ${rival} is ${ENGLISH_KEYS.status[reason.other]}.`;
       case 'more_quota':
         return reason.other === null
-          ? `Its quota is known (${percentText(reason.share)} left), that of ${rival} is not.`
-          : `It has more quota left: ${percentText(reason.share)}, against ${percentText(reason.other)} of ${rival}.`;
+          ? `It has ${percentText(reason.share)} of its quota left; that of ${rival} is unknown.`
+          : `It has more quota left: ${percentText(reason.share)}; ${rival} has ${percentText(reason.other)}.`;
       case 'lower_error_rate':
-        return `It failed less in the last minutes: ${rateText(reason.rate)}, against ${rateText(reason.other)} of ${rival}.`;
+        return `It failed less often in the last minutes: ${rateText(reason.rate)}; ${rival}: ${rateText(reason.other)}.`;
     }
   },
   replaces: (active, why, eligible) =>
@@ -68,7 +68,7 @@ const ENGLISH: RotationMessages = {
   columns: { key: 'KEY', status: 'STATUS', left: 'LEFT', account: 'ACCOUNT' },
   resets: 'resets',
   askingFailed: 'asking failed',
-  noneEligible: 'No key can serve now; the active key stays as it was.',
+  noneEligible: 'No key can serve now; the active key does not change.',
   remedy: (firstBack) =>
     `${firstBack === null ? '' : `The first is back ${firstBack}. `}Add a key to the auths folder, or see \`kmi doctor\` for what can be unblocked.`,
   wrote: (client, file, fields) => `Wrote ${fields} into the config of ${client}: ${file}`,

@@ -121,7 +121,7 @@ async function obtainKeys(
   const asBefore = { count: keys.length, works: false };
   if (!isWanted && keys.length > 0) return asBefore;
   if (!isWanted) {
-    throw new KmiError('no_keys', 'There is no key yet, and nobody to ask for one.', {
+    throw new KmiError('no_keys', 'There is no key yet, and no terminal to ask for one.', {
       hint: 'Give it on standard input: `kmi init --key-stdin --yes < file-with-the-key`.',
     });
   }

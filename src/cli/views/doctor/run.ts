@@ -51,7 +51,7 @@ async function treat(context: CommandContext, app: App, options: Options): Promi
     const learned = { network, rechecked: recheck?.rechecked ?? null, accounts: recheck?.accounts ?? new Map<string, string>() };
     let { findings, repairs } = await examine(await gatherInput(context, app, learned));
     if (options.fix === true) {
-      if (repairs.length === 0) actions.push('There was nothing to mend.');
+      if (repairs.length === 0) actions.push('There was nothing to fix.');
       for (const repair of repairs) actions.push(await mend(app, repair));
     }
     await saveState(app);
