@@ -1,50 +1,72 @@
-import { CLIENT_COMMANDS } from './clients/rows.ts';
-import { type CommandRow, JSON_OPTION } from './command/command-row.ts';
-import { completionCommand, INIT_COMMAND, KEY_COMMANDS, UP_COMMAND } from './keys/rows.ts';
-import { PROXY_COMMANDS } from './proxy/rows.ts';
-import { ROTATION_COMMANDS } from './rotation/rows.ts';
-import { VIEW_COMMANDS } from './views/rows.ts';
+import { ENV } from './clients/env/row.ts';
+import { KIMI } from './clients/kimi/row.ts';
+import { RUN } from './clients/run/row.ts';
+import type { CommandRow } from './command/command-row.ts';
+import { KEYS_ADD } from './keys/add/row.ts';
+import { KEYS_DISABLE } from './keys/disable/row.ts';
+import { KEYS_ENABLE } from './keys/enable/row.ts';
+import { KEYS, KEYS_LIST } from './keys/list/row.ts';
+import { KEYS_REMOVE } from './keys/remove/row.ts';
+import { KEYS_RENAME } from './keys/rename/row.ts';
+import { KEYS_TEST } from './keys/test/row.ts';
+import { PROXY_LOGS } from './proxy/logs/row.ts';
+import { PROXY_RESTART } from './proxy/restart/row.ts';
+import { PROXY } from './proxy/start/row.ts';
+import { PROXY_STOP } from './proxy/stop/row.ts';
+import { ROTATE_AUTO } from './rotation/auto/row.ts';
+import { E2E } from './rotation/e2e/row.ts';
+import { ROTATE_OFF } from './rotation/off/row.ts';
+import { ROTATE } from './rotation/rotate/row.ts';
+import { completionRow } from './setup/completion/row.ts';
+import { CONFIG } from './setup/config/row.ts';
+import { DEMO } from './setup/demo/row.ts';
+import { INIT } from './setup/init/row.ts';
+import { UP } from './setup/up/row.ts';
+import { VERSION } from './setup/version/row.ts';
+import { CURRENT } from './views/current/row.ts';
+import { DOCTOR } from './views/doctor/row.ts';
+import { HEALTH } from './views/health/row.ts';
+import { NOTIFY_TEST } from './views/notify-test/row.ts';
+import { STATUS } from './views/status/row.ts';
+import { TRACE } from './views/trace/row.ts';
+import { USAGE } from './views/usage/row.ts';
+import { WATCH } from './views/watch/row.ts';
+import { WHY } from './views/why/row.ts';
 
 /** Every command, in the order `kmi --help` lists them; those of one group stand together. */
 export const COMMANDS: readonly CommandRow[] = [
-  UP_COMMAND,
-  INIT_COMMAND,
-  ...KEY_COMMANDS,
-  {
-    name: 'config',
-    group: 'Set up',
-    summary: 'show what is set, and where each value came from',
-    details:
-      'Shows the settings that were changed; with --all, or --json, every setting. A file named by KMI_ENV_PATH goes before the environment, a .env in the current folder after it. Secrets are not shown.',
-    examples: ['kmi config', 'kmi config --all', 'kmi config --json'],
-    options: [{ flags: '--all', help: 'also the settings that have their default' }, JSON_OPTION],
-    load: () => import('./setup/config/run.ts'),
-  },
-  completionCommand(() => COMMANDS),
-  {
-    name: 'demo',
-    group: 'Set up',
-    summary: 'watch the proxy carry chats over a limit, on simulated accounts',
-    details: 'Needs no key and no network: three made-up accounts answer, and one of them runs into its limit on the way.',
-    examples: ['kmi demo'],
-    exitCodes: [
-      [0, 'every chat was answered'],
-      [1, 'one was not'],
-    ],
-    load: () => import('./setup/demo/run.ts'),
-  },
-  {
-    name: 'version',
-    group: 'Set up',
-    summary: 'print the version',
-    details: 'The same as `kmi --version`. `kmi status` names the version of the proxy that runs.',
-    examples: ['kmi version'],
-    withoutSettings: true,
-    withoutToken: true,
-    load: () => import('./setup/version/run.ts'),
-  },
-  ...PROXY_COMMANDS,
-  ...CLIENT_COMMANDS,
-  ...VIEW_COMMANDS,
-  ...ROTATION_COMMANDS,
+  UP,
+  INIT,
+  KEYS,
+  KEYS_LIST,
+  KEYS_ADD,
+  KEYS_REMOVE,
+  KEYS_DISABLE,
+  KEYS_ENABLE,
+  KEYS_RENAME,
+  KEYS_TEST,
+  CONFIG,
+  completionRow(() => COMMANDS),
+  DEMO,
+  VERSION,
+  PROXY,
+  PROXY_STOP,
+  PROXY_RESTART,
+  PROXY_LOGS,
+  KIMI,
+  RUN,
+  ENV,
+  STATUS,
+  HEALTH,
+  CURRENT,
+  TRACE,
+  WATCH,
+  USAGE,
+  WHY,
+  DOCTOR,
+  NOTIFY_TEST,
+  ROTATE,
+  ROTATE_AUTO,
+  ROTATE_OFF,
+  E2E,
 ];

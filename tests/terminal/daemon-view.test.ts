@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { explainState, renderProxyFacts } from '../../src/cli/proxy/daemon-view.ts';
 import type { DaemonState } from '../../src/daemon/judge.ts';
-import { COLORED, LOOKS, PLAIN, visible } from './fixture.ts';
+import { LOOKS, visible } from './fixture.ts';
 
 const facts = {
   url: 'http://127.0.0.1:54123/kmi-rotor/v1',

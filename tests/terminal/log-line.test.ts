@@ -26,3 +26,17 @@ describe.each([
 it('a pipe has no width to keep to', () => {
   expect(LINES.flatMap((line) => renderLogLine(line, PLAIN))).toHaveLength(LINES.length);
 });
+
+it('a JSON line is made readable, with colour for what matters; what a terminal would obey is shown instead', () => {
+  const one = (text: string, style = PLAIN) => renderLogLine(text, style).join('\n');
+  const line = (level: string) =>
+    JSON.stringify({ level, ts: '2026-11-20 12:00:00 +0000', key_label: 'ada', keys: 3, message: 'Hi.' });
+  expect(one(line('info'))).toBe('2026-11-20 12:00:00 +0000  info   Hi.  key_label=ada keys=3');
+  expect(one(line('warn'), COLORED)).toContain(COLORED.warn('warn '));
+  expect(one(line('error'), COLORED)).toContain(COLORED.bad('error'));
+  const odd = JSON.stringify({ level: 'info', ts: 't', message: 'a\u001b[2J\nb', quote: 'x "y"', empty: '' });
+  expect(one(odd)).toBe('t  info   a?[2J?b  quote="x \\"y\\"" empty=""');
+  expect(one('{"level":"info"}')).toBe('{"level":"info"}');
+  expect(one('{broken')).toBe('{broken');
+  expect(one('tab\tand \u0007bell')).toBe('tab\tand ?bell');
+});

@@ -84,7 +84,7 @@ it('arrow keys select a request, Enter tells how it found its key, Escape goes b
   await terminal.waitFor(/^\* 12:00:01/m);
   await terminal.press('Enter');
   const why = await terminal.waitFor(/Request 00000001-0000/);
-  expect(why).toMatch(/^ben +chosen +200, round-robin, its turn had come$/m);
+  expect(why).toMatch(/^ben +chosen +200, round-robin, it was its turn$/m);
   await terminal.press('Up');
   await terminal.waitFor(/Request 00000002-0000/);
   await terminal.press('Escape');
