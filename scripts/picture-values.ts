@@ -19,7 +19,7 @@ export function withFixedValues(screen: Screen, { home, minute }: { readonly hom
   const days = Math.floor(SHOWN_AT / DAY_MS) - Math.floor(minute / DAY_MS);
   const fixed: readonly (readonly [RegExp, (match: string, n: number) => string])[] = [
     [new RegExp(escaped(home), 'g'), () => '~'],
-    [/127\.0\.0\.1:\d+(?=\/kmi-rotor)/g, () => '127.0.0.1:54123'],
+    [/127\.0\.0\.1:\d+(?=\/kmi-rotor|, up )/g, () => '127.0.0.1:54123'],
     [/http:\/\/127\.0\.0\.1:\d+(?=\/coding)/g, () => 'https://api.kimi.com'],
     [/(?<![\d:])\d\d:\d\d:\d\d(?![\d:])/g, (_, n) => time(SHOWN_AT + (NEWEST_SECONDS - n * STEP_SECONDS) * 1000, 8)],
     [/(?<![\d:.])\d\d:\d\d(?![\d:])/g, (match) => time(Date.parse(`1970-01-02T${match}Z`) + SHOWN_AT - minute, 5)],
