@@ -59,7 +59,7 @@ it('data for scripts stays data: the mode is in it or left out', async () => {
 it('the trace window says so in its first line', async () => {
   const terminal = await openTerminal({ env, cwd });
   await terminal.type('kmi trace');
-  await terminal.waitFor(/^kmi trace {2}simulated {2}window/m);
+  await terminal.waitFor(/^kmi trace {2}simulated {2}last minute/m);
   await terminal.press('q');
 });
 
