@@ -24,8 +24,11 @@ export type PickOptions<C extends Candidate> = {
 };
 
 /** The one enabled key of a pool of one, unless it was tried or its own rate limit holds it; else no choice. */
-export function pickLone<C extends Candidate>(candidates: readonly C[], options: PickOptions<C>): Choice<C> | null {
-  const enabled = candidates.filter((candidate) => !candidate.key.disabled);
+export function pickLone<C extends Candidate>(
+  candidates: readonly C[],
+  enabled: readonly C[],
+  options: PickOptions<C>,
+): Choice<C> | null {
   const [only] = enabled;
   if (enabled.length !== 1 || only === undefined || options.tried.has(only) || options.limitWaitMs(only) > 0) return null;
   return unbound(only, candidates.indexOf(only), 'lone_key', NO_SKIPS);

@@ -3,9 +3,9 @@ import { CONSEQUENCES } from '../../core/verdicts/verdict.ts';
 import type { CollectedAnswer } from '../http/answer.ts';
 import { errorText } from '../http/error-text.ts';
 import { headerOf } from '../http/headers.ts';
+import type { FailedAttempt } from '../pool/cooldowns.ts';
 import { type NoKeyParts, noKeyLeft } from '../pool/no-key-error.ts';
-import type { FailedAttempt } from '../record/exchange-result.ts';
-import type { KeptAnswer } from './endings.ts';
+import type { KeptAnswer } from './kept-answer.ts';
 import { OF_THE_PACKED_BODY, withoutHeaders } from './masked-answer.ts';
 
 /**
@@ -14,11 +14,11 @@ import { OF_THE_PACKED_BODY, withoutHeaders } from './masked-answer.ts';
  */
 export function withKeysTried(
   told: CollectedAnswer,
-  { verdict, entry }: KeptAnswer,
+  { outcome, entry }: KeptAnswer,
   failures: readonly FailedAttempt[],
   parts: NoKeyParts,
 ): CollectedAnswer {
-  const { blame } = CONSEQUENCES[verdict];
+  const { blame } = CONSEQUENCES[outcome.verdict];
   if (!told.isWhole || (blame !== 'key' && blame !== 'account')) return told;
   const left = noKeyLeft(parts);
   if (left === null) return told;

@@ -30,6 +30,9 @@ export type AttemptOutcome = {
   readonly isUnsent: boolean;
 };
 
+/** A key that was asked in vain, and another instead of it. */
+export type FailedAttempt = { readonly entry: PoolEntry; readonly outcome: AttemptOutcome };
+
 /** Puts keys that failed, or all keys of an account, on cooldown or blocks them, and finds out when they return. */
 export class Cooldowns {
   readonly #options: CooldownOptions;

@@ -1,6 +1,6 @@
 import type { Config } from '../../config/settings.ts';
 import { type AccountSkip, isAtLimit } from '../../core/choosing/account-pool.ts';
-import type { Choice, Chosen } from '../../core/choosing/choice.ts';
+import type { Choice, ChoiceReason, Chosen } from '../../core/choosing/choice.ts';
 import { type PickOptions, pickActive, pickLone } from '../../core/choosing/rotation.ts';
 import { pickFileHolder } from '../../core/choosing/strategies/file-holder.ts';
 import { startStrategies } from '../../core/choosing/strategies.ts';
@@ -69,8 +69,10 @@ export class KeyChooser {
   /** Chooses a key for a request that has tried `tried` already, and moves the rotation on. */
   choose(tried: ReadonlySet<PoolEntry>, affinity: Affinity): PoolChoice {
     const activeIndex = this.activeIndex();
-    const choice = this.#decide(tried, affinity, activeIndex);
-    if (choice.candidate === null) return choice;
+    const decided = this.#decide(tried, affinity, activeIndex);
+    if (decided.candidate === null) return decided;
+    // Placed by this request, a session has left nothing behind, however often the request goes on.
+    const choice = affinity.isNew && OF_A_KNOWN_SESSION.has(decided.why) ? { ...decided, why: 'placed' as const } : decided;
     choice.candidate.limit.take();
     // In dry-run no request finds anything out.
     if (choice.candidate.state.cooldown !== null && !this.#options.config.dryRun)
@@ -94,7 +96,8 @@ export class KeyChooser {
     let choice = this.#pick(options, affinity, activeIndex);
     if (choice.candidate === null && (config.proxyWaitSeconds === 0 || tried.size > 0))
       choice = this.#pickBusy(choice.skipped, options, affinity, activeIndex) ?? choice;
-    if (choice.candidate === null && config.proxyWaitSeconds === 0) choice = pickLone(this.#members.entries, options) ?? choice;
+    if (choice.candidate === null && config.proxyWaitSeconds === 0)
+      choice = pickLone(this.#members.entries, this.#members.enabled, options) ?? choice;
     return choice;
   }
 
@@ -148,6 +151,8 @@ export class KeyChooser {
     this.#options.ledger.setActive(choice.candidate.key.label, choice.index);
   }
 }
+
+const OF_A_KNOWN_SESSION: ReadonlySet<ChoiceReason> = new Set(['session', 'moved'] as const);
 
 /** Why an active key stays the active one although another served. */
 const HELPED_OUT: ReadonlySet<AccountSkip['reason']> = new Set([
