@@ -1,8 +1,8 @@
 import { type AccountCandidate, groupAccounts } from '../src/core/choosing/account-pool.ts';
-import type { PickOptions } from '../src/core/choosing/rotation.ts';
 import { pickQuota } from '../src/core/choosing/strategies/quota.ts';
 import { pickRoundRobin } from '../src/core/choosing/strategies/round-robin.ts';
 import { pickSticky } from '../src/core/choosing/strategies/sticky.ts';
+import type { PickOptions } from '../src/core/choosing/why-not.ts';
 import { DEFAULT_WEIGHT, type Key } from '../src/core/keys/key.ts';
 import { type KeyState, newKeyState } from '../src/core/keys/key-state.ts';
 import type { KeyHealth } from '../src/core/quota/key-health.ts';

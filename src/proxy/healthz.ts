@@ -1,9 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import { isLoopbackHost } from '../config/kinds.ts';
 import type { Config } from '../config/settings.ts';
-import { eligibilityOf } from '../core/choosing/eligibility.ts';
+import { eligibilityOf, statusAt } from '../core/choosing/eligibility.ts';
 import { modeOf } from '../core/clients/proxy-mode.ts';
-import { statusOf } from '../core/keys/key-status.ts';
 import type { Clock } from '../core/text/time.ts';
 import type { FailureRun } from '../core/verdicts/upstream-failure.ts';
 import { VERSION } from '../version.ts';
@@ -62,7 +61,7 @@ function countKeys(pool: KeyPool, now: number): KeyCounts {
   for (const entry of pool.entries) {
     const eligibility = eligibilityOf(entry, now);
     if (eligibility.is === 'ready') counts.ready += 1;
-    else if (statusOf(eligibility, entry.health) === 'cooldown') counts.cooldown += 1;
+    else if (statusAt(entry, eligibility, now) === 'cooldown') counts.cooldown += 1;
     else counts.out += 1;
   }
   counts.resting = counts.cooldown;

@@ -1,10 +1,11 @@
 import type { Config } from '../../config/settings.ts';
 import { type AccountSkip, isAtLimit } from '../../core/choosing/account-pool.ts';
 import type { Choice, ChoiceReason, Chosen } from '../../core/choosing/choice.ts';
-import { type PickOptions, pickActive, pickLone } from '../../core/choosing/rotation.ts';
+import { pickActive, pickLone } from '../../core/choosing/rotation.ts';
 import { pickFileHolder } from '../../core/choosing/strategies/file-holder.ts';
 import { startStrategies } from '../../core/choosing/strategies.ts';
 import { STRATEGY_FACTS, type Strategy } from '../../core/choosing/strategy.ts';
+import type { PickOptions } from '../../core/choosing/why-not.ts';
 import type { Clock } from '../../core/text/time.ts';
 import type { RotationState } from '../ports.ts';
 import type { Affinity } from './affinity.ts';

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type AccountCandidate, type AccountPool, groupAccounts } from '../../../src/core/choosing/account-pool.ts';
 import type { Chosen } from '../../../src/core/choosing/choice.ts';
-import type { PickOptions } from '../../../src/core/choosing/rotation.ts';
 import { weighted } from '../../../src/core/choosing/strategies/weighted.ts';
+import type { PickOptions } from '../../../src/core/choosing/why-not.ts';
 import type { KeyState } from '../../../src/core/keys/key-state.ts';
 import { aCandidate, NOW } from '../candidates.ts';
 

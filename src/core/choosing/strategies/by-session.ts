@@ -2,8 +2,8 @@ import type { SessionTable } from '../../sessions/session-table.ts';
 import { type Account, type AccountCandidate, type AccountPool, type AccountSkip, type Level, serveAt } from '../account-pool.ts';
 import { type ChoiceReason, type Chosen, NO_SKIPS, type NotChosen, notChosen } from '../choice.ts';
 import { rendezvousWeight } from '../rendezvous.ts';
-import type { PickOptions } from '../rotation.ts';
 import type { StrategyAtWork, TurnMemory } from '../strategies.ts';
+import type { PickOptions } from '../why-not.ts';
 import { pickFileHolder } from './file-holder.ts';
 
 /** `nextPosition`: what `position` is for the next request without a session. */

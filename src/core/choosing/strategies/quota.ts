@@ -1,8 +1,8 @@
 import type { SessionTable } from '../../sessions/session-table.ts';
 import type { AccountCandidate, AccountPool } from '../account-pool.ts';
 import { preferenceFor } from '../placement.ts';
-import type { PickOptions } from '../rotation.ts';
 import type { StrategyAtWork, TurnMemory } from '../strategies.ts';
+import type { PickOptions } from '../why-not.ts';
 import { type AffinityChoice, type AffinityRequest, bySession, pickBySession } from './by-session.ts';
 
 /**

@@ -1,7 +1,7 @@
 import type { SessionTable } from '../../sessions/session-table.ts';
 import type { AccountCandidate, AccountPool } from '../account-pool.ts';
-import type { PickOptions } from '../rotation.ts';
 import type { StrategyAtWork, TurnMemory } from '../strategies.ts';
+import type { PickOptions } from '../why-not.ts';
 import { type AffinityChoice, type AffinityRequest, bySession, EQUAL, pickBySession } from './by-session.ts';
 
 /**
