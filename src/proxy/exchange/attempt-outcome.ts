@@ -40,7 +40,7 @@ function judgeSilence(error: Error, { startedAt }: Judging): JudgedResult {
   const isUnsent = error instanceof ConnectFailure;
   const isLasting = isUnsent && error.isLasting;
   return {
-    outcome: { verdict: 'broken', status: 503, retryAfterMs: null, windowMs: null, namesReason: true, startedAt, isUnsent },
+    outcome: { verdict: 'broken', status: null, retryAfterMs: null, windowMs: null, namesReason: true, startedAt, isUnsent },
     event: { kind: 'failed', isSocketDeath: isSocketDeath(error), isLasting },
     deadEnd: null,
   };

@@ -18,7 +18,8 @@ export type CooldownOptions = {
 /** The outcome of one attempt, as far as it concerns the key. */
 export type AttemptOutcome = {
   readonly verdict: VerdictClass;
-  readonly status: number;
+  /** Null when no answer came. */
+  readonly status: number | null;
   readonly retryAfterMs: number | null;
   /** Length of the quota window that a refusal names; null when it names none. */
   readonly windowMs: number | null;

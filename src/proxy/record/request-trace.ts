@@ -98,7 +98,8 @@ function errorCodeOf(end: ExchangeResult['end']): TraceEvent['error_code'] {
     case 'no-key':
       return end.error.code;
     case 'unreachable':
-      return end.error.code === 'body_too_large' ? end.error.code : 'upstream_error';
+      // The word that traces have always had for it.
+      return end.error.code === 'upstream_unreachable' ? 'upstream_error' : end.error.code;
     case 'left':
       return 'client_left';
   }
