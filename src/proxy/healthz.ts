@@ -12,8 +12,6 @@ export type HealthzParts = {
   readonly config: Config;
   readonly pool: KeyPool;
   readonly clock: Clock;
-  /** The strategy of auto-rotation now; null: manual. */
-  readonly rotation: () => string | null;
   /** Requests under the base path so far. */
   readonly requests: () => number;
   /** The newest requests, when the upstream failed all of them. */
@@ -25,7 +23,7 @@ export type HealthzParts = {
  * token is asked for, so it holds no secret, no label and no path; and the upstream, which may be a host of somebody's own,
  * only where no other machine can ask.
  */
-export function addHealthz(app: FastifyInstance, { config, pool, clock, rotation, requests, failures }: HealthzParts): void {
+export function addHealthz(app: FastifyInstance, { config, pool, clock, requests, failures }: HealthzParts): void {
   const startedAt = performance.now();
   const isPrivate = isLoopbackHost(config.proxyListen.host) && !config.proxyTlsTerminated;
   app.get('/healthz', (_request, reply) => {
@@ -36,7 +34,7 @@ export function addHealthz(app: FastifyInstance, { config, pool, clock, rotation
       pid: process.pid,
       uptime_seconds: Math.floor((performance.now() - startedAt) / 1000),
       mode: modeOf(config),
-      rotation: rotation(),
+      rotation: pool.rotation,
       ...(isPrivate ? { upstream: config.upstreamBaseUrl } : {}),
       requests: requests(),
       ...failing(failures(), isPrivate),

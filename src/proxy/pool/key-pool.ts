@@ -1,5 +1,6 @@
 import type { Config } from '../../config/settings.ts';
 import { isAtLimit } from '../../core/choosing/account-pool.ts';
+import type { Strategy } from '../../core/choosing/strategy.ts';
 import type { Key } from '../../core/keys/key.ts';
 import type { KnownAccount } from '../../core/keys/key-state.ts';
 import type { KeyHealth } from '../../core/quota/key-health.ts';
@@ -126,6 +127,11 @@ export class KeyPool {
   /** Whether choosing asks for the session of a request. */
   get keepsSessions(): boolean {
     return this.#chooser.keepsSessions;
+  }
+
+  /** The strategy in force; null while requests stay with the active key. */
+  get rotation(): Strategy | null {
+    return this.#chooser.rotation;
   }
 
   /** The place of the active key. */

@@ -116,12 +116,7 @@ describe('a window that was empty at the reading', () => {
     expect(pickActive(all, 0, options).candidate?.key.label).toBe(first);
     const accounts = all.map((one) => ({ ...one, accountId: one.key.label, inFlight: 0, parallelLimit: null }));
     const given = { ...options, tried: new Set<AccountCandidate>() };
-    const sticky = pickSticky(
-      groupAccounts(accounts),
-      { session: null, fileAccountId: null, position: 0 },
-      new Sessions(),
-      given,
-    );
+    const sticky = pickSticky(groupAccounts(accounts), { session: null, position: 0 }, new Sessions(), given);
     expect(sticky.candidate?.key.label).toBe(first);
   });
 });

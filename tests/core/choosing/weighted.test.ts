@@ -168,7 +168,7 @@ describe('the strategy weighted', () => {
     for (let n = 0; n < 5; n++) {
       const [held] = pool.candidates as [AccountCandidate];
       strategy.pick(pool, null, options());
-      strategy.taken({ candidate: held, index: 0, why: 'file', skipped: [], movedFrom: null, binds: true }, pool, null);
+      strategy.taken({ candidate: held, index: 0, why: 'file', skipped: [], binds: true }, pool, null);
     }
     expect(accountsServed(strategy, pool, 4)).toBe('0101');
   });

@@ -21,5 +21,5 @@ function chosen<C extends AccountCandidate>(
   why: 'file' | 'reserve',
   skipped: readonly AccountSkip[],
 ): Chosen<C> {
-  return { candidate: candidates[index] as C, index, why, skipped, movedFrom: null, binds: true };
+  return { candidate: candidates[index] as C, index, why, skipped, binds: true };
 }
