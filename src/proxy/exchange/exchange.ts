@@ -114,6 +114,7 @@ export class Exchange implements AttemptOwner, BodyWaiter {
   }
 
   #answerDry({ entry, choice, end }: ExchangeResult): void {
+    this.#record.chose();
     this.#entry = entry;
     this.#choice = choice;
     if (end.kind === 'no-key') this.#refuse(end.error);
@@ -136,6 +137,7 @@ export class Exchange implements AttemptOwner, BodyWaiter {
 
   #ask(choice: PoolChoice): void {
     if (choice.candidate !== null || this.#entry === null) this.#choice = choice;
+    this.#record.chose();
     if (choice.candidate !== null) this.#attempt(choice.candidate);
     else this.#go(this.#abort.hasLeft ? EVENTS.clientLeft : EVENTS.noKey);
   }
