@@ -18,9 +18,9 @@ export async function fetchAllHealth(
   keys: readonly Key[],
   options: FetchAllOptions,
 ): Promise<ReadonlyMap<string, FetchedHealth>> {
-  const gate = limitConcurrency(options.concurrency ?? 3);
+  const withSlot = limitConcurrency(options.concurrency ?? 3);
   const entries = keys.map((key) =>
-    gate(async (): Promise<[string, FetchedHealth]> => {
+    withSlot(async (): Promise<[string, FetchedHealth]> => {
       const health = await settle(options.fetch, key, options.now);
       options.onResult?.(key, health);
       return [key.label, health];

@@ -1,5 +1,5 @@
 import type { AccountSkipReason } from '../core/choosing/account-pool.ts';
-import { noKeyWords } from '../core/choosing/no-key.ts';
+import { earliest, type KeyOut, noKeyWords } from '../core/choosing/no-key.ts';
 import { atWithSpan } from '../core/text/duration.ts';
 import { listed } from '../core/text/listed.ts';
 import type { Zone } from '../core/text/zoned-time.ts';
@@ -93,8 +93,9 @@ function noticeOf(event: NoticeEvent, keys: readonly KeyPicture[], now: Picture,
   const rest = labels.length - NAMED_MAX;
   const names = listed(rest > 0 ? [...labels.slice(0, NAMED_MAX), `${rest} more`] : labels, 'and');
   const isOne = keys.length === 1;
-  const until = earliest(keys);
-  const text = textOf(event, names, isOne, now, until === null ? '' : backText(keys, until, now.at, zone));
+  const first = earliest(keys.flatMap(({ out }) => out ?? []));
+  const until = first?.until ?? null;
+  const text = textOf(event, names, isOne, now, first === null ? '' : backText(isOne, first, now.at, zone));
   return { event, text, keyLabel: isOne ? (labels[0] as string) : null, at: now.at, until: event === 'back' ? null : until };
 }
 
@@ -119,14 +120,9 @@ function textOf(event: NoticeEvent, names: string, isOne: boolean, { keys }: Pic
   }
 }
 
-function backText(keys: readonly KeyPicture[], until: number, now: number, zone: Zone): string {
-  const isReturn = keys.some(({ out }) => out?.until === until && out.isReturn);
-  return ` ${keys.length === 1 ? 'It' : 'The first'} is ${isReturn ? 'back' : 'tried again'} ${atWithSpan(until, now, zone)}.`;
-}
-
-function earliest(keys: readonly KeyPicture[]): number | null {
-  const ends = keys.flatMap(({ out }) => out?.until ?? []);
-  return ends.length === 0 ? null : Math.min(...ends);
+function backText(isOne: boolean, { until, isReturn }: KeyOut, now: number, zone: Zone): string {
+  if (until === null) return '';
+  return ` ${isOne ? 'It' : 'The first'} is ${isReturn ? 'back' : 'tried again'} ${atWithSpan(until, now, zone)}.`;
 }
 
 function testText(): string {

@@ -1,12 +1,13 @@
 import type { FailoverEvent } from '../../core/failover/next-step.ts';
 import { ConnectFailure } from '../../core/network/connect-failure.ts';
 import { describeNetworkCode, networkCode } from '../../core/network/network-words.ts';
+import { headerOf } from '../../core/text/raw-headers.ts';
 import { namedWindowMs, parseErrorBody } from '../../core/verdicts/error-answer.ts';
 import { parseRetryAfter } from '../../core/verdicts/retry.ts';
 import { blameFor, judge } from '../../core/verdicts/verdict.ts';
 import { ERRORS, KmiError } from '../../errors.ts';
 import { errorText } from '../http/error-text.ts';
-import { type AnswerHead, headerOf } from '../http/headers.ts';
+import type { AnswerHead } from '../http/headers.ts';
 import { UpstreamSilence } from '../http/interruptions.ts';
 import type { AttemptOutcome } from '../pool/cooldowns.ts';
 import type { PoolEntry } from '../pool/pool-entry.ts';

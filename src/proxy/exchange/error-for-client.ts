@@ -1,11 +1,12 @@
 import { STATUS_CODES } from 'node:http';
+import { headerOf } from '../../core/text/raw-headers.ts';
 import { cooldownCeilingMs } from '../../core/verdicts/penalty.ts';
 import { parseRetryAfter } from '../../core/verdicts/retry.ts';
 import { KmiError } from '../../errors.ts';
 import type { CollectedAnswer } from '../http/answer.ts';
 import { renderError } from '../http/error-responses.ts';
 import { errorText } from '../http/error-text.ts';
-import { headerOf, type RequestHead } from '../http/headers.ts';
+import type { RequestHead } from '../http/headers.ts';
 import type { Route } from '../http/route.ts';
 import type { AttemptOutcome } from '../pool/cooldowns.ts';
 import type { PoolEntry } from '../pool/pool-entry.ts';

@@ -1,8 +1,9 @@
 import type { NoKey } from '../../core/choosing/no-key.ts';
+import { isRecord, parseJson } from '../../core/json/json-value.ts';
+import { headerOf } from '../../core/text/raw-headers.ts';
 import { CONSEQUENCES } from '../../core/verdicts/verdict.ts';
 import type { CollectedAnswer } from '../http/answer.ts';
 import { errorText } from '../http/error-text.ts';
-import { headerOf } from '../http/headers.ts';
 import type { FailedAttempt } from '../pool/cooldowns.ts';
 import { type NoKeyParts, noKeyLeft } from '../pool/no-key-error.ts';
 import type { KeptAnswer } from './kept-answer.ts';
@@ -35,25 +36,13 @@ function wordsFor({ text, fix }: NoKey, tried: number): string {
 
 /** The error with the words after its message; null when it is in no form that has one. */
 function withWords(text: string, words: string): Buffer | null {
-  const said = parse(text);
-  const holder = said !== null && isObject(said.error) ? said.error : said;
-  const name = holder === null ? undefined : ['message', 'error'].find((each) => typeof holder[each] === 'string');
-  if (holder === null || name === undefined) return null;
+  const said = parseJson(text);
+  if (!isRecord(said)) return null;
+  const holder = isRecord(said.error) ? said.error : said;
+  const name = ['message', 'error'].find((each) => typeof holder[each] === 'string');
+  if (name === undefined) return null;
   holder[name] = `${sentence(holder[name] as string)} ${words}`.trim();
   return Buffer.from(JSON.stringify(said));
-}
-
-function parse(text: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : null;
-  } catch {
-    return null;
-  }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function sentence(text: string): string {

@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Config } from '../../config/settings.ts';
 import type { KnownPlaces } from '../../core/json/top-level-member.ts';
-import { findNamedSession, formatSession, headersIn } from '../../core/sessions/session.ts';
+import { findNamedSession, formatSession } from '../../core/sessions/session.ts';
+import { headerOf } from '../../core/text/raw-headers.ts';
 import type { Clock } from '../../core/text/time.ts';
 import { stampPerSecond } from '../../core/text/zoned-time.ts';
 import type { TokenUsage } from '../../core/tokens/token-usage.ts';
@@ -164,7 +165,7 @@ export class RequestRecord implements DeferredTask {
   #sessionName(affinity: Affinity): string | null {
     const session = affinity.hasLooked
       ? affinity.session
-      : findNamedSession(headersIn(this.#request.rawHeaders), this.#body.held, this.#shared.places);
+      : findNamedSession((name) => headerOf(this.#request.rawHeaders, name), this.#body.held, this.#shared.places);
     return session === null ? null : formatSession(session.id);
   }
 
