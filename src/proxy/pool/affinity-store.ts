@@ -10,8 +10,8 @@ import type { FailedAttempt } from './cooldowns.ts';
 import type { PoolEntry } from './pool-entry.ts';
 
 export type AffinityStoreOptions = {
-  readonly ledger: LedgerPort;
-  readonly log: LogPort;
+  readonly ledger: Pick<LedgerPort, 'sessionMoved'>;
+  readonly log: Pick<LogPort, 'info'>;
   readonly clock: Clock;
   readonly deferred: DeferredPort;
 };
