@@ -1,7 +1,8 @@
 import { readFlags } from '../scripts/flags.ts';
 import { KnownPlaces } from '../src/core/json/top-level-member.ts';
 import { findFileAccount } from '../src/core/sessions/file-references.ts';
-import { findSession, headersIn } from '../src/core/sessions/session.ts';
+import { findSession } from '../src/core/sessions/session.ts';
+import { headerOf } from '../src/core/text/raw-headers.ts';
 import { median } from './statistics.ts';
 
 /**
@@ -71,12 +72,12 @@ const rows = Object.entries(CASES).map(([name, { headers, body }]) => {
   const bytes = Buffer.from(JSON.stringify(body));
   const chunks = [bytes.subarray(0, 65_536), bytes.subarray(65_536)];
   const places = new KnownPlaces();
-  const source = findSession(headersIn(headers), chunks, places)?.source ?? 'none';
+  const source = findSession((name) => headerOf(headers, name), chunks, places)?.source ?? 'none';
   return {
     case: name,
     kb: Math.round(bytes.length / 1024),
     source,
-    us: microseconds(() => findSession(headersIn(headers), chunks, places)),
+    us: microseconds(() => findSession((name) => headerOf(headers, name), chunks, places)),
   };
 });
 // A client's first request, before its place is known: what every further one is spared.
@@ -86,7 +87,7 @@ rows.push({
   case: 'prompt_cache_key before tools, first time',
   kb: Math.round(unseen.length / 1024),
   source: 'prompt_cache_key',
-  us: microseconds(() => findSession(headersIn(FLAT), cut, new KnownPlaces())),
+  us: microseconds(() => findSession((name) => headerOf(FLAT, name), cut, new KnownPlaces())),
 });
 const last = Buffer.from(JSON.stringify({ model: 'k', messages: chat, tools }));
 rows.push({

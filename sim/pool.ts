@@ -1,8 +1,7 @@
 import { type AccountCandidate, groupAccounts } from '../src/core/choosing/account-pool.ts';
-import type { PickOptions } from '../src/core/choosing/rotation.ts';
-import { pickQuota } from '../src/core/choosing/strategies/quota.ts';
-import { pickRoundRobin } from '../src/core/choosing/strategies/round-robin.ts';
-import { pickSticky } from '../src/core/choosing/strategies/sticky.ts';
+import { type StrategyAtWork, startStrategies } from '../src/core/choosing/strategies.ts';
+import type { Strategy as ProductStrategy } from '../src/core/choosing/strategy.ts';
+import type { PickOptions } from '../src/core/choosing/why-not.ts';
 import { DEFAULT_WEIGHT, type Key } from '../src/core/keys/key.ts';
 import { type KeyState, newKeyState } from '../src/core/keys/key-state.ts';
 import type { KeyHealth } from '../src/core/quota/key-health.ts';
@@ -13,8 +12,10 @@ import { countedError, penaltyFor } from '../src/core/verdicts/penalty.ts';
 import type { SimRequest } from './demand.ts';
 import type { SimAccount } from './upstream.ts';
 
-export type Strategy = 'round-robin' | 'sticky' | 'quota';
-export const STRATEGIES: readonly Strategy[] = ['round-robin', 'sticky', 'quota'];
+/** Those of the product that are compared: equal accounts get from `weighted` what they get from `round-robin`. */
+export const STRATEGIES = ['round-robin', 'sticky', 'quota'] as const satisfies readonly ProductStrategy[];
+
+export type Strategy = (typeof STRATEGIES)[number];
 
 type SimCandidate = AccountCandidate & { readonly account: SimAccount; readonly state: KeyState; health: KeyHealth | null };
 
@@ -22,8 +23,6 @@ type SimCandidate = AccountCandidate & { readonly account: SimAccount; readonly 
 const REFRESH_MS = 600_000;
 const FAILOVER_MAX = 3;
 const PENALTIES = { rotationCooldownSeconds: 300, paymentBlockSeconds: 3600 };
-
-type Picked = { readonly candidate: SimCandidate; readonly binds: boolean; readonly isMove: boolean };
 
 /** What came of one request. `attempts` were refused by the upstream before. */
 export type Outcome = {
@@ -38,8 +37,7 @@ export class SimPool {
   readonly #candidates: readonly SimCandidate[];
   readonly #pool;
   readonly #sessions = new Sessions();
-  readonly #strategy: Strategy;
-  #position = 0;
+  readonly #strategy: StrategyAtWork;
   #refreshedAt = Number.NEGATIVE_INFINITY;
   /** Attempts the upstream refused. */
   upstreamRefusals = 0;
@@ -55,25 +53,24 @@ export class SimPool {
       parallelLimit: null,
     }));
     this.#pool = groupAccounts(this.#candidates);
-    this.#strategy = strategy;
+    this.#strategy = startStrategies({ rotationIndex: 0, dealPosition: 0, sessions: this.#sessions })[strategy];
   }
 
   serve(request: SimRequest, now: number): Outcome {
     if (now >= this.#refreshedAt + REFRESH_MS) this.#refresh(now);
     const session = hashText(`session ${request.session}`);
     const tried = new Set<SimCandidate>();
-    let isMove = false;
+    const home = this.#sessions.accountOf(session);
     for (let attempt = 0; attempt <= FAILOVER_MAX; attempt++) {
-      const picked = this.#pick(session, now, tried);
-      if (picked === null) return null;
-      isMove ||= picked.isMove;
-      const { candidate } = picked;
+      const candidate = this.#pick(session, now, tried);
+      if (candidate === null) return null;
       const served = candidate.account.serve(request, now);
       if (served !== null) {
         candidate.state.errors403 = Math.max(0, candidate.state.errors403 - 1);
         candidate.state.requests += 1;
-        if (picked.binds) this.#sessions.set(session, candidate.accountId, now, request.inputTokens);
-        return { account: candidate.account, ...served, isMove };
+        // No account is ever busy here, so each is the session's from then on.
+        this.#sessions.set(session, candidate.accountId, now, request.inputTokens);
+        return { account: candidate.account, ...served, isMove: home !== null && home !== candidate.accountId };
       }
       tried.add(candidate);
       this.#penalize(candidate, now);
@@ -81,25 +78,12 @@ export class SimPool {
     return null;
   }
 
-  #pick(session: number, now: number, tried: ReadonlySet<SimCandidate>): Picked | null {
-    const options: PickOptions<SimCandidate> = {
-      now,
-      requireUsage: false,
-      failOpen: true,
-      tried,
-      limitWaitMs: () => 0,
-    };
-    if (this.#strategy === 'round-robin') {
-      const choice = pickRoundRobin(this.#candidates, this.#position, options);
-      if (choice.candidate === null) return null;
-      this.#position = (choice.index + 1) % this.#candidates.length;
-      const before = this.#sessions.accountOf(session);
-      return { candidate: choice.candidate, binds: true, isMove: before !== null && before !== choice.candidate.accountId };
-    }
-    const pick = this.#strategy === 'sticky' ? pickSticky : pickQuota;
-    const choice = pick(this.#pool, { session, fileAccountId: null, position: this.#position }, this.#sessions, options);
+  #pick(session: number, now: number, tried: ReadonlySet<SimCandidate>): SimCandidate | null {
+    const options: PickOptions<SimCandidate> = { now, requireUsage: false, failOpen: true, tried, limitWaitMs: () => 0 };
+    const choice = this.#strategy.pick(this.#pool, session, options);
     if (choice.candidate === null) return null;
-    return { candidate: choice.candidate, binds: choice.binds, isMove: choice.movedFrom !== null };
+    this.#strategy.taken(choice, this.#pool, session);
+    return choice.candidate;
   }
 
   /** A quota refusal as the proxy takes it: a cooldown until the reset that `/usages` states (src/proxy/pool/key-pool.ts). */

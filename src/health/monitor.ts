@@ -66,9 +66,9 @@ export function startHealthMonitor(options: HealthMonitorOptions): HealthMonitor
   const { clock, random, refreshMs, recheckMs } = options;
   const keepMs = refreshMs > 0 ? 2 * refreshMs : KEEP_WITHOUT_REFRESH_MS;
   const book = createHealthCache(clock, keepMs);
-  const flights = createSingleFlight(askUpstream);
+  const calls = createSingleFlight(askUpstream);
   const concurrency = options.concurrency ?? CONCURRENCY;
-  const gate = pLimit(concurrency);
+  const withSlot = pLimit(concurrency);
   const { pause, endAll } = createTimers();
   /** Identities of the keys whose turn in a pass has not come. */
   const inLine = new Set<string>();
@@ -77,7 +77,7 @@ export function startHealthMonitor(options: HealthMonitorOptions): HealthMonitor
 
   function adoptKeys(): readonly Key[] {
     const keys = options.keys();
-    for (const label of book.adopt(keys)) flights.abort(label);
+    for (const label of book.adopt(keys)) calls.abort(label);
     return keys;
   }
 
@@ -108,7 +108,7 @@ export function startHealthMonitor(options: HealthMonitorOptions): HealthMonitor
     for (const key of keys) inLine.add(identityOf(key));
     const takeTurns = async (): Promise<void> => {
       for (let key = keys[next++]; key !== undefined && !isStopped; key = keys[next++]) {
-        await gate(() => turnOf(key));
+        await withSlot(() => turnOf(key));
         inLine.delete(identityOf(key));
       }
     };
@@ -123,7 +123,7 @@ export function startHealthMonitor(options: HealthMonitorOptions): HealthMonitor
   async function refreshDue(): Promise<void> {
     const keys = adoptKeys();
     book.dropStale();
-    await inTurn(keys.filter(isDue), isDue, flights.join);
+    await inTurn(keys.filter(isDue), isDue, calls.join);
   }
 
   function refreshAll(): Promise<void> {
@@ -137,7 +137,7 @@ export function startHealthMonitor(options: HealthMonitorOptions): HealthMonitor
   async function recheckBlocked(): Promise<void> {
     const picked = pickRechecks(adoptKeys().filter(isDueForRecheck), book.recheckTurnOf, options.recheckMax);
     await inTurn(picked, isDueForRecheck, async (key) => {
-      const fetched = await flights.join(key);
+      const fetched = await calls.join(key);
       if (isStopped || !book.holds(key)) return;
       book.markRechecked(key);
       options.onRecheck(key, fetched.usage !== null, fetched);
@@ -169,19 +169,19 @@ export function startHealthMonitor(options: HealthMonitorOptions): HealthMonitor
       if (!isStopped && !book.holds(key)) adoptKeys();
       const known = book.healthOf(key);
       if (known !== undefined && (isStopped || book.isQuiet(key))) return known;
-      const fetched = await flights.join(key);
+      const fetched = await calls.join(key);
       return book.healthOf(key) ?? mergeHealth(undefined, fetched, 0);
     },
     keysChanged: () => {
       if (isStopped) return;
       const isNew = (key: Key): boolean => isDue(key) && !book.health.has(key.label);
       const keys = adoptKeys().filter((key) => isNew(key) && !inLine.has(identityOf(key)));
-      if (refreshMs > 0) void inTurn(keys, isNew, flights.join);
+      if (refreshMs > 0) void inTurn(keys, isNew, calls.join);
     },
     stop: () => {
       isStopped = true;
       endAll();
-      flights.stop();
+      calls.stop();
     },
   };
 }

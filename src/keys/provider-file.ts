@@ -32,7 +32,7 @@ export function readProviders(data: unknown, upstreamBaseUrl: string): Parsed {
   if (name === null) return withoutKey(data, config, all.length > shaped.length);
   const provider = own(providersOf(config), name) as Table;
   const apiKey = apiKeyOf(provider);
-  const disabled = isPutAway(data, provider);
+  const disabled = readDisabled(data, provider);
   if (typeof disabled === 'string') {
     return problem('malformed', `Its ${cleanText(disabled, 40)} is unclear, so the key is not used; accepted: true or false.`);
   }
@@ -66,8 +66,8 @@ function isTextOrAbsent(value: unknown): boolean {
   return value === undefined || typeof value === 'string';
 }
 
-/** Does the provider, or the file as a whole, say that the key is not to serve? The name of what is unclear. */
-function isPutAway(data: Table, provider: Table): boolean | string {
+/** Whether the provider, or the file as a whole, says that the key is not to serve; the name of a switch that is unclear. */
+function readDisabled(data: Table, provider: Table): boolean | string {
   const switches = [data, provider].flatMap((table) =>
     Object.entries(table).flatMap(([name, value]) => {
       const kind = switchOf(name);

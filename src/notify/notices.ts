@@ -1,8 +1,9 @@
-import { noKeyWords } from '../core/choosing/no-key.ts';
+import type { AccountSkipReason } from '../core/choosing/account-pool.ts';
+import { earliest, type KeyOut, noKeyWords } from '../core/choosing/no-key.ts';
 import { atWithSpan } from '../core/text/duration.ts';
 import { listed } from '../core/text/listed.ts';
 import type { Zone } from '../core/text/zoned-time.ts';
-import type { KeyPicture, Picture, Standing } from './picture.ts';
+import type { KeyPicture, Picture } from './picture.ts';
 
 export type NoticeEvent = 'none_left' | 'used_up' | 'back' | 'key_refused' | 'account_unpaid' | 'account_closed' | 'test';
 
@@ -47,22 +48,30 @@ export function noticesBetween(before: Picture, now: Picture, limit: OncePerHour
   });
 }
 
-const EVENT_OF: Readonly<Record<Standing, Exclude<NoticeEvent, 'none_left' | 'test'> | null>> = {
-  serves: 'back',
-  waits: null,
-  'used-up': 'used_up',
-  refused: 'key_refused',
-  unpaid: 'account_unpaid',
-  closed: 'account_closed',
+type KeyEvent = Exclude<NoticeEvent, 'none_left' | 'test'>;
+
+/** What else keeps a key from serving passes, or a person did it: nobody need be called. */
+const EVENT_OF: Readonly<Partial<Record<AccountSkipReason, KeyEvent>>> = {
+  quota: 'used_up',
+  empty: 'used_up',
+  auth: 'key_refused',
+  payment_required: 'account_unpaid',
+  banned: 'account_closed',
+  blocked: 'account_closed',
 };
 
+function eventOf({ reason }: KeyPicture): KeyEvent | null {
+  return reason === null ? 'back' : (EVENT_OF[reason] ?? null);
+}
+
 function changesBetween(before: Picture, now: Picture): readonly Change[] {
-  const wasOf = new Map(before.keys.map((key) => [key.label, key.standing]));
+  const wasOf = new Map(before.keys.map((key) => [key.label, eventOf(key)]));
   const seen = new Set<string>();
   return now.keys.flatMap((key) => {
-    const was = wasOf.get(key.label) ?? 'serves';
-    const event = EVENT_OF[key.standing];
-    if (event === null || key.standing === was || (event === 'back' && was === 'waits')) return [];
+    const was = wasOf.get(key.label);
+    const event = eventOf(key);
+    // A key that nobody knew before serves as a matter of course; one that was out for a moment is not back.
+    if (event === null || event === (was === undefined ? 'back' : was) || (event === 'back' && was === null)) return [];
     // Quota and plan are the account's: its keys are one cause. A refusal is of one key.
     const cause = `${event} ${event === 'key_refused' ? key.label : key.account}`;
     if (seen.has(cause)) return [];
@@ -84,8 +93,9 @@ function noticeOf(event: NoticeEvent, keys: readonly KeyPicture[], now: Picture,
   const rest = labels.length - NAMED_MAX;
   const names = listed(rest > 0 ? [...labels.slice(0, NAMED_MAX), `${rest} more`] : labels, 'and');
   const isOne = keys.length === 1;
-  const until = earliest(keys);
-  const text = textOf(event, names, isOne, now, until === null ? '' : backText(keys, until, now.at, zone));
+  const first = earliest(keys.flatMap(({ out }) => out ?? []));
+  const until = first?.until ?? null;
+  const text = textOf(event, names, isOne, now, first === null ? '' : backText(isOne, first, now.at, zone));
   return { event, text, keyLabel: isOne ? (labels[0] as string) : null, at: now.at, until: event === 'back' ? null : until };
 }
 
@@ -93,7 +103,7 @@ function textOf(event: NoticeEvent, names: string, isOne: boolean, { keys }: Pic
   const recheck = 'then run `kmi doctor --recheck-keys`';
   switch (event) {
     case 'used_up': {
-      const left = keys.filter(({ standing }) => standing === 'serves').length;
+      const left = keys.filter(({ reason }) => reason === null).length;
       return `${names} ${isOne ? 'has used up its' : 'have used up their'} quota.${back} ${left} of ${keys.length} keys can serve.`;
     }
     case 'back':
@@ -110,14 +120,9 @@ function textOf(event: NoticeEvent, names: string, isOne: boolean, { keys }: Pic
   }
 }
 
-function backText(keys: readonly KeyPicture[], until: number, now: number, zone: Zone): string {
-  const isReturn = keys.some(({ out }) => out?.until === until && out.isReturn);
-  return ` ${keys.length === 1 ? 'It' : 'The first'} is ${isReturn ? 'back' : 'tried again'} ${atWithSpan(until, now, zone)}.`;
-}
-
-function earliest(keys: readonly KeyPicture[]): number | null {
-  const ends = keys.flatMap(({ out }) => out?.until ?? []);
-  return ends.length === 0 ? null : Math.min(...ends);
+function backText(isOne: boolean, { until, isReturn }: KeyOut, now: number, zone: Zone): string {
+  if (until === null) return '';
+  return ` ${isOne ? 'It' : 'The first'} is ${isReturn ? 'back' : 'tried again'} ${atWithSpan(until, now, zone)}.`;
 }
 
 function testText(): string {

@@ -50,7 +50,7 @@ export function startNotifier({ candidates, sender, clock, zone, log, settleMs =
     before = now;
     if (due !== null) clearTimeout(due);
     due = null;
-    if (now.keys.some(({ standing }) => standing !== 'serves')) due = setTimeout(look, waitMs(now)).unref();
+    if (now.keys.some(({ reason }) => reason !== null)) due = setTimeout(look, waitMs(now)).unref();
   };
 
   const waitMs = ({ keys, at }: Picture) =>

@@ -1,15 +1,14 @@
-import type { AccountCandidate } from '../core/choosing/account-pool.ts';
+import type { AccountCandidate, AccountSkipReason } from '../core/choosing/account-pool.ts';
 import { type KeyOut, whyOut } from '../core/choosing/no-key.ts';
-
-/** `waits`: out for a moment, for which nobody need be called. */
-export type Standing = 'serves' | 'waits' | 'used-up' | 'refused' | 'unpaid' | 'closed';
+import { isMomentary } from '../core/choosing/passing.ts';
 
 export type KeyPicture = {
   readonly label: string;
   readonly account: string;
-  readonly standing: Standing;
-  /** Null: it can serve. */
+  /** Null: it is ready. */
   readonly out: KeyOut | null;
+  /** Why it does not serve; null: it does, if only when no other can. */
+  readonly reason: AccountSkipReason | null;
 };
 
 /** The enabled keys at one moment, as far as notices go by them. */
@@ -25,9 +24,9 @@ const BRIEF_MS = 60_000;
 
 export function pictureOf(candidates: readonly AccountCandidate[], at: number): Picture {
   const keys = candidates.filter(({ key }) => !key.disabled).map((candidate) => keyPicture(candidate, at));
-  const isOut = keys.length > 0 && keys.every(({ out, standing }) => out !== null && standing !== 'serves');
+  const isOut = keys.length > 0 && keys.every(({ out, reason }) => out !== null && reason !== null);
   const isBrief = keys.some(
-    ({ out }) => out !== null && (isMomentary(out) || (out.until !== null && out.until - at <= BRIEF_MS)),
+    ({ out }) => out !== null && (isMomentary(out.reason) || (out.until !== null && out.until - at <= BRIEF_MS)),
   );
   return { at, keys, isNoneLeft: isOut && !isBrief };
 }
@@ -37,30 +36,7 @@ function keyPicture(candidate: AccountCandidate, at: number): KeyPicture {
   const out = whyOut(candidate, at);
   // An end that was a guess is none until the upstream has served the key.
   const isDoubtful = out === null && state.cooldown?.reason === 'quota' && state.cooldown.end !== undefined;
-  return { label: key.label, account, standing: isDoubtful ? 'used-up' : standingOf(out), out };
-}
-
-function standingOf(out: KeyOut | null): Standing {
-  switch (out?.reason) {
-    case undefined:
-    // It failed while others worked, and still serves when no other can.
-    case 'upstream':
-      return 'serves';
-    case 'quota':
-    case 'empty':
-      return 'used-up';
-    case 'auth':
-      return 'refused';
-    case 'payment_required':
-      return 'unpaid';
-    case 'banned':
-    case 'blocked':
-      return 'closed';
-    default:
-      return 'waits';
-  }
-}
-
-function isMomentary({ reason }: KeyOut): boolean {
-  return reason === 'probing' || reason === 'busy';
+  // One that failed while others worked still serves when no other can.
+  const known = out === null || out.reason === 'upstream' ? null : out.reason;
+  return { label: key.label, account, out, reason: isDoubtful ? 'quota' : known };
 }

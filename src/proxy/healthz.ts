@@ -1,9 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import { isLoopbackHost } from '../config/kinds.ts';
 import type { Config } from '../config/settings.ts';
-import { eligibilityOf } from '../core/choosing/eligibility.ts';
+import { eligibilityOf, statusAt } from '../core/choosing/eligibility.ts';
 import { modeOf } from '../core/clients/proxy-mode.ts';
-import { statusOf } from '../core/keys/key-status.ts';
 import type { Clock } from '../core/text/time.ts';
 import type { FailureRun } from '../core/verdicts/upstream-failure.ts';
 import { VERSION } from '../version.ts';
@@ -13,8 +12,6 @@ export type HealthzParts = {
   readonly config: Config;
   readonly pool: KeyPool;
   readonly clock: Clock;
-  /** The strategy of auto-rotation now; null: manual. */
-  readonly rotation: () => string | null;
   /** Requests under the base path so far. */
   readonly requests: () => number;
   /** The newest requests, when the upstream failed all of them. */
@@ -26,7 +23,7 @@ export type HealthzParts = {
  * token is asked for, so it holds no secret, no label and no path; and the upstream, which may be a host of somebody's own,
  * only where no other machine can ask.
  */
-export function addHealthz(app: FastifyInstance, { config, pool, clock, rotation, requests, failures }: HealthzParts): void {
+export function addHealthz(app: FastifyInstance, { config, pool, clock, requests, failures }: HealthzParts): void {
   const startedAt = performance.now();
   const isPrivate = isLoopbackHost(config.proxyListen.host) && !config.proxyTlsTerminated;
   app.get('/healthz', (_request, reply) => {
@@ -37,7 +34,7 @@ export function addHealthz(app: FastifyInstance, { config, pool, clock, rotation
       pid: process.pid,
       uptime_seconds: Math.floor((performance.now() - startedAt) / 1000),
       mode: modeOf(config),
-      rotation: rotation(),
+      rotation: pool.rotation,
       ...(isPrivate ? { upstream: config.upstreamBaseUrl } : {}),
       requests: requests(),
       ...failing(failures(), isPrivate),
@@ -62,7 +59,7 @@ function countKeys(pool: KeyPool, now: number): KeyCounts {
   for (const entry of pool.entries) {
     const eligibility = eligibilityOf(entry, now);
     if (eligibility.is === 'ready') counts.ready += 1;
-    else if (statusOf(eligibility, entry.health) === 'cooldown') counts.cooldown += 1;
+    else if (statusAt(entry, eligibility, now) === 'cooldown') counts.cooldown += 1;
     else counts.out += 1;
   }
   counts.resting = counts.cooldown;

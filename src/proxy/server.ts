@@ -53,8 +53,6 @@ export type ProxyParts = {
   readonly deferred: DeferredWork;
   /** Null when requests are sent. */
   readonly dryRun: DryRunPort | null;
-  /** The strategy of auto-rotation now; null: manual. */
-  readonly rotation: () => string | null;
 };
 
 export type RunningProxy = {

@@ -1,5 +1,4 @@
 import type { App } from '../app.ts';
-import { rotationInForce } from '../core/choosing/strategy.ts';
 import type { TraceEvent } from '../core/trace/trace-event.ts';
 import { loadDryRun } from '../dry-run.ts';
 import type { Log } from '../log.ts';
@@ -25,7 +24,7 @@ export type Serving = {
 
 /** Builds the proxy in dependency order and binds it. Throws `unsafe_bind`, `port_in_use`, `loop`. */
 export async function buildProxy(app: App): Promise<Serving> {
-  const { config, clock, environment, ledger, store } = app;
+  const { config, clock, environment, ledger } = app;
   const [log, dryRun] = await Promise.all([app.log(), loadDryRun(config, clock)]);
   const { stateDir, traceMaxMb: maxMb, traceBackups: backups } = config;
   const trace = new TraceWriter({ path: tracePath(stateDir), maxMb, backups, log });
@@ -44,7 +43,6 @@ export async function buildProxy(app: App): Promise<Serving> {
     trace.record(event);
     app.overrides.onTrace?.(event);
   };
-  const rotation = () => rotationInForce(store.state, config);
-  const parts = { config, pool, ledger, trace: { record }, usage, log, clock, environment, rotation, deferred, dryRun };
+  const parts = { config, pool, ledger, trace: { record }, usage, log, clock, environment, deferred, dryRun };
   return { proxy: await startProxy(parts), pool, log, trace, usage, affinityFiles, quotaFile };
 }

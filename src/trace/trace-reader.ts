@@ -49,8 +49,8 @@ export function parseTraceLine(line: string): TraceEvent | null {
     prompt_head: textOf(event.prompt_head),
     choice: typeof event.choice === 'string' ? event.choice : null,
     ...(typeof verdict === 'string' ? { verdict } : {}),
-    ...(isListOf(tried, { key_label: '', status: 0, verdict: '' }) ? { tried } : {}),
-    ...(isListOf(skipped, { key_label: '', reason: '' }) ? { skipped } : {}),
+    ...(isListOf(tried, { key_label: [''], status: [0, null], verdict: [''] }) ? { tried } : {}),
+    ...(isListOf(skipped, { key_label: [''], reason: [''] }) ? { skipped } : {}),
     ...(isCount(input_tokens) ? { input_tokens } : {}),
     ...(isCount(cached_tokens) ? { cached_tokens } : {}),
     ...(isCount(output_tokens) ? { output_tokens } : {}),
@@ -71,14 +71,21 @@ function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value) && value >= 0;
 }
 
-/** Whether the value is an array of objects whose fields are of the types of the example's. */
-function isListOf<Item extends object>(value: unknown, example: Item): value is Item[] {
-  const fields = Object.entries(example);
+/** Whether the value is an array of objects, each of whose fields is of the type of one of its samples. */
+function isListOf<Item extends object>(
+  value: unknown,
+  samples: { readonly [Field in keyof Item]: readonly Item[Field][] },
+): value is Item[] {
+  const fields = Object.entries<readonly unknown[]>(samples).map(([name, of]) => [name, new Set(of.map(kindOf))] as const);
   const fits = (item: unknown) =>
     typeof item === 'object' &&
     item !== null &&
-    fields.every(([name, sample]) => typeof (item as Record<string, unknown>)[name] === typeof sample);
+    fields.every(([name, kinds]) => kinds.has(kindOf((item as Record<string, unknown>)[name])));
   return Array.isArray(value) && value.every(fits);
+}
+
+function kindOf(value: unknown): string {
+  return value === null ? 'null' : typeof value;
 }
 
 /**

@@ -67,6 +67,19 @@ describe('a key whose base URL leads to nothing', () => {
     expect(keys.bad?.exhausted_until).toBeNull();
   });
 
+  it('is no dead end when only a disabled key is sent elsewhere', async () => {
+    const proxy = await startTestProxy({
+      accounts: ['bad', 'good'],
+      autoRotate: true,
+      writeKeys: async (home, simulator) => {
+        await home.addKey({ label: 'bad', key: keyOf('bad'), baseUrl: nowhere(simulator.baseUrl) });
+        await home.addKey({ label: 'good', key: keyOf('good'), baseUrl: simulator.baseUrl, disabled: true });
+      },
+    });
+    expect((await proxy.chat()).status).toBe(404);
+    expect((await proxy.trace(1))[0]).toMatchObject({ verdict: 'caller', error_code: 404 });
+  });
+
   it('a 404 about the model, or of another endpoint, stays the client’s', async () => {
     const proxy = await startWith((url) => `${url.replace('127.0.0.1', 'localhost')}`);
     proxy.simulator.account('bad').fail('model_not_found');

@@ -105,7 +105,7 @@ describe('a silent upstream', () => {
     proxy.simulator.account('a').fail('hang');
     const answer = await proxy.chat();
     expect([answer.status, JSON.parse(answer.text).error.code]).toEqual([504, 'upstream_timeout']);
-    expect((await proxy.trace(1))[0]).toMatchObject({ status: 504, error_code: 'upstream_error' });
+    expect((await proxy.trace(1))[0]).toMatchObject({ status: 504, error_code: 'upstream_timeout' });
   });
 
   it('in the middle of a stream ends it with the error event', async () => {

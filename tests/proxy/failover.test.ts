@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { ERRORS, type ErrorName } from '../../src/simulator/simulator.ts';
 import { valuesOf } from '../support/http-client.ts';
-import { openChat, startBinaryProxy, startTestProxy } from '../support/proxy.ts';
+import { keyOf, openChat, startBinaryProxy, startTestProxy } from '../support/proxy.ts';
 
 const SIX = ['a', 'b', 'c', 'd', 'e', 'f'];
 const FAST = { KMI_PROXY_RETRY_BASE_MS: '1' };
@@ -56,6 +56,22 @@ describe('how many keys one request may try', () => {
     expect(answer.text).toContain('5-hour usage limit');
     const [line] = await proxy.trace(1);
     expect(line).toMatchObject({ status: 403, key_label: 'a', tried: [{ key_label: 'b', verdict: 'broken' }] });
+  });
+});
+
+describe('a lone key beside a disabled one', () => {
+  it.each(['internal', 'bad_gateway', 'unavailable'] as const)('has its failure on record: %s', async (name) => {
+    const proxy = await startTestProxy({
+      accounts: ['a', 'b'],
+      settings: FAST,
+      writeKeys: async (home) => {
+        await home.addKey({ label: 'a', key: keyOf('a') });
+        await home.addKey({ label: 'b', key: keyOf('b'), disabled: true });
+      },
+    });
+    proxy.simulator.account('a').fail(name, { times: 1 });
+    expect((await proxy.chat()).status).toBe(ERRORS[name].status);
+    expect((await proxy.state(({ keys: { a } }) => a?.request_count === 1)).keys.a?.error_5xx).toBe(1);
   });
 });
 

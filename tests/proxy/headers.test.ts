@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { headerOf, readAnswerHead, readHead, withCredential } from '../../src/proxy/http/headers.ts';
+import { headerOf } from '../../src/core/text/raw-headers.ts';
+import { readAnswerHead, readHead, withCredential } from '../../src/proxy/http/headers.ts';
 import { valuesOf } from '../support/http-client.ts';
 import { keyOf, openChat, startBinaryProxy, startTestProxy } from '../support/proxy.ts';
 import { startRawUpstream } from '../support/raw-upstream.ts';

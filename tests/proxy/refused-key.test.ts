@@ -101,6 +101,20 @@ describe('a Retry-After', () => {
   });
 });
 
+it.each([
+  ['500000', '500000'],
+  ['99999999', String(7 * 86_400)],
+])('a Retry-After of %s reaches the client as %s after a refusal for the week', async (sent, told) => {
+  const error = { error: { message: "You've reached your weekly (7-day) usage limit.", type: 'exceeded_current_quota_error' } };
+  const upstream = await startHttpUpstream((response) => sendJson(response, 403, error, { 'retry-after': sent }));
+  const proxy = await startTestProxy({ settings: { KMI_UPSTREAM_BASE_URL: upstream.baseUrl } });
+  const { rawHeaders } = await proxy.chat();
+  expect(rawHeaders[rawHeaders.findIndex((name) => name.toLowerCase() === 'retry-after') + 1]).toBe(told);
+  const { keys } = await proxy.state(({ keys: { a } }) => a?.exhausted_until != null);
+  const seconds = (Date.parse(keys.a?.exhausted_until as string) - Date.now()) / 1000;
+  expect(Math.abs(seconds - Number(told))).toBeLessThan(60);
+});
+
 describe('after a cooldown whose end was a guess', () => {
   it('one request goes to each key, the others are told to come back, and after the answers all go', async () => {
     let refuses = true;

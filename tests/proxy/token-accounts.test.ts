@@ -2,7 +2,8 @@ import { Agent } from 'node:http';
 import { expect, it, onTestFinished } from 'vitest';
 import { STRATEGIES, STRATEGY_FACTS } from '../../src/core/choosing/strategy.ts';
 import { KnownPlaces } from '../../src/core/json/top-level-member.ts';
-import { findSession, formatSession, headersIn } from '../../src/core/sessions/session.ts';
+import { findSession, formatSession } from '../../src/core/sessions/session.ts';
+import { headerOf } from '../../src/core/text/raw-headers.ts';
 import type { ReceivedRequest } from '../../src/simulator/simulator.ts';
 import { inParallel } from '../faults/traffic.ts';
 import { keyOf, startBinaryProxy } from '../support/proxy.ts';
@@ -101,7 +102,7 @@ it.each(STRATEGIES.map((strategy) => ({ strategy, requests: REQUESTS[strategy] }
     const byHead = ({ body, rawHeaders }: ReceivedRequest) => {
       const session = !STRATEGY_FACTS[strategy].keepsSessions
         ? null
-        : findSession(headersIn(rawHeaders), [body], new KnownPlaces());
+        : findSession((name) => headerOf(rawHeaders, name), [body], new KnownPlaces());
       return session === null ? null : formatSession(session.id);
     };
     const bySession = statedBooks(chats, (request) => {

@@ -49,6 +49,17 @@ describe('the trace line of a request', () => {
     expect((await proxy.trace(1))[0]).toMatchObject({ status, error_code: code, key_label: 'a' });
   });
 
+  it('has the place in the rotation as its own choice left it, however late the line is written', async () => {
+    const proxy = await startTestProxy({
+      accounts: ['a', 'b', 'c'],
+      autoRotate: true,
+      simulator: { behaviour: { latencyMs: 100 } },
+    });
+    await Promise.all([proxy.chat(), proxy.chat(), proxy.chat()]);
+    const places = (await proxy.trace(3)).map(({ key_label, rotation_index }) => `${key_label}${rotation_index}`);
+    expect(places.toSorted()).toEqual(['a1', 'b2', 'c0']);
+  });
+
   it('names the keys that were tried before', async () => {
     const proxy = await startTestProxy({ accounts: ['a', 'b', 'c'] });
     proxy.simulator.account('a').fail('quota_5h');

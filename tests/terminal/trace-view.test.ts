@@ -4,6 +4,7 @@ import { createStyle } from '../../src/cli/ui/style.ts';
 import { displayWidth } from '../../src/cli/ui/width.ts';
 import { renderTraceWindow } from '../../src/cli/views/trace/view.ts';
 import { addEvents, newWindow, pressKey, type TraceWindow } from '../../src/cli/views/trace/window.ts';
+import { noteOf } from '../../src/cli/words/trace-text.ts';
 import type { TraceEvent } from '../../src/core/trace/trace-event.ts';
 import { traceEvent, traceEvents } from '../trace/event-fixture.ts';
 import { VARIANTS } from './view-variants.ts';
@@ -190,4 +191,12 @@ it.each([80, 120, 160])('at %d columns the tokens fit, and the title stands over
     columns === 80 ? / 12\.3k\/99% {2}/ : / 12\.3k\/99% {2}1\.05k {2}/,
   );
   expect(lines.find((line) => line.includes('12:00:03'))).toContain(' 1.05M/100% ');
+});
+
+it('says of a key that gave no answer that it gave none', () => {
+  const tried = [
+    { key_label: 'cleo', status: null, verdict: 'broken' },
+    { key_label: 'dora', status: 502, verdict: 'broken' },
+  ];
+  expect(noteOf(traceEvent(0, { tried, prompt_hint: '' }))).toBe('after cleo (no answer), after dora 502');
 });

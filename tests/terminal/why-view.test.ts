@@ -59,6 +59,10 @@ it.each([
   [{ status: 499, error_code: 'client_left' }, 'The client left after 101 ms'],
   [{ error_code: 'stream_broken' }, 'the answer broke off after 101 ms'],
   [{ status: 502, error_code: 'upstream_error' }, 'The upstream could not be reached: the client got 502'],
+  [{ status: 504, error_code: 'upstream_timeout' }, 'The upstream did not answer in time: the client got 504'],
+  [{ status: 426, error_code: 'of_another_version' }, 'The client got 426'],
+  [{ status: 402, error_code: 'payment_required' }, 'Answered 402 by'],
+  [{ tried: [{ key_label: 'eve', status: null, verdict: 'broken' }] }, 'no answer: the upstream failed or could not be reached'],
   [{ dry_run: true }, 'dry-run: nothing was sent upstream'],
 ] as const)('%j is said in words', (fields, words) => {
   expect(told(fields)).toContain(words);

@@ -112,7 +112,12 @@ describe('a trace line', () => {
 
   it('keeps what was tried and skipped', () => {
     const event = anEvent(1, {
-      tried: [{ key_label: 'a', status: 429, verdict: 'rate' }],
+      tried: [
+        { key_label: 'a', status: 429, verdict: 'rate' },
+        { key_label: 'c', status: null, verdict: 'broken' },
+        // As traces told of no answer before.
+        { key_label: 'd', status: 503, verdict: 'broken' },
+      ],
       skipped: [{ key_label: 'b', reason: 'quota' }],
       dry_run: true,
     });

@@ -1,7 +1,7 @@
-import { type Candidate, eligibilityOf } from '../../core/choosing/eligibility.ts';
+import type { Candidate } from '../../core/choosing/eligibility.ts';
+import { whyOut } from '../../core/choosing/no-key.ts';
 import { activeBlock, endsByRecheck } from '../../core/keys/key-state.ts';
 import type { KeyStatus, UnreadyReason } from '../../core/keys/key-status.ts';
-import { quotaReturnsAt } from '../../core/quota/key-health.ts';
 import { oneLine } from '../../core/text/one-line.ts';
 import type { Zone } from '../../core/text/zoned-time.ts';
 import { ENGLISH, type TimeWords, untilWithClock } from '../ui/duration.ts';
@@ -56,22 +56,17 @@ export function paintStatus(status: KeyStatus, style: Style): (text: string) => 
 }
 
 /** Why a key cannot serve and when it comes back: "quota used up, back in 35 min (14:05)"; null when it can. */
-export function whyOut(candidate: Candidate, now: number, zone: Zone, words: KeyWords = ENGLISH_KEYS): string | null {
-  const eligibility = eligibilityOf(candidate, now);
-  if (eligibility.is === 'ready') return null;
-  const block = eligibility.reason === 'disabled' ? null : activeBlock(candidate.state, now);
+export function outInWords(candidate: Candidate, now: number, zone: Zone, words: KeyWords = ENGLISH_KEYS): string | null {
+  const out = whyOut(candidate, now);
+  if (out === null) return null;
+  const block = out.reason === 'disabled' ? null : activeBlock(candidate.state, now);
   const reason =
-    eligibility.reason === 'blocked' && block !== null && block.reason !== 'blocked'
+    out.reason === 'blocked' && block !== null && block.reason !== 'blocked'
       ? `${words.reason('blocked')}: ${oneLine(block.reason, 60)}`
-      : words.reason(eligibility.reason);
-  const until = eligibility.reason === 'empty' ? refillAt(candidate) : eligibility.until;
+      : words.reason(out.reason);
   const then = block === null ? words.back : words.askedAgain;
-  if (until !== null) return `${reason}, ${then} ${untilWithClock(until, now, zone, words.time)}`;
+  if (out.until !== null) return `${reason}, ${then} ${untilWithClock(out.until, now, zone, words.time)}`;
   return block === null ? reason : `${reason}, ${endsByRecheck(block) ? words.untilRecheck : words.untilUnblocked}`;
-}
-
-function refillAt({ health }: Candidate): number | null {
-  return health === null ? null : quotaReturnsAt(health);
 }
 
 /** "1 key", "3 keys". */

@@ -6,6 +6,8 @@ import { shortTokenText } from './token-text.ts';
 /** Characters of a request id that are shown; `kmi why` finds a request by them. */
 export const ID_SHOWN = 8;
 const NOTE_MAX_CHARS = 200;
+/** In place of a status. */
+export const NO_ANSWER = 'no answer';
 
 /** As the trace shows it. */
 export function shortIdOf({ request_id }: Pick<TraceEvent, 'request_id'>): string {
@@ -42,7 +44,7 @@ export function outputOf(event: TraceEvent): string {
 
 /** What is worth knowing beside the figures: keys tried before, what went wrong, the prompt's first words. */
 export function noteOf(event: TraceEvent): string {
-  const parts = (event.tried ?? []).map(({ key_label, status }) => `after ${key_label} ${status}`);
+  const parts = (event.tried ?? []).map(({ key_label, status }) => `after ${key_label} ${status ?? `(${NO_ANSWER})`}`);
   if (typeof event.error_code === 'string') parts.push(event.error_code);
   if (typeof event.prompt_hint === 'string' && event.prompt_hint !== '') parts.push(event.prompt_hint);
   return oneLine(parts.join(', '), NOTE_MAX_CHARS);

@@ -1,7 +1,7 @@
-import { hasWallet, quotaReturnsAt } from '../quota/key-health.ts';
-import { type Candidate, eligibilityOf, type SkipReason } from './eligibility.ts';
+import { hasWallet, isRenewed } from '../quota/key-health.ts';
+import type { Candidate, SkipReason } from './eligibility.ts';
 import { hashAccount } from './rendezvous.ts';
-import type { PickOptions, Skip } from './rotation.ts';
+import { type PickOptions, type Skip, whyNot } from './why-not.ts';
 
 /** A key that knows its account. Quota, cooldowns and the limit of requests at a time belong to the account. */
 export type AccountCandidate = Candidate & {
@@ -63,38 +63,25 @@ export function serveAt<C extends AccountCandidate>(
 ): number | AccountSkip {
   let skip: AccountSkip | null = null;
   for (const place of account.places) {
-    skip = whyNot(candidates[place] as C, level, options);
+    skip = whyNotAt(candidates[place] as C, level, options);
     if (skip === null) return place;
   }
   return skip as AccountSkip;
 }
 
-function whyNot<C extends AccountCandidate>(candidate: C, level: Level, options: PickOptions<C>): AccountSkip | null {
-  const { label } = candidate.key;
-  const { now } = options;
-  if (options.tried.has(candidate)) return { label, reason: 'tried', until: null };
-  const eligibility = eligibilityOf(candidate, now);
-  if (eligibility.is !== 'ready' && !(eligibility.reason === 'empty' && isRenewed(candidate, now))) {
-    const mayTry = eligibility.is === 'reserve' && level === 'reserve' && (eligibility.reason !== 'empty' || options.failOpen);
-    if (!mayTry) return { label, reason: eligibility.reason, until: eligibility.until };
-  }
-  if ((options.isBusy ?? isAtLimit)(candidate)) return { label, reason: 'busy', until: null };
-  const limitWaitMs = options.limitWaitMs(candidate);
-  if (limitWaitMs > 0) return { label, reason: 'key_rate_limit', until: now + limitWaitMs };
-  const usage = candidate.health?.usage ?? null;
+function whyNotAt<C extends AccountCandidate>(candidate: C, level: Level, options: PickOptions<C>): AccountSkip | null {
   const readingMatters = options.requireUsage && !(options.failOpen && (level === 'fail_open' || level === 'reserve'));
-  if (usage === null) return readingMatters ? { label, reason: 'no_usage', until: null } : null;
-  const onWallet = (usage.remainingShare ?? 1) <= 0 && hasWallet(usage) && !isRenewed(candidate, now);
-  return level === 'free' && onWallet ? { label, reason: 'wallet', until: null } : null;
+  const skip = whyNot(candidate, level === 'reserve', readingMatters, options.isBusy ?? isAtLimit, options);
+  if (skip !== null || level !== 'free') return skip;
+  return isOnWallet(candidate, options.now) ? { label: candidate.key.label, reason: 'wallet', until: null } : null;
+}
+
+function isOnWallet({ health }: Candidate, now: number): boolean {
+  const usage = health?.usage ?? null;
+  return health !== null && usage !== null && (usage.remainingShare ?? 1) <= 0 && hasWallet(usage) && !isRenewed(health, now);
 }
 
 /** As many requests in flight as the upstream lets the account have. */
 export function isAtLimit({ inFlight, parallelLimit }: AccountCandidate): boolean {
   return parallelLimit !== null && inFlight >= parallelLimit;
-}
-
-/** The reading says empty, but every window that was empty has been renewed since. */
-function isRenewed({ health }: Candidate, now: number): boolean {
-  const returnsAt = health === null ? null : quotaReturnsAt(health);
-  return returnsAt !== null && returnsAt <= now;
 }

@@ -31,8 +31,6 @@ export type Chosen<C extends Candidate> = {
   readonly index: number;
   readonly why: ChoiceReason;
   readonly skipped: readonly AccountSkip[];
-  /** The account the session was with, when the choice is another one. */
-  readonly movedFrom: string | null;
   /** Whether the session is with the chosen account from now on; not when its own is only busy for a moment. */
   readonly binds: boolean;
 };
@@ -53,7 +51,7 @@ export function unbound<C extends Candidate>(
   why: ChoiceReason,
   skipped: readonly AccountSkip[],
 ): Chosen<C> {
-  return { candidate, index, why, skipped, movedFrom: null, binds: false };
+  return { candidate, index, why, skipped, binds: false };
 }
 
 export function notChosen(skipped: readonly AccountSkip[]): NotChosen {

@@ -1,7 +1,7 @@
 import type { Key } from '../keys/key.ts';
 import { activeBlock, activeCooldown, type KeyState } from '../keys/key-state.ts';
 import { type Eligibility, type KeyStatus, statusOf, type UnreadyReason } from '../keys/key-status.ts';
-import { hasWallet, type KeyHealth } from '../quota/key-health.ts';
+import { hasWallet, isRenewed, type KeyHealth, readingAt } from '../quota/key-health.ts';
 
 /** A key with all that choosing looks at. `health` is null until the first `/usages` answer. */
 export type Candidate = {
@@ -36,7 +36,7 @@ export function eligibilityOf(candidate: Candidate, now: number): Eligibility {
     const until = (candidate.probedAt ?? now) + PROBE_MS;
     return { is: state.cooldown.reason === 'upstream' ? 'reserve' : 'out', reason: 'probing', until };
   }
-  if (isEmpty(candidate)) return { is: 'reserve', reason: 'empty', until: null };
+  if (isEmpty(candidate, now)) return { is: 'reserve', reason: 'empty', until: null };
   return READY;
 }
 
@@ -50,11 +50,11 @@ function isProbed({ state, probedAt = null }: Candidate, now: number): boolean {
   return now >= probedAt && now < probedAt + PROBE_MS;
 }
 
-/** Whether the last reading says that nothing is left, and no command has read better since. */
-function isEmpty({ health, state }: Candidate): boolean {
+/** Whether the last reading says that nothing is left, no command has read better since, and no empty window was renewed. */
+function isEmpty({ health, state }: Candidate, now: number): boolean {
   const share = health?.usage?.remainingShare ?? null;
   if (health === null || share === null || share > 0 || hasWallet(health.usage)) return false;
-  return state.quotaSeenAt === null || state.quotaSeenAt <= health.fetchedAt;
+  return (state.quotaSeenAt === null || state.quotaSeenAt <= health.fetchedAt) && !isRenewed(health, now);
 }
 
 /** Whether nothing keeps the key from serving, its quota reading included. */
@@ -63,5 +63,10 @@ export function isReady(candidate: Candidate, now: number): boolean {
 }
 
 export function keyStatusOf(candidate: Candidate, now: number): KeyStatus {
-  return statusOf(eligibilityOf(candidate, now), candidate.health);
+  return statusAt(candidate, eligibilityOf(candidate, now), now);
+}
+
+/** The same for a candidate whose eligibility is known. Of windows that were renewed since the reading it tells nothing. */
+export function statusAt({ health }: Candidate, eligibility: Eligibility, now: number): KeyStatus {
+  return statusOf(eligibility, health === null ? null : readingAt(health, now));
 }

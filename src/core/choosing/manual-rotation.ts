@@ -1,7 +1,8 @@
 import { recentErrorRate } from '../keys/key-state.ts';
-import { type Eligibility, type KeyStatus, statusOf } from '../keys/key-status.ts';
-import { type Candidate, eligibilityOf } from './eligibility.ts';
-import type { Skip } from './rotation.ts';
+import type { Eligibility, KeyStatus } from '../keys/key-status.ts';
+import { readingAt } from '../quota/key-health.ts';
+import { type Candidate, eligibilityOf, statusAt } from './eligibility.ts';
+import type { Skip } from './why-not.ts';
 
 /** What set the winner apart, as data; the words are the printers'. */
 export type ManualReason =
@@ -87,11 +88,12 @@ export function pickManual<C extends Candidate>(
 }
 
 function rank<C extends Candidate>(candidate: C, index: number, eligibility: Eligibility, now: number): Ranked<C> {
+  const reading = candidate.health === null ? null : readingAt(candidate.health, now);
   return {
     candidate,
     index,
-    status: statusOf(eligibility, candidate.health),
-    share: candidate.health?.usage?.remainingShare ?? null,
+    status: statusAt(candidate, eligibility, now),
+    share: reading?.usage?.remainingShare ?? null,
     rate: recentErrorRate(candidate.state, now),
   };
 }

@@ -1,4 +1,5 @@
 import { activeCooldown } from '../keys/key-state.ts';
+import type { UnreadyReason } from '../keys/key-status.ts';
 import { quotaReturnsAt } from '../quota/key-health.ts';
 import { atWithSpan } from '../text/duration.ts';
 import type { Zone } from '../text/zoned-time.ts';
@@ -61,7 +62,7 @@ const PHRASES: Readonly<Record<AccountSkipReason, Phrase>> = {
 const NEEDS_PERSON: ReadonlySet<AccountSkipReason> = new Set(['auth', 'payment_required', 'banned', 'blocked'] as const);
 
 /** Why a key cannot serve, by what is known of the key itself; null when it can. */
-export function whyOut(candidate: Candidate, now: number): KeyOut | null {
+export function whyOut(candidate: Candidate, now: number): (KeyOut & { readonly reason: UnreadyReason }) | null {
   const eligibility = eligibilityOf(candidate, now);
   if (eligibility.is === 'ready') return null;
   const { reason } = eligibility;
@@ -85,7 +86,8 @@ export function noKeyWords(keys: readonly KeyOut[], { now, zone }: { readonly no
   return { text: `${stateOf(keys, enabled)}${end}`, fix, remedy, returnsAt };
 }
 
-function earliest(keys: readonly KeyOut[]): KeyOut | null {
+/** The one that is back or tried again first; null when no end is known. */
+export function earliest(keys: readonly KeyOut[]): KeyOut | null {
   let found: KeyOut | null = null;
   for (const key of keys) if (key.until !== null && (found?.until == null || key.until < found.until)) found = key;
   return found;

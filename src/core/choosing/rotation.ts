@@ -1,31 +1,14 @@
 import type { AccountSkip, Level } from './account-pool.ts';
 import { type Choice, type ChoiceReason, NO_SKIPS, notChosen, unbound } from './choice.ts';
-import { type Candidate, eligibilityOf, type SkipReason } from './eligibility.ts';
-
-export type Skip = {
-  readonly label: string;
-  readonly reason: SkipReason;
-  /** Epoch ms of the return, when known. */
-  readonly until: number | null;
-};
-
-export type PickOptions<C extends Candidate> = {
-  readonly now: number;
-  /** Only keys with a good cached `/usages`. */
-  readonly requireUsage: boolean;
-  /** When no key can serve, drop the conditions that depend on health readings. */
-  readonly failOpen: boolean;
-  /** Keys this request has already tried. */
-  readonly tried: ReadonlySet<C>;
-  /** ms until the key's own rate limit lets a request pass; 0 for now. */
-  readonly limitWaitMs: (candidate: C) => number;
-  /** Whether the candidate's account has as many requests in flight as it may; absent or null: no limit is known. */
-  readonly isBusy?: ((candidate: C) => boolean) | null;
-};
+import type { Candidate } from './eligibility.ts';
+import { type PickOptions, type Skip, whyNot } from './why-not.ts';
 
 /** The one enabled key of a pool of one, unless it was tried or its own rate limit holds it; else no choice. */
-export function pickLone<C extends Candidate>(candidates: readonly C[], options: PickOptions<C>): Choice<C> | null {
-  const enabled = candidates.filter((candidate) => !candidate.key.disabled);
+export function pickLone<C extends Candidate>(
+  candidates: readonly C[],
+  enabled: readonly C[],
+  options: PickOptions<C>,
+): Choice<C> | null {
   const [only] = enabled;
   if (enabled.length !== 1 || only === undefined || options.tried.has(only) || options.limitWaitMs(only) > 0) return null;
   return unbound(only, candidates.indexOf(only), 'lone_key', NO_SKIPS);
@@ -76,33 +59,12 @@ function walk<C extends Candidate>(candidates: readonly C[], from: number, level
   for (let step = 0; step < candidates.length; step++) {
     const index = start + step < candidates.length ? start + step : start + step - candidates.length;
     const candidate = candidates[index] as C;
-    const skip = whyNot(candidate, level, usageMatters, options);
+    const skip = whyNot(candidate, level === 'reserve', usageMatters, options.isBusy ?? null, options);
     if (skip === null) return { found: index, skipped: skipped ?? NO_SKIPS };
     skipped ??= [];
     skipped.push(skip);
   }
   return { found: -1, skipped: skipped ?? NO_SKIPS };
-}
-
-function whyNot<C extends Candidate>(
-  candidate: C,
-  level: OrderLevel,
-  usageMatters: boolean,
-  options: PickOptions<C>,
-): Skip | null {
-  const { label } = candidate.key;
-  const eligibility = eligibilityOf(candidate, options.now);
-  if (options.tried.has(candidate)) return { label, reason: 'tried', until: null };
-  if (eligibility.is === 'out' || (eligibility.is === 'reserve' && level !== 'reserve')) {
-    return { label, reason: eligibility.reason, until: eligibility.until };
-  }
-  if (eligibility.is === 'reserve' && eligibility.reason === 'empty' && !options.failOpen)
-    return { label, reason: 'empty', until: null };
-  if (options.isBusy?.(candidate) === true) return { label, reason: 'busy', until: null };
-  const limitWaitMs = options.limitWaitMs(candidate);
-  if (limitWaitMs > 0) return { label, reason: 'key_rate_limit', until: options.now + limitWaitMs };
-  if (usageMatters && (candidate.health?.usage ?? null) === null) return { label, reason: 'no_usage', until: null };
-  return null;
 }
 
 function anyUsage(candidates: readonly Candidate[]): boolean {

@@ -1,12 +1,12 @@
 import type { SessionTable } from '../sessions/session-table.ts';
 import type { AccountCandidate, AccountPool } from './account-pool.ts';
 import type { Choice, Chosen } from './choice.ts';
-import type { PickOptions } from './rotation.ts';
 import { quota } from './strategies/quota.ts';
 import { roundRobin } from './strategies/round-robin.ts';
 import { sticky } from './strategies/sticky.ts';
 import { weighted } from './strategies/weighted.ts';
 import type { Strategy } from './strategy.ts';
+import type { PickOptions } from './why-not.ts';
 
 /** What a pool keeps for its strategies between requests. */
 export type TurnMemory = {

@@ -51,5 +51,5 @@ export function rotationInForce(
   { autoRotate, strategy }: { readonly autoRotate: boolean; readonly strategy: Strategy | null },
   { autoRotateAllowed, rotateStrategy }: { readonly autoRotateAllowed: boolean; readonly rotateStrategy: Strategy },
 ): Strategy | null {
-  return autoRotate && autoRotateAllowed ? strategyInForce(strategy, rotateStrategy).strategy : null;
+  return autoRotate && autoRotateAllowed ? (strategy ?? rotateStrategy) : null;
 }

@@ -49,6 +49,16 @@ export type FailoverEvent =
   | { readonly kind: 'pause-over' }
   | { readonly kind: 'client-left' };
 
+/** Those that say all by their kind. */
+export const EVENTS = {
+  whole: { kind: 'served', isWhole: true },
+  broken: { kind: 'served', isWhole: false },
+  clientLeft: { kind: 'client-left' },
+  badRequest: { kind: 'bad-request' },
+  noKey: { kind: 'no-key' },
+  pauseOver: { kind: 'pause-over' },
+} as const satisfies Readonly<Record<string, FailoverEvent>>;
+
 export type Limits = {
   /** Further keys after innocent failures; 0 asks no second key at all. */
   readonly failoverMax: number;

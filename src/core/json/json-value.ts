@@ -1,6 +1,15 @@
 /** A JSON object of unknown content. Read through `fieldOf`, which sees own fields only. */
 export type JsonRecord = Readonly<Record<string, unknown>>;
 
+/** Undefined for a text that is no JSON. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 export function recordOf(value: unknown): JsonRecord | null {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonRecord) : null;
 }

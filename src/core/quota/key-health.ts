@@ -22,28 +22,37 @@ export function hasWallet(usage: Usage | null): boolean {
  */
 export function readingAt(health: KeyHealth, now: number): KeyHealth | null {
   const { usage } = health;
-  if (usage === null || !usage.windows.some((window) => isOver(window, now))) return health;
-  const windows = usage.windows.map((window) => (isOver(window, now) ? { ...window, remainingShare: null, used: null } : window));
+  const isOver = (window: QuotaWindow) => {
+    const endsAt = endOf(window, health.fetchedAt);
+    return endsAt !== null && endsAt <= now;
+  };
+  if (usage === null || !usage.windows.some(isOver)) return health;
+  const windows = usage.windows.map((window) => (isOver(window) ? { ...window, remainingShare: null, used: null } : window));
   const known = windows.flatMap(({ remainingShare }) => remainingShare ?? []);
   return known.length === 0 ? null : { ...health, usage: { ...usage, windows, remainingShare: Math.min(...known) } };
 }
 
-function isOver({ resetsAt }: QuotaWindow, now: number): boolean {
-  return resetsAt !== null && resetsAt <= now;
+/** When a window is full again: a length of it after the reading at the latest, whatever reset it states. Null: nobody knows. */
+function endOf({ resetsAt, durationMs }: QuotaWindow, fetchedAt: number): number | null {
+  return resetsAt === null ? null : Math.min(resetsAt, fetchedAt + (durationMs ?? LONGEST_WINDOW_MS));
 }
 
-/**
- * Epoch ms at which the account's empty windows are all full again; null when nothing is empty or nobody knows. A window is
- * full again a window's length after the reading at the latest, whatever reset it states.
- */
+/** Epoch ms at which the account's empty windows are all full again; null when nothing is empty or nobody knows. */
 export function quotaReturnsAt({ usage, fetchedAt }: Pick<KeyHealth, 'usage' | 'fetchedAt'>): number | null {
   let latest: number | null = null;
-  for (const { remainingShare, resetsAt, durationMs } of usage?.windows ?? []) {
-    if (remainingShare === null || remainingShare > 0) continue;
-    if (resetsAt === null) return null;
-    latest = Math.max(latest ?? 0, Math.min(resetsAt, fetchedAt + (durationMs ?? LONGEST_WINDOW_MS)));
+  for (const window of usage?.windows ?? []) {
+    if (window.remainingShare === null || window.remainingShare > 0) continue;
+    const endsAt = endOf(window, fetchedAt);
+    if (endsAt === null) return null;
+    latest = Math.max(latest ?? 0, endsAt);
   }
   return latest;
+}
+
+/** Every window that was empty at the reading has been renewed since. */
+export function isRenewed(health: KeyHealth, now: number): boolean {
+  const returnsAt = quotaReturnsAt(health);
+  return returnsAt !== null && returnsAt <= now;
 }
 
 /** A month. */

@@ -106,14 +106,3 @@ export function sessionOfUser(userId: string): string {
 export function formatSession(id: number): string {
   return id.toString(36);
 }
-
-/** Looks headers up in a flat list of names and values, as `rawHeaders` is; names in any case. */
-export function headersIn(flat: readonly string[]): HeaderLookup {
-  return (name) => {
-    for (let n = 0; n + 1 < flat.length; n += 2) {
-      const given = flat[n] as string;
-      if (given.length === name.length && given.toLowerCase() === name) return flat[n + 1];
-    }
-    return undefined;
-  };
-}

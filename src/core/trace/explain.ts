@@ -14,7 +14,8 @@ export type CandidateStory =
   | {
       readonly outcome: 'tried';
       readonly key: string;
-      readonly status: number;
+      /** Null when no answer came. */
+      readonly status: number | null;
       readonly verdict: Told<VerdictClass>;
       readonly isLast: boolean;
     }

@@ -1,5 +1,5 @@
-/** One upstream attempt of a request, other than the one that was relayed. */
-export type TriedKey = { readonly key_label: string; readonly status: number; readonly verdict: string };
+/** One upstream attempt of a request, other than the one that was relayed. `status`: null when no answer came. */
+export type TriedKey = { readonly key_label: string; readonly status: number | null; readonly verdict: string };
 export type SkippedKey = { readonly key_label: string; readonly reason: string };
 
 /**

@@ -1,4 +1,4 @@
-import { isRecord } from '../json/json-value.ts';
+import { isRecord, parseJson } from '../json/json-value.ts';
 
 /**
  * In which form an error answer came, which tells whose it is. The API speaks in an `envelope`. `plain` text may be its own;
@@ -78,15 +78,6 @@ function isEnvelope(parsed: unknown): boolean {
   const { error, message, type, code, detail } = parsed;
   if (isRecord(error)) return [error.message, error.type, error.code].some(isString);
   return (isString(message) && (isString(type) || isString(code))) || isString(detail) || Array.isArray(detail);
-}
-
-/** Undefined when the text is no JSON. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function isString(value: unknown): value is string {

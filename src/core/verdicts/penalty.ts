@@ -110,12 +110,12 @@ function cooldown(reason: Cooldown['reason'], until: number, end?: CooldownEnd):
 /**
  * Which counter an answer adds to (401, 403, 429, 5xx); null for none. An answer that says nothing about the key (the request,
  * the model, the network or the server was at fault) counts nothing, and only a refused credential counts as a 401, because a
- * 401 on record blocks.
+ * 401 on record blocks. No answer at all (null) counts as a failure of the server's.
  */
-export function countedError(verdict: VerdictClass, status: number): ErrorCounter | null {
+export function countedError(verdict: VerdictClass, status: number | null): ErrorCounter | null {
   if (CONSEQUENCES[verdict].blame === 'none') return null;
   if (verdict === 'bad-key') return 'errors401';
   if (status === 403) return 'errors403';
   if (status === 429) return 'errors429';
-  return status >= 500 ? 'errors5xx' : null;
+  return status === null || status >= 500 ? 'errors5xx' : null;
 }

@@ -1,44 +1,77 @@
+import type { FailoverEvent } from '../../core/failover/next-step.ts';
 import { ConnectFailure } from '../../core/network/connect-failure.ts';
 import { describeNetworkCode, networkCode } from '../../core/network/network-words.ts';
-import { type Answer, namedWindowMs, parseErrorBody } from '../../core/verdicts/error-answer.ts';
+import { headerOf } from '../../core/text/raw-headers.ts';
+import { namedWindowMs, parseErrorBody } from '../../core/verdicts/error-answer.ts';
 import { parseRetryAfter } from '../../core/verdicts/retry.ts';
-import { judge } from '../../core/verdicts/verdict.ts';
+import { blameFor, judge } from '../../core/verdicts/verdict.ts';
 import { ERRORS, KmiError } from '../../errors.ts';
 import { errorText } from '../http/error-text.ts';
-import { type AnswerHead, headerOf } from '../http/headers.ts';
+import type { AnswerHead } from '../http/headers.ts';
 import { UpstreamSilence } from '../http/interruptions.ts';
 import type { AttemptOutcome } from '../pool/cooldowns.ts';
+import type { PoolEntry } from '../pool/pool-entry.ts';
 import type { AttemptResult } from './attempt.ts';
+import { keysAtDeadEnd } from './dead-end.ts';
 
-/** What an attempt that the client has seen nothing of says about its key, and what the upstream answered; null without an answer. */
-export type JudgedResult = { readonly outcome: AttemptOutcome; readonly answer: Answer | null };
+/** What an attempt that the client has seen nothing of says about its key. */
+export type JudgedResult = {
+  readonly outcome: AttemptOutcome;
+  /** The same, as `nextStep` wants to know it. */
+  readonly event: FailoverEvent;
+  /** The keys whose base URL leads to nothing, as this answer shows; null when it shows no such thing. */
+  readonly deadEnd: readonly PoolEntry[] | null;
+};
 
-/** Judges an attempt that the client has seen nothing of. Times in epoch ms. */
-export function judgeResult(result: Exclude<AttemptResult, { kind: 'served' }>, startedAt: number, now: number): JudgedResult {
-  if (result.kind === 'failed') {
-    const isUnsent = result.error instanceof ConnectFailure;
-    return {
-      outcome: { verdict: 'broken', status: 503, retryAfterMs: null, windowMs: null, namesReason: true, startedAt, isUnsent },
-      answer: null,
-    };
-  }
-  const text = errorText(result.body, headerOf(result.headers, 'content-encoding'));
-  const answer = parseErrorBody(result.status, text, {
-    contentType: headerOf(result.headers, 'content-type'),
-    challenge: headerOf(result.headers, 'www-authenticate'),
+export type Judging = {
+  readonly entry: PoolEntry;
+  /** Epoch ms, as `now`. */
+  readonly startedAt: number;
+  readonly now: number;
+  /** The keys that may serve, for a chat, whose path there must be. Null for any other request. */
+  readonly enabled: readonly PoolEntry[] | null;
+};
+
+/** Judges an attempt that the client has seen nothing of. */
+export function judgeResult(result: Exclude<AttemptResult, { kind: 'served' }>, judging: Judging): JudgedResult {
+  return result.kind === 'failed' ? judgeSilence(result.error, judging) : judgeAnswer(result, judging);
+}
+
+function judgeSilence(error: Error, { startedAt }: Judging): JudgedResult {
+  const isUnsent = error instanceof ConnectFailure;
+  const isLasting = isUnsent && error.isLasting;
+  return {
+    outcome: { verdict: 'broken', status: null, retryAfterMs: null, windowMs: null, namesReason: true, startedAt, isUnsent },
+    event: { kind: 'failed', isSocketDeath: isSocketDeath(error), isLasting },
+    deadEnd: null,
+  };
+}
+
+function judgeAnswer(
+  { status, headers, body, isWhole }: Extract<AttemptResult, { kind: 'answered' }>,
+  { entry, startedAt, now, enabled }: Judging,
+): JudgedResult {
+  const answer = parseErrorBody(status, errorText(body, headerOf(headers, 'content-encoding')), {
+    contentType: headerOf(headers, 'content-type'),
+    challenge: headerOf(headers, 'www-authenticate'),
   });
-  const verdict = judge(answer);
+  const said = judge(answer);
+  const deadEnd = enabled !== null && said === 'caller' ? keysAtDeadEnd(answer, entry, enabled) : null;
+  // What broke off in the middle is no page of anybody's.
+  const verdict = deadEnd !== null ? 'dead-end' : said === 'edge' && !isWhole ? 'broken' : said;
   const outcome: AttemptOutcome = {
-    // What broke off in the middle is no page of anybody's.
-    verdict: verdict === 'edge' && !result.isWhole ? 'broken' : verdict,
-    status: result.status,
+    verdict,
+    status,
     windowMs: namedWindowMs(answer.message),
     namesReason: answer.form !== 'bare',
-    retryAfterMs: parseRetryAfter(headerOf(result.headers, 'retry-after'), now),
+    retryAfterMs: parseRetryAfter(headerOf(headers, 'retry-after'), now),
     startedAt,
     isUnsent: false,
   };
-  return { outcome, answer };
+  const blame = blameFor(outcome);
+  const isPenalized = blame === 'key' || blame === 'account';
+  // A request that goes round in a circle: waiting can change nothing.
+  return { outcome, event: { kind: 'answered', verdict, isPenalized, isLasting: status === ERRORS.loop.http }, deadEnd };
 }
 
 const HTML = /^\s*text\/html\b/i;
@@ -68,14 +101,9 @@ export function brokenOff(error: Error): KmiError {
   });
 }
 
-/** Whether waiting can change nothing: the outgoing proxy refuses the login, or the request goes round in a circle. */
-export function isLasting({ status }: AttemptOutcome, error: Error | null): boolean {
-  return status === ERRORS.loop.http || (error instanceof ConnectFailure && error.isLasting);
-}
-
 /** Errors of a connection that had been established: a dead pooled socket shows as one of these. */
 const SOCKET_DEATH = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET', 'ETIMEDOUT', 'ENETRESET', 'ECONNABORTED']);
 
-export function isSocketDeath(error: Error): boolean {
+function isSocketDeath(error: Error): boolean {
   return SOCKET_DEATH.has(networkCode(error) ?? '');
 }

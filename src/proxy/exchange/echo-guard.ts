@@ -1,5 +1,5 @@
 import { QUOTE } from '../../core/json/json-bytes.ts';
-import { headerOf } from '../http/headers.ts';
+import { headerOf } from '../../core/text/raw-headers.ts';
 import { isPacked, pack, unpack } from '../http/unpack.ts';
 import { maskKey } from './mask-key.ts';
 import { maskAnswer } from './masked-answer.ts';

@@ -1,25 +1,21 @@
 import type { ServerResponse } from 'node:http';
-import type { VerdictClass } from '../../core/verdicts/verdict.ts';
 import { KmiError } from '../../errors.ts';
-import type { CollectedAnswer } from '../http/answer.ts';
 import { ClientLeft } from '../http/interruptions.ts';
 import { NOT_ASKED } from '../pool/acquire-key.ts';
+import type { FailedAttempt } from '../pool/cooldowns.ts';
 import type { PoolChoice } from '../pool/key-chooser.ts';
 import { type NoKeyParts, noKeyError } from '../pool/no-key-error.ts';
 import type { PoolEntry } from '../pool/pool-entry.ts';
-import type { FailedAttempt } from '../record/exchange-result.ts';
 import type { RequestRecord } from '../record/recorder.ts';
 import type { AttemptResult } from './attempt.ts';
 import { brokenOff, unreachable } from './attempt-outcome.ts';
 import type { ClientRequest } from './attempt-plan.ts';
 import { errorForClient } from './error-for-client.ts';
+import type { KeptAnswer } from './kept-answer.ts';
 import { withKeysTried } from './last-key-answer.ts';
 import type { Relay } from './relay.ts';
 
 export type Served = Extract<AttemptResult, { kind: 'served' }>;
-
-/** An error answer of the upstream, kept for the client in case no other key does better. */
-export type KeptAnswer = { readonly answer: CollectedAnswer; readonly verdict: VerdictClass; readonly entry: PoolEntry };
 
 /** Why no answer came, and from where. */
 export type KeptError = { readonly error: Error; readonly origin: string };
@@ -32,11 +28,11 @@ export function handOn(
   failures: readonly FailedAttempt[],
   parts: NoKeyParts,
 ) {
-  const { answer, verdict, entry } = kept;
-  const own = errorForClient(answer, { verdict, entry, head, route, now: parts.clock() });
+  const { answer, outcome, entry } = kept;
+  const own = errorForClient(answer, { outcome, entry, head, route, now: parts.clock() });
   const told = withKeysTried(own, kept, failures, parts);
   relay.whole(told);
-  return { kind: 'relay', answer: told, verdict, upstreamStatus: answer.status } as const;
+  return { kind: 'relay', answer: told, verdict: outcome.verdict, upstreamStatus: answer.status } as const;
 }
 
 /** The proxy's own error for a request that nobody answered, or for which nobody could be asked. */

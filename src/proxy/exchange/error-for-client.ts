@@ -1,19 +1,20 @@
 import { STATUS_CODES } from 'node:http';
+import { headerOf } from '../../core/text/raw-headers.ts';
 import { cooldownCeilingMs } from '../../core/verdicts/penalty.ts';
 import { parseRetryAfter } from '../../core/verdicts/retry.ts';
-import type { VerdictClass } from '../../core/verdicts/verdict.ts';
 import { KmiError } from '../../errors.ts';
 import type { CollectedAnswer } from '../http/answer.ts';
 import { renderError } from '../http/error-responses.ts';
 import { errorText } from '../http/error-text.ts';
-import { headerOf, type RequestHead } from '../http/headers.ts';
+import type { RequestHead } from '../http/headers.ts';
 import type { Route } from '../http/route.ts';
+import type { AttemptOutcome } from '../pool/cooldowns.ts';
 import type { PoolEntry } from '../pool/pool-entry.ts';
 import { maskAnswer, withoutHeaders } from './masked-answer.ts';
 
 /** An error answer of the upstream on its way to the client. */
 export type ErrorContext = {
-  readonly verdict: VerdictClass;
+  readonly outcome: AttemptOutcome;
   readonly entry: PoolEntry;
   readonly head: RequestHead;
   readonly route: Route;
@@ -27,14 +28,16 @@ export type ErrorContext = {
  */
 export function errorForClient(answer: CollectedAnswer, context: ErrorContext): CollectedAnswer {
   const masked = boundRetryAfter(maskAnswer(answer, context.entry.key.value), context);
-  return answer.status === 401 && context.verdict !== 'foreign' && !isClientsOwn(context) ? aboutTheKey(masked, context) : masked;
+  return answer.status === 401 && context.outcome.verdict !== 'foreign' && !isClientsOwn(context)
+    ? aboutTheKey(masked, context)
+    : masked;
 }
 
 /** Waits of a name that is known to be believed by clients: seconds or a date, and milliseconds. */
 const RETRY_HEADERS = ['retry-after', 'retry-after-ms'];
 
-function boundRetryAfter(answer: CollectedAnswer, { verdict, now }: ErrorContext): CollectedAnswer {
-  const ceilingMs = cooldownCeilingMs(verdict);
+function boundRetryAfter(answer: CollectedAnswer, { outcome, now }: ErrorContext): CollectedAnswer {
+  const ceilingMs = cooldownCeilingMs(outcome.verdict, outcome.windowMs);
   const { headers } = answer;
   let bounded: string[] | null = null;
   for (let n = 0; n < headers.length; n += 2) {
@@ -60,9 +63,9 @@ const READ_ASIDE = new Set(['/models', '/usages', '/me']);
 const NOT_OF_THE_KEY = ['www-authenticate', 'content-type', 'content-length', 'content-encoding', 'etag', 'retry-after'];
 const TEXT_MAX_CHARS = 4096;
 
-function aboutTheKey(answer: CollectedAnswer, { verdict, entry, route }: ErrorContext): CollectedAnswer {
+function aboutTheKey(answer: CollectedAnswer, { outcome, entry, route }: ErrorContext): CollectedAnswer {
   const said = messageOf(errorText(answer.body, headerOf(answer.headers, 'content-encoding')));
-  const what = verdict === 'no-model' ? 'refused this model to' : 'refused';
+  const what = outcome.verdict === 'no-model' ? 'refused this model to' : 'refused';
   const text = `The upstream ${what} the proxy's key ${entry.key.label} (401): ${said}`;
   const error = new KmiError(READ_ASIDE.has(route.endpoint) ? 'account_refused' : 'key_refused', text);
   const body = Buffer.from(renderError(error, { anthropic: route.isAnthropic }));

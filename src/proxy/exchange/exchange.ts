@@ -1,12 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import {
-  type Decision,
-  type FailoverEvent,
-  type FailoverState,
-  FRESH,
-  nextStep,
-  type Step,
-} from '../../core/failover/next-step.ts';
+import { EVENTS, type FailoverEvent, type FailoverState, FRESH, nextStep, type Step } from '../../core/failover/next-step.ts';
 import { KmiError } from '../../errors.ts';
 import { ClientAbort } from '../http/client-abort.ts';
 import { sendError } from '../http/error-responses.ts';
@@ -15,18 +8,18 @@ import { ClientLeft } from '../http/interruptions.ts';
 import type { Route } from '../http/route.ts';
 import { acquireKey, NOT_ASKED, waitForKey } from '../pool/acquire-key.ts';
 import { type Affinity, NO_AFFINITY } from '../pool/affinity.ts';
+import type { FailedAttempt } from '../pool/cooldowns.ts';
 import type { PoolChoice } from '../pool/key-chooser.ts';
 import type { PoolEntry } from '../pool/pool-entry.ts';
-import type { ExchangeResult, FailedAttempt } from '../record/exchange-result.ts';
+import type { ExchangeResult } from '../record/exchange-result.ts';
 import type { RequestRecord } from '../record/recorder.ts';
 import { Attempt, type AttemptOwner, type AttemptPlan, type AttemptResult } from './attempt.ts';
-import { isLasting, isOfNetwork, judgeResult } from './attempt-outcome.ts';
+import { isOfNetwork, judgeResult } from './attempt-outcome.ts';
 import { type ClientRequest, planOf } from './attempt-plan.ts';
-import { keysAtDeadEnd } from './dead-end.ts';
 import { answerDryRun } from './dry-run-answer.ts';
-import { breakOff, handOn, type KeptAnswer, type KeptError, ownError, type Served } from './endings.ts';
+import { breakOff, handOn, type KeptError, ownError, type Served } from './endings.ts';
 import type { ExchangeParts } from './exchange-parts.ts';
-import { BAD_REQUEST, BROKEN, CLIENT_LEFT, eventOf, NO_KEY, PAUSE_OVER, WHOLE } from './failover-events.ts';
+import type { KeptAnswer } from './kept-answer.ts';
 import { type BodyText, PackedText, unpackersFor } from './packed-text.ts';
 import { readAffinity } from './read-affinity.ts';
 import { Relay } from './relay.ts';
@@ -93,7 +86,7 @@ export class Exchange implements AttemptOwner, BodyWaiter {
     try {
       const { failure } = this.#client.body;
       const text: BodyText = this.#packed ?? this.#client.body;
-      if (failure instanceof ClientLeft || this.#abort.hasLeft) this.#go(CLIENT_LEFT);
+      if (failure instanceof ClientLeft || this.#abort.hasLeft) this.#go(EVENTS.clientLeft);
       else if (failure !== null) throw failure;
       else if (!this.#knowsAffinity(text)) text.whenSettled(this);
       else this.#begin();
@@ -121,6 +114,7 @@ export class Exchange implements AttemptOwner, BodyWaiter {
   }
 
   #answerDry({ entry, choice, end }: ExchangeResult): void {
+    this.#record.chose();
     this.#entry = entry;
     this.#choice = choice;
     if (end.kind === 'no-key') this.#refuse(end.error);
@@ -143,8 +137,9 @@ export class Exchange implements AttemptOwner, BodyWaiter {
 
   #ask(choice: PoolChoice): void {
     if (choice.candidate !== null || this.#entry === null) this.#choice = choice;
+    this.#record.chose();
     if (choice.candidate !== null) this.#attempt(choice.candidate);
-    else this.#go(this.#abort.hasLeft ? CLIENT_LEFT : NO_KEY);
+    else this.#go(this.#abort.hasLeft ? EVENTS.clientLeft : EVENTS.noKey);
   }
 
   #attempt(entry: PoolEntry): void {
@@ -183,8 +178,8 @@ export class Exchange implements AttemptOwner, BodyWaiter {
         upstreams.renew(plan.request.origin, plan.dispatcher);
       if (result.kind === 'served') {
         this.#served = result;
-        this.#go(result.brokenBy === null ? WHOLE : BROKEN);
-      } else if (this.#abort.hasLeft || error instanceof ClientLeft) this.#go(CLIENT_LEFT);
+        this.#go(result.brokenBy === null ? EVENTS.whole : EVENTS.broken);
+      } else if (this.#abort.hasLeft || error instanceof ClientLeft) this.#go(EVENTS.clientLeft);
       else if (error !== null) this.#failed(plan, { kind: 'failed', error });
       else this.#failed(plan, result);
     } catch (error) {
@@ -198,16 +193,14 @@ export class Exchange implements AttemptOwner, BodyWaiter {
     if (result.kind === 'failed') {
       this.#error = { error: result.error, origin: request.origin };
       if (result.error instanceof KmiError) {
-        this.#go(BAD_REQUEST);
+        this.#go(EVENTS.badRequest);
         return;
       }
     }
-    const judged = judgeResult(result, startedAt, clock());
     const isChat = this.#client.route.isChat && this.#client.request.method === 'POST';
-    const deadEnd = isChat ? keysAtDeadEnd(judged, entry, pool.entries) : null;
-    const outcome = deadEnd === null ? judged.outcome : { ...judged.outcome, verdict: 'dead-end' as const };
-    if (result.kind === 'answered') this.#answer = { answer: result, verdict: outcome.verdict, entry };
-    const event = eventOf(result, outcome, isLasting(outcome, this.#error?.error ?? null));
+    const enabled = isChat ? pool.enabled : null;
+    const { outcome, event, deadEnd } = judgeResult(result, { entry, startedAt, now: clock(), enabled });
+    if (result.kind === 'answered') this.#answer = { answer: result, outcome, entry };
     const { step, failed } = this.#decide(event);
     if (failed !== 'nothing') pool.failed(entry, outcome);
     if (failed === 'key') {
@@ -221,7 +214,7 @@ export class Exchange implements AttemptOwner, BodyWaiter {
     this.#perform(this.#decide(event).step);
   }
 
-  #decide(event: FailoverEvent): Decision {
+  #decide(event: FailoverEvent) {
     const { held, streamed } = this.#parts.failoverLimits;
     const decision = nextStep(this.#state, event, this.#client.body.canReplay ? held : streamed);
     this.#state = decision.state;
@@ -237,12 +230,15 @@ export class Exchange implements AttemptOwner, BodyWaiter {
         this.#attempt(this.#entry);
         return;
       case 'other-key':
-        if (step.forgetTried) this.#tried = null;
+        if (step.forgetTried) {
+          this.#tried = null;
+          pool.affinityStore.gaveUp(this.#affinity);
+        }
         this.#ask(acquireKey(pool, this.#affinity, this.#tried ?? undefined));
         return;
       case 'pause':
         this.#abort.staysFor(step.ms).then(
-          (stays) => this.#guarded(() => this.#go(stays ? PAUSE_OVER : CLIENT_LEFT)),
+          (stays) => this.#guarded(() => this.#go(stays ? EVENTS.pauseOver : EVENTS.clientLeft)),
           (error: unknown) => this.#crashed(error),
         );
         return;
@@ -284,6 +280,7 @@ export class Exchange implements AttemptOwner, BodyWaiter {
 
   #finish(end: End): void {
     this.#client.body.drop();
+    this.#parts.pool.affinityStore.gaveUp(this.#affinity);
     const failures = this.#failures ?? NO_FAILURES;
     this.#record.ended({ entry: this.#entry, choice: this.#choice, failures, end }, this.#affinity);
   }
@@ -297,6 +294,7 @@ export class Exchange implements AttemptOwner, BodyWaiter {
   }
 
   #crashed(error: unknown): void {
+    this.#parts.pool.affinityStore.gaveUp(this.#affinity);
     this.#parts.refuse(this.#client.request, this.#response, error);
   }
 }

@@ -1,11 +1,12 @@
 import type { NoKey } from '../../core/choosing/no-key.ts';
+import { isRecord, parseJson } from '../../core/json/json-value.ts';
+import { headerOf } from '../../core/text/raw-headers.ts';
 import { CONSEQUENCES } from '../../core/verdicts/verdict.ts';
 import type { CollectedAnswer } from '../http/answer.ts';
 import { errorText } from '../http/error-text.ts';
-import { headerOf } from '../http/headers.ts';
+import type { FailedAttempt } from '../pool/cooldowns.ts';
 import { type NoKeyParts, noKeyLeft } from '../pool/no-key-error.ts';
-import type { FailedAttempt } from '../record/exchange-result.ts';
-import type { KeptAnswer } from './endings.ts';
+import type { KeptAnswer } from './kept-answer.ts';
 import { OF_THE_PACKED_BODY, withoutHeaders } from './masked-answer.ts';
 
 /**
@@ -14,11 +15,11 @@ import { OF_THE_PACKED_BODY, withoutHeaders } from './masked-answer.ts';
  */
 export function withKeysTried(
   told: CollectedAnswer,
-  { verdict, entry }: KeptAnswer,
+  { outcome, entry }: KeptAnswer,
   failures: readonly FailedAttempt[],
   parts: NoKeyParts,
 ): CollectedAnswer {
-  const { blame } = CONSEQUENCES[verdict];
+  const { blame } = CONSEQUENCES[outcome.verdict];
   if (!told.isWhole || (blame !== 'key' && blame !== 'account')) return told;
   const left = noKeyLeft(parts);
   if (left === null) return told;
@@ -35,25 +36,13 @@ function wordsFor({ text, fix }: NoKey, tried: number): string {
 
 /** The error with the words after its message; null when it is in no form that has one. */
 function withWords(text: string, words: string): Buffer | null {
-  const said = parse(text);
-  const holder = said !== null && isObject(said.error) ? said.error : said;
-  const name = holder === null ? undefined : ['message', 'error'].find((each) => typeof holder[each] === 'string');
-  if (holder === null || name === undefined) return null;
+  const said = parseJson(text);
+  if (!isRecord(said)) return null;
+  const holder = isRecord(said.error) ? said.error : said;
+  const name = ['message', 'error'].find((each) => typeof holder[each] === 'string');
+  if (name === undefined) return null;
   holder[name] = `${sentence(holder[name] as string)} ${words}`.trim();
   return Buffer.from(JSON.stringify(said));
-}
-
-function parse(text: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : null;
-  } catch {
-    return null;
-  }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function sentence(text: string): string {

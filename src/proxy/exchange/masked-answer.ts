@@ -1,5 +1,5 @@
+import { headerOf } from '../../core/text/raw-headers.ts';
 import type { CollectedAnswer } from '../http/answer.ts';
-import { headerOf } from '../http/headers.ts';
 import { isPacked, unpack } from '../http/unpack.ts';
 import { maskKey } from './mask-key.ts';
 

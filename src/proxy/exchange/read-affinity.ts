@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { KnownPlaces } from '../../core/json/top-level-member.ts';
 import { fileAccountInTarget, findFileAccount, listedAt } from '../../core/sessions/file-references.ts';
-import { findSession, headersIn } from '../../core/sessions/session.ts';
+import { findSession } from '../../core/sessions/session.ts';
+import { headerOf } from '../../core/text/raw-headers.ts';
 import type { Target } from '../http/target.ts';
 import { Affinity } from '../pool/affinity.ts';
 import type { KeyPool } from '../pool/key-pool.ts';
@@ -24,7 +25,7 @@ export function readAffinity(
   places: KnownPlaces,
 ): Affinity | null {
   const { keepsSessions, knowsFiles } = pool;
-  const header = headersIn(request.rawHeaders);
+  const header = (name: string) => headerOf(request.rawHeaders, name);
   let session = keepsSessions ? findSession(header, NO_CHUNKS, places) : null;
   let fileAccountId = knowsFiles ? accountOfTarget(pool, request, target) : null;
   const wantsSession = keepsSessions && session === null;

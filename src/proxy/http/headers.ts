@@ -257,15 +257,6 @@ function text(part: Buffer | string): string {
   return typeof part === 'string' ? part : part.toString('latin1');
 }
 
-/** First value of a header in a flat list; `name` in lower case. */
-export function headerOf(flat: readonly string[], name: string): string | undefined {
-  for (let n = 0; n < flat.length; n += 2) {
-    const candidate = flat[n] as string;
-    if (candidate.length === name.length && candidate.toLowerCase() === name) return flat[n + 1];
-  }
-  return undefined;
-}
-
 /** Headers that a `Connection` value declares to be of this connection only; usually there are none (null). */
 function optionsNamedBy(connection: string): Set<string> | null {
   if (connection === 'keep-alive' || connection === 'close') return null;

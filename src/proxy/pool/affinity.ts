@@ -1,15 +1,5 @@
 import type { Session } from '../../core/sessions/session.ts';
 
-/** A session's way from one account to another. */
-export type Move = {
-  /** The keys of the account it was with; none when that is gone from the pool. */
-  readonly fromKeys: readonly string[];
-  /** Input tokens of its last request there: what the new account has to read again. */
-  readonly tokens: number;
-  /** Why its account could not serve; null when it could, and the request had to go where its file is. */
-  readonly reason: string | null;
-};
-
 /** What ties a request to an account. Goes with the request from choice to choice, and remembers what they did. */
 export class Affinity {
   /** null: it names none, or nobody has looked. */
@@ -19,8 +9,6 @@ export class Affinity {
   readonly fileAccountId: string | null;
   /** The session was first placed by this request, so that another account is no move yet. */
   isNew = false;
-  /** Counted when the request is served. */
-  move: Move | null = null;
 
   constructor(session: Session | null, fileAccountId: string | null, hasLooked: boolean) {
     this.session = session;

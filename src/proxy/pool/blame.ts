@@ -1,6 +1,6 @@
 import { countedError } from '../../core/verdicts/penalty.ts';
 import { blameFor } from '../../core/verdicts/verdict.ts';
-import type { AttemptOutcome, CooldownOptions, Cooldowns } from './cooldowns.ts';
+import type { AttemptOutcome, CooldownOptions, Cooldowns, FailedAttempt } from './cooldowns.ts';
 import type { PoolEntry } from './pool-entry.ts';
 
 /** Answers of an upstream that has nothing against the key. */
@@ -33,7 +33,7 @@ export class Blame {
   }
 
   /** Another key serves the request that these failed: now it is known to be their fault. */
-  othersServed(server: PoolEntry, failed: readonly { readonly entry: PoolEntry; readonly outcome: AttemptOutcome }[]): void {
+  othersServed(server: PoolEntry, failed: readonly FailedAttempt[]): void {
     for (const { entry, outcome } of failed) {
       if (blameFor(outcome) !== 'if-others-work' || entry === server || isOfBurst(entry, outcome)) continue;
       if (outcome.isUnsent && haveOneOrigin(entry, server)) continue;

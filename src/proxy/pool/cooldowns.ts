@@ -18,7 +18,8 @@ export type CooldownOptions = {
 /** The outcome of one attempt, as far as it concerns the key. */
 export type AttemptOutcome = {
   readonly verdict: VerdictClass;
-  readonly status: number;
+  /** Null when no answer came. */
+  readonly status: number | null;
   readonly retryAfterMs: number | null;
   /** Length of the quota window that a refusal names; null when it names none. */
   readonly windowMs: number | null;
@@ -29,6 +30,9 @@ export type AttemptOutcome = {
   /** No connection came about, so the upstream never saw the key. */
   readonly isUnsent: boolean;
 };
+
+/** A key that was asked in vain, and another instead of it. */
+export type FailedAttempt = { readonly entry: PoolEntry; readonly outcome: AttemptOutcome };
 
 /** Puts keys that failed, or all keys of an account, on cooldown or blocks them, and finds out when they return. */
 export class Cooldowns {

@@ -1,10 +1,12 @@
 import type { Config } from '../../config/settings.ts';
 import { type AccountSkip, isAtLimit } from '../../core/choosing/account-pool.ts';
-import type { Choice, Chosen } from '../../core/choosing/choice.ts';
-import { type PickOptions, pickActive, pickLone } from '../../core/choosing/rotation.ts';
+import type { Choice, ChoiceReason, Chosen } from '../../core/choosing/choice.ts';
+import { keepsActive } from '../../core/choosing/passing.ts';
+import { pickActive, pickLone } from '../../core/choosing/rotation.ts';
 import { pickFileHolder } from '../../core/choosing/strategies/file-holder.ts';
-import { startStrategies } from '../../core/choosing/strategies.ts';
-import { STRATEGY_FACTS, type Strategy } from '../../core/choosing/strategy.ts';
+import { type StrategyAtWork, startStrategies } from '../../core/choosing/strategies.ts';
+import { rotationInForce, STRATEGY_FACTS, type Strategy } from '../../core/choosing/strategy.ts';
+import type { PickOptions } from '../../core/choosing/why-not.ts';
 import type { Clock } from '../../core/text/time.ts';
 import type { RotationState } from '../ports.ts';
 import type { Affinity } from './affinity.ts';
@@ -48,17 +50,20 @@ export class KeyChooser {
     });
   }
 
-  get #isAutoRotating(): boolean {
-    return this.#options.ledger.autoRotate && this.#options.config.autoRotateAllowed;
+  /** The strategy in force; null while requests stay with the active key. */
+  get rotation(): Strategy | null {
+    return rotationInForce(this.#options.ledger, this.#options.config);
   }
 
-  get #strategy(): Strategy {
-    return this.#options.ledger.strategy ?? this.#options.config.rotateStrategy;
+  get #atWork(): StrategyAtWork | null {
+    const { rotation } = this;
+    return rotation === null ? null : this.#strategies[rotation];
   }
 
   /** Whether choosing asks for the session of a request. */
   get keepsSessions(): boolean {
-    return this.#isAutoRotating && STRATEGY_FACTS[this.#strategy].keepsSessions;
+    const { rotation } = this;
+    return rotation !== null && STRATEGY_FACTS[rotation].keepsSessions;
   }
 
   /** What `choose` would answer, without moving anything on. */
@@ -69,14 +74,17 @@ export class KeyChooser {
   /** Chooses a key for a request that has tried `tried` already, and moves the rotation on. */
   choose(tried: ReadonlySet<PoolEntry>, affinity: Affinity): PoolChoice {
     const activeIndex = this.activeIndex();
-    const choice = this.#decide(tried, affinity, activeIndex);
-    if (choice.candidate === null) return choice;
+    const decided = this.#decide(tried, affinity, activeIndex);
+    if (decided.candidate === null) return decided;
+    // Placed by this request, a session has left nothing behind, however often the request goes on.
+    const choice = affinity.isNew && OF_A_KNOWN_SESSION.has(decided.why) ? { ...decided, why: 'placed' as const } : decided;
     choice.candidate.limit.take();
     // In dry-run no request finds anything out.
     if (choice.candidate.state.cooldown !== null && !this.#options.config.dryRun)
       beginProbe(choice.candidate, this.#options.clock());
     if (choice.binds) this.#affinityStore.chosen(affinity, choice, this.#members.labelsOf);
-    if (this.#isAutoRotating) this.#strategies[this.#strategy].taken(choice, this.#members.pool, affinity.session?.id ?? null);
+    const atWork = this.#atWork;
+    if (atWork !== null) atWork.taken(choice, this.#members.pool, affinity.session?.id ?? null);
     else if (!choice.binds) this.#noteActive(choice, activeIndex);
     return choice;
   }
@@ -94,7 +102,8 @@ export class KeyChooser {
     let choice = this.#pick(options, affinity, activeIndex);
     if (choice.candidate === null && (config.proxyWaitSeconds === 0 || tried.size > 0))
       choice = this.#pickBusy(choice.skipped, options, affinity, activeIndex) ?? choice;
-    if (choice.candidate === null && config.proxyWaitSeconds === 0) choice = pickLone(this.#members.entries, options) ?? choice;
+    if (choice.candidate === null && config.proxyWaitSeconds === 0)
+      choice = pickLone(this.#members.entries, this.#members.enabled, options) ?? choice;
     return choice;
   }
 
@@ -102,12 +111,15 @@ export class KeyChooser {
     const { pool } = this.#members;
     // Whatever the rotation, only the account that holds a file can answer for it; manual mode keeps its active key.
     const holder = fileAccountId === null ? undefined : pool.byId.get(fileAccountId);
-    if (!this.#isAutoRotating) {
+    const atWork = this.#atWork;
+    if (atWork === null) {
       const choice = pickActive(this.#members.entries, activeIndex, options);
-      if (holder === undefined || choice.candidate?.accountId === fileAccountId) return choice;
+      return holder === undefined || choice.candidate?.accountId === fileAccountId
+        ? choice
+        : pickFileHolder(pool, holder, options);
     }
     if (holder !== undefined) return pickFileHolder(pool, holder, options);
-    return this.#strategies[this.#strategy].pick(pool, session?.id ?? null, options);
+    return atWork.pick(pool, session?.id ?? null, options);
   }
 
   /** Nobody is free: the least loaded account is asked anyway. Its limit is a reading, and the upstream's own refusal is handled. */
@@ -144,19 +156,12 @@ export class KeyChooser {
     const active = this.#members.entries[activeIndex];
     if (choice.index === activeIndex && this.#options.ledger.activeKey !== null) return;
     const skip = choice.skipped.find(({ label }) => label === active?.key.label);
-    if (skip !== undefined && HELPED_OUT.has(skip.reason)) return;
+    if (skip !== undefined && keepsActive(skip.reason)) return;
     this.#options.ledger.setActive(choice.candidate.key.label, choice.index);
   }
 }
 
-/** Why an active key stays the active one although another served. */
-const HELPED_OUT: ReadonlySet<AccountSkip['reason']> = new Set([
-  'tried',
-  'key_rate_limit',
-  'busy',
-  'probing',
-  'upstream',
-] as const);
+const OF_A_KNOWN_SESSION: ReadonlySet<ChoiceReason> = new Set(['session', 'moved'] as const);
 
 function limitWaitMs(entry: PoolEntry): number {
   return entry.limit.waitMs();

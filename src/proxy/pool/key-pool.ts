@@ -1,5 +1,6 @@
 import type { Config } from '../../config/settings.ts';
 import { isAtLimit } from '../../core/choosing/account-pool.ts';
+import type { Strategy } from '../../core/choosing/strategy.ts';
 import type { Key } from '../../core/keys/key.ts';
 import type { KnownAccount } from '../../core/keys/key-state.ts';
 import type { KeyHealth } from '../../core/quota/key-health.ts';
@@ -9,7 +10,7 @@ import type { DeferredPort, HealthPort, LedgerPort, LogPort } from '../ports.ts'
 import { type Affinity, NO_AFFINITY } from './affinity.ts';
 import { AffinityStore } from './affinity-store.ts';
 import { Blame } from './blame.ts';
-import { type AttemptOutcome, Cooldowns } from './cooldowns.ts';
+import { type AttemptOutcome, Cooldowns, type FailedAttempt } from './cooldowns.ts';
 import { KeyChooser, type PoolChoice } from './key-chooser.ts';
 import type { PoolEntry } from './pool-entry.ts';
 import { PoolMembers } from './pool-members.ts';
@@ -23,6 +24,7 @@ export type KeyPoolOptions = {
 };
 
 const NOTHING_TRIED: ReadonlySet<PoolEntry> = new Set();
+const NOTHING_FAILED: readonly FailedAttempt[] = Object.freeze([]);
 
 /** Chooses keys for requests; those that fail are put on cooldown or blocked. */
 export class KeyPool {
@@ -49,6 +51,11 @@ export class KeyPool {
 
   get entries(): readonly PoolEntry[] {
     return this.#members.entries;
+  }
+
+  /** Those that may serve at all: of a lone one more is held against itself, whatever disabled neighbours it has. */
+  get enabled(): readonly PoolEntry[] {
+    return this.#members.enabled;
   }
 
   /** Where a quota refusal asks what `/usages` says of the reset. */
@@ -122,6 +129,11 @@ export class KeyPool {
     return this.#chooser.keepsSessions;
   }
 
+  /** The strategy in force; null while requests stay with the active key. */
+  get rotation(): Strategy | null {
+    return this.#chooser.rotation;
+  }
+
   /** The place of the active key. */
   activeIndex(): number {
     return this.#chooser.activeIndex();
@@ -156,28 +168,24 @@ export class KeyPool {
   }
 
   /** An answer under 400 has begun. `failed` are the keys that failed the same request before: now it is known to be their fault. */
-  served(
-    entry: PoolEntry,
-    failed: readonly { entry: PoolEntry; outcome: AttemptOutcome }[],
-    affinity: Affinity = NO_AFFINITY,
-  ): void {
+  served(entry: PoolEntry, failed: readonly FailedAttempt[], affinity: Affinity = NO_AFFINITY): void {
     if (entry.rateLimitsInARow > 0) for (const other of entry.account.entries) other.rateLimitsInARow = 0;
     entry.rateLimitsInARow = 0;
     if (entry.state.cooldown !== null && this.#blame.endCooldown(entry)) this.changed();
     this.#options.ledger.served(entry.key.label, this.#options.clock());
-    if (affinity.session !== null) this.affinityStore.served(affinity, entry);
+    if (affinity.session !== null) this.affinityStore.served(affinity, entry, failed);
     if (failed.length > 0) this.#blame.othersServed(entry, failed);
   }
 
   /** A request was answered in a way that says nothing about the key: by the network, or in dry-run by nobody. */
   answered(entry: PoolEntry, affinity: Affinity = NO_AFFINITY): void {
     this.#options.ledger.answered(entry.key.label, this.#options.clock());
-    if (affinity.session !== null) this.affinityStore.served(affinity, entry);
+    if (affinity.session !== null) this.affinityStore.served(affinity, entry, NOTHING_FAILED);
   }
 
   /** An attempt failed. Counts it and puts the key on cooldown or blocks it when the verdict blames it; a burst counts once. */
   failed(entry: PoolEntry, outcome: AttemptOutcome): void {
-    if (this.#blame.failed(entry, outcome, this.entries.length > 1)) this.changed();
+    if (this.#blame.failed(entry, outcome, this.enabled.length > 1)) this.changed();
   }
 
   /** A health reading of the key arrived; it counts for all keys of the account. */

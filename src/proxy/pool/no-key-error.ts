@@ -24,8 +24,7 @@ export function noKeyError(choice: PoolChoice, { config, pool, clock }: NoKeyPar
 
 /** The same for a request that found it out: null while a key can serve, and for a lone key, of which its own error says all. */
 export function noKeyLeft({ config, pool, clock }: NoKeyParts): NoKey | null {
-  const enabled = pool.entries.filter(({ key }) => !key.disabled);
-  if (enabled.length < 2 || pool.next() !== null) return null;
+  if (pool.enabled.length < 2 || pool.next() !== null) return null;
   const now = clock();
   return noKeyWords(keysOut(pool.entries, NOT_ASKED.skipped, now), { now, zone: config.timezone });
 }

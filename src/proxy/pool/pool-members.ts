@@ -15,6 +15,7 @@ export class PoolMembers {
   readonly #options: PoolMembersOptions;
   readonly #affinityStore: AffinityStore;
   entries: readonly PoolEntry[] = [];
+  enabled: readonly PoolEntry[] = [];
   byLabel: ReadonlyMap<string, PoolEntry> = new Map();
   pool: AccountPool<PoolEntry> = groupAccounts([]);
   /** Accounts whose limit of requests in flight is known. */
@@ -41,6 +42,7 @@ export class PoolMembers {
       old.key = key;
       return old;
     });
+    this.enabled = this.entries.filter(({ key }) => !key.disabled);
     this.byLabel = new Map(this.entries.map((entry) => [entry.key.label, entry]));
     this.#regroup();
   }

@@ -1,12 +1,9 @@
 import type { VerdictClass } from '../../core/verdicts/verdict.ts';
 import type { KmiError } from '../../errors.ts';
 import type { CollectedAnswer } from '../http/answer.ts';
-import type { AttemptOutcome } from '../pool/cooldowns.ts';
+import type { FailedAttempt } from '../pool/cooldowns.ts';
 import type { PoolChoice } from '../pool/key-chooser.ts';
 import type { PoolEntry } from '../pool/pool-entry.ts';
-
-/** A key that was asked in vain, and another instead of it. */
-export type FailedAttempt = { readonly entry: PoolEntry; readonly outcome: AttemptOutcome };
 
 /** How a request ended, and what it took. */
 export type ExchangeResult = {

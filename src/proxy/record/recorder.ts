@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { Config } from '../../config/settings.ts';
 import type { KnownPlaces } from '../../core/json/top-level-member.ts';
-import { findNamedSession, formatSession, headersIn } from '../../core/sessions/session.ts';
+import { findNamedSession, formatSession } from '../../core/sessions/session.ts';
+import { headerOf } from '../../core/text/raw-headers.ts';
 import type { Clock } from '../../core/text/time.ts';
 import { stampPerSecond } from '../../core/text/zoned-time.ts';
 import type { TokenUsage } from '../../core/tokens/token-usage.ts';
@@ -97,6 +98,8 @@ export class RequestRecord implements DeferredTask {
   readonly #tapped: TappedSink | null;
   /** Null where no answer names a file or batch. */
   readonly #holdings: HoldingsSink | null;
+  /** As the last choice of a key left it; where none was made, as the request found it. */
+  #rotationIndex: number;
   #latencyMs = 0;
   #ended: { readonly result: ExchangeResult; readonly affinity: Affinity } | null = null;
 
@@ -106,11 +109,17 @@ export class RequestRecord implements DeferredTask {
     this.#route = route;
     this.#body = body;
     this.#startedAt = shared.clock();
+    this.#rotationIndex = shared.ledger.rotationIndex;
     const isPost = request.method === 'POST';
     const protocol = isPost && !shared.isDryRun ? route.usageProtocol : null;
     this.#tapped = protocol === null ? null : new TappedSink(relay, protocol);
     this.#holdings = mayNameHoldings(request, route) ? new HoldingsSink(relay) : null;
     this.sink = this.#tapped ?? this.#holdings ?? relay;
+  }
+
+  /** A key was chosen just now. */
+  chose(): void {
+    this.#rotationIndex = this.#shared.ledger.rotationIndex;
   }
 
   /** An answer broke off after its head had gone out. */
@@ -156,7 +165,7 @@ export class RequestRecord implements DeferredTask {
   #sessionName(affinity: Affinity): string | null {
     const session = affinity.hasLooked
       ? affinity.session
-      : findNamedSession(headersIn(this.#request.rawHeaders), this.#body.held, this.#shared.places);
+      : findNamedSession((name) => headerOf(this.#request.rawHeaders, name), this.#body.held, this.#shared.places);
     return session === null ? null : formatSession(session.id);
   }
 
@@ -167,7 +176,7 @@ export class RequestRecord implements DeferredTask {
   }
 
   #enterTrace(result: ExchangeResult, usage: TokenUsage | null, session: string | null): void {
-    const { config, ledger, trace, stamp } = this.#shared;
+    const { config, trace, stamp } = this.#shared;
     const { method = 'GET' } = this.#request;
     const facts = {
       ts: stamp(this.#startedAt),
@@ -175,7 +184,7 @@ export class RequestRecord implements DeferredTask {
       method,
       endpoint: this.#route.traced,
       latencyMs: this.#latencyMs,
-      rotationIndex: ledger.rotationIndex,
+      rotationIndex: this.#rotationIndex,
       prompt: config.tracePrompts && method === 'POST' ? summarisePrompt(this.#body.held) : NO_PROMPT,
       usage,
       session,

@@ -1,7 +1,8 @@
 import type { TokenUsage } from '../../core/tokens/token-usage.ts';
 import type { TraceEvent, TriedKey } from '../../core/trace/trace-event.ts';
 import { ClientLeft } from '../http/interruptions.ts';
-import type { ExchangeResult, FailedAttempt } from './exchange-result.ts';
+import type { FailedAttempt } from '../pool/cooldowns.ts';
+import type { ExchangeResult } from './exchange-result.ts';
 import type { PromptSummary } from './request-summary.ts';
 
 /** Skips listed in a trace line; with thousands of keys the line would drown in them. */
@@ -97,7 +98,8 @@ function errorCodeOf(end: ExchangeResult['end']): TraceEvent['error_code'] {
     case 'no-key':
       return end.error.code;
     case 'unreachable':
-      return end.error.code === 'body_too_large' ? end.error.code : 'upstream_error';
+      // The word that traces have always had for it.
+      return end.error.code === 'upstream_unreachable' ? 'upstream_error' : end.error.code;
     case 'left':
       return 'client_left';
   }

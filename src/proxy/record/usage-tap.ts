@@ -1,5 +1,5 @@
 import { BodyBytes } from '../../core/json/body-bytes.ts';
-import { fieldOf, recordOf } from '../../core/json/json-value.ts';
+import { fieldOf, parseJson, recordOf } from '../../core/json/json-value.ts';
 import { MemberScanner } from '../../core/json/member-scanner.ts';
 import { findNear, findNearEnd } from '../../core/json/top-level-member.ts';
 import {
@@ -186,13 +186,4 @@ function nameIn(json: Buffer): string | null {
 function modelOf(answer: unknown): string | null {
   const model = fieldOf(recordOf(answer), 'model');
   return typeof model === 'string' ? model : null;
-}
-
-/** undefined for what is no JSON. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

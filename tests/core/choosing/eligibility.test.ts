@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { eligibilityOf, isReady, keyStatusOf } from '../../../src/core/choosing/eligibility.ts';
-import { aCandidate, type CandidateOptions, NOW } from '../candidates.ts';
+import { type AccountCandidate, groupAccounts } from '../../../src/core/choosing/account-pool.ts';
+import { type Candidate, eligibilityOf, isReady, keyStatusOf } from '../../../src/core/choosing/eligibility.ts';
+import { pickActive, pickInOrder } from '../../../src/core/choosing/rotation.ts';
+import { pickSticky } from '../../../src/core/choosing/strategies/sticky.ts';
+import { Sessions } from '../../../src/core/sessions/session-table.ts';
+import { aCandidate, aUsage, type CandidateOptions, NOW } from '../candidates.ts';
 
 const LATER = NOW + 60_000;
 
@@ -72,6 +76,48 @@ describe('an empty reading', () => {
   it('counts no more once a command has seen quota later', () => {
     const seen = (quotaSeenAt: number) => eligibilityOf(aCandidate('k', { share: 0, state: { quotaSeenAt } }), NOW).is;
     expect([seen(NOW - 1), seen(NOW), seen(NOW + 1)]).toEqual(['reserve', 'reserve', 'ready']);
+  });
+});
+
+describe('a window that was empty at the reading', () => {
+  const FIVE_HOURS = 5 * 3_600_000;
+  const window = (remainingShare: number, resetsAt: number | null, durationMs: number | null = FIVE_HOURS) => ({
+    label: 'w',
+    remainingShare,
+    used: null,
+    limit: null,
+    resetsAt,
+    resetHint: null,
+    durationMs,
+  });
+  const withWindows = (windows: readonly ReturnType<typeof window>[], fetchedAt = NOW - 1) => {
+    const remainingShare = Math.min(...windows.map((one) => one.remainingShare));
+    return { ...aCandidate('k'), health: { usage: { ...aUsage(remainingShare), windows }, error: null, fetchedAt } };
+  };
+
+  it.each([
+    ['renewed since, the week half full', [window(0, NOW), window(0.5, NOW + 60_000)], NOW - 1, true, 'healthy'],
+    ['renewed since, the week nearly spent', [window(0, NOW), window(0.1, NOW + 60_000)], NOW - 1, true, 'warn'],
+    ['renewed since, and the only one', [window(0, NOW)], NOW - 1, true, 'ready'],
+    ['not renewed yet', [window(0, NOW + 1)], NOW - 1, false, 'empty'],
+    ['of two one is still empty', [window(0, NOW - 1), window(0, NOW + 1)], NOW - 1, false, 'empty'],
+    ['without a reset', [window(0, null)], NOW - 1, false, 'empty'],
+    ['a length ago, whatever reset it states', [window(0, NOW + FIVE_HOURS)], NOW - FIVE_HOURS, true, 'ready'],
+  ] as const)('%s', (_, windows, fetchedAt, canServe, status) => {
+    const candidate = withWindows(windows, fetchedAt);
+    expect(isReady(candidate, NOW)).toBe(canServe);
+    expect(keyStatusOf(candidate, NOW)).toBe(status);
+    // Every way of choosing goes by that.
+    const [other] = [aCandidate('other')];
+    const options = { now: NOW, requireUsage: false, failOpen: true, tried: new Set<Candidate>(), limitWaitMs: () => 0 };
+    const all = [candidate, other];
+    const first = canServe ? 'k' : 'other';
+    expect(pickInOrder(all, 0, 'round_robin', options).candidate?.key.label).toBe(first);
+    expect(pickActive(all, 0, options).candidate?.key.label).toBe(first);
+    const accounts = all.map((one) => ({ ...one, accountId: one.key.label, inFlight: 0, parallelLimit: null }));
+    const given = { ...options, tried: new Set<AccountCandidate>() };
+    const sticky = pickSticky(groupAccounts(accounts), { session: null, position: 0 }, new Sessions(), given);
+    expect(sticky.candidate?.key.label).toBe(first);
   });
 });
 

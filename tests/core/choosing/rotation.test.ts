@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Choice } from '../../../src/core/choosing/choice.ts';
 import type { Candidate } from '../../../src/core/choosing/eligibility.ts';
-import { type PickOptions, pickActive, pickLone } from '../../../src/core/choosing/rotation.ts';
+import { pickActive, pickLone } from '../../../src/core/choosing/rotation.ts';
 import { pickRoundRobin } from '../../../src/core/choosing/strategies/round-robin.ts';
+import type { PickOptions } from '../../../src/core/choosing/why-not.ts';
 import type { CooldownReason } from '../../../src/core/keys/key-state.ts';
 import { aCandidate, type CandidateOptions, NOW } from '../candidates.ts';
 
@@ -127,7 +128,11 @@ describe('with an active key', () => {
 
 describe('a pool of one', () => {
   const lone = (all: readonly Candidate[], changes: Partial<PickOptions<Candidate>> = {}) =>
-    pickLone(all, options(changes))?.candidate?.key.label ?? null;
+    pickLone(
+      all,
+      all.filter(({ key }) => !key.disabled),
+      options(changes),
+    )?.candidate?.key.label ?? null;
 
   it('is asked whatever is known of it, disabled neighbours aside', () => {
     expect(lone(keys({ disabled: true }, { state: { errors401: 3 } }))).toBe('b');

@@ -1,11 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type AccountCandidate, groupAccounts } from '../../../src/core/choosing/account-pool.ts';
+import { type Account, type AccountCandidate, groupAccounts } from '../../../src/core/choosing/account-pool.ts';
+import type { Choice } from '../../../src/core/choosing/choice.ts';
 import { isReady } from '../../../src/core/choosing/eligibility.ts';
-import type { PickOptions } from '../../../src/core/choosing/rotation.ts';
-import type { AffinityChoice } from '../../../src/core/choosing/strategies/by-session.ts';
+import { pickFileHolder } from '../../../src/core/choosing/strategies/file-holder.ts';
 import { pickQuota } from '../../../src/core/choosing/strategies/quota.ts';
 import { pickSticky } from '../../../src/core/choosing/strategies/sticky.ts';
+import { startStrategies } from '../../../src/core/choosing/strategies.ts';
+import type { PickOptions } from '../../../src/core/choosing/why-not.ts';
 import { type KeyState, newKeyState } from '../../../src/core/keys/key-state.ts';
 import type { KeyHealth } from '../../../src/core/quota/key-health.ts';
 import { Sessions } from '../../../src/core/sessions/session-table.ts';
@@ -86,20 +88,18 @@ function pick(
   {
     session = 1,
     sessions = new Sessions(),
-    file = null as string | null,
     position = 0,
     ...rest
   }: {
     session?: number | null;
     sessions?: Sessions;
-    file?: string | null;
     position?: number;
   } & Partial<PickOptions<AccountCandidate>> = {},
-): AffinityChoice<AccountCandidate> {
-  return PICKS[strategy](groupAccounts(candidates), { session, fileAccountId: file, position }, sessions, options(rest));
+): Choice<AccountCandidate> {
+  return PICKS[strategy](groupAccounts(candidates), { session, position }, sessions, options(rest));
 }
 
-function nameOf(choice: AffinityChoice<AccountCandidate>): string | null {
+function nameOf(choice: Choice<AccountCandidate>): string | null {
   return choice.candidate?.key.label ?? null;
 }
 
@@ -114,9 +114,9 @@ const ON_COOLDOWN = { cooldown: { until: NOW + 60_000, reason: 'quota' } } as co
 describe.each(['sticky', 'quota'] as const)('the strategy %s', (strategy) => {
   it('keeps a session with its account, moves it when that fails, and leaves it there when the account is back', () => {
     const sessions = withHome('a');
-    expect(pick(strategy, [candidate('a'), candidate('b')], { sessions })).toMatchObject({ why: 'session', movedFrom: null });
+    expect(pick(strategy, [candidate('a'), candidate('b')], { sessions })).toMatchObject({ why: 'session' });
     const moved = pick(strategy, [candidate('a', { state: ON_COOLDOWN }), candidate('b')], { sessions });
-    expect(moved).toMatchObject({ why: 'moved', movedFrom: 'a', binds: true, skipped: [{ label: 'a', reason: 'quota' }] });
+    expect(moved).toMatchObject({ why: 'moved', binds: true, skipped: [{ label: 'a', reason: 'quota' }] });
     expect(nameOf(moved)).toBe('b');
     sessions.set(1, 'b', NOW);
     expect(nameOf(pick(strategy, [candidate('a'), candidate('b')], { sessions }))).toBe('b');
@@ -148,24 +148,15 @@ describe.each(['sticky', 'quota'] as const)('the strategy %s', (strategy) => {
   });
 
   it('deals requests without a session in turn', () => {
-    const candidates = ['a', 'b', 'c'].map((name) => candidate(name));
-    const names: (string | null)[] = [];
-    let position = 0;
-    for (let n = 0; n < 6; n++) {
-      const choice = pick(strategy, candidates, { session: null, position });
-      names.push(nameOf(choice));
-      if (choice.candidate !== null) position = choice.nextPosition;
+    const pool = groupAccounts(['a', 'b', 'c'].map((name) => candidate(name)));
+    const atWork = startStrategies({ rotationIndex: 0, dealPosition: 0, sessions: new Sessions() })[strategy];
+    const names = Array.from({ length: 6 }, () => {
+      const choice = atWork.pick(pool, null, options());
       expect(choice).toMatchObject({ why: 'dealt', binds: false });
-    }
+      if (choice.candidate !== null) atWork.taken(choice, pool, null);
+      return nameOf(choice);
+    });
     expect(names).toEqual(['a', 'b', 'c', 'a', 'b', 'c']);
-  });
-
-  it('sends a request that names a file to the account that holds it, and to no other', () => {
-    const sessions = withHome('a');
-    expect(nameOf(pick(strategy, [candidate('a'), candidate('b')], { sessions, file: 'b' }))).toBe('b');
-    const onCooldown = [candidate('a'), candidate('b', { state: ON_COOLDOWN })];
-    expect(pick(strategy, onCooldown, { sessions, file: 'b' })).toMatchObject({ candidate: null, returnsAt: NOW + 60_000 });
-    expect(nameOf(pick(strategy, [candidate('a')], { sessions, file: 'gone' }))).toBe('a');
   });
 
   it('places new sessions on plan quota before a wallet', () => {
@@ -201,7 +192,7 @@ describe.each(['sticky', 'quota'] as const)('the strategy %s', (strategy) => {
       fc.property(pools, fc.nat(7), fc.integer({ min: 1 }), (candidates, home, session) => {
         const choice = pick(strategy, candidates, { session, sessions: withHome(`account-${home}`, session) });
         const at = candidates[home];
-        if (at !== undefined && isReady(at, NOW)) expect(choice).toMatchObject({ index: home, why: 'session', movedFrom: null });
+        if (at !== undefined && isReady(at, NOW)) expect(choice).toMatchObject({ index: home, why: 'session' });
         if (choice.candidate === null) expect(candidates.some((one) => isReady(one, NOW))).toBe(false);
         else if (candidates.some((one) => isReady(one, NOW))) expect(isReady(choice.candidate, NOW)).toBe(true);
         else expect(choice.why).toBe('reserve');
@@ -231,6 +222,16 @@ describe.each(['sticky', 'quota'] as const)('the strategy %s', (strategy) => {
     }
     expect(seen.size).toBe(8);
   });
+});
+
+it('a request that names a file goes to the account that holds it, and to no other', () => {
+  const holder = (candidates: readonly AccountCandidate[]) => {
+    const pool = groupAccounts(candidates);
+    return pickFileHolder(pool, pool.byId.get('b') as Account, options());
+  };
+  expect(nameOf(holder([candidate('a'), candidate('b')]))).toBe('b');
+  const onCooldown = [candidate('a'), candidate('b', { state: ON_COOLDOWN })];
+  expect(holder(onCooldown)).toMatchObject({ candidate: null, returnsAt: NOW + 60_000 });
 });
 
 describe('where quota places a session', () => {
@@ -266,7 +267,7 @@ describe('where quota places a session', () => {
   it('leaves a wallet for plan quota', () => {
     const candidates = [candidate('w', { weekly: [0, DAY], walletCents: 500 }), candidate('f', { weekly: [0.5, DAY] })];
     expect(pick('quota', candidates, { sessions: withHome('w') })).toMatchObject({
-      movedFrom: 'w',
+      why: 'moved',
       skipped: [{ reason: 'wallet' }],
     });
     expect(pick('sticky', candidates, { sessions: withHome('w') })).toMatchObject({ why: 'session' });

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type AccountCandidate, type AccountPool, groupAccounts } from '../../../src/core/choosing/account-pool.ts';
 import type { Chosen } from '../../../src/core/choosing/choice.ts';
-import type { PickOptions } from '../../../src/core/choosing/rotation.ts';
 import { weighted } from '../../../src/core/choosing/strategies/weighted.ts';
+import type { PickOptions } from '../../../src/core/choosing/why-not.ts';
 import type { KeyState } from '../../../src/core/keys/key-state.ts';
 import { aCandidate, NOW } from '../candidates.ts';
 
@@ -168,7 +168,7 @@ describe('the strategy weighted', () => {
     for (let n = 0; n < 5; n++) {
       const [held] = pool.candidates as [AccountCandidate];
       strategy.pick(pool, null, options());
-      strategy.taken({ candidate: held, index: 0, why: 'file', skipped: [], movedFrom: null, binds: true }, pool, null);
+      strategy.taken({ candidate: held, index: 0, why: 'file', skipped: [], binds: true }, pool, null);
     }
     expect(accountsServed(strategy, pool, 4)).toBe('0101');
   });

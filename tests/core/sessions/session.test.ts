@@ -1,8 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { KnownPlaces } from '../../../src/core/json/top-level-member.ts';
-import { findSession, formatSession, headersIn, type Session, sessionOfUser } from '../../../src/core/sessions/session.ts';
+import { findSession, formatSession, type Session, sessionOfUser } from '../../../src/core/sessions/session.ts';
 import { hashText } from '../../../src/core/sessions/session-hash.ts';
+import { headerOf } from '../../../src/core/text/raw-headers.ts';
+
+const NO_HEADER = () => undefined;
 
 const ID = '5b0c6a2e-62c1-4f2f-9df5-6a2f0e7b1c11';
 const LONG = Array.from({ length: 60 }, (_, n) => ({
@@ -15,7 +18,7 @@ const TOOLS = Array.from({ length: 30 }, (_, n) => ({
 }));
 
 function sessionOf(body: unknown, headers: readonly string[] = [], places = new KnownPlaces()): Session | null {
-  return findSession(headersIn(headers), [Buffer.from(JSON.stringify(body))], places);
+  return findSession((name) => headerOf(headers, name), [Buffer.from(JSON.stringify(body))], places);
 }
 
 describe('the session of a request', () => {
@@ -76,7 +79,7 @@ describe('the session of a request', () => {
     const at = bytes.indexOf('prompt_cache_key');
     for (const cut of [1, at - 1, at, at + 5, at + 17, at + 25, at + 60, bytes.length - 1]) {
       for (const known of [new KnownPlaces(), places]) {
-        const found = findSession(headersIn([]), [bytes.subarray(0, cut), bytes.subarray(cut)], known);
+        const found = findSession(NO_HEADER, [bytes.subarray(0, cut), bytes.subarray(cut)], known);
         expect(found).toEqual({ id: hashText(ID), source: 'prompt_cache_key' });
       }
     }
@@ -90,7 +93,7 @@ describe('the session of a request', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.constantFrom('a', 'metadata', 'tools', 'prompt_cache_key', 'x"y'), fc.jsonValue()), (body) => {
         const expected = body.prompt_cache_key;
-        const found = findSession(headersIn([]), [Buffer.from(JSON.stringify(body))], place);
+        const found = findSession(NO_HEADER, [Buffer.from(JSON.stringify(body))], place);
         if (typeof expected === 'string' && expected !== '') expect(found?.source).toBe('prompt_cache_key');
         else expect(found?.source).not.toBe('prompt_cache_key');
       }),
@@ -100,7 +103,7 @@ describe('the session of a request', () => {
 
   it('is not searched for far from the ends once the conversation is known by its head', () => {
     const find = (body: object, isKnown: (id: number) => boolean) =>
-      findSession(headersIn([]), [Buffer.from(JSON.stringify(body))], new KnownPlaces(), isKnown);
+      findSession(NO_HEADER, [Buffer.from(JSON.stringify(body))], new KnownPlaces(), isKnown);
     const nameless = { messages: LONG, tools: TOOLS };
     const named = { messages: LONG, prompt_cache_key: ID, tools: TOOLS };
     const head = find(nameless, () => false);
@@ -117,10 +120,10 @@ describe('the session of a request', () => {
     for (const kilobytes of [1, 31, 32, 33, 200, 260]) {
       const content = 'x'.repeat(kilobytes * 1024);
       const bytes = Buffer.from(JSON.stringify({ messages: [{ role: 'user', content }, ...LONG] }));
-      const whole = findSession(headersIn([]), [bytes], new KnownPlaces());
+      const whole = findSession(NO_HEADER, [bytes], new KnownPlaces());
       expect(whole?.source).toBe(kilobytes > 256 ? undefined : 'head');
       for (const cut of [100, 32 * 1024 - 1, 32 * 1024, 65_536].filter((place) => place < bytes.length)) {
-        expect(findSession(headersIn([]), [bytes.subarray(0, cut), bytes.subarray(cut)], new KnownPlaces())).toEqual(whole);
+        expect(findSession(NO_HEADER, [bytes.subarray(0, cut), bytes.subarray(cut)], new KnownPlaces())).toEqual(whole);
       }
     }
   });
@@ -147,7 +150,7 @@ describe('the session of a request', () => {
   it.each([['', 'not json', '[1]', '{}', '{"messages":[]}', '{"messages":[{"role":"user"', '{"model":"k","messages":"x"}']])(
     'is null for %s',
     (text) => {
-      expect(findSession(headersIn([]), [Buffer.from(text)], new KnownPlaces())).toBeNull();
+      expect(findSession(NO_HEADER, [Buffer.from(text)], new KnownPlaces())).toBeNull();
     },
   );
 
@@ -171,7 +174,7 @@ describe('the session of a request', () => {
     );
     fc.assert(
       fc.property(fc.array(pieces, { maxLength: 60 }), (parts) => {
-        findSession(headersIn([]), [Buffer.from(`{${parts.join('')}`)], new KnownPlaces());
+        findSession(NO_HEADER, [Buffer.from(`{${parts.join('')}`)], new KnownPlaces());
       }),
       { numRuns: 2000 },
     );

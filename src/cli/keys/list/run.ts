@@ -1,8 +1,7 @@
 import { candidatesOf, openApp } from '../../../app.ts';
-import { eligibilityOf } from '../../../core/choosing/eligibility.ts';
+import { eligibilityOf, statusAt } from '../../../core/choosing/eligibility.ts';
 import { rotationInForce } from '../../../core/choosing/strategy.ts';
 import { activeBlock, activeCooldown } from '../../../core/keys/key-state.ts';
-import { statusOf } from '../../../core/keys/key-status.ts';
 import { renderTime } from '../../../state/schema.ts';
 import type { Command } from '../../command/context.ts';
 import { describeOtherKeys } from '../../proxy/proxy-words.ts';
@@ -55,7 +54,7 @@ function toJson({ config, now, candidates, activeIndex, skipped, remarks }: Keys
         key_hash: key.hash,
         email: key.email,
         account: state.account?.id ?? null,
-        state: statusOf(eligibility, candidate.health),
+        state: statusAt(candidate, eligibility, now),
         reason: eligibility.is === 'ready' ? null : eligibility.reason,
         until: renderTime((block ?? cooldown)?.until ?? null),
         active: index === activeIndex,

@@ -9,7 +9,7 @@ import type { Style } from '../../ui/style.ts';
 import { type Cell, type Column, renderTable } from '../../ui/table.ts';
 import { wrapToWidth } from '../../ui/width.ts';
 import { accountsText, SHARED_FIX, sharedText } from '../../words/account-words.ts';
-import { counted, ENGLISH_KEYS, paintStatus, whyOut } from '../../words/key-words.ts';
+import { counted, ENGLISH_KEYS, outInWords, paintStatus } from '../../words/key-words.ts';
 import { NOT_USED } from '../../words/not-used-words.ts';
 import type { TestResult } from '../test/words.ts';
 
@@ -88,7 +88,7 @@ function keyRows({ candidates, activeIndex, isManual, now, config }: KeysReport,
   return [
     titles,
     ...lines.flatMap((line, n) => {
-      const why = whyOut(candidates[n] as Candidate, now, config.timezone);
+      const why = outInWords(candidates[n] as Candidate, now, config.timezone);
       return why === null ? [line] : [line, ...wrapToWidth(why, width - 4).map((part) => `    ${style.dim(part)}`)];
     }),
   ];

@@ -5,7 +5,7 @@ import { untilWithClock } from '../../ui/duration.ts';
 import type { Style } from '../../ui/style.ts';
 import { type Cell, type Column, renderTable } from '../../ui/table.ts';
 import { padToWidth } from '../../ui/width.ts';
-import { paintStatus, whyOut } from '../../words/key-words.ts';
+import { outInWords, paintStatus } from '../../words/key-words.ts';
 import type { RotationMessages } from './messages.ts';
 
 const WIDE = 100;
@@ -34,7 +34,7 @@ export function renderKeyTable(
     const status = keyStatusOf(candidate, now);
     const share = candidate.health?.usage?.remainingShare ?? null;
     const percent = paintShare(share, style)(padToWidth(percentText(share), 5, 'right'));
-    const out = whyOut(candidate, now, zone, keys);
+    const out = outInWords(candidate, now, zone, keys);
     return [
       { text: isActive ? '>' : '', paint: style.accent },
       { text: candidate.key.label, paint: isActive ? style.strong : (text) => text },

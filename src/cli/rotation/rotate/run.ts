@@ -1,6 +1,6 @@
 import { type App, openApp } from '../../../app.ts';
 import { pickManual } from '../../../core/choosing/manual-rotation.ts';
-import { strategyInForce } from '../../../core/choosing/strategy.ts';
+import { rotationInForce } from '../../../core/choosing/strategy.ts';
 import { modeOf } from '../../../core/clients/proxy-mode.ts';
 import type { Key } from '../../../core/keys/key.ts';
 import { proxyUrl } from '../../../daemon/probe.ts';
@@ -31,8 +31,7 @@ export const run: Command<Options> = async (context, { json = false, writeConfig
       await saveState(app);
     }
     const written = choice.candidate === null || !isWritten ? [] : await writeClientConfigs(app, choice.candidate.key);
-    const { autoRotate, strategy } = app.store.state;
-    const rotating = autoRotate && config.autoRotateAllowed ? strategyInForce(strategy, config.rotateStrategy).strategy : null;
+    const rotating = rotationInForce(app.store.state, config);
     const report: RotateReport = { config, now, candidates, choice, previousIndex, rotating, written };
     const lines = json ? [JSON.stringify(toJson(report), null, 2)] : renderRotate(report, { columns: width, style });
     for (const line of lines) out(line);

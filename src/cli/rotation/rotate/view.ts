@@ -8,7 +8,7 @@ import { untilWithClock } from '../../ui/duration.ts';
 import { viewWidth } from '../../ui/panel.ts';
 import type { Style } from '../../ui/style.ts';
 import { wrapToWidth } from '../../ui/width.ts';
-import { whyOut } from '../../words/key-words.ts';
+import { outInWords } from '../../words/key-words.ts';
 import { renderKeyTable } from './key-table.ts';
 import { type RotationMessages, rotationMessages } from './messages.ts';
 
@@ -66,7 +66,7 @@ function outcomeLines(report: RotateReport, messages: RotationMessages, width: n
 function whyText({ choice, candidates, previousIndex, now, config }: RotateReport, messages: RotationMessages): string {
   if (choice.candidate === null) return '';
   const previous = candidates[previousIndex];
-  const out = previous === undefined ? null : whyOut(previous, now, config.timezone, messages.keys);
+  const out = previous === undefined ? null : outInWords(previous, now, config.timezone, messages.keys);
   if (choice.moved && previous !== undefined && out !== null) {
     return messages.replaces(previous.key.label, out, candidates.length - choice.skipped.length);
   }

@@ -4,6 +4,7 @@ import { serve } from '../../../serving/serve.ts';
 import type { Command } from '../../command/context.ts';
 import { tell } from '../../command/tell.ts';
 import { openSimulatedApp, SIMULATED_ACCOUNTS } from '../../proxy/simulated-app.ts';
+import { NO_ANSWER } from '../../words/trace-text.ts';
 
 const CHATS = 6;
 /** Ben has quota for this many chats; the demo sends him more. */
@@ -59,7 +60,7 @@ function describe(
   style: { dim(text: string): string; warn(text: string): string; strong(text: string): string },
 ): string {
   const detour = (event.tried ?? []).map(({ key_label, status: refused, verdict }) =>
-    style.warn(`${key_label} refused it (${refused}, ${verdict}), so `),
+    style.warn(`${key_label} refused it (${refused ?? NO_ANSWER}, ${verdict}), so `),
   );
   return `${style.dim('        served by:')} ${detour.join('')}${style.strong(event.key_label)}${style.dim(`  ${status}, ${event.latency_ms} ms`)}`;
 }

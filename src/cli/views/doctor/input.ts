@@ -28,7 +28,7 @@ import { ownerOf } from '../../proxy/proxy-words.ts';
 import { differences } from '../../proxy/running-proxy.ts';
 import { addressOf } from '../../proxy/start-check.ts';
 import { shortPath } from '../../ui/shown-path.ts';
-import { whyOut } from '../../words/key-words.ts';
+import { outInWords } from '../../words/key-words.ts';
 import { notUsedTexts } from '../../words/not-used-words.ts';
 import { notifyFact } from './notify.ts';
 
@@ -123,7 +123,7 @@ function keyFact(candidate: Candidate, now: number, zone: string): KeyFact {
     label: key.label,
     email: key.email,
     status: keyStatusOf(candidate, now),
-    why: whyOut(candidate, now, zone),
+    why: outInWords(candidate, now, zone),
     isClosed: isClosed(candidate, now),
     hasExpired: hasRunOut(state.block, now) || hasRunOut(state.cooldown, now),
   };

@@ -13,7 +13,7 @@ import type { Style } from '../../ui/style.ts';
 import { type Cell, renderTable } from '../../ui/table.ts';
 import { cutToWidth, displayWidth, padToWidth, wrapToWidth } from '../../ui/width.ts';
 import { accountsText, listLabels, SHARED_FIX, sharedText, unknownAccountsText } from '../../words/account-words.ts';
-import { counted, ENGLISH_KEYS, paintStatus, whyOut } from '../../words/key-words.ts';
+import { counted, ENGLISH_KEYS, outInWords, paintStatus } from '../../words/key-words.ts';
 import { renderMode } from '../../words/mode-line.ts';
 import { tokensInWords } from '../../words/token-text.ts';
 
@@ -117,7 +117,7 @@ function keyLines(
 ): string[] {
   const { key, health, state } = candidate;
   const usage = health?.usage ?? null;
-  const out = whyOut(candidate, now, config.timezone);
+  const out = outInWords(candidate, now, config.timezone);
   const room = width - INDENT.length;
   const say = (text: string, paint: (text: string) => string = (line) => line) =>
     wrapToWidth(text, room).map((line) => `${INDENT}${paint(line)}`);

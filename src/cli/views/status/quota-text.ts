@@ -6,7 +6,7 @@ import { isLow, paintShare, percentText } from '../../ui/bar.ts';
 import { durationText, untilWithClock } from '../../ui/duration.ts';
 import type { Style } from '../../ui/style.ts';
 import { cutToWidth } from '../../ui/width.ts';
-import { whyOut } from '../../words/key-words.ts';
+import { outInWords } from '../../words/key-words.ts';
 
 const NAME_COLUMNS = 8;
 /** A reading is as good as new for so long; a running proxy reads every 10 minutes. */
@@ -49,7 +49,7 @@ export function readText(health: KeyHealth | null, now: number): string {
 export function noteOf(candidate: Candidate, now: number, zone: Zone, style: Style): string {
   // The status says that one of these is disabled, and there is no more to say.
   if (candidate.key.disabled) return '';
-  const out = whyOut(candidate, now, zone);
+  const out = outInWords(candidate, now, zone);
   if (out !== null) return out;
   const [window] = tightest(candidate.health?.usage ?? null, 1);
   if (window === undefined || !isLow(window.remainingShare)) return '';

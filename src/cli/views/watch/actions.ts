@@ -4,7 +4,7 @@ import type { Clock } from '../../../core/text/time.ts';
 import { Ledger } from '../../../state/state-ledger.ts';
 import { StateStore, statePath } from '../../../state/store.ts';
 import { saveState } from '../../command/save-state.ts';
-import { whyOut } from '../../words/key-words.ts';
+import { outInWords } from '../../words/key-words.ts';
 
 export type ActionParts = {
   readonly config: Config;
@@ -44,7 +44,7 @@ export async function useNext(label: string, parts: ActionParts): Promise<string
     if (rotation !== null)
       return `${label} is the active key, which counts after \`kmi rotate off\`: auto-rotation (${rotation}) is on.`;
     const candidate = { ...(candidates[index] as Candidate), state: ledger.keyState(label) };
-    const out = whyOut(candidate, parts.clock(), config.timezone);
+    const out = outInWords(candidate, parts.clock(), config.timezone);
     return out === null ? `${label} serves the next request.` : `${label} is the active key, but cannot serve yet: ${out}.`;
   });
 }

@@ -5,7 +5,7 @@ import { cutToWidth, displayWidth, padToWidth, wrapToWidth } from '../../ui/widt
 import { CHOICE_WORDS, VERDICT_WORDS, wordsFor } from '../../words/choice-words.ts';
 import { skippedWords } from '../../words/reason-words.ts';
 import { tokensInWords } from '../../words/token-text.ts';
-import { isBroken, keyOf, latencyOf, paintStatus } from '../../words/trace-text.ts';
+import { isBroken, keyOf, latencyOf, NO_ANSWER, paintStatus } from '../../words/trace-text.ts';
 
 /** Skips the proxy writes into one line of the trace. */
 const SKIPS_RECORDED = 20;
@@ -58,6 +58,7 @@ const ENDINGS: Readonly<Record<string, string>> = {
   no_eligible_key: 'No key could serve',
   rate_limited: 'Every key was at its own rate limit',
   upstream_error: 'The upstream could not be reached',
+  upstream_timeout: 'The upstream did not answer in time',
   body_too_large: 'The request was larger than the proxy takes',
 };
 
@@ -68,7 +69,9 @@ function ending(event: TraceEvent): string {
   if (code === 'stream_broken') return `Answered ${status} by ${keyOf(event)}, but the answer broke off after ${took}.`;
   const own = typeof code === 'string' && Object.hasOwn(ENDINGS, code) ? ENDINGS[code] : undefined;
   if (own !== undefined) return `${own}: the client got ${status} after ${took}.`;
-  return event.key_label === ''
+  // A code in words is the proxy's own, but for this one.
+  const isOwn = typeof code === 'string' && code !== 'payment_required';
+  return isOwn || event.key_label === ''
     ? `The client got ${status} after ${took}.`
     : `Answered ${status} by ${keyOf(event)} after ${took}.`;
 }
@@ -105,7 +108,7 @@ export function storyText(story: CandidateStory): string {
     case 'chosen':
       return `${story.status}${story.verdict === null ? '' : `: ${wordsFor(VERDICT_WORDS, story.verdict)}`}${chosenFor(story)}`;
     case 'tried': {
-      const what = `${story.status}: ${wordsFor(VERDICT_WORDS, story.verdict)}`;
+      const what = `${story.status ?? NO_ANSWER}: ${wordsFor(VERDICT_WORDS, story.verdict)}`;
       return story.isLast ? `${what}; no further key, so the client got this` : what;
     }
     case 'skipped':

@@ -1,18 +1,13 @@
 import type { SessionTable } from '../../sessions/session-table.ts';
 import { type Account, type AccountCandidate, type AccountPool, type AccountSkip, type Level, serveAt } from '../account-pool.ts';
-import { type ChoiceReason, type Chosen, NO_SKIPS, type NotChosen, notChosen } from '../choice.ts';
+import { type Choice, type ChoiceReason, type Chosen, NO_SKIPS, notChosen } from '../choice.ts';
+import { keepsSession } from '../passing.ts';
 import { rendezvousWeight } from '../rendezvous.ts';
-import type { PickOptions } from '../rotation.ts';
 import type { StrategyAtWork, TurnMemory } from '../strategies.ts';
-import { pickFileHolder } from './file-holder.ts';
-
-/** `nextPosition`: what `position` is for the next request without a session. */
-export type AffinityChoice<C extends AccountCandidate> = (Chosen<C> & { readonly nextPosition: number }) | NotChosen;
+import type { PickOptions } from '../why-not.ts';
 
 export type AffinityRequest = {
   readonly session: number | null;
-  /** The account that holds a file the request names: no other can answer it. */
-  readonly fileAccountId: string | null;
   /** Whose turn it is among the accounts when the request has no session. */
   readonly position: number;
 };
@@ -35,56 +30,33 @@ type Pick = <C extends AccountCandidate>(
   request: AffinityRequest,
   sessions: SessionTable,
   options: PickOptions<C>,
-) => AffinityChoice<C>;
+) => Choice<C>;
 
 /** A strategy that keeps sessions. Accounts take turns for requests without one. */
 export function bySession(pick: Pick, memory: TurnMemory): StrategyAtWork {
   return {
-    pick: (pool, session, options) =>
-      pick(pool, { session, fileAccountId: null, position: memory.dealPosition }, memory.sessions, options),
-    taken({ candidate }, pool, session) {
-      if (session === null) memory.dealPosition = positionAfter(pool, candidate.accountId);
+    pick: (pool, session, options) => pick(pool, { session, position: memory.dealPosition }, memory.sessions, options),
+    taken({ candidate }, { accounts, byId }, session) {
+      if (session === null) memory.dealPosition = ((byId.get(candidate.accountId)?.turn ?? 0) + 1) % accounts.length;
     },
   };
 }
 
-function positionAfter<C extends AccountCandidate>({ accounts, byId }: AccountPool<C>, accountId: string): number {
-  return ((byId.get(accountId)?.turn ?? 0) + 1) % accounts.length;
-}
-
 const LEVELS: readonly Level[] = ['free', 'ready', 'fail_open', 'reserve'];
-
-/** A choice of a session's account, before it is known what it means for the turns. */
-type Found = Omit<Chosen<AccountCandidate>, 'candidate'>;
 
 export function pickBySession<C extends AccountCandidate>(
   pool: AccountPool<C>,
   request: AffinityRequest,
   options: PickOptions<C>,
-  rules: SessionRules,
-): AffinityChoice<C> {
-  const holder = request.fileAccountId === null ? undefined : pool.byId.get(request.fileAccountId);
-  const choice = holder === undefined ? find(pool, request, options, rules) : pickFileHolder(pool, holder, options);
-  if (!('why' in choice)) return choice;
-  const { index, why, skipped, movedFrom, binds } = choice;
-  const candidate = pool.candidates[index] as C;
-  const nextPosition = request.session === null ? positionAfter(pool, candidate.accountId) : request.position;
-  return { candidate, index, why, skipped, binds, nextPosition, movedFrom: movedFrom === candidate.accountId ? null : movedFrom };
-}
-
-function find<C extends AccountCandidate>(
-  pool: AccountPool<C>,
-  request: AffinityRequest,
-  options: PickOptions<C>,
   { sessions, staysAt, preference }: SessionRules,
-): Found | NotChosen {
+): Choice<C> {
   const homeId = request.session === null ? null : sessions.accountOf(request.session);
   const home = homeId === null ? undefined : pool.byId.get(homeId);
   let homeSkip: AccountSkip | null = null;
   let prefer: Preference | null = null;
   if (home !== undefined) {
     const place = serveAt(pool, home, staysAt, options);
-    if (typeof place === 'number') return stays(place, 'session', NO_SKIPS);
+    if (typeof place === 'number') return stays(pool, place, 'session', NO_SKIPS);
     homeSkip = place;
   }
   let skipped = NO_SKIPS;
@@ -92,27 +64,39 @@ function find<C extends AccountCandidate>(
     if (level === 'fail_open' && !options.failOpen) continue;
     if (home !== undefined && level !== 'free') {
       const place = serveAt(pool, home, level, options);
-      if (typeof place === 'number') return stays(place, reasonAt(level, 'session'), skipped);
+      if (typeof place === 'number') return stays(pool, place, reasonAt(level, 'session'), skipped);
     }
     prefer ??= request.session === null ? EQUAL : preference();
     const walk = best(pool, request, level, prefer, options);
     if (level === 'ready') skipped = walk.skipped;
     if (walk.place === -1) continue;
-    const binds = request.session !== null && (homeSkip === null || !MOMENTARY.has(homeSkip.reason));
+    const binds = request.session !== null && (homeSkip === null || !keepsSession(homeSkip.reason));
     const away = binds ? 'moved' : 'helped_out';
     const usual = request.session === null ? 'dealt' : homeId === null ? 'placed' : away;
     const skips = homeSkip === null || skipped.length > 0 ? skipped : [homeSkip];
-    return { index: walk.place, why: reasonAt(level, usual), skipped: skips, movedFrom: homeId, binds };
+    return chosen(pool, walk.place, reasonAt(level, usual), skips, binds);
   }
   return notChosen(skipped);
 }
 
-function stays(index: number, why: ChoiceReason, skipped: readonly AccountSkip[]): Found {
-  return { index, why, skipped, movedFrom: null, binds: true };
+function stays<C extends AccountCandidate>(
+  pool: AccountPool<C>,
+  index: number,
+  why: ChoiceReason,
+  skipped: readonly AccountSkip[],
+) {
+  return chosen(pool, index, why, skipped, true);
 }
 
-/** What passes by itself within moments: not worth a move. */
-const MOMENTARY: ReadonlySet<AccountSkip['reason']> = new Set(['busy', 'probing', 'key_rate_limit', 'no_usage'] as const);
+function chosen<C extends AccountCandidate>(
+  { candidates }: AccountPool<C>,
+  index: number,
+  why: ChoiceReason,
+  skipped: readonly AccountSkip[],
+  binds: boolean,
+): Chosen<C> {
+  return { candidate: candidates[index] as C, index, why, skipped, binds };
+}
 
 function reasonAt(level: Level, usual: ChoiceReason): ChoiceReason {
   return level === 'fail_open' || level === 'reserve' ? level : usual;

@@ -1,6 +1,6 @@
 import { type Account, type AccountCandidate, type AccountPool, type AccountSkip, serveAt } from '../account-pool.ts';
 import { type Choice, type Chosen, NO_SKIPS } from '../choice.ts';
-import type { PickOptions } from '../rotation.ts';
+import type { PickOptions } from '../why-not.ts';
 
 /** A key of the account that holds a file the request names: no other can answer it, whatever the strategy. */
 export function pickFileHolder<C extends AccountCandidate>(
@@ -21,5 +21,5 @@ function chosen<C extends AccountCandidate>(
   why: 'file' | 'reserve',
   skipped: readonly AccountSkip[],
 ): Chosen<C> {
-  return { candidate: candidates[index] as C, index, why, skipped, movedFrom: null, binds: true };
+  return { candidate: candidates[index] as C, index, why, skipped, binds: true };
 }

@@ -1,9 +1,10 @@
 import type { SessionTable } from '../../sessions/session-table.ts';
 import type { AccountCandidate, AccountPool } from '../account-pool.ts';
+import type { Choice } from '../choice.ts';
 import { preferenceFor } from '../placement.ts';
-import type { PickOptions } from '../rotation.ts';
 import type { StrategyAtWork, TurnMemory } from '../strategies.ts';
-import { type AffinityChoice, type AffinityRequest, bySession, pickBySession } from './by-session.ts';
+import type { PickOptions } from '../why-not.ts';
+import { type AffinityRequest, bySession, pickBySession } from './by-session.ts';
 
 /**
  * As `sticky`, but a session that is placed or moved goes where quota would otherwise expire (`preferenceFor`), and no
@@ -14,7 +15,7 @@ export function pickQuota<C extends AccountCandidate>(
   request: AffinityRequest,
   sessions: SessionTable,
   options: PickOptions<C>,
-): AffinityChoice<C> {
+): Choice<C> {
   const preference = () => preferenceFor(pool, sessions, options.now);
   return pickBySession(pool, request, options, { sessions, staysAt: 'free', preference });
 }

@@ -1,7 +1,8 @@
 import type { Choice } from '../choice.ts';
 import type { Candidate } from '../eligibility.ts';
-import { type PickOptions, pickInOrder } from '../rotation.ts';
+import { pickInOrder } from '../rotation.ts';
 import type { StrategyAtWork, TurnMemory } from '../strategies.ts';
+import type { PickOptions } from '../why-not.ts';
 
 /**
  * From `position`, the first key that is eligible. Low quota and errors of the past pass nobody over: a key that can serve

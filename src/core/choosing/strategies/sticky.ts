@@ -1,8 +1,9 @@
 import type { SessionTable } from '../../sessions/session-table.ts';
 import type { AccountCandidate, AccountPool } from '../account-pool.ts';
-import type { PickOptions } from '../rotation.ts';
+import type { Choice } from '../choice.ts';
 import type { StrategyAtWork, TurnMemory } from '../strategies.ts';
-import { type AffinityChoice, type AffinityRequest, bySession, EQUAL, pickBySession } from './by-session.ts';
+import type { PickOptions } from '../why-not.ts';
+import { type AffinityRequest, bySession, EQUAL, pickBySession } from './by-session.ts';
 
 /**
  * A session stays with its account while that can serve, on its wallet too. One that is not known goes to its first
@@ -14,7 +15,7 @@ export function pickSticky<C extends AccountCandidate>(
   request: AffinityRequest,
   sessions: SessionTable,
   options: PickOptions<C>,
-): AffinityChoice<C> {
+): Choice<C> {
   return pickBySession(pool, request, options, { sessions, staysAt: 'ready', preference: () => EQUAL });
 }
 

@@ -8,8 +8,8 @@ import {
   serveAt,
 } from '../account-pool.ts';
 import { type Choice, type Chosen, NO_SKIPS, notChosen, unbound } from '../choice.ts';
-import type { PickOptions } from '../rotation.ts';
 import type { StrategyAtWork } from '../strategies.ts';
+import type { PickOptions } from '../why-not.ts';
 
 const LEVELS = ['ready', 'fail_open', 'reserve'] as const;
 
