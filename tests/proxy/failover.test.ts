@@ -60,7 +60,13 @@ describe('how many keys one request may try', () => {
 });
 
 describe('a lone key beside a disabled one', () => {
-  it.each(['internal', 'bad_gateway', 'unavailable'] as const)('has its failure on record: %s', async (name) => {
+  const refusal = { status: 403, type: 'unheard_of', message: 'Not today.' };
+  it.each([
+    [ERRORS.internal, 'error_5xx'],
+    [ERRORS.bad_gateway, 'error_5xx'],
+    [ERRORS.unavailable, 'error_5xx'],
+    [refusal, 'error_403'],
+  ] as const)('has its failure on record: %j', async (error, counter) => {
     const proxy = await startTestProxy({
       accounts: ['a', 'b'],
       settings: FAST,
@@ -69,9 +75,9 @@ describe('a lone key beside a disabled one', () => {
         await home.addKey({ label: 'b', key: keyOf('b'), disabled: true });
       },
     });
-    proxy.simulator.account('a').fail(name, { times: 1 });
-    expect((await proxy.chat()).status).toBe(ERRORS[name].status);
-    expect((await proxy.state(({ keys: { a } }) => a?.request_count === 1)).keys.a?.error_5xx).toBe(1);
+    proxy.simulator.account('a').fail(error, { times: 1 });
+    expect((await proxy.chat()).status).toBe(error.status);
+    expect((await proxy.state(({ keys: { a } }) => a?.request_count === 1)).keys.a?.[counter]).toBe(1);
   });
 });
 

@@ -197,8 +197,7 @@ export class Exchange implements AttemptOwner, BodyWaiter {
         return;
       }
     }
-    const isChat = this.#client.route.isChat && this.#client.request.method === 'POST';
-    const enabled = isChat ? pool.enabled : null;
+    const enabled = this.#client.route.isChat && this.#client.request.method === 'POST' ? pool.enabled : null;
     const { outcome, event, deadEnd } = judgeResult(result, { entry, startedAt, now: clock(), enabled });
     if (result.kind === 'answered') this.#answer = { answer: result, outcome, entry };
     const { step, failed } = this.#decide(event);
@@ -249,12 +248,10 @@ export class Exchange implements AttemptOwner, BodyWaiter {
         this.#giveUp(step.because);
         return;
       case 'break-off':
-        if (this.#served === null) throw new Error('No answer has begun.');
-        breakOff(this.#served, this.#entry, { relay: this.#relay, record: this.#record, response: this.#response });
-        this.#finish(this.#served);
-        return;
       case 'done':
         if (this.#served === null) throw new Error('No answer has begun.');
+        if (step.kind === 'break-off')
+          breakOff(this.#served, this.#entry, { relay: this.#relay, record: this.#record, response: this.#response });
         this.#finish(this.#served);
         return;
       case 'client-left':
@@ -281,8 +278,10 @@ export class Exchange implements AttemptOwner, BodyWaiter {
   #finish(end: End): void {
     this.#client.body.drop();
     this.#parts.pool.affinityStore.gaveUp(this.#affinity);
-    const failures = this.#failures ?? NO_FAILURES;
-    this.#record.ended({ entry: this.#entry, choice: this.#choice, failures, end }, this.#affinity);
+    this.#record.ended(
+      { entry: this.#entry, choice: this.#choice, failures: this.#failures ?? NO_FAILURES, end },
+      this.#affinity,
+    );
   }
 
   #guarded(step: () => void): void {
