@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { agoText, clockText, durationText, untilText, untilWithClock } from '../../src/cli/ui/duration.ts';
+import { agoText, clockText, durationText, untilText, untilWithClock } from '../../src/core/text/duration.ts';
 import { HOUR, NOW } from './fixture.ts';
 
 const MINUTE = 60_000;

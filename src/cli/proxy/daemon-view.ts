@@ -1,5 +1,5 @@
+import { durationText } from '../../core/text/duration.ts';
 import type { DaemonState } from '../../daemon/judge.ts';
-import { durationText } from '../ui/duration.ts';
 import { type Field, renderFields, viewWidth } from '../ui/panel.ts';
 import type { Style } from '../ui/style.ts';
 import { counted } from '../words/key-words.ts';

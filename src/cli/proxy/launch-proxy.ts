@@ -1,10 +1,10 @@
 import { join } from 'node:path';
+import { durationText } from '../../core/text/duration.ts';
 import { zonedStamp } from '../../core/text/zoned-time.ts';
 import { type StartResult, startDaemon } from '../../daemon/start.ts';
 import { KmiError } from '../../errors.ts';
 import { VERSION } from '../../version.ts';
 import type { CommandContext } from '../command/context.ts';
-import { durationText } from '../ui/duration.ts';
 
 /** Lines of the log that tell why a start failed. */
 const SHOWN_LINES = 20;

@@ -2,9 +2,9 @@ import type { Candidate } from '../../core/choosing/eligibility.ts';
 import { whyOut } from '../../core/choosing/no-key.ts';
 import { activeBlock, endsByRecheck } from '../../core/keys/key-state.ts';
 import type { KeyStatus, UnreadyReason } from '../../core/keys/key-status.ts';
+import { ENGLISH, type TimeWords, untilWithClock } from '../../core/text/duration.ts';
 import { oneLine } from '../../core/text/one-line.ts';
 import type { Zone } from '../../core/text/zoned-time.ts';
-import { ENGLISH, type TimeWords, untilWithClock } from '../ui/duration.ts';
 import type { Style } from '../ui/style.ts';
 import { REASON_WORDS } from './reason-words.ts';
 

@@ -1,10 +1,10 @@
+import { durationText } from '../../../core/text/duration.ts';
 import { examineDaemon } from '../../../daemon/examine.ts';
 import type { DaemonState } from '../../../daemon/judge.ts';
 import { removePidFile } from '../../../daemon/pid-file.ts';
 import { stopDaemon } from '../../../daemon/stop.ts';
 import { KmiError } from '../../../errors.ts';
 import type { Command, CommandContext } from '../../command/context.ts';
-import { durationText } from '../../ui/duration.ts';
 import { explainState } from '../daemon-view.ts';
 import { atRunningProxy } from '../running-proxy.ts';
 import { addressOf } from '../start-check.ts';

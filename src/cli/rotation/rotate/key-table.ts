@@ -1,7 +1,7 @@
 import { type Candidate, keyStatusOf } from '../../../core/choosing/eligibility.ts';
+import { untilWithClock } from '../../../core/text/duration.ts';
 import type { Zone } from '../../../core/text/zoned-time.ts';
 import { paintShare, percentText, renderBar } from '../../ui/bar.ts';
-import { untilWithClock } from '../../ui/duration.ts';
 import type { Style } from '../../ui/style.ts';
 import { type Cell, type Column, renderTable } from '../../ui/table.ts';
 import { padToWidth } from '../../ui/width.ts';

@@ -1,6 +1,6 @@
 import { accountWeights } from '../../../core/choosing/account-weight.ts';
 import { STRATEGY_FACTS, strategyInForce } from '../../../core/choosing/strategy.ts';
-import { agoText, durationText } from '../../ui/duration.ts';
+import { agoText, durationText } from '../../../core/text/duration.ts';
 import { type Field, innerWidth, renderFields, renderSection } from '../../ui/panel.ts';
 import type { Style } from '../../ui/style.ts';
 import { counted } from '../../words/key-words.ts';

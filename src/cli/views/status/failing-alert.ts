@@ -1,5 +1,5 @@
+import { clockText } from '../../../core/text/duration.ts';
 import { failureWords } from '../../../core/verdicts/upstream-failure.ts';
-import { clockText } from '../../ui/duration.ts';
 import type { Alert } from './alerts.ts';
 import type { StatusReport } from './report.ts';
 

@@ -1,6 +1,6 @@
 import type { Config } from '../../../config/settings.ts';
 import { modeOf } from '../../../core/clients/proxy-mode.ts';
-import { durationText } from '../../ui/duration.ts';
+import { durationText } from '../../../core/text/duration.ts';
 import type { Style } from '../../ui/style.ts';
 import type { Paint } from '../../ui/table.ts';
 import { padToWidth, wrapToWidth } from '../../ui/width.ts';

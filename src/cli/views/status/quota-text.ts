@@ -1,9 +1,9 @@
 import type { Candidate } from '../../../core/choosing/eligibility.ts';
 import type { KeyHealth } from '../../../core/quota/key-health.ts';
 import type { QuotaWindow, Usage } from '../../../core/quota/quota.ts';
+import { durationText, untilWithClock } from '../../../core/text/duration.ts';
 import type { Zone } from '../../../core/text/zoned-time.ts';
 import { isLow, paintShare, percentText } from '../../ui/bar.ts';
-import { durationText, untilWithClock } from '../../ui/duration.ts';
 import type { Style } from '../../ui/style.ts';
 import { cutToWidth } from '../../ui/width.ts';
 import { outInWords } from '../../words/key-words.ts';

@@ -1,5 +1,5 @@
+import { clockText } from '../../../core/text/duration.ts';
 import type { Zone } from '../../../core/text/zoned-time.ts';
-import { clockText } from '../../ui/duration.ts';
 import type { Style } from '../../ui/style.ts';
 import { VERDICT_WORDS, wordsFor } from '../../words/choice-words.ts';
 import { ENGLISH_KEYS } from '../../words/key-words.ts';

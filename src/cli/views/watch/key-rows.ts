@@ -1,8 +1,8 @@
 import { type Candidate, keyStatusOf } from '../../../core/choosing/eligibility.ts';
 import type { QuotaWindow, Usage } from '../../../core/quota/quota.ts';
+import { clockText } from '../../../core/text/duration.ts';
 import type { Zone } from '../../../core/text/zoned-time.ts';
 import { paintShare, percentText } from '../../ui/bar.ts';
-import { clockText } from '../../ui/duration.ts';
 import type { Style } from '../../ui/style.ts';
 import { type Cell, type Column, renderTable } from '../../ui/table.ts';
 import { cutToWidth, displayWidth, padToWidth, wrapToWidth } from '../../ui/width.ts';

@@ -1,8 +1,8 @@
 import { type Candidate, eligibilityOf } from '../../../core/choosing/eligibility.ts';
 import type { Eligibility } from '../../../core/keys/key-status.ts';
 import { quotaReturnsAt } from '../../../core/quota/key-health.ts';
+import { clockText } from '../../../core/text/duration.ts';
 import type { Zone } from '../../../core/text/zoned-time.ts';
-import { clockText } from '../../ui/duration.ts';
 import { cutToWidth } from '../../ui/width.ts';
 import { counted, ENGLISH_KEYS } from '../../words/key-words.ts';
 

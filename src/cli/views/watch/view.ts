@@ -1,6 +1,6 @@
+import { durationText } from '../../../core/text/duration.ts';
 import { zonedStamp } from '../../../core/text/zoned-time.ts';
 import { minuteStats } from '../../../core/trace/trace-stats.ts';
-import { durationText } from '../../ui/duration.ts';
 import { joinPieces, type Piece } from '../../ui/pieces.ts';
 import type { Style } from '../../ui/style.ts';
 import { cutToWidth, padToWidth, wrapToWidth } from '../../ui/width.ts';
