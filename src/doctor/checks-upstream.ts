@@ -25,7 +25,7 @@ export type UpstreamCall = {
   readonly fact: UpstreamFact;
 };
 
-/** Null: nobody was asked, because of dry-run. */
+/** Null: no upstream was asked, because of dry-run. */
 export function checkUpstreams(calls: readonly UpstreamCall[] | null): readonly Finding[] {
   const { info } = answersOf('Upstream', 'upstream');
   if (calls === null) return [info('Not asked in dry-run.', '`kmi doctor --recheck-keys` asks it all the same.')];

@@ -140,7 +140,13 @@ test.each([
 });
 
 it('what is offered can be typed', async () => {
-  for (const line of ['keys list --help', 'logs --help', 'rotate auto --strategy sticky --help', 'usage --by day', 'env --shell fish']) {
+  for (const line of [
+    'keys list --help',
+    'logs --help',
+    'rotate auto --strategy sticky --help',
+    'usage --by day',
+    'env --shell fish',
+  ]) {
     expect([line, (await runKmi(line.split(' '))).code]).toEqual([line, 0]);
   }
 });

@@ -78,7 +78,7 @@ export function tunnelRefused({ host, via }: Way & { via: OutgoingProxy }, statu
   if (status >= 500 && status !== 501) {
     return new ConnectFailure(
       `${who} could not connect to ${host} (${status}).`,
-      `Try again. If it stays so, ask whoever runs that proxy, or correct ${via.variable}.`,
+      `Try again. If it keeps failing, ask the operator of that proxy, or correct ${via.variable}.`,
     );
   }
   return new ConnectFailure(
@@ -87,7 +87,7 @@ export function tunnelRefused({ host, via }: Way & { via: OutgoingProxy }, statu
   );
 }
 
-/** The proxy wants credentials, or others. `code`: of its answer, for whoever searches for it. */
+/** The proxy wants credentials, or different ones. `code` is from its answer, so that users can search for it. */
 export function credentialsRefused(via: OutgoingProxy, code: string, schemes = ''): ConnectFailure {
   const who = capital(named(via));
   const lacksBasic = schemes !== '' && !/\bbasic\b/i.test(schemes);
@@ -154,7 +154,7 @@ export function proxyGaveUp({ host, via }: Way & { via: OutgoingProxy }, silentM
 
 function permission(host: string, { variable }: OutgoingProxy): string {
   const around = variable.startsWith('KMI_') ? `unset ${variable}` : `name ${host} in NO_PROXY`;
-  return `Ask whoever runs that proxy to allow ${host}. Where a direct way is open, ${around}.`;
+  return `Ask the operator of that proxy to allow ${host}. If you can connect directly, ${around}.`;
 }
 
 function formOf(via: OutgoingProxy): string {

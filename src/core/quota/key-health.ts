@@ -33,7 +33,7 @@ function isOver({ resetsAt }: QuotaWindow, now: number): boolean {
 }
 
 /**
- * Epoch ms at which the account's empty windows are all full again; null when nothing is empty or nobody knows. A window is
+ * Epoch ms at which the account's empty windows are all full again; null when nothing is empty or it is unknown. A window is
  * full again a window's length after the reading at the latest, whatever reset it states.
  */
 export function quotaReturnsAt({ usage, fetchedAt }: Pick<KeyHealth, 'usage' | 'fetchedAt'>): number | null {

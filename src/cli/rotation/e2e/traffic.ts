@@ -61,7 +61,7 @@ export async function openTraffic(
   };
 }
 
-/** Only the proxy's own certificate will do, whoever signed it and whatever host it names: the token is sent to it. */
+/** Accepts only the proxy's own certificate, regardless of signer and host name: the token is sent to it. */
 async function trustOwnCertificate(file: string): Promise<RequestOptions> {
   const own = await readFile(file);
   const { raw } = new X509Certificate(own);
