@@ -238,7 +238,7 @@ function refuseStrayUpstream({ upstreamBaseUrl, authsDir }: Config, envFile: str
   if (!sendsKeysAstray(upstreamBaseUrl, authsDir, cwd)) return;
   const { host } = new URL(upstreamBaseUrl);
   throw new KmiError('bad_settings', `The env file ${envFile} would send the keys in ${authsDir} to ${host}.`, {
-    hint: 'A file that lies in a project may not do that. If it is meant, set KMI_UPSTREAM_BASE_URL in ~/.kmi/.env or in the environment, or name the file with KMI_ENV_PATH.',
+    hint: 'A file in a project may not do that. If you intend it, set KMI_UPSTREAM_BASE_URL in ~/.kmi/.env or in the environment, or name the file with KMI_ENV_PATH.',
   });
 }
 

@@ -112,7 +112,7 @@ describe('in another folder', () => {
     await writeFile(join(project, '_auths', 'own.env'), 'KMI_API_KEY=sk-kimi-own-0123456789\n', { mode: 0o600 });
     const list = await elsewhere(['keys']);
     expect(list.stdout).toContain('own');
-    expect(list.stderr.replace(/\s+/g, ' ')).toContain('The running proxy has its keys from');
+    expect(list.stderr.replace(/\s+/g, ' ')).toContain('The running proxy reads its keys from');
   });
 
   it('the token is read where the proxy read it, and stands in no record', async () => {

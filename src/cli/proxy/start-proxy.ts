@@ -85,7 +85,7 @@ async function start(
   const headline = isOurs ? 'runs in the background.' : 'is already running: another start was faster.';
   sayProxy(context, headline, { isStarted: isOurs, version: VERSION, mode, facts }, json);
   if (keys.length > 0 && config.proxyToken === '') {
-    err(errStyle.dim('Any program of this machine may use it; `kmi proxy --make-token` makes a token for your own.'));
+    err(errStyle.dim('Any program on this machine may use it; `kmi proxy --make-token` makes a token for your own.'));
   }
   return 0;
 }

@@ -68,6 +68,8 @@ async function trustOwnCertificate(file: string): Promise<RequestOptions> {
   return {
     ca: [...rootCertificates, own],
     checkServerIdentity: (_host, certificate) =>
-      certificate.raw.equals(raw) ? undefined : new Error('The listener shows another certificate than KMI_PROXY_TLS_CERT.'),
+      certificate.raw.equals(raw)
+        ? undefined
+        : new Error('The certificate of the listener is not the one in KMI_PROXY_TLS_CERT.'),
   };
 }
