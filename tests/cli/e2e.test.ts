@@ -75,7 +75,7 @@ it('a live proxy that runs already is asked, with its token, and the requests re
   const env = { ...proxy.home.env, ...settings, KMI_DRY_RUN: '0' };
   const { code, stdout, stderr } = await runKmi([...QUICK, '-n', '20', '--json'], { env });
   expect(stderr).toContain('Live: requests go to the upstream.');
-  expect(stderr).toContain(`(pid ${proxy.kmi.child.pid}) is asked`);
+  expect(stderr).toContain(`(pid ${proxy.kmi.child.pid}).`);
   expect(JSON.parse(stdout)).toMatchObject({
     mode: 'live',
     proxy: { started: false },

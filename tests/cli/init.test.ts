@@ -188,7 +188,7 @@ describe('whose folder', () => {
     const config = await run(['config']);
     expect(config.stdout).toContain('from this folder');
     expect(config.stderr.replace(/\s+/g, ' ')).toContain(
-      'The env file of this folder is used instead of ~/.kmi/.env. The keys are those of this folder',
+      'The env file of this folder is used instead of ~/.kmi/.env. The keys of this folder',
     );
     expect(JSON.parse((await run(['status', '--json'])).stdout)).toMatchObject({ mode: 'dry-run', active_key: 'mine' });
     const elsewhere = await runKmi(['status', '--json'], { env, cwd: join(home.root, '.kmi') });
