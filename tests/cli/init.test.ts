@@ -310,7 +310,7 @@ describe('in a terminal', () => {
     await terminal.type('kmi init');
     await terminal.waitFor(/kmi asks for a key, whether to go live,(.|\n)*API key/);
     await terminal.press('Enter');
-    await terminal.waitFor(/No key was given\. Another one, or Ctrl\+C\.\n+API key/);
+    await terminal.waitFor(/No key was given\. Enter another one, or press Ctrl\+C\.\n+API key/);
     for (const [typed, words] of [
       ['sk-kimi-ada 0123', /has blanks(.|\n)*API key[^\n]*: *$/m],
       ['sk-kimi-xxxxxxxx', /is a placeholder(.|\n)*API key[^\n]*: *$/m],
@@ -329,7 +329,7 @@ describe('in a terminal', () => {
     await terminal.type(KEY);
     await terminal.waitFor(/no\s+answer:\s+127\.0\.0\.1\s+could\s+not\s+be\s+reached:[\s\S]*\n+Keep it anyway\? \[y\/N\]/);
     await terminal.type('n');
-    await terminal.waitFor(/It was not kept\. Another one, or Ctrl\+C\.\n+API key/);
+    await terminal.waitFor(/It was not kept\. Enter another one, or press Ctrl\+C\.\n+API key/);
     await terminal.type(KEY);
     await terminal.waitFor(/It was not kept[\s\S]*Keep it anyway\? \[y\/N\] *$/m);
     await terminal.type('y');

@@ -87,7 +87,9 @@ describe('in another folder', () => {
     const found = (check: string) => doctor.checks.find((row: { check: string }) => row.check === check);
     expect(found('proxy_settings').details).toEqual(expect.arrayContaining(['KMI_DRY_RUN', 'KMI_AUTHS_DIR', 'KMI_PROXY_LISTEN']));
     expect(JSON.stringify(doctor)).not.toContain('There are no keys');
-    expect((await elsewhere(['e2e', '-n', '2', '--pause', '0'])).stderr).toContain(`The proxy at http://127.0.0.1:${home.port}`);
+    expect((await elsewhere(['e2e', '-n', '2', '--pause', '0'])).stderr).toContain(
+      `Asking the proxy at http://127.0.0.1:${home.port}`,
+    );
     const said = (await elsewhere(['run', '--', 'true'])).stderr;
     expect(said).not.toMatch(/dry-run|simulated/);
   });
