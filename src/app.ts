@@ -94,7 +94,7 @@ export function candidatesOf(app: App, health: ReadonlyMap<string, KeyHealth> = 
   return app.registry.keys.map((key) => ({ key, state: app.store.keyState(key.label), health: health.get(key.label) ?? null }));
 }
 
-/** Asks `/usages` of the keys, side by side, and writes down the readings and who has quota; in dry-run everything is full and nobody is asked. */
+/** Asks `/usages` for the keys in parallel, and saves the readings and which keys have quota. In dry-run it sends nothing and everything is full. */
 export async function fetchHealth(
   app: App,
   {

@@ -17,12 +17,12 @@ export const ERRORS = {
   key_refused: {
     http: 403,
     exit: 1,
-    hint: "The client's own key or login is not meant: see `kmi keys test` on the machine of the proxy.",
+    hint: "This is not about the client's own key or login: see `kmi keys test` on the machine of the proxy.",
   },
   account_refused: {
     http: 503,
     exit: 1,
-    hint: "The client's own key or login is not meant: see `kmi keys test` on the machine of the proxy.",
+    hint: "This is not about the client's own key or login: see `kmi keys test` on the machine of the proxy.",
   },
   rotation_not_allowed: { http: 403, exit: 1, hint: "Read the provider's terms, then set KMI_AUTO_ROTATE_ALLOWED=1 in .env." },
   port_in_use: { http: 500, exit: 1, hint: 'Stop the program that holds the port, or set KMI_PROXY_LISTEN to a free one.' },

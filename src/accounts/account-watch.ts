@@ -43,7 +43,7 @@ type Failures = { readonly hash: string; readonly count: number; readonly retryA
 
 /**
  * Learns which account each key belongs to, in the background: at the start for keys that are not known, then once a day
- * (± 10 %), again with growing pauses after failures. Nobody waits for it, and a failure says nothing about the key.
+ * (± 10 %), again with growing pauses after failures. Nothing waits for it, and a failure says nothing about the key.
  */
 export function startAccountWatch(options: AccountWatchOptions): AccountWatch {
   const { clock, random, retryMs = RETRY_MS } = options;

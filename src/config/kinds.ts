@@ -202,7 +202,7 @@ export function proxyUrl(variable: string, help: string): Setting<string> {
   );
 }
 
-/** A secret because whoever has the URL of a webhook can send to it. */
+/** A secret: anyone who has the URL of a webhook can send to it. */
 export function notifyTarget(variable: string, help: string): Setting<string> {
   const accepts = 'desktop, off, or the https:// URL of a webhook (http:// only for 127.0.0.0/8, ::1 or localhost)';
   const parse = (value: string) => {

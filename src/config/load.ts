@@ -39,13 +39,13 @@ export type LoadedConfig = {
   readonly unused: readonly Unused[];
   /** Why the installation's client token cannot be used; `config` is then without one. */
   readonly tokenProblem: KmiError | null;
-  /** Why nobody can tell what is set in `~/.kmi`: the folder is closed to this user. `config` is then without it. */
+  /** Why the settings in `~/.kmi` are unknown: the folder is closed to this user. `config` is then without them. */
   readonly settingsProblem: KmiError | null;
   /** Where a setting is written: the env file that was read, else the one to make. */
   readonly settingsFile: string;
   /** A `.env` of the working folder that sets no variable of kmi's, so that another one counts; null: there is none. */
   readonly passedOver: string | null;
-  /** The env file lay in the working folder, and nobody named it. */
+  /** The env file was found in the working folder, not named. */
   readonly isEnvFileOfFolder: boolean;
   readonly keysOf: KeysOf;
 };
@@ -121,7 +121,7 @@ type EnvFile = {
   readonly unused: readonly Unused[];
   /** Variables whose value is not all of what was written. */
   readonly cut: readonly string[];
-  /** It lay in the working folder, and nobody named it. */
+  /** It was found in the working folder, not named. */
   readonly isFound: boolean;
 };
 
@@ -151,7 +151,7 @@ function readEnvFile(environment: Environment, places: Places): FoundEnvFile {
     try {
       read = readVariables(path, { isNamed: false, isOurs: !isFound, own: isFound ? path : folder });
     } catch (error) {
-      // In a folder that is closed, nobody can tell whether there is a file; in one that is out of reach, nobody has put any.
+      // A closed folder may hold a file; a folder that is out of reach holds none.
       if (isFound || !isClosed(folder) || !(error instanceof KmiError)) throw error;
       return { file: null, ...passed, problem: existsSync(folder) ? error : null };
     }
@@ -238,7 +238,7 @@ function refuseStrayUpstream({ upstreamBaseUrl, authsDir }: Config, envFile: str
   if (!sendsKeysAstray(upstreamBaseUrl, authsDir, cwd)) return;
   const { host } = new URL(upstreamBaseUrl);
   throw new KmiError('bad_settings', `The env file ${envFile} would send the keys in ${authsDir} to ${host}.`, {
-    hint: 'A file that lies in a project may not do that. If it is meant, set KMI_UPSTREAM_BASE_URL in ~/.kmi/.env or in the environment, or name the file with KMI_ENV_PATH.',
+    hint: 'A file in a project may not do that. If you intend it, set KMI_UPSTREAM_BASE_URL in ~/.kmi/.env or in the environment, or name the file with KMI_ENV_PATH.',
   });
 }
 

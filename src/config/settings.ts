@@ -31,7 +31,7 @@ export const SETTINGS = {
     'proxy for upstream calls, `none` for no proxy; else HTTPS_PROXY, ALL_PROXY, NO_PROXY; loopback is always direct',
   ),
 
-  proxyListen: listen('KMI_PROXY_LISTEN', '127.0.0.1:54123', 'address and port the proxy binds; port 0 takes any that is free'),
+  proxyListen: listen('KMI_PROXY_LISTEN', '127.0.0.1:54123', 'address and port the proxy binds; port 0 = any free port'),
   proxyBasePath: basePath('KMI_PROXY_BASE_PATH', '/kmi-rotor/v1', 'path prefix the proxy serves'),
   proxyAllowRemote: boolean('KMI_PROXY_ALLOW_REMOTE', false, 'permit a bind that other machines can reach'),
   proxyToken: text('KMI_PROXY_TOKEN', 'token clients must send; required for a remote bind', { secret: true }),
@@ -106,7 +106,7 @@ export const SETTINGS = {
     `${listed(
       STRATEGIES.map((name) => `\`${name}\``),
       'or',
-    )}; what \`kmi rotate auto --strategy\` chose goes before it`,
+    )}; what \`kmi rotate auto --strategy\` chose overrides it`,
   ),
   autoRotateAllowed: boolean('KMI_AUTO_ROTATE_ALLOWED', false, 'policy switch for auto-rotation'),
   autoRotateE2e: boolean('KMI_AUTO_ROTATE_E2E', true, 'end-to-end check when auto-rotation is turned on'),

@@ -89,7 +89,7 @@ export function findOddLines(text: string, values: EnvText['values']): { name: s
         odd.push(stands);
       return;
     }
-    // Zero-width characters come along with text from web pages, and nobody sees them.
+    // Text pasted from web pages brings invisible zero-width characters.
     const head =
       line
         .slice(0, 200)

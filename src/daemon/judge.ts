@@ -67,8 +67,8 @@ function doubtOf(pid: number, recorded: Recorded | null): Doubt | null {
   if (recorded === null) return 'no_pid_file';
   if (recorded.pid !== pid) return 'other_pid';
   if (recorded.aliveness === 'foreign') return 'foreign';
-  // A proxy in a container may answer here, its files may lie here, and its pid is still a number of another world.
-  // And whoever answers may lie: an answer that names the pid of another program must not get that one killed.
+  // A proxy in a container may answer here and keep its files here, but its pid is only valid inside the container.
+  // The answer may also lie: if it names the pid of another program, that program must not be killed.
   const { aliveness, commandLine, isListener } = recorded;
   return aliveness === 'gone' || isListener === false || (commandLine !== null && !/\bproxy\b/.test(commandLine))
     ? 'other_machine'

@@ -6,7 +6,7 @@ import { FAILURES_WITHOUT_STATUS, type Failure, type FailureRun } from '../core/
 /** The keys as the running proxy counts them: `ready`, on `cooldown`, and `out`, which are disabled, blocked or empty. */
 export type ProxyKeyCounts = { readonly total: number; readonly ready: number; readonly cooldown: number; readonly out: number };
 
-/** What a proxy tells whoever asks it, as far as its version does. */
+/** What a proxy says about itself, as far as its version does. */
 export type ProxyAbout = {
   readonly mode: ProxyMode;
   /** Under its base path, since it started; refused ones included. */
@@ -34,11 +34,11 @@ export type ProxyProbe =
       /** Hash of the key that serves next; null when none can. Absent: it is a proxy of an older version. */
       readonly nextKeyHash?: string | null;
     }
-  /** Nobody listens there. */
+  /** Nothing listens there. */
   | { readonly kind: 'nothing' }
-  /** Somebody else listens there; `answer` says in a few words what came back. */
+  /** Another program listens there; `answer` says in a few words what came back. */
   | { readonly kind: 'stranger'; readonly answer: string }
-  /** Nothing can be said: no answer in time, no such host, no way there. */
+  /** Unknown: no answer in time, no such host, or no route to it. */
   | { readonly kind: 'unreachable'; readonly reason: string };
 
 /** The settings the probe goes by. */
@@ -51,9 +51,9 @@ const MAX_BODY_CHARS = 16 * 1024;
 /** Asks `GET /healthz` who listens: only kmi answers with its name and its pid. Sends no secret. Never throws. */
 export async function probeProxy(config: ProbeTarget, timeoutMs: number = TIMEOUT_MS): Promise<ProxyProbe> {
   try {
-    // Port 0 is whichever is free, and nobody's.
+    // Port 0 means any free port, so nothing listens on it.
     if (config.proxyListen.port === 0) return { kind: 'nothing' };
-    // Most often nobody listens; finding that out needs no HTTP client, which takes longer to load than to ask.
+    // Most often nothing listens. Finding that out needs no HTTP client, which takes longer to load than to use.
     if (!(await isListening(config, timeoutMs))) return { kind: 'nothing' };
     const { status, body } = await getHealthz(config, timeoutMs);
     return readHealthz(body) ?? { kind: 'stranger', answer: `HTTP ${status}` };
@@ -190,7 +190,7 @@ function judgeFailure(error: unknown): ProxyProbe {
   if (Object.hasOwn(REASONS, code)) return { kind: 'unreachable', reason: REASONS[code] as string };
   if (code.startsWith('HPE_')) return { kind: 'stranger', answer: 'something that is not HTTP' };
   if (code === 'EPROTO' || code.startsWith('ERR_SSL')) return { kind: 'stranger', answer: 'something that is not TLS' };
-  // It took the connection and hung up: whoever that is, it is no proxy with these settings.
+  // It took the connection and hung up: not a proxy with these settings.
   if (code === 'ECONNRESET' || code === 'EPIPE') return { kind: 'stranger', answer: 'a closed connection' };
   return { kind: 'unreachable', reason: code === '' ? String(error) : code };
 }

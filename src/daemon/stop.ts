@@ -23,7 +23,7 @@ export type StopResult =
 const POLL_MS = 50;
 const TELL_EVERY_MS = 1_000;
 
-/** Proves the proxy anew, signals it and waits, however long it takes, until it is gone. */
+/** Checks again that it is the proxy, signals it and waits until it is gone, however long that takes. */
 export async function stopDaemon(
   config: Pick<Config, 'stateDir' | 'proxyListen' | 'proxyTlsCert'>,
   { force, onWaiting }: StopOptions,

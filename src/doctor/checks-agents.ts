@@ -20,7 +20,7 @@ export function checkAgents({ claude, hasCodex, hasOpenCode }: AgentFacts): read
 
 function checkClaude({ text, canBeOverruled }: NonNullable<AgentFacts['claude']>): Finding {
   return answersOf('Clients', 'client_settings').warn(
-    `Claude Code passes the proxy by: ${text}, which goes before the environment.`,
+    `Claude Code bypasses the proxy: ${text}, which overrides the environment.`,
     canBeOverruled
       ? '`kmi run -- claude` overrules it; or take the line out.'
       : 'Managed settings cannot be overridden: ask your administrator.',

@@ -71,7 +71,7 @@ function checkQuotaFile({ damagedQuota }: FilesFacts): readonly Finding[] {
   if (damagedQuota === null) return [];
   const { warn } = answersOf('Files', 'quota_file');
   const text = `${damagedQuota} is damaged, so \`kmi status\` does not show what is left of each key.`;
-  return [warn(text, '`kmi health` asks the upstream and writes the file anew.')];
+  return [warn(text, '`kmi health` asks the upstream and rewrites the file.')];
 }
 
 function checkWritten(check: string, name: string, file: FileFact | null, when: string): Finding {

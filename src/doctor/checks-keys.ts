@@ -76,7 +76,7 @@ function checkReady({ keys }: KeyFacts): Finding {
   return blocked.length > 0 ? warn(some, fix, details) : info(some, null, details);
 }
 
-const NOTHING_TO_DO = 'Nothing, if that is meant: a cooldown ends by itself, and a disabled key stays so.';
+const NOTHING_TO_DO = 'Nothing, if you intended it: a cooldown ends by itself, a disabled key stays disabled.';
 
 function unblockingText(blocked: readonly KeyFact[]): string {
   const closed = blocked.filter(({ isClosed }) => isClosed).length;
@@ -91,7 +91,7 @@ function checkExpired({ keys }: KeyFacts): readonly Finding[] {
   const labels = keys.filter(({ hasExpired }) => hasExpired).map(({ label }) => label);
   if (labels.length === 0) return [];
   const { info } = answersOf('Keys', 'expired_blocks');
-  return [info(`Blocks or cooldowns that have run out: ${shorten(labels).join(', ')}.`, '`kmi doctor --fix` removes them.')];
+  return [info(`Expired blocks or cooldowns: ${shorten(labels).join(', ')}.`, '`kmi doctor --fix` removes them.')];
 }
 
 /**

@@ -17,7 +17,7 @@ export function checkOtherSettings(other: OtherSettings | null): readonly Findin
   if (other.variables.length === 0) return [];
   return [
     warn(
-      `The running proxy has the settings of ${other.from}, and this report is about those. Other ones are in force in this folder:`,
+      `The running proxy has the settings of ${other.from}, and this report covers those. This folder has other settings:`,
       '`kmi proxy-restart` applies those of this folder.',
       shorten(other.variables),
     ),

@@ -63,17 +63,17 @@ function checkTls({ config, certificate, now }: ProxyFacts): readonly Finding[] 
       const { validFrom, validTo } = certificate;
       const day = new Date(validTo).toISOString().slice(0, 10);
       const fix = 'Renew the certificate and restart the proxy.';
-      if (validTo <= now) return [fail(`Own TLS: the certificate ran out on ${day}.`, fix)];
+      if (validTo <= now) return [fail(`Own TLS: the certificate expired on ${day}.`, fix)];
       if (validFrom > now)
         return [fail('Own TLS: the certificate is not valid yet.', 'Check the clock, or renew the certificate.')];
-      if (validTo - now < SOON_MS) return [warn(`Own TLS: the certificate runs out on ${day}.`, fix)];
+      if (validTo - now < SOON_MS) return [warn(`Own TLS: the certificate expires on ${day}.`, fix)];
       return [ok(`Own TLS: the certificate is valid until ${day}.`)];
     }
     case 'none': {
       if (isLoopbackHost(config.proxyListen.host)) return [];
       if (config.proxyTlsTerminated) return [info('TLS ends in front of the proxy, as KMI_PROXY_TLS_TERMINATED says.')];
       if (!config.proxyRequireTls) {
-        return [warn('Other machines reach the proxy without TLS: prompts and the token can be read on the way.', TLS_FIX)];
+        return [warn('Other machines reach the proxy without TLS: prompts and the token can be read in transit.', TLS_FIX)];
       }
       return [fail('Other machines can reach the address, and there is no TLS.', TLS_FIX)];
     }

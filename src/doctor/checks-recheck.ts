@@ -27,7 +27,7 @@ export function checkRecheck(rechecked: ReadonlyMap<string, RecheckFact> | null)
       : [
           warn(
             `${counted(failures.length, 'key')} did not:`,
-            'A 401 in the words of Kimi means a wrong key, 402 an unpaid account; a page of the network says nothing of the keys.',
+            'A 401 from Kimi itself means a wrong key, 402 an unpaid account. A page from the network says nothing about the keys.',
             shorten(failures),
           ),
         ]),

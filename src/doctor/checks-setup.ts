@@ -42,7 +42,7 @@ function checkEnvFile({ envFile }: SetupFacts): Finding {
 function checkNotUsed({ notUsed }: SetupFacts): readonly Finding[] {
   if (notUsed.length === 0) return [];
   const { warn } = answersOf('Setup', 'not_used');
-  return [warn('Written for kmi and not used:', 'Correct or remove it; `kmi config` shows what is in force.', shorten(notUsed))];
+  return [warn('Set for kmi but not used:', 'Correct or remove it; `kmi config` shows what is in force.', shorten(notUsed))];
 }
 
 function checkDryRun({ config }: SetupFacts): Finding {

@@ -25,10 +25,10 @@ export type UpstreamCall = {
   readonly fact: UpstreamFact;
 };
 
-/** Null: nobody was asked, because of dry-run. */
+/** Null: no upstream was asked, because of dry-run. */
 export function checkUpstreams(calls: readonly UpstreamCall[] | null): readonly Finding[] {
   const { info } = answersOf('Upstream', 'upstream');
-  if (calls === null) return [info('Not asked in dry-run.', '`kmi doctor --recheck-keys` asks it all the same.')];
+  if (calls === null) return [info('Not asked in dry-run.', '`kmi doctor --recheck-keys` asks it anyway.')];
   return calls.map(judgeCall);
 }
 
@@ -63,7 +63,7 @@ function judgeCall({ baseUrl, labels = [], via, fact }: UpstreamCall): Finding {
     case 'connection':
       return fail(
         `${host} has an address, but no connection comes about: ${fact.reason}.`,
-        'Check firewall and VPN; where only a proxy leads out, set KMI_UPSTREAM_PROXY.',
+        'Check the firewall and VPN. If this network needs a proxy, set KMI_UPSTREAM_PROXY.',
       );
     case 'tls':
       return fail(
@@ -129,7 +129,7 @@ export function checkClock({ now, upstreamDate, stateChangedAt }: ClockFacts): F
   }
   if (now < EARLIEST) return fail(`The clock says ${new Date(now).toISOString().slice(0, 10)}, which is long ago.`, fix);
   if (stateChangedAt !== null && stateChangedAt - now > TOLERANCE_MS) {
-    return warn('The state was written at a time that is still to come: the clock was set back.', fix);
+    return warn('The state was saved at a time in the future: the clock was set back.', fix);
   }
   return ok('The clock is plausible; it was not compared with the upstream.');
 }

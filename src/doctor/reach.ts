@@ -86,7 +86,7 @@ async function tryStep(
   });
   try {
     const working = work(abort.signal);
-    // After the time is over nobody waits for it any more.
+    // After the timeout nothing waits for it.
     working.catch(() => undefined);
     await Promise.race([working, timeout]);
     return null;

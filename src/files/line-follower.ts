@@ -11,7 +11,7 @@ type OpenFile = { readonly handle: FileHandle; readonly ino: number; position: n
 
 /**
  * Reads the lines appended to a text file, through rotation (`x.log` becomes `x.log.1`), being emptied, and being
- * deleted and made anew. Only whole lines are given; the rest of a line waits for its end.
+ * deleted and recreated. Only whole lines are given; the rest of a line waits for its end.
  */
 export class LineFollower {
   readonly #path: string;

@@ -65,8 +65,8 @@ export async function replaceFile(path: string, text: string | Uint8Array, { dur
 }
 
 /**
- * Removes the temporary files of writers of `path` that were killed half way. Only for whoever holds the lock that all
- * its writers take, since nobody else is writing then.
+ * Removes the temporary files of writers of `path` that were killed half way. The caller must hold the lock that all its
+ * writers take, so that no other writer is at work.
  */
 export async function removeLeftovers(path: string): Promise<void> {
   const prefix = `${basename(path)}.`;

@@ -14,7 +14,7 @@ export type HealthBook = {
   readonly healthOf: (key: Key) => KeyHealth | undefined;
   /** Whether the upstream asked to be left alone with this key for now. */
   readonly isQuiet: (key: Key) => boolean;
-  /** False when the key is not held any more: its answer is then nobody's. */
+  /** False when the key is not held any more: its answer is then dropped. */
   readonly record: (key: Key, fetched: FetchedHealth) => boolean;
   /** Lets go of usage that later calls failed to renew for too long. */
   readonly dropStale: () => void;

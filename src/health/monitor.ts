@@ -14,7 +14,7 @@ import type { FetchedHealth } from './usage-client.ts';
 /** The callbacks are called for keys that are still in `keys()`, never after `stop()`, and must not throw. */
 export type HealthMonitorOptions = {
   readonly keys: () => readonly Key[];
-  /** What was read of the keys before, by label: it counts while it is fresh, until the first pass has asked anew. */
+  /** Earlier readings, by label. They count while they are fresh, until the first pass has new ones. */
   readonly known?: ReadonlyMap<string, KeyHealth>;
   readonly stateOf: (label: string) => KeyState | undefined;
   readonly fetch: (key: Key, signal: AbortSignal) => Promise<FetchedHealth>;

@@ -116,7 +116,7 @@ async function call(key: Key, { now, dispatcher }: FetchUsageOptions, signal: Ab
   };
 }
 
-/** `/usages` redirects nowhere and has no pages: whoever answers so stands in between. */
+/** `/usages` never redirects and has no pages: such an answer comes from something in between. */
 function isPage(status: number, text: string, head: AnswerHead): boolean {
   if (status >= 300 && status < 400) return true;
   const { form, message } = parseErrorBody(status, text, head);
@@ -128,7 +128,7 @@ const FOREIGN: readonly VerdictClass[] = ['foreign', 'edge'];
 type Body = { readonly text: string; readonly complete: boolean };
 
 async function readBounded(body: Dispatcher.ResponseData['body']): Promise<Body> {
-  // Leaving the loop early destroys the stream, which then reports an abort nobody waits for.
+  // Leaving the loop early destroys the stream, which then reports an abort. Ignore it.
   body.on('error', () => {});
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -146,7 +146,7 @@ function readAnswer(status: number, body: Body, secret: string, now: number): { 
   let payload: unknown;
   try {
     // Labels and plan names are kept and shown: a key that the upstream echoes must be out of them before they are clipped.
-    // Written anew first, because JSON has many ways to write one text.
+    // Normalized first, because JSON has many ways to write one text.
     payload = JSON.parse(redact(JSON.stringify(JSON.parse(body.text)), [JSON.stringify(secret).slice(1, -1)]));
   } catch {
     return { usage: null, error: 'not JSON' };

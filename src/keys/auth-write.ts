@@ -44,7 +44,7 @@ export async function addAuthFile(folder: string, file: NewAuthFile): Promise<st
   return path;
 }
 
-/** Creates an empty file whose name nobody had, so that no file can be overwritten. */
+/** Creates an empty file under a free name, so that no file can be overwritten. */
 async function reserveName(folder: string, label: string): Promise<string> {
   for (let number = 1; ; number += 1) {
     const path = join(folder, `${label}${number === 1 ? '' : `-${number}`}.env`);

@@ -47,8 +47,8 @@ export function parseEnvFile(text: string): Parsed {
       email: asEmail(value('KMI_ACCOUNT_EMAIL')) ?? asEmail(value('KMI_EMAIL')) ?? asEmail(value('EMAIL')),
     },
     remarks: [
-      ...(priority === null ? ['KMI_KEY_PRIORITY is no whole number and counts as 0.'] : []),
-      ...(weight === null ? [`KMI_KEY_WEIGHT is no whole number from 1 to 1000 and counts as ${DEFAULT_WEIGHT}.`] : []),
+      ...(priority === null ? ['KMI_KEY_PRIORITY is not a whole number and counts as 0.'] : []),
+      ...(weight === null ? [`KMI_KEY_WEIGHT is not a whole number from 1 to 1000 and counts as ${DEFAULT_WEIGHT}.`] : []),
       ...cut.filter((name) => VARIABLES.includes(name)).map((name) => `${name} ${WHY_CUT}.`),
       ...findUnread(text, values),
     ],

@@ -8,7 +8,7 @@ import { cleanPath } from './display-text.ts';
 /**
  * Takes group and world off the auths folder, the folders in it and every auth file (700/600), unless `enforce` is off. Answers
  * what other users can still reach, as paths for display: files of another user, or everything open when nothing was changed.
- * Symbolic links are left to whoever made them. Never throws.
+ * Symbolic links are left alone. Never throws.
  */
 export async function hardenAuths(folder: string, { enforce }: { readonly enforce: boolean }): Promise<readonly string[]> {
   if (process.platform === 'win32') return [];

@@ -36,10 +36,10 @@ export function problemOfKey(value: string, baseUrl: string): AuthProblem | null
     return of('placeholder', 'The key is a reference that nothing has replaced, such as $NAME; write the key itself.');
   }
   if (holdsSeveral(value)) {
-    return of('several_keys', 'Several keys stand where one belongs; put each into a file of its own (`kmi keys add`).');
+    return of('several_keys', 'The value holds several keys; put each into a file of its own (`kmi keys add`).');
   }
   if (isExample(value)) return of('placeholder', 'The key is a placeholder or a shortened key; write the whole key itself.');
-  if (isAddress(value)) return of('malformed', 'An address or a path stands where the key belongs; write the key itself.');
+  if (isAddress(value)) return of('malformed', 'The value is an address or a path, not a key; write the key itself.');
   if (!isSendable(value)) return unsendable();
   if (/[,;]/.test(value)) return of('malformed', 'The key has a comma or a semicolon in it, which no key has.');
   // Keys in base64, which has slashes, do not begin so.
@@ -47,7 +47,7 @@ export function problemOfKey(value: string, baseUrl: string): AuthProblem | null
     return of('malformed', 'The key has a slash in it, which no key of Kimi has.');
   }
   if (OTHER_COMPANIES_KEY.test(value) && isKimiUrl(baseUrl)) {
-    return of('malformed', 'The key is of another company, and its base URL is one of Kimi.');
+    return of('malformed', 'The key is from another company, but its base URL belongs to Kimi.');
   }
   return null;
 }

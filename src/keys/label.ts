@@ -14,7 +14,7 @@ export function problemOfLabel(label: string): string | null {
   return null;
 }
 
-/** A label nobody has: the first part of the email, else `main`, `key-2`, `key-3`. */
+/** A free label: the first part of the email, else `main`, `key-2`, `key-3`. */
 export function suggestLabel(taken: readonly string[], email: string | null = null): string {
   const used = new Set(taken.map((label) => label.toLowerCase()));
   const isFree = (label: string) => problemOfLabel(label) === null && !used.has(label.toLowerCase());

@@ -54,8 +54,8 @@ export function readProviders(data: unknown, upstreamBaseUrl: string): Parsed {
       email: findEmail(provider, data),
     },
     remarks: [
-      ...(priority === null ? ['Its priority is no whole number and counts as 0.'] : []),
-      ...(weight === null ? [`Its weight is no whole number from 1 to 1000 and counts as ${DEFAULT_WEIGHT}.`] : []),
+      ...(priority === null ? ['Its priority is not a whole number and counts as 0.'] : []),
+      ...(weight === null ? [`Its weight is not a whole number from 1 to 1000 and counts as ${DEFAULT_WEIGHT}.`] : []),
       ...others.map((other) => `${named(other)} holds another key, which is not used; put it into a file of its own.`),
       ...slipsOf(provider),
     ],

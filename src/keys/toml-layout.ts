@@ -1,7 +1,7 @@
 // Where things stand in a TOML text, for edits that leave every other byte alone. Loaded on demand, with the parser.
 import { parseToml } from './toml-text.ts';
 
-/** Names from the root; null for a step into an array. Cut after `DEEPEST` steps: nobody asks for more. */
+/** Names from the root; null for a step into an array. Cut after `DEEPEST` steps; no caller asks for more. */
 export type TomlPath = readonly (string | null)[];
 export type Span = { readonly start: number; readonly end: number };
 

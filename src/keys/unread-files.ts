@@ -26,7 +26,7 @@ export async function findUnreadFiles({
     isNamedLikeOne(basename(path)) || (await holdsKey(path)) ? unread(path, explainName(path, read)) : null,
   );
   const folders = await mapInBatches(deeper.slice(0, LOOKED_AT_MAX), async (path) =>
-    (await holdsAuthFiles(path)) ? unread(path, 'It is too deep: files are read here and one folder below.') : null,
+    (await holdsAuthFiles(path)) ? unread(path, 'It is nested too deep: kmi reads files here and one folder below.') : null,
   );
   return [...found, ...folders].filter((file) => file !== null);
 }

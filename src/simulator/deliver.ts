@@ -32,7 +32,7 @@ export async function deliver(exchange: Exchange, answer: Answer, pace: Pace, se
       return;
     }
     response.write(bytes.subarray(0, pace.resetAfterBytes));
-    // Of a compressed part nobody can say what it holds.
+    // The text of a partial compressed body is unknown.
     if (!pace.gzip || bytes.length <= pace.resetAfterBytes) {
       sent(answer.body.bytes.toString('utf8', 0, pace.gzip ? answer.body.bytes.length : pace.resetAfterBytes));
     }

@@ -30,7 +30,7 @@ export function knowsModel(id: string): boolean {
   return MODELS.some((known) => known.id === id);
 }
 
-/** The body of `GET /models` for an account; an id of its list that nobody knows gets the fields of the default model. */
+/** The body of `GET /models` for an account; an unknown id in its list gets the fields of the default model. */
 export function renderModels(ids: readonly string[] | null): string {
   const data = ids === null ? MODELS : ids.map((id) => MODELS.find((known) => known.id === id) ?? model(id, id, 262_144, 'both'));
   return JSON.stringify({ object: 'list', data });

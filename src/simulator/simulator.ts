@@ -36,7 +36,7 @@ export type Simulator = {
   /** `origin` and the base path. */
   readonly baseUrl: string;
   readonly port: number;
-  /** Throws for a name nobody has. */
+  /** Throws for an unknown name. */
   account(name: string): SimulatedAccount;
   addAccount(spec: AccountSpec): SimulatedAccount;
   /** In order of arrival; empty with `record: false`. */

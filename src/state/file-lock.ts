@@ -93,7 +93,7 @@ type OrphanWatch = { identity: string | null; since: number };
 
 /**
  * A holder that dies between making the folder and writing its note leaves an orphan. A living one that takes longer to
- * write begins anew, so this may be short; it is what the first save after such a death waits.
+ * write starts over, so this may be short. The first save after such a death waits this long.
  */
 const ORPHAN_MS = 250;
 
@@ -128,7 +128,7 @@ async function takeOverFrom(lockPath: string, deadNote: string): Promise<Release
   return null;
 }
 
-/** Removes an empty folder only: a holder whose note comes late finds its folder gone and begins anew. */
+/** Removes an empty folder only: a holder whose note comes late finds its folder gone and starts over. */
 async function removeOrphan(lockPath: string, orphan: OrphanWatch, now: () => number): Promise<void> {
   const identity = await identityOf(lockPath);
   // Gone since it was seen empty: its holder has finished, and what comes next in its place is somebody's.

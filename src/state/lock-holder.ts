@@ -6,7 +6,7 @@ import { reasonOf } from '../errors.ts';
 /** Who holds a lock, as the name of the note in its folder says. */
 export type Holder = {
   readonly pid: number;
-  /** When the process started, in the kernel's ticks; empty where nobody can tell. */
+  /** When the process started, in the kernel's ticks; empty where that is unknown. */
   readonly started: string;
   readonly host: string;
 };
@@ -31,7 +31,7 @@ export function isThisProcess({ pid, started, host }: Holder): boolean {
   return pid === process.pid && started === OWN_START && host === hostname();
 }
 
-/** Whether the process is gone for certain; of one on another host nobody can tell. */
+/** Whether the process is certainly gone; false for another host, where it is unknown. */
 export function isDead({ pid, started, host }: Holder): boolean {
   if (host !== hostname()) return false;
   try {

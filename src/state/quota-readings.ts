@@ -13,7 +13,7 @@ export function quotaPath(stateDir: string): string {
   return join(stateDir, 'quota.json');
 }
 
-/** What `quota.json` says, for whoever has to report on it. Never throws. */
+/** What `quota.json` says, for reports on it. Never throws. */
 export async function readQuotaFile(stateDir: string): Promise<QuotaFileContent> {
   const path = quotaPath(stateDir);
   try {
@@ -25,8 +25,8 @@ export async function readQuotaFile(stateDir: string): Promise<QuotaFileContent>
 }
 
 /**
- * What was last read of the keys' quota, by label, and when (`fetchedAt`): by the running proxy, or by a command that asked. Asks
- * nobody. A key without a reading is not in it; a missing or unusable file gives none. Never throws.
+ * The last quota readings of the running proxy or of a command, by label, and when each was taken (`fetchedAt`). Sends
+ * nothing. A key without a reading is not in it; a missing or unusable file gives none. Never throws.
  */
 export async function readQuotaReadings(
   stateDir: string,

@@ -79,7 +79,7 @@ function parseWindow(raw: JsonRecord | null): QuotaWindow | null {
   };
 }
 
-/** Fit for a terminal, whoever wrote the file. */
+/** Safe for a terminal, whatever the file holds. */
 function textOf(value: unknown): string | null {
   return typeof value === 'string' ? oneLine(value, TEXT_CHARS) || null : null;
 }

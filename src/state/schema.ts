@@ -108,7 +108,7 @@ export function parseState(text: string): { state: State; unknowns: Unknowns } |
   return { state, unknowns: { top, keys: unknownKeys } };
 }
 
-/** JSON.stringify runs out of stack some thousand levels down; nobody's state has more than a few. */
+/** JSON.stringify runs out of stack some thousand levels down; a real state has only a few. */
 const DEEPEST = 100;
 
 function isDeeperThan(levels: number, value: unknown): boolean {
@@ -135,7 +135,7 @@ function parseKeyState(raw: Record<string, unknown>): KeyState {
     };
   }
   const blockedUntil = toTime(raw.blocked_until);
-  // Shown in tables: whoever wrote the file must not be able to drive the terminal.
+  // Shown in tables: text from the file must not control the terminal.
   const reason = typeof raw.blocked_reason === 'string' ? oneLine(raw.blocked_reason, REASON_CHARS) || null : null;
   if (blockedUntil !== null || reason !== null) state.block = { until: blockedUntil, reason: reason ?? 'blocked' };
   const accountAt = toTime(raw.account_checked_at);
@@ -180,7 +180,7 @@ export function renderState(state: State, unknowns: Unknowns): string {
   return `${JSON.stringify(top).slice(0, -1)},"keys":{${lines.join(',\n')}}}\n`;
 }
 
-/** Nobody reads a file of more keys by eye, and indenting it costs more than the rest of a save: it has a line for each key. */
+/** A file of more keys has one line per key: indenting it costs more than the rest of a save. */
 const INDENT_MAX_KEYS = 200;
 
 /** One member of `keys`. */

@@ -95,7 +95,7 @@ export class Ledger {
 
   /**
    * `/usages` readings that a command asked for at `at` said that keys have quota: a `quota` cooldown is over, unless the upstream
-   * refused the key since. Whoever writes the file last knows that.
+   * refused the key since. The last writer of the file decides that.
    */
   quotaSeen(proven: readonly { readonly label: string; readonly at: number }[]): void {
     for (const { label, at } of proven) this.#store.changeKey(label, { quotaSeenAt: at });

@@ -275,7 +275,7 @@ export class StateStore {
     apply(this.state, this.#pending);
   }
 
-  /** Only under the lock, so that nobody's fresh file is moved away in place of the broken one. */
+  /** Only under the lock, so that no fresh file is moved away in place of the broken one. */
   async #readLocked(): Promise<void> {
     const { withFileLock } = await import('./file-lock.ts');
     await withFileLock(this.#options.path, () => this.#read(true));

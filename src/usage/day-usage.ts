@@ -30,7 +30,7 @@ class BookRow {
 
 /**
  * The rows of one day in memory. They outlive their save, because the next request mostly belongs to one of them: counting it
- * makes nothing new then, however many rows there are. As long as nobody else writes the day's file they are also all
+ * makes nothing new then, however many rows there are. As long as no other process writes the day's file they are also all
  * that is in it, so that it is compacted without being read.
  */
 export class DayUsage {

@@ -282,7 +282,7 @@ test('a stale pid whose number now belongs to another program is never signalled
   await writeFile(join(home.stateDir, 'proxy.pid'), `${other}\n`);
   const stop = await home.kmi(['proxy-stop', '-y', '-f']);
   expect(stop.code).toBe(1);
-  expect(stop.stderr).toContain(`the process ${other} named in proxy.pid lives`);
+  expect(stop.stderr).toContain(`the process ${other} named in proxy.pid is running`);
   expect(stop.stderr).toContain('Nothing was signalled.');
   const pid = await home.start();
   expect(await home.pid()).toBe(pid);

@@ -25,7 +25,7 @@ it('without a proxy it starts one in dry-run, tells the progress of each batch a
   expect(code).toBe(0);
   const said = stderr.split('\n');
   expect(said[0]).toContain('Dry-run');
-  expect(stderr).toContain(`No proxy runs: one serves http://127.0.0.1:${home.port} for this check.`);
+  expect(stderr).toContain(`No proxy runs, so this check starts one at http://127.0.0.1:${home.port}.`);
   expect(stderr).toMatch(/batch 1\/3: 10 answered, 10\/30 sent\nbatch 2\/3: .*\nbatch 3\/3: 10 answered, 30\/30 sent/);
   expect(stdout).toMatch(/ada +10 +33\.3 %/);
   expect(stdout).toContain('Confidence 100.0 %: the rotation is even.');
@@ -75,7 +75,7 @@ it('a live proxy that runs already is asked, with its token, and the requests re
   const env = { ...proxy.home.env, ...settings, KMI_DRY_RUN: '0' };
   const { code, stdout, stderr } = await runKmi([...QUICK, '-n', '20', '--json'], { env });
   expect(stderr).toContain('Live: requests go to the upstream.');
-  expect(stderr).toContain(`(pid ${proxy.kmi.child.pid}) is asked`);
+  expect(stderr).toContain(`(pid ${proxy.kmi.child.pid}).`);
   expect(JSON.parse(stdout)).toMatchObject({
     mode: 'live',
     proxy: { started: false },

@@ -181,14 +181,14 @@ describe('whose folder', () => {
       OTHER_KEY,
     );
     expect(code).toBe(0);
-    expect(stdout).toContain('These settings count in this folder only, so start kmi here.');
+    expect(stdout).toContain('These settings apply in this folder only, so start kmi here.');
     expect(await readFile(join(project, '.env'), 'utf8')).toBe('KMI_AUTO_ROTATE_ALLOWED=1\n');
     expect(await readdir(join(project, '_auths'))).toEqual(['mine.env']);
     expect(await text('.kmi/.env')).toBe('KMI_DRY_RUN=0\n');
     const config = await run(['config']);
     expect(config.stdout).toContain('from this folder');
     expect(config.stderr.replace(/\s+/g, ' ')).toContain(
-      'The env file is that of this folder: here it counts in place of ~/.kmi/.env. The keys are those of this folder',
+      'The env file of this folder is used instead of ~/.kmi/.env. The keys of this folder',
     );
     expect(JSON.parse((await run(['status', '--json'])).stdout)).toMatchObject({ mode: 'dry-run', active_key: 'mine' });
     const elsewhere = await runKmi(['status', '--json'], { env, cwd: join(home.root, '.kmi') });
@@ -310,7 +310,7 @@ describe('in a terminal', () => {
     await terminal.type('kmi init');
     await terminal.waitFor(/kmi asks for a key, whether to go live,(.|\n)*API key/);
     await terminal.press('Enter');
-    await terminal.waitFor(/No key was given\. Another one, or Ctrl\+C\.\n+API key/);
+    await terminal.waitFor(/No key was given\. Enter another one, or press Ctrl\+C\.\n+API key/);
     for (const [typed, words] of [
       ['sk-kimi-ada 0123', /has blanks(.|\n)*API key[^\n]*: *$/m],
       ['sk-kimi-xxxxxxxx', /is a placeholder(.|\n)*API key[^\n]*: *$/m],
@@ -327,11 +327,11 @@ describe('in a terminal', () => {
     env.KMI_UPSTREAM_BASE_URL = 'http://127.0.0.1:9/v1';
     const terminal = await openInit();
     await terminal.type(KEY);
-    await terminal.waitFor(/no\s+answer:\s+127\.0\.0\.1\s+could\s+not\s+be\s+reached:[\s\S]*\n+Keep it all the same\? \[y\/N\]/);
+    await terminal.waitFor(/no\s+answer:\s+127\.0\.0\.1\s+could\s+not\s+be\s+reached:[\s\S]*\n+Keep it anyway\? \[y\/N\]/);
     await terminal.type('n');
-    await terminal.waitFor(/It was not kept\. Another one, or Ctrl\+C\.\n+API key/);
+    await terminal.waitFor(/It was not kept\. Enter another one, or press Ctrl\+C\.\n+API key/);
     await terminal.type(KEY);
-    await terminal.waitFor(/It was not kept[\s\S]*Keep it all the same\? \[y\/N\] *$/m);
+    await terminal.waitFor(/It was not kept[\s\S]*Keep it anyway\? \[y\/N\] *$/m);
     await terminal.type('y');
     await terminal.waitFor(/Label for it/);
     await terminal.press('Enter');

@@ -370,7 +370,7 @@ describe('kmi keys test', () => {
     await home.addKey({ label: 'old', key: 'sk-kimi-old-0123456789abcdef' });
     const all = await keys(['test']);
     expect(all.code).toBe(1);
-    expect(all.stderr).toBe('Asking the upstream for real, one call a key, although this is dry-run.\n');
+    expect(all.stderr).toBe('Sending the upstream one real call per key, although this is dry-run.\n');
     expect(all.stdout).toMatch(/^ada +works +5h limit \d+ % left/m);
     expect(all.stdout).toMatch(/^ben +works +.*\n? *.*disabled$/m);
     expect(all.stdout).toMatch(/^old +refused +HTTP 401: /m);

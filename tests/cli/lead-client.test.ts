@@ -61,7 +61,7 @@ describe('Claude Code', () => {
     const claude = await writeStandIn(join(bin, 'claude'));
     const own = ['--settings', '{"env":{"ANTHROPIC_BASE_URL":"https://gateway.example"}}'];
     const { stderr } = await run(['claude', ...own]);
-    expect(stderr).toContain('Claude Code passes the proxy by: --settings sets ANTHROPIC_BASE_URL (gateway.example)');
+    expect(stderr).toContain('Claude Code bypasses the proxy: --settings sets ANTHROPIC_BASE_URL (gateway.example)');
     expect((await claude.met()).args).toEqual(own);
   });
 
@@ -110,7 +110,7 @@ it('Codex gets its flags behind programs that only run it, and a provider of its
     expect(args.slice(-2)).toEqual(['exec', before.join()]);
   }
   const own = await run(['env', 'X=1', 'codex', 'exec', '-c', 'model_provider="mine"', 'hi']);
-  expect(own.stderr).toBe('kmi: Codex passes the proxy by: its command line chooses a provider itself (model_provider).\n');
+  expect(own.stderr).toBe('kmi: Codex bypasses the proxy: its command line chooses a provider itself (model_provider).\n');
   expect((await codex.met()).args).toEqual(['exec', '-c', 'model_provider="mine"', 'hi']);
   expect((await run(['codex', '--oss', '--version'])).stderr).toBe('');
 });

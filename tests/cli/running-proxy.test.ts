@@ -87,7 +87,9 @@ describe('in another folder', () => {
     const found = (check: string) => doctor.checks.find((row: { check: string }) => row.check === check);
     expect(found('proxy_settings').details).toEqual(expect.arrayContaining(['KMI_DRY_RUN', 'KMI_AUTHS_DIR', 'KMI_PROXY_LISTEN']));
     expect(JSON.stringify(doctor)).not.toContain('There are no keys');
-    expect((await elsewhere(['e2e', '-n', '2', '--pause', '0'])).stderr).toContain(`The proxy at http://127.0.0.1:${home.port}`);
+    expect((await elsewhere(['e2e', '-n', '2', '--pause', '0'])).stderr).toContain(
+      `Asking the proxy at http://127.0.0.1:${home.port}`,
+    );
     const said = (await elsewhere(['run', '--', 'true'])).stderr;
     expect(said).not.toMatch(/dry-run|simulated/);
   });
@@ -112,7 +114,7 @@ describe('in another folder', () => {
     await writeFile(join(project, '_auths', 'own.env'), 'KMI_API_KEY=sk-kimi-own-0123456789\n', { mode: 0o600 });
     const list = await elsewhere(['keys']);
     expect(list.stdout).toContain('own');
-    expect(list.stderr.replace(/\s+/g, ' ')).toContain('The running proxy has its keys from');
+    expect(list.stderr.replace(/\s+/g, ' ')).toContain('The running proxy reads its keys from');
   });
 
   it('the token is read where the proxy read it, and stands in no record', async () => {

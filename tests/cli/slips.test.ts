@@ -102,9 +102,9 @@ test.each([
     [`\${KIMI_API_KEY}\n`, /a reference that nothing has replaced/],
     ['KMI_API_KEY=<your key>\n', /a placeholder/],
     ['sk-kimi-xxxxxxxx\n', /a placeholder/],
-    [`${A},${B}\n`, /Several keys stand where one belongs/],
+    [`${A},${B}\n`, /The value holds several keys/],
     [`${A}\n${B}\n`, /The input holds several keys/],
-    ['sk-ant-api03-0123456789\n', /of another company/],
+    ['sk-ant-api03-0123456789\n', /from another company/],
   ] as const) {
     const { code, stderr, stdout } = await runKmi(args, { env: home.env, cwd: home.root, stdin });
     expect(code).toBe(2);

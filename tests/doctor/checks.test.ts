@@ -152,7 +152,7 @@ test('the strategy of auto-rotation is named', () => {
 
 test('what has run out is mentioned and can be mended', () => {
   const expired = { ...ready('a'), hasExpired: true };
-  expect(said(checkKeys(keysOf([expired])), 'expired_blocks')).toEqual(['info: Blocks or cooldowns that have run out: a.']);
+  expect(said(checkKeys(keysOf([expired])), 'expired_blocks')).toEqual(['info: Expired blocks or cooldowns: a.']);
   const file: FileFact = { path: '/s/state.json', kind: 'file', mode: 0o644, isOwn: true, owner: 'me', bytes: 1, changedAt: NOW };
   const facts = {
     privatePaths: [file, { ...file, path: '/s/other', isOwn: false }, { ...file, path: '/s/closed', mode: 0o600 }],
@@ -220,9 +220,9 @@ test('a loopback bind without TLS needs no word about it', () => {
 
 test.each<[ProxyFacts['certificate'], RegExp]>([
   [{ is: 'unusable', problem: '/c.pem cannot be read (ENOENT).' }, /^fail: Own TLS: \/c\.pem/],
-  [{ is: 'usable', validFrom: NOW - DAY, validTo: NOW - 1 }, /^fail: .*ran out on 2026-11-20/],
+  [{ is: 'usable', validFrom: NOW - DAY, validTo: NOW - 1 }, /^fail: .*expired on 2026-11-20/],
   [{ is: 'usable', validFrom: NOW + DAY, validTo: NOW + 2 * DAY }, /^fail: .*not valid yet/],
-  [{ is: 'usable', validFrom: NOW - DAY, validTo: NOW + 3 * DAY }, /^warn: .*runs out on 2026-11-23/],
+  [{ is: 'usable', validFrom: NOW - DAY, validTo: NOW + 3 * DAY }, /^warn: .*expires on 2026-11-23/],
   [{ is: 'usable', validFrom: NOW - DAY, validTo: NOW + 300 * DAY }, /^ok: /],
 ])('a certificate %#', (certificate, words) => {
   expect(said(checkProxy(proxyFacts({}, { certificate })), 'proxy_tls')[0]).toMatch(words);

@@ -93,7 +93,7 @@ test('priority and weight of a provider count, and are named when they are none'
     ['a', -7, 20],
   ]);
   expect(remarks.map(({ detail }) => detail)).toEqual([
-    'Its priority is no whole number and counts as 0.',
-    'Its weight is no whole number from 1 to 1000 and counts as 100.',
+    'Its priority is not a whole number and counts as 0.',
+    'Its weight is not a whole number from 1 to 1000 and counts as 100.',
   ]);
 });

@@ -148,8 +148,8 @@ test.each([
   ['KMI_UPSTREAM_BASEURL=https://x.example', 'KMI_UPSTREAM_BASEURL is not read; did you mean KMI_UPSTREAM_BASE_URL?'],
   ['KMI_LABEL=work', 'KMI_LABEL is not read; did you mean KMI_KEY_LABEL?'],
   ['KMI_DRY_RUN=0', 'KMI_DRY_RUN is a setting and counts in .env, not beside a key.'],
-  ['KMI_KEY_PRIORITY=high', 'KMI_KEY_PRIORITY is no whole number and counts as 0.'],
-  ['KMI_KEY_WEIGHT=0', 'KMI_KEY_WEIGHT is no whole number from 1 to 1000 and counts as 100.'],
+  ['KMI_KEY_PRIORITY=high', 'KMI_KEY_PRIORITY is not a whole number and counts as 0.'],
+  ['KMI_KEY_WEIGHT=0', 'KMI_KEY_WEIGHT is not a whole number from 1 to 1000 and counts as 100.'],
   ['KMI_KEY_WIGHT=7', 'KMI_KEY_WIGHT is not read; did you mean KMI_KEY_WEIGHT?'],
 ])('%s beside a key is named', async (line, detail) => {
   const { keys, remarks } = await loadFiles({ 'a.env': `KMI_API_KEY=${A}\n${line}\n` });

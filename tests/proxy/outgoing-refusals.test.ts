@@ -77,7 +77,7 @@ describe('what an HTTP proxy answers', () => {
       '407 for NTLM',
       'HTTP/1.1 407 No\r\nproxy-authenticate: NTLM\r\nproxy-authenticate: Negotiate\r\ncontent-length: 0\r\n\r\n',
       '',
-      /It asks for NTLM, and kmi speaks Basic alone/,
+      /It asks for NTLM, but kmi supports only Basic/,
     ],
     ['403', 'HTTP/1.1 403 Forbidden\r\n\r\n<html>no</html>', '', /refuses to connect to kimi\.test \(403\)\. Ask .* NO_PROXY\./],
     ['502', 'HTTP/1.1 502 Bad Gateway\r\n\r\n', '', /could not connect to kimi\.test \(502\)\. Try again/],
@@ -90,7 +90,7 @@ describe('what an HTTP proxy answers', () => {
       /opens no connection .* answered 302\. Check the address/,
     ],
     ['405', 'HTTP/1.1 405 Method Not Allowed\r\ncontent-length: 0\r\n\r\n', '', /it answered 405\. .*may be a web server/],
-    ['nothing', '', '', /closed the connection instead of connecting to kimi\.test\. Check scheme and port in HTTPS_PROXY/],
+    ['nothing', '', '', /closed the connection instead of connecting to kimi\.test\. Check the scheme and port in HTTPS_PROXY/],
     ['no HTTP', 'SSH-2.0-OpenSSH\r\n', '', /does not answer like an HTTP proxy\. .*perhaps it is socks5:\/\//],
   ])('%s is said, with what to change', async (_, answer, login, words) => {
     const port = await refusing(answer);

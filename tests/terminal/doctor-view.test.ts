@@ -20,7 +20,7 @@ const findings: readonly Finding[] = [
       'команда: key refused (401), until a recheck succeeds',
     ],
   ),
-  answersOf('Upstream', 'upstream').info('Not asked in dry-run.', '`kmi doctor --recheck-keys` asks it all the same.'),
+  answersOf('Upstream', 'upstream').info('Not asked in dry-run.', '`kmi doctor --recheck-keys` asks it anyway.'),
 ];
 const report: DoctorReport = {
   version: '1.2.3',

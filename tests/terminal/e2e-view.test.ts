@@ -62,7 +62,7 @@ describe.each(VARIANTS)('%s', (_name, view) => {
 
 it.each([
   [{ ...even, turns: 'nobody', confidence: null, isEven: false }, 'Auto-rotation is off'],
-  [{ ...even, traced: 0 }, 'the proxy that answered writes another one'],
+  [{ ...even, traced: 0 }, 'the proxy that answered writes to a different trace'],
   [{ ...even, traced: 0, answered: 0 }, 'No request reached the choice of a key.'],
   [{ ...even, confidence: 88 }, 'as even as these requests divide by the keys'],
   [{ ...even, confidence: null, isEven: false }, 'nothing to judge'],

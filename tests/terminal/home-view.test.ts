@@ -78,7 +78,7 @@ test('the next command fits what is there', () => {
 test('two alerts are shown with their first detail, the others counted', () => {
   expect(text(troubles)).toMatch(/^! Account closed by Kimi: closed\n! Key refused \(401\): dead\n {2}and 1 more: kmi status\n/);
   const one = text(report({ notUsed: ['.env sets KMI_DRYRUN, which kmi does not know.'] }));
-  expect(one).toMatch(/^! Written for kmi and not used: \.env sets KMI_DRYRUN/);
+  expect(one).toMatch(/^! Set for kmi but not used: \.env sets KMI_DRYRUN/);
 });
 
 test('colour only adds', () => {

@@ -4,7 +4,7 @@ import { KmiError } from '../../errors.ts';
 import type { FoundKimi } from '../../launch/find-kimi.ts';
 import type { CommandContext } from '../command/context.ts';
 
-/** The proxy as clients on this machine are told of it. Throws `proxy_unreachable` while nobody can know its port. */
+/** The proxy as clients on this machine are told of it. Throws `proxy_unreachable` while its port is unknown. */
 export async function proxyAccess({ config }: CommandContext): Promise<ProxyAccess> {
   if (config.proxyListen.port === 0) {
     throw new KmiError('proxy_unreachable', 'No proxy runs, and KMI_PROXY_LISTEN names port 0: the port is known once one does.');

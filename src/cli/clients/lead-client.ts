@@ -59,7 +59,7 @@ function leadCodex(access: ProxyAccess, question: ModelQuestion): Lead {
   const flag = ownProviderFlag(args);
   if (flag === null) return { ...AS_IT_IS, args: codexFlags(access, modelName(pickModel(question), environment), args) };
   if (!isForChats(args)) return AS_IT_IS;
-  return { ...AS_IT_IS, notes: [`Codex passes the proxy by: its command line chooses a provider itself (${flag}).`] };
+  return { ...AS_IT_IS, notes: [`Codex bypasses the proxy: its command line chooses a provider itself (${flag}).`] };
 }
 
 async function leadClaude(context: CommandContext, access: ProxyAccess, args: readonly string[]): Promise<Lead> {
@@ -72,7 +72,7 @@ async function leadClaude(context: CommandContext, access: ProxyAccess, args: re
   if (elsewhere.length === 0) return { ...AS_IT_IS, changes };
   const said = elsewhere.map((setting) => describe(setting, context)).join(', ');
   if (flagValue(args) !== null || elsewhere.some(({ kind }) => kind === 'managed')) {
-    return { ...AS_IT_IS, changes, notes: [`Claude Code passes the proxy by: ${said}, and that goes before kmi.`] };
+    return { ...AS_IT_IS, changes, notes: [`Claude Code bypasses the proxy: ${said}, which overrides kmi.`] };
   }
   const detours = CLAUDE_DETOURS.filter((name) => elsewhere.some(({ variable }) => variable === name));
   return {

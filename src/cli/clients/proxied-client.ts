@@ -58,7 +58,7 @@ export function announceMode(context: CommandContext, { about }: RunningProbe): 
   if (lacksToken(context)) sayLackedToken(context);
 }
 
-/** The running proxy refuses whoever sends no token, and none is known here. */
+/** The running proxy requires a token, and none is known here. */
 export function lacksToken({ config, proxy }: CommandContext): boolean {
   return proxy?.asksToken === true && config.proxyToken === '';
 }

@@ -18,7 +18,7 @@ export function ignoreBrokenPipe(): void {
   process.stdout.on('error', () => undefined);
 }
 
-/** Ends at Ctrl+C, SIGTERM, SIGHUP, and when whoever reads the output has gone. */
+/** Ends at Ctrl+C, SIGTERM, SIGHUP, and when the reader of the output has gone. */
 export function untilSignalled(interruptExit = 0): Ending {
   const controller = new AbortController();
   let exitCode = 0;
@@ -30,7 +30,7 @@ export function untilSignalled(interruptExit = 0): Ending {
   const onInterrupt = () => end(interruptExit);
   const onTerminate = () => end(SIGTERM_EXIT);
   const onHangUp = () => end(SIGHUP_EXIT);
-  // A reader that leaves (`| head`) breaks the pipe: nothing is wrong, and nobody is left to read.
+  // A reader that leaves (`| head`) breaks the pipe. That is no failure.
   const onOutputError = () => end(0);
   process.on('SIGINT', onInterrupt).on('SIGTERM', onTerminate).on('SIGHUP', onHangUp);
   process.stdout.on('error', onOutputError);

@@ -15,7 +15,7 @@ export type InitAnswer = {
 
 export type Mode = { readonly isLive: boolean; readonly changed: boolean };
 
-/** Live or dry-run: by flag, else asked as long as nothing says it yet, and anew in dry-run when a key has just proved to work. Writes `KMI_DRY_RUN`. */
+/** Live or dry-run: by flag; else asks while it is not set, and in dry-run again when a key has just proved to work. Writes `KMI_DRY_RUN`. */
 export async function chooseMode(
   context: CommandContext,
   {

@@ -18,7 +18,7 @@ export async function fetchHealthShown(app: App, keys: readonly Key[]): Promise<
   }
 }
 
-/** The registry's keys with fresh health; the state remembers when, unless everything was simulated or nobody answered. */
+/** The registry's keys with fresh health; the state remembers when, unless it was simulated or no key got an answer. */
 export async function candidatesWithHealth(app: App): Promise<readonly Candidate[]> {
   const health = await fetchHealthShown(app, app.registry.keys);
   if (!app.config.dryRun && [...health.values()].some(({ error }) => error === null)) app.ledger.healthRefreshed(app.clock());

@@ -111,12 +111,12 @@ async function readUsableKey(
     const canAsk = prompter.isTerminal && (result === 'unclear' || attempt < TRIES);
     if (!canAsk) throw notAdded(result, text, value);
     if (result === 'refused') {
-      say('The upstream refuses this key', `${text}. Another one, or Ctrl+C.`);
+      say('The upstream refuses this key', `${text}. Enter another one, or press Ctrl+C.`);
       continue;
     }
     say('The key could not be tested', `${text}.`);
-    if (await prompter.confirm('Keep it all the same?', false)) return { value, works: false };
-    err('It was not kept. Another one, or Ctrl+C.');
+    if (await prompter.confirm('Keep it anyway?', false)) return { value, works: false };
+    err('It was not kept. Enter another one, or press Ctrl+C.');
   }
 }
 
@@ -143,7 +143,7 @@ async function readKey({ err, width }: CommandContext, prompter: Prompter, baseU
     const value = bareKey(typed);
     const problem = value === '' ? 'No key was given.' : whyUnusable(value, baseUrl);
     if (problem === null) return value;
-    if (prompter.isTerminal) for (const each of wrapToWidth(`${problem} Another one, or Ctrl+C.`, width)) err(each);
+    if (prompter.isTerminal) for (const each of wrapToWidth(`${problem} Enter another one, or press Ctrl+C.`, width)) err(each);
     // A file may begin with empty lines.
     else if (value !== '' || line >= 10) throw new KmiError('bad_usage', problem);
   }

@@ -4,8 +4,8 @@ import { loadRegistry, type Registry } from '../../keys/registry.ts';
 import { saveState } from '../command/save-state.ts';
 
 /**
- * After an auth file was changed: reads the folder again and carries the state of keys whose label changed. Labels nobody has any
- * more are forgotten. Answers the folder as it is now, and the labels that changed, old to new. Throws `state_unusable`.
+ * After an auth file was changed: reads the folder again and carries the state of keys whose label changed. Labels that no key
+ * has any more are forgotten. Returns the folder as it is now, and the labels that changed, old to new. Throws `state_unusable`.
  */
 export async function followAuthFiles(
   app: App,
@@ -31,7 +31,7 @@ export async function followAuthFiles(
   return { registry: after, moved };
 }
 
-/** Tells of labels that changed although nobody asked for it: of two keys with one label, the second has a suffix until the first is gone. */
+/** Reports labels that changed unasked: if two keys share a label, the second has a suffix until the first is gone. */
 export function sayMoved(moved: ReadonlyMap<string, string>, asked: string | null, err: (line: string) => void): void {
   for (const [from, to] of moved) if (from !== asked) err(`Note: the key called ${from} is now ${to}, as its auth file has it.`);
 }

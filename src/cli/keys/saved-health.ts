@@ -2,7 +2,7 @@ import type { App } from '../../app.ts';
 import { type KeyHealth, readingAt } from '../../core/quota/key-health.ts';
 import { readQuotaReadings } from '../../state/quota-readings.ts';
 
-/** What the proxy or a command last read of the keys' quota, by label, as far as it still holds. Asks nobody; empty in dry-run. */
+/** The last quota readings of the proxy or a command that still hold, by label. Sends nothing; empty in dry-run. */
 export async function savedHealth({ config, registry, clock }: Pick<App, 'config' | 'registry' | 'clock'>) {
   const health = new Map<string, KeyHealth>();
   if (config.dryRun) return health;

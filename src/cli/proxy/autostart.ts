@@ -15,7 +15,7 @@ const SLOW_MS = 5000;
  */
 export async function startForClient(context: CommandContext): Promise<Listen> {
   const { config, err } = context;
-  // Port 0 is nobody's.
+  // Nothing listens on port 0.
   if (config.proxyListen.port !== 0) {
     const state = await examineDaemon(config);
     // Another command has started it since.

@@ -4,8 +4,8 @@ import { SETTINGS } from '../../config/settings.ts';
 import type { SecretSet } from '../../core/text/secret-set.ts';
 
 /**
- * A fault nobody caught ends the process as usual, but what is printed of it goes through the filter first: an error may
- * carry anything, and the background proxy's output is kept in a file. `stamp` is what its lines begin with.
+ * An uncaught error ends the process as usual, but its text goes through the filter before it is printed: an error may
+ * contain anything, and the background proxy's output is kept in a file. Its lines begin with `stamp`.
  */
 export function redactCrashes(secrets: SecretSet, stamp: () => string): void {
   process.on('uncaughtException', (error) => {

@@ -52,7 +52,7 @@ export function explainState(state: Exclude<DaemonState, { kind: 'ours' }>, addr
       };
     case 'elsewhere':
       return {
-        text: `Nothing listens on ${address}, yet the process ${state.pid} named in proxy.pid lives. It is another program that was given the number, or a proxy started with another KMI_PROXY_LISTEN.`,
+        text: `Nothing listens on ${address}, but the process ${state.pid} named in proxy.pid is running. It is another program that reused the pid, or a proxy started with another KMI_PROXY_LISTEN.`,
         hint: 'A proxy at another address is stopped with the KMI_PROXY_LISTEN it was started with.',
       };
     case 'unproven':

@@ -51,7 +51,7 @@ export function describeOtherKeys({ proxy, config, ...reader }: CommandContext):
   if (proxy.settings.isSimulated === true)
     return 'The running proxy is a simulation with made-up accounts and uses none of these keys.';
   const folder = shownPath(proxy.settings.authsDir, reader);
-  return `The running proxy has its keys from ${folder}, not from here; \`kmi proxy-restart\` makes it read this folder.`;
+  return `The running proxy reads its keys from ${folder}, not from here; \`kmi proxy-restart\` makes it read this folder.`;
 }
 
 /** What a change of the key files means for the proxy. */

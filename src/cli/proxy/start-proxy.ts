@@ -34,7 +34,7 @@ export async function startInBackground(context: CommandContext, options: Backgr
     const found = await examineDaemon(running.config);
     if (found.kind === 'ours') return sayAlreadyRunning(running, found, context, json);
   }
-  // Port 0 is nobody's: what can be in the way is the proxy on record.
+  // Nothing listens on port 0: only the proxy on record can be in the way.
   const asked = config.proxyListen.port === 0 ? running : context;
   const state = await examineDaemon(asked.config);
   if (state.kind === 'ours' || state.kind === 'unproven') return sayAlreadyRunning(asked, state, context, json);
@@ -44,7 +44,7 @@ export async function startInBackground(context: CommandContext, options: Backgr
   return start(context, { simulateWithoutKeys, json }, args);
 }
 
-/** Exit code 1 when it is not where `wanted` says: whoever goes on with that address would meet nobody. */
+/** Exit code 1 when it is not where `wanted` says: a script that uses that address would find no proxy. */
 function sayAlreadyRunning(
   context: CommandContext,
   state: Extract<DaemonState, { kind: 'ours' | 'unproven' }>,
@@ -85,7 +85,7 @@ async function start(
   const headline = isOurs ? 'runs in the background.' : 'is already running: another start was faster.';
   sayProxy(context, headline, { isStarted: isOurs, version: VERSION, mode, facts }, json);
   if (keys.length > 0 && config.proxyToken === '') {
-    err(errStyle.dim('Any program of this machine may use it; `kmi proxy --make-token` makes a token for your own.'));
+    err(errStyle.dim('Any program on this machine may use it; `kmi proxy --make-token` makes a token for your own.'));
   }
   return 0;
 }

@@ -1,7 +1,7 @@
 import { KmiError } from '../../errors.ts';
 import { openPrompter, PromptEnded } from './prompt.ts';
 
-/** Asks on the terminal; Enter alone, Ctrl+C and Ctrl+D mean no. Throws `bad_usage` when there is nobody to ask. */
+/** Asks on the terminal; Enter alone, Ctrl+C and Ctrl+D mean no. Throws `bad_usage` without a terminal. */
 export async function askYesNo(question: string): Promise<boolean> {
   if (process.stdin.isTTY !== true) {
     throw new KmiError('bad_usage', `${question} There is no terminal to ask on, so nothing was done.`, {

@@ -3,8 +3,8 @@ import type { Style } from './style.ts';
 const LOW_SHARE = 0.2;
 
 /**
- * What is left, as a bar of `width` columns. Only nothing looks empty and only everything looks full; a share nobody
- * knows is a dotted line. Plain: `#` and `-`.
+ * What is left, as a bar of `width` columns. Only nothing looks empty and only everything looks full; an unknown share
+ * is a dotted line. Plain: `#` and `-`.
  */
 export function renderBar(share: number | null, width: number, style: Style): string {
   const [full, empty, unknown] = style.isPlain ? ['#', '-', '.'] : ['█', '░', '·'];
@@ -32,7 +32,7 @@ export function paintShare(share: number | null, style: Style): (text: string) =
   return isLow(share) ? style.warn : style.good;
 }
 
-/** "62 %", "<1 %", "99 %" for anything short of all; "?" when nobody knows. */
+/** "62 %", "<1 %", "99 %" for anything short of all; "?" when unknown. */
 export function percentText(share: number | null): string {
   if (share === null) return '?';
   if (share > 0 && share < 0.01) return '<1 %';

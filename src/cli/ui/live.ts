@@ -15,7 +15,7 @@ export type LiveOptions = {
   readonly stdout: WriteStream;
   /** A key as its character, or by its name when it has none; "\u0003" is Ctrl+C, "\u001b" Escape. Other sequences are not told. */
   readonly onKey: (key: string) => void;
-  /** The screen has another size, or must be drawn anew. */
+  /** The screen has another size, or must be redrawn. */
   readonly onRedraw: () => void;
 };
 

@@ -1,7 +1,7 @@
 import type { Field } from '../ui/panel.ts';
 import type { Style } from '../ui/style.ts';
 
-/** What points a client at the proxy, the shortest way first; `url` is null while nobody knows its port. A token is never printed. */
+/** What points a client at the proxy, the shortest way first; `url` is null while its port is unknown. A token is never printed. */
 export function clientFields(url: string | null, hasToken: boolean, style: Style): readonly Field[] {
   return [
     { name: 'Kimi CLI', value: { text: 'kmi kimi', paint: style.accent } },

@@ -19,4 +19,4 @@ export function notUsedTexts(unused: readonly Unused[], remarks: readonly FileRe
   return [...unused.map(unusedSettingText), ...remarks.map((remark) => fileRemarkText(remark, authsDir))];
 }
 
-export const NOT_USED = 'Written for kmi and not used:';
+export const NOT_USED = 'Set for kmi but not used:';

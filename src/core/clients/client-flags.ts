@@ -1,4 +1,4 @@
-/** Arguments that name a provider: whoever gives them wants that one. */
+/** Arguments that name a provider: the user wants that one. */
 const OWN_PROVIDER = /^(--oss|--local-provider(=.*)?|-p|--profile(=.*)?|(-c|--config=)?model_provider=.*)$/;
 const OWN_MODEL = /^(-m|--model(=.*)?|(-c|--config=)?model=.*)$/;
 

@@ -1,8 +1,8 @@
 const FROM_THE_START: readonly number[] = [0];
 
 /**
- * A held body, read without joining its chunks: joining 88 KB costs more than finding what is looked for. `join` does it
- * after all, once, for whoever has to search through everything.
+ * A held body, read without joining its chunks: joining 88 KB costs more than the search itself. `join` does it
+ * once, for callers that have to search through everything.
  */
 export class BodyBytes {
   readonly length: number;

@@ -34,14 +34,14 @@ export function upstreamFailure({ host, via }: Way, error: unknown): ConnectFail
 
 const SEE_DOCTOR = 'See `kmi doctor`.';
 const DIRECT_HINT =
-  'Check the network and KMI_UPSTREAM_BASE_URL with `kmi doctor`; where only a proxy leads out, set KMI_UPSTREAM_PROXY.';
+  'Check the network and KMI_UPSTREAM_BASE_URL with `kmi doctor`. If this network needs a proxy, set KMI_UPSTREAM_PROXY.';
 const TRUST_HINT =
   'Something on the way may inspect TLS: name a file with the certificate of its authority in NODE_EXTRA_CA_CERTS and restart the proxy.';
 const TLS_HINTS: Readonly<Record<TlsTrouble, string>> = {
   trust: TRUST_HINT,
   time: `Check the clock of this machine. ${TRUST_HINT}`,
   name: 'Check KMI_UPSTREAM_BASE_URL. The sign-in page of a network shows a certificate of its own, too.',
-  protocol: 'Check the port in KMI_UPSTREAM_BASE_URL, and what stands on the way to it.',
+  protocol: 'Check the port in KMI_UPSTREAM_BASE_URL, and what is in between.',
 };
 
 /** The outgoing proxy itself could not be reached. */
@@ -50,7 +50,7 @@ export function proxyUnreached(via: OutgoingProxy, error: unknown): ConnectFailu
   const code = networkCode(error);
   const tls = code === null ? null : tlsTrouble(code);
   const text = `${capital(named(via))} could not be reached: ${describeNetworkCode(code)}.`;
-  if (tls === null) return new ConnectFailure(text, `Start it, or correct ${via.variable}; unset it where no proxy is needed.`);
+  if (tls === null) return new ConnectFailure(text, `Start it, or correct ${via.variable}; unset it if no proxy is needed.`);
   return new ConnectFailure(
     text,
     tls === 'protocol'
@@ -78,7 +78,7 @@ export function tunnelRefused({ host, via }: Way & { via: OutgoingProxy }, statu
   if (status >= 500 && status !== 501) {
     return new ConnectFailure(
       `${who} could not connect to ${host} (${status}).`,
-      `Try again. If it stays so, ask whoever runs that proxy, or correct ${via.variable}.`,
+      `Try again. If it keeps failing, ask the operator of that proxy, or correct ${via.variable}.`,
     );
   }
   return new ConnectFailure(
@@ -87,7 +87,7 @@ export function tunnelRefused({ host, via }: Way & { via: OutgoingProxy }, statu
   );
 }
 
-/** The proxy wants credentials, or others. `code`: of its answer, for whoever searches for it. */
+/** The proxy wants credentials, or different ones. `code` is from its answer, so that users can search for it. */
 export function credentialsRefused(via: OutgoingProxy, code: string, schemes = ''): ConnectFailure {
   const who = capital(named(via));
   const lacksBasic = schemes !== '' && !/\bbasic\b/i.test(schemes);
@@ -99,7 +99,7 @@ export function credentialsRefused(via: OutgoingProxy, code: string, schemes = '
     const wanted = /^[\w-]{1,20}/.exec(schemes)?.[0] ?? 'another method';
     return new ConnectFailure(
       text,
-      `It asks for ${wanted}, and kmi speaks Basic alone: put a local helper for ${wanted} in between and name that in ${via.variable}.`,
+      `It asks for ${wanted}, but kmi supports only Basic: run a local helper for ${wanted} and name it in ${via.variable}.`,
       { isLasting: true },
     );
   }
@@ -115,7 +115,8 @@ export function socksRefused({ host, via }: Way & { via: OutgoingProxy }, reply:
   const who = capital(named(via));
   const reason = SOCKS_REPLIES[reply] ?? 'no reason known';
   const text = `${who} could not connect to ${host}: ${reason} (SOCKS reply ${reply}).`;
-  if (reply !== NOT_ALLOWED) return new ConnectFailure(text, `Try again. If it stays so, check that proxy and ${via.variable}.`);
+  if (reply !== NOT_ALLOWED)
+    return new ConnectFailure(text, `Try again. If it keeps failing, check that proxy and ${via.variable}.`);
   return new ConnectFailure(`${who} refuses to connect to ${host}: ${reason} (SOCKS reply ${reply}).`, permission(host, via));
 }
 
@@ -136,7 +137,7 @@ export function proxySpeaksOtherwise(via: OutgoingProxy): ConnectFailure {
   const isSocks = 'protocol' in via && via.protocol === 'socks5';
   return new ConnectFailure(
     `${capital(named(via))} does not answer like ${isSocks ? 'a SOCKS5' : 'an HTTP'} proxy.`,
-    `Check scheme and port in ${via.variable}: perhaps it is ${isSocks ? 'http://' : 'socks5://'}.`,
+    `Check the scheme and port in ${via.variable}: perhaps it is ${isSocks ? 'http://' : 'socks5://'}.`,
   );
 }
 
@@ -148,13 +149,13 @@ export function proxyGaveUp({ host, via }: Way & { via: OutgoingProxy }, silentM
       : `did not connect to ${host} within ${silentMs / 1000} s`;
   return new ConnectFailure(
     `${capital(named(via))} ${what}.`,
-    `Check scheme and port in ${via.variable}, and whether that proxy works.`,
+    `Check the scheme and port in ${via.variable}, and whether that proxy works.`,
   );
 }
 
 function permission(host: string, { variable }: OutgoingProxy): string {
   const around = variable.startsWith('KMI_') ? `unset ${variable}` : `name ${host} in NO_PROXY`;
-  return `Ask whoever runs that proxy to allow ${host}. Where a direct way is open, ${around}.`;
+  return `Ask the operator of that proxy to allow ${host}. If you can connect directly, ${around}.`;
 }
 
 function formOf(via: OutgoingProxy): string {

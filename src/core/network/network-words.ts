@@ -55,7 +55,7 @@ export function networkCode(error: unknown): string | null {
   return null;
 }
 
-/** "connection refused (ECONNREFUSED)": the words for a code, and the code for whoever searches for it. */
+/** "connection refused (ECONNREFUSED)": the words for a code, and the code to search for. */
 export function describeNetworkCode(code: string | null): string {
   if (code === null) return 'network error';
   if (Object.hasOwn(WORDS, code)) return `${WORDS[code]} (${code})`;

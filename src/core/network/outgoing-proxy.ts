@@ -46,7 +46,7 @@ export function isDirect(text: string): boolean {
 
 /**
  * Reads a proxy as users write it: a URL or bare `host:port`, which means `http://` as for curl and Go; in quotes; with
- * a trailing slash; with a password that nobody encoded.
+ * a trailing slash; with a password that is not percent-encoded.
  */
 export function parseProxy(text: string): ProxyAddress | ProxyProblem {
   const bare = unquote(text);

@@ -32,12 +32,12 @@ export function readingAt(health: KeyHealth, now: number): KeyHealth | null {
   return known.length === 0 ? null : { ...health, usage: { ...usage, windows, remainingShare: Math.min(...known) } };
 }
 
-/** When a window is full again: a length of it after the reading at the latest, whatever reset it states. Null: nobody knows. */
+/** When a window is full again: a length of it after the reading at the latest, whatever reset it states. Null: unknown. */
 function endOf({ resetsAt, durationMs }: QuotaWindow, fetchedAt: number): number | null {
   return resetsAt === null ? null : Math.min(resetsAt, fetchedAt + (durationMs ?? LONGEST_WINDOW_MS));
 }
 
-/** Epoch ms at which the account's empty windows are all full again; null when nothing is empty or nobody knows. */
+/** Epoch ms at which the account's empty windows are all full again; null when nothing is empty or it is unknown. */
 export function quotaReturnsAt({ usage, fetchedAt }: Pick<KeyHealth, 'usage' | 'fetchedAt'>): number | null {
   let latest: number | null = null;
   for (const window of usage?.windows ?? []) {

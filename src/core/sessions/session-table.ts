@@ -100,7 +100,7 @@ export class Sessions implements SessionTable {
     this.#active[number] = 0;
   }
 
-  /** Takes over what another process saw last. The whole table is built anew: not for the path of a request. */
+  /** Takes over what another process saw last. Rebuilds the whole table: not for the path of a request. */
   merge(entries: readonly SessionEntry[]): void {
     const merged = mergeSessions([...this.entries()], entries);
     this.#clear();

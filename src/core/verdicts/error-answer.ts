@@ -52,7 +52,7 @@ const TYPE_MAX = 128;
 
 /** 407: a proxy wants a login; 511: a network does (RFC 6585 section 6). Never the API's. */
 const STATUSES_OF_NETWORKS = [407, 511];
-/** The API asks for a bearer token; whoever names another scheme stands in between. */
+/** The API asks for a bearer token; another scheme comes from something in between. */
 const CHALLENGE_OF_ANOTHER = /^\s*(?:basic|digest|negotiate|ntlm|kerberos)\b/i;
 const MARKUP_TYPE = /^\s*(?:text\/html|text\/xml|application\/(?:xhtml\+)?xml)\b/i;
 /** What networks and proxies say of themselves. */

@@ -31,5 +31,5 @@ export const run: Command<Options> = async (context, { shell }) => {
 function parseShell(name: string): Shell {
   const shell = SHELLS.find((known) => known === name);
   if (shell !== undefined) return shell;
-  throw new KmiError('bad_usage', `\`--shell ${name}\` is not known.`, { hint: `Known are ${SHELLS.join(', ')}.` });
+  throw new KmiError('bad_usage', `\`--shell ${name}\` is not known.`, { hint: `Known shells: ${SHELLS.join(', ')}.` });
 }

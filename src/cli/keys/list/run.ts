@@ -14,7 +14,7 @@ import { type KeysReport, renderKeys } from './view.ts';
 
 type Options = { readonly json?: boolean };
 
-/** `kmi keys list`: every key and every file that gives none. Asks nobody; exit 1 when there are no keys, as of `kmi health`. */
+/** `kmi keys list`: every key and every file that gives none. Sends nothing; exit 1 when there are no keys, as of `kmi health`. */
 export const run: Command<Options> = async (context, { json = false }) => {
   const { config, environment, cwd, home, out, err, style, width } = context;
   const app = await openApp(config, { environment, looksOn: true, warn: (message) => err(`kmi: ${message}`) });

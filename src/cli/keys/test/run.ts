@@ -22,7 +22,7 @@ export const run: Command<Options> = async (context, { args: [labels = []], json
       throw new KmiError('no_keys', `There are no keys in ${config.authsDir}.`, { hint: 'Add one with `kmi keys add`.' });
     }
     if (!json)
-      err(errStyle.dim(`Asking the upstream for real, one call a key${config.dryRun ? ', although this is dry-run' : ''}.`));
+      err(errStyle.dim(`Sending the upstream one real call per key${config.dryRun ? ', although this is dry-run' : ''}.`));
     const health = await askAll(app, keys);
     const tests = keys.map((key) => ({ key, ...judgeTest(health.get(key.label) as FetchedHealth) }));
     const isGood = tests.every(({ result }) => result === 'works');

@@ -61,7 +61,7 @@ function selectionOf({ config }: CommandContext, { since: stated, lines }: Optio
     throw new KmiError('bad_usage', `--since ${stated.slice(0, 40)}: takes ${SINCE_ACCEPTS}.`);
   }
   if (lines !== undefined) return { count: wholeNumber('-n', lines, { min: 0, max: LINES_MAX }), since };
-  // Whoever names a time wants all of it.
+  // A --since without -n means all lines since then.
   return { count: since === null ? DEFAULT_LINES : LINES_MAX, since };
 }
 

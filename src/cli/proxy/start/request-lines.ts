@@ -6,7 +6,7 @@ import { STREAM_COLUMNS, traceLines } from '../../words/trace-lines.ts';
 export type RequestLines = {
   /** Takes a request that has ended. Nothing is rendered or written yet. */
   add(event: TraceEvent): void;
-  /** Writes what is left, unless nobody reads it. */
+  /** Writes what is left, unless the reader is gone. */
   close(): Promise<void>;
 };
 

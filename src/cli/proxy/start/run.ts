@@ -161,7 +161,7 @@ async function serveUntilStopped(
   prepareHeap();
   const signals = stopSignals();
   const other = await findProxy(config);
-  // Commands find it by these files, whoever started it and wherever they are run.
+  // Commands in any folder find it by these files, however it was started.
   const proxyListen = { host: config.proxyListen.host, port: proxy.port };
   const record = { version: VERSION, startedAt: Date.now(), folder: cwd, envFile: loaded.envFile };
   const claimed = await Promise.all([

@@ -139,7 +139,7 @@ async function proxyFor(app: App, options: E2eOptions): Promise<Proxy & { stop: 
         origin,
         isOurs: false,
         mode: modeSaidBy(found),
-        words: `The proxy at ${origin} (pid ${found.pid}) is asked.`,
+        words: `Asking the proxy at ${origin} (pid ${found.pid}).`,
         stop: () => app.close(),
       };
     case 'nothing': {
@@ -150,7 +150,7 @@ async function proxyFor(app: App, options: E2eOptions): Promise<Proxy & { stop: 
         origin: withScheme(serving.proxy.origin, options.scheme),
         isOurs: true,
         mode: modeOf(config),
-        words: `No proxy runs: one serves ${serving.proxy.origin} for this check.`,
+        words: `No proxy runs, so this check starts one at ${serving.proxy.origin}.`,
         stop: () => serving.stop(),
       };
     }

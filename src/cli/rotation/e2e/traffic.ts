@@ -61,13 +61,15 @@ export async function openTraffic(
   };
 }
 
-/** Only the proxy's own certificate will do, whoever signed it and whatever host it names: the token is sent to it. */
+/** Accepts only the proxy's own certificate, regardless of signer and host name: the token is sent to it. */
 async function trustOwnCertificate(file: string): Promise<RequestOptions> {
   const own = await readFile(file);
   const { raw } = new X509Certificate(own);
   return {
     ca: [...rootCertificates, own],
     checkServerIdentity: (_host, certificate) =>
-      certificate.raw.equals(raw) ? undefined : new Error('The listener shows another certificate than KMI_PROXY_TLS_CERT.'),
+      certificate.raw.equals(raw)
+        ? undefined
+        : new Error('The certificate of the listener is not the one in KMI_PROXY_TLS_CERT.'),
   };
 }

@@ -89,7 +89,7 @@ function verdict(check: RotationCheck, minConfidence: number): { text: string; i
     return {
       text:
         check.answered > 0
-          ? 'None of these requests is in the trace: the proxy that answered writes another one (its KMI_STATE_DIR differs, or it was started with --simulate-without-keys).'
+          ? 'None of these requests is in the trace: the proxy that answered writes to a different trace (its KMI_STATE_DIR differs, or it was started with --simulate-without-keys).'
           : 'No request reached the choice of a key.',
       isGood,
     };

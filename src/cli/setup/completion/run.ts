@@ -37,7 +37,7 @@ export function completionOf(rows: readonly CommandRow[]): Command<Options> {
     const shell = COMPLETION_SHELLS.find((known): known is CompletionShell => known === wanted);
     if (shell === undefined) {
       throw new KmiError('bad_usage', `There is no completion for ${name === undefined ? 'this shell' : 'that shell'}.`, {
-        hint: `Known are ${COMPLETION_SHELLS.join(', ')}: \`kmi completion bash\`.`,
+        hint: `Known shells: ${COMPLETION_SHELLS.join(', ')}: \`kmi completion bash\`.`,
       });
     }
     out(renderCompletion(shell, completedCommands(rows)).trimEnd());

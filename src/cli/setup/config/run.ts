@@ -31,6 +31,6 @@ function toJson({ file, name, why }: Unused) {
 /** Whose files count, where that is not plain from the paths. */
 function* notesOn({ passedOver, isEnvFileOfFolder, keysOf }: LoadedConfig): Generator<string> {
   if (passedOver !== null) yield `${passedOver} sets no KMI_ variable, so it is not for kmi.`;
-  if (isEnvFileOfFolder) yield 'The env file is that of this folder: here it counts in place of ~/.kmi/.env.';
-  if (keysOf === 'here') yield 'The keys are those of this folder: here they count in place of those in ~/.kmi/_auths.';
+  if (isEnvFileOfFolder) yield 'The env file of this folder is used instead of ~/.kmi/.env.';
+  if (keysOf === 'here') yield 'The keys of this folder are used instead of those in ~/.kmi/_auths.';
 }

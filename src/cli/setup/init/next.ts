@@ -35,7 +35,7 @@ export async function renderNext(
     style.strong('Next'),
     ...renderFields(fields, viewWidth(width) - 2, style).map((line) => `  ${line}`),
     ...(isHere && environment.KMI_ENV_PATH === undefined
-      ? [style.dim('These settings count in this folder only, so start kmi here.')]
+      ? [style.dim('These settings apply in this folder only, so start kmi here.')]
       : []),
   ];
 }

@@ -125,7 +125,7 @@ async function obtainKeys(
       hint: 'Give it on standard input: `kmi init --key-stdin --yes < file-with-the-key`.',
     });
   }
-  if (canAsk && keys.length === 0) context.err(context.errStyle.dim('Keys are made on kimi.com/code.'));
+  if (canAsk && keys.length === 0) context.err(context.errStyle.dim('Create keys at kimi.com/code.'));
   const outcome = await addNewKey(context, app, prompter, { label, baseUrl, test });
   if (outcome.kind === 'known') {
     out(`This key is here already: ${style.strong(outcome.key.label)}.`);

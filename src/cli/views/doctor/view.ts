@@ -8,7 +8,7 @@ export type DoctorReport = {
   readonly version: string;
   readonly findings: readonly Finding[];
   readonly summary: Summary;
-  /** What was mended or cleared, a sentence each. */
+  /** What was fixed or cleared, a sentence each. */
   readonly actions: readonly string[];
 };
 

@@ -4,7 +4,7 @@ import type { Command } from '../../command/context.ts';
 import { readReport } from '../status/report.ts';
 import { renderHome } from './view.ts';
 
-/** `kmi` alone in a terminal. Asks nobody but the local proxy. */
+/** `kmi` alone in a terminal. Asks only the local proxy. */
 export const run: Command<Record<string, unknown>> = async (context) => {
   const { config, environment, out, err, style, width } = context;
   const probing = probeProxy(config);

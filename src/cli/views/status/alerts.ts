@@ -150,7 +150,7 @@ function accountAlerts({ candidates }: StatusReport): Alert[] {
   const details = shared.slice(0, SHARED_MAX).map(({ labels }) => listLabels(labels));
   if (shared.length > SHARED_MAX) details.push(`and ${shared.length - SHARED_MAX} more`);
   const text = `${shared.length} accounts have several keys. A second key of an account adds nothing: quota, limits and cache are the account's.`;
-  return [{ level: 'warn', text, details, fix: 'One key an account is enough; disable the others with `kmi keys disable`.' }];
+  return [{ level: 'warn', text, details, fix: 'One key per account is enough; disable the others with `kmi keys disable`.' }];
 }
 
 function rotationAlerts(report: StatusReport): Alert[] {

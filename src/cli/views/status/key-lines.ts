@@ -138,7 +138,7 @@ function unreadLines({ candidates, config }: StatusReport, { width, style }: Key
   return wrapToWidth('No quota was read yet; `kmi health` asks for it.', width).map(style.dim);
 }
 
-/** In manual mode one key serves them all; without `>` nobody would know which. */
+/** In manual mode one key serves all requests; `>` shows which. */
 function markLines({ candidates, activeIndex, next }: StatusReport, { width, style }: KeyLinesView): string[] {
   const active = candidates[activeIndex]?.key.label ?? '';
   const standIn = next === active ? '' : next === null ? ', which cannot serve' : `; ${next} serves in its place`;

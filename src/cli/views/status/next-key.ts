@@ -19,7 +19,7 @@ export async function labelOfNext({ config, ledger, registry, clock }: App, prob
 }
 
 /**
- * Whether the key of the next request hangs on its session, so that nobody can name it before the request is there: nearly
+ * Whether the key of the next request depends on its session, so that it is unknown until the request comes. Nearly
  * every chat has one, if only by how its conversation begins.
  */
 export function hangsOnSession(rotation: string | null): boolean {

@@ -26,7 +26,7 @@ export type StatusReport = {
   /** The proxy that answers keeps its state in another folder, so that keys and rotation shown here are not its own. */
   readonly isElsewhere?: boolean;
   readonly daemonLog: string;
-  /** In the registry's order, with the last saved readings of their quota: nobody is asked. */
+  /** In the registry's order, with the last saved readings of their quota; the upstream is not asked. */
   readonly candidates: readonly Candidate[];
   /** Requests counted today, by label. */
   readonly today: ReadonlyMap<string, number>;

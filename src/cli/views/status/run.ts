@@ -6,7 +6,7 @@ import { renderStatus } from './view.ts';
 
 type Options = { readonly json?: boolean; readonly all?: boolean };
 
-/** `kmi status`: asks nobody but the local proxy. Exit 1 when no key can serve. */
+/** `kmi status`: asks only the local proxy. Exit 1 when no key can serve. */
 export const run: Command<Options> = async (context, { json = false, all = false }) => {
   const { config, environment, out, err, style, width } = context;
   const probing = probeProxy(config);

@@ -12,7 +12,7 @@ type Options = { readonly by?: string; readonly since?: string; readonly json?: 
 
 const DEFAULT_SINCE = '7d';
 
-/** `kmi usage`: the tokens that were counted as answers passed through the proxy. Asks nobody. */
+/** `kmi usage`: the tokens that were counted as answers passed through the proxy. Sends nothing. */
 export const run: Command<Options> = async (context, { by, since = DEFAULT_SINCE, json = false }) => {
   const { config, out, style, width } = context;
   const grouping = groupingOf(by ?? 'key');

@@ -6,7 +6,7 @@ export const WATCH: CommandRow = {
   summary: 'watch the day: who can serve, what is left, requests, events',
   details: `In a terminal: one live screen. It says whether work can go on, shows each key with what is left of its quota windows and when they reset, requests as they come, and what happens beside them: failovers, cooldowns, blocks, broken streams, starts and stops of the proxy. Keys: up and down (select), f (free: end a cooldown, unblock), n or Enter (use next), p (pause), ? and q. Into a pipe or file: a line for each request and each event.
 
-Asks nobody but the local proxy; readings of the quota are those the proxy took last.`,
+Asks only the local proxy. Quota readings are the last ones the proxy took.`,
   examples: ['kmi watch', 'kmi watch > today.log'],
   withoutSettings: true,
   withoutToken: true,

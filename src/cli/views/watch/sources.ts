@@ -18,7 +18,7 @@ import { type Happening, happeningOf, happeningsBetween } from './happening.ts';
 import { ProxyWatch } from './proxy-watch.ts';
 import type { Picture } from './screen.ts';
 
-/** How often what tells nobody of its changes is looked at. */
+/** How often sources that report no changes are polled. */
 export const LOOK_MS = 1_000;
 /** Requests and happenings that are kept: a screen full, and the last minute's. */
 const REQUESTS_KEPT = 2_000;
@@ -40,7 +40,7 @@ type Files = {
 /** What came since the last look. */
 export type News = { readonly requests: readonly TraceEvent[]; readonly happenings: readonly Happening[] };
 
-/** All that a watch looks at, and the picture made of it. Asks nobody but files, and now and then the proxy's `/healthz`. */
+/** All that a watch looks at, and the picture made of it. Reads files, and now and then the proxy's `/healthz`. */
 export class WatchSources {
   readonly #proxy: ProxyWatch;
   readonly #warn: (message: string) => void;
@@ -161,7 +161,7 @@ export class WatchSources {
 
   async #readQuota(): Promise<void> {
     const version = await versionOf(quotaPath(this.#context.config.stateDir)).catch(() => null);
-    // A window that has been reset meanwhile is full again, though nobody has read so yet.
+    // A window that has reset since is full again, even before a new reading.
     const isOld = performance.now() - this.#quotaReadAt > REREAD_MS;
     if (version === this.#quotaVersion && !isOld) return;
     this.#quotaVersion = version;

@@ -68,7 +68,7 @@ function isBetter(a: Standing, b: Standing): boolean {
   return (a.until ?? Number.POSITIVE_INFINITY) < (b.until ?? Number.POSITIVE_INFINITY);
 }
 
-/** "work is back at 20:08"; of accounts that nobody knows the return of, what the matter is with the first. */
+/** "work is back at 20:08"; when no return is known, what is wrong with the first account. */
 function returnText(accounts: readonly Standing[], now: number, zone: Zone): string {
   const out = accounts.filter(({ eligibility }) => eligibility.is !== 'ready');
   const first = out.reduce((a, b) => (isSooner(b, a) ? b : a));

@@ -26,7 +26,7 @@ export function renderWhy(event: TraceEvent, { width, style }: { readonly width:
   if (facts !== '') lines.push(...wrapToWidth(printable(facts), width).map(style.dim));
   if (stories.length > 0) lines.push('', ...renderStories(stories, width, style));
   if ((event.skipped?.length ?? 0) >= SKIPS_RECORDED) {
-    lines.push(style.dim(`The trace names at most ${SKIPS_RECORDED} keys that were passed over.`));
+    lines.push(style.dim(`The trace names at most ${SKIPS_RECORDED} skipped keys.`));
   }
   return lines;
 }
