@@ -52,6 +52,18 @@ describe('a session that failed everywhere', () => {
     expect(accountsAsked(proxy, from)).toEqual(['A', 'B', 'A']);
   });
 
+  it('is with its account again when a page of the network answered in the other one’s place', async () => {
+    const { proxy, a, b } = await startTwo();
+    const session = await sessionOnA(proxy);
+    a.fail('bad_gateway', { times: 1 });
+    b.respondWith({ headers: ['content-type', 'text/html'], chunks: ['<html>Sign in</html>'] }, { times: 1 });
+    const from = proxy.calls().length;
+    expect((await chatAs(proxy, session)).text).toContain('Sign in');
+    await chatAs(proxy, session);
+    expect(accountsAsked(proxy, from)).toEqual(['A', 'B', 'A']);
+    expect((await proxy.state()).session_moves).toBeUndefined();
+  });
+
   it('is placed anew in no other way when it had just been placed', async () => {
     const { proxy, a, b } = await startTwo();
     for (const account of [a, b]) account.fail('bad_gateway', { times: 1 });
