@@ -23,7 +23,7 @@ test('with port 0 the background proxy takes any free port and prints it, and ev
   expect(await (await fetch(new URL('/healthz', url))).json()).toMatchObject({ name: 'kmi', pid });
   expect(await proxyOf(home)).toMatchObject({ running: true, url, port: Number(port), pids: [pid] });
   expect((await home.kmi(['env', '--shell', 'bash'])).stdout).toContain(`export OPENAI_BASE_URL='${url}'`);
-  expect((await home.kmi(['e2e', '-n', '2', '--pause', '0'])).stderr).toContain(`The proxy at ${new URL(url).origin}`);
+  expect((await home.kmi(['e2e', '-n', '2', '--pause', '0'])).stderr).toContain(`Asking the proxy at ${new URL(url).origin}`);
   const again = withoutProgress(await home.kmi(['proxy']));
   expect(again).toMatchObject({ code: 0, stderr: '' });
   expect(again.stdout).toMatch(/^kmi proxy is already running\.\n/);
