@@ -1,6 +1,4 @@
-import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { promisify } from 'node:util';
 import { reasonOf } from '../errors.ts';
 
 /** `foreign`: it lives and belongs to somebody else, so it cannot be signalled. */
@@ -50,6 +48,8 @@ async function readStat(pid: number): Promise<{ state: string; threads: number; 
 /** For macOS and the BSDs, which have no `/proc`. */
 export async function startTimeFromPs(pid: number): Promise<string | null> {
   try {
+    // Loaded here: everyday commands on Linux start no process.
+    const [{ execFile }, { promisify }] = await Promise.all([import('node:child_process'), import('node:util')]);
     const { stdout } = await promisify(execFile)('ps', ['-o', 'lstart=', '-p', String(pid)], {
       env: { ...process.env, LC_ALL: 'C' },
     });
