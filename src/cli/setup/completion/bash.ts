@@ -1,16 +1,11 @@
 import { shellQuote } from '../../../core/clients/shell-quote.ts';
-import type { Completed, CompletedCommand } from './words.ts';
+import { valueCases, wanted } from './cases.ts';
+import type { CompletedCommand } from './words.ts';
 
 /** Works with bash 3.2, which macOS ships: no `compopt` needed, no associative arrays, no bash-completion package. */
 export function renderBash(commands: readonly CompletedCommand[]): string {
   const known = commands.map(({ name }) => name).filter((name) => name !== '');
-  const values = commands.flatMap((command) =>
-    command.flags.flatMap(({ names, value }) =>
-      value === null
-        ? []
-        : [`    ${names.map((name) => shellQuote(`${command.name} ${name}`)).join('|')}) want=${wish(value)} ;;`],
-    ),
-  );
+  const values = valueCases(commands);
   return `# Completion of kmi for bash. In ~/.bashrc:  source <(kmi completion bash)
 _kmi_candidates() {
   local value="$1" option="$2" command="" operands=0 want="" flags="" words="" word
@@ -67,21 +62,10 @@ function commandCase({ name, subcommands, flags, operands }: CompletedCommand): 
   const names = flags.flatMap((flag) => flag.names).join(' ');
   const [first = { kind: 'nothing' }, ...rest] = operands;
   const later = rest[0] ?? first;
-  const words = subcommands.length > 0 ? `'words ${subcommands.map(({ word }) => word).join(' ')}'` : wish(first);
+  const words = subcommands.length > 0 ? `'words ${subcommands.map(({ word }) => word).join(' ')}'` : wanted(first);
   const choice =
     subcommands.length > 0 || rest.length > 0
-      ? `[ "$operands" -eq 0 ] && words=${words} || words=${wish(later)}`
+      ? `[ "$operands" -eq 0 ] && words=${words} || words=${wanted(later)}`
       : `words=${words}`;
   return `    ${shellQuote(name)}) flags=${shellQuote(names)}; ${choice} ;;`;
-}
-
-function wish(completed: Completed): string {
-  switch (completed.kind) {
-    case 'nothing':
-      return "''";
-    case 'words':
-      return shellQuote(`words ${completed.words.join(' ')}`);
-    default:
-      return completed.kind;
-  }
 }

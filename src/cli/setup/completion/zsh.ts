@@ -1,15 +1,10 @@
 import { shellQuote } from '../../../core/clients/shell-quote.ts';
-import type { Completed, CompletedCommand } from './words.ts';
+import { valueCases, wanted } from './cases.ts';
+import type { CompletedCommand } from './words.ts';
 
 export function renderZsh(commands: readonly CompletedCommand[]): string {
   const known = commands.map(({ name }) => name).filter((name) => name !== '');
-  const values = commands.flatMap((command) =>
-    command.flags.flatMap(({ names, value }) =>
-      value === null
-        ? []
-        : [`    ${names.map((name) => shellQuote(`${command.name} ${name}`)).join('|')}) want=${want(value)} ;;`],
-    ),
-  );
+  const values = valueCases(commands);
   return `#compdef kmi
 # Completion of kmi for zsh. In ~/.zshrc, after compinit:  source <(kmi completion zsh)
 # Or save it as _kmi in a folder of $fpath.
@@ -56,8 +51,8 @@ function commandCase({ name, subcommands, flags, operands }: CompletedCommand): 
   const options = flags.flatMap(({ names, help }) => names.map((flag) => described(flag, help)));
   const words = subcommands.map(({ word, summary }) => described(word, summary));
   const [first = { kind: 'nothing' }, ...rest] = operands;
-  const now = subcommands.length > 0 ? 'subcommands' : want(first);
-  const later = subcommands.length > 0 ? "''" : want(rest[0] ?? first);
+  const now = subcommands.length > 0 ? 'subcommands' : wanted(first);
+  const later = subcommands.length > 0 ? "''" : wanted(rest[0] ?? first);
   return [
     `    ${shellQuote(name)})`,
     `      flags=(${options.join(' ')})`,
@@ -68,15 +63,4 @@ function commandCase({ name, subcommands, flags, operands }: CompletedCommand): 
 
 function described(word: string, help: string): string {
   return shellQuote(`${word.replaceAll(':', '\\:')}:${help.replaceAll(':', '\\:')}`);
-}
-
-function want(completed: Completed): string {
-  switch (completed.kind) {
-    case 'nothing':
-      return "''";
-    case 'words':
-      return shellQuote(`words ${completed.words.join(' ')}`);
-    default:
-      return completed.kind;
-  }
 }
