@@ -3,6 +3,7 @@ import { DIRECT, isDirect, PROXY_FORMS, parseProxy } from '../core/network/outgo
 import { parseBaseUrl, whyNoBaseUrl, withoutTrailingSlashes } from './base-url.ts';
 import { BOOLEAN_WORDS, parseBoolean } from './boolean-words.ts';
 import { expandPath } from './expand-path.ts';
+import { isLoopbackHost } from './loopback.ts';
 import { parseNotifyTarget } from './notify-target.ts';
 import { parseOrigin } from './origin.ts';
 
@@ -124,6 +125,19 @@ export function basePath(variable: string, fallback: string, help: string): Sett
 }
 
 /** A base URL as `parseBaseUrl` takes it. */
+/** The origin of an authorisation server: scheme, host and port. Empty text stays empty. */
+export function oauthHost(variable: string, help: string): Setting<string> {
+  const accepts =
+    'an https:// address without a path (http:// only for 127.0.0.0/8, ::1 or localhost), such as https://auth.kimi.com';
+  return setting(variable, '', help, accepts, (value) => {
+    if (value.trim() === '') return '';
+    const address = URL.canParse(value.trim()) ? new URL(value.trim()) : null;
+    const isSafe = address?.protocol === 'https:' || (address?.protocol === 'http:' && isLoopbackHost(address.hostname));
+    if (address === null || !isSafe || address.href !== `${address.origin}/`) throw new BadValue();
+    return address.origin;
+  });
+}
+
 export function upstreamUrl(variable: string, fallback: string, help: string): Setting<string> {
   return setting(
     variable,

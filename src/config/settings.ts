@@ -8,6 +8,7 @@ import {
   integer,
   listen,
   notifyTarget,
+  oauthHost,
   originList,
   path,
   proxyUrl,
@@ -26,6 +27,15 @@ export const SETTINGS = {
 
   upstreamBaseUrl: upstreamUrl('KMI_UPSTREAM_BASE_URL', 'https://api.kimi.com/coding/v1', 'upstream of keys that name none'),
   upstreamAllowlist: hostList('KMI_UPSTREAM_ALLOWLIST', 'hosts keys may be sent to, `*.domain` allowed; empty = any'),
+  oauthHost: oauthHost(
+    'KMI_OAUTH_HOST',
+    'where `kmi login` logs in; empty = by region, https://auth.kimi.com or https://auth.kimi.ai',
+  ),
+  oauthHostOverridesSlots: boolean(
+    'KMI_OAUTH_HOST_OVERRIDES_SLOTS',
+    false,
+    "KMI_OAUTH_HOST and KMI_UPSTREAM_BASE_URL also stand for a Kimi client's own login; for tests",
+  ),
   upstreamProxy: proxyUrl(
     'KMI_UPSTREAM_PROXY',
     'proxy for upstream calls, `none` for no proxy; else HTTPS_PROXY, ALL_PROXY, NO_PROXY; loopback is always direct',

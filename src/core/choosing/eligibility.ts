@@ -1,4 +1,4 @@
-import type { Key } from '../keys/key.ts';
+import { isLoginOver, type Key } from '../keys/key.ts';
 import { activeBlock, activeCooldown, type KeyState } from '../keys/key-state.ts';
 import { type Eligibility, type KeyStatus, statusOf, type UnreadyReason } from '../keys/key-status.ts';
 import { hasWallet, isRenewed, type KeyHealth, readingAt } from '../quota/key-health.ts';
@@ -27,6 +27,7 @@ const READY: Eligibility = Object.freeze({ is: 'ready' });
 export function eligibilityOf(candidate: Candidate, now: number): Eligibility {
   const { key, state } = candidate;
   if (key.disabled) return { is: 'out', reason: 'disabled', until: null };
+  if (isLoginOver(key, now)) return { is: 'out', reason: 'login_expired', until: null };
   const block = activeBlock(state, now);
   if (block !== null) return { is: 'out', reason: blockReason(block.reason), until: block.until };
   const cooldown = activeCooldown(state, now);

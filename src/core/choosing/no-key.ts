@@ -42,6 +42,7 @@ const USED_UP: Phrase = { one: 'has used up its quota', many: 'have used up thei
 /** Why keys cannot serve, for people who see it in their client. */
 const PHRASES: Readonly<Record<AccountSkipReason, Phrase>> = {
   disabled: { one: 'is disabled', many: 'are disabled', short: 'disabled' },
+  login_expired: { one: 'needs a new login', many: 'need a new login', short: 'logged out' },
   auth: { one: 'was refused by Kimi', many: 'were refused by Kimi', short: 'refused' },
   payment_required: { one: 'belongs to an unpaid account', many: 'belong to unpaid accounts', short: 'unpaid' },
   banned: { one: 'belongs to a closed account', many: 'belong to closed accounts', short: 'closed by Kimi' },
@@ -59,7 +60,13 @@ const PHRASES: Readonly<Record<AccountSkipReason, Phrase>> = {
 };
 
 /** What only a person can end. */
-const NEEDS_PERSON: ReadonlySet<AccountSkipReason> = new Set(['auth', 'payment_required', 'banned', 'blocked'] as const);
+const NEEDS_PERSON: ReadonlySet<AccountSkipReason> = new Set([
+  'login_expired',
+  'auth',
+  'payment_required',
+  'banned',
+  'blocked',
+] as const);
 
 /** Why a key cannot serve, by what is known of the key itself; null when it can. */
 export function whyOut(candidate: Candidate, now: number): (KeyOut & { readonly reason: UnreadyReason }) | null {

@@ -17,6 +17,7 @@ const PASSES: Readonly<Record<AccountSkipReason, 'moment' | 'limit' | 'reading' 
   empty: null,
   wallet: null,
   disabled: null,
+  login_expired: null,
   auth: null,
   payment_required: null,
   banned: null,

@@ -1,6 +1,7 @@
 /** Why a key is no plain choice: it is disabled, blocked, on cooldown, or its quota reading says that nothing is left. */
 export type UnreadyReason =
   | 'disabled'
+  | 'login_expired'
   | 'auth'
   | 'payment_required'
   | 'banned'
@@ -31,6 +32,7 @@ export type KeyStatus = (typeof KEY_STATUSES)[number];
 
 const UNREADY_STATUS: Readonly<Record<UnreadyReason, KeyStatus>> = {
   disabled: 'disabled',
+  login_expired: 'blocked',
   auth: 'blocked',
   payment_required: 'blocked',
   banned: 'blocked',

@@ -15,9 +15,28 @@ export type Key = {
   readonly disabled: boolean;
   /** For display only. */
   readonly email: string | null;
-  /** Path of the auth file. */
+  /** Path of the auth file, or of the login's file. */
   readonly source: string;
+  /** Absent: an API key. Else `value` is the access token of a login, and `hash` is of the login's id, so that it outlives renewals. */
+  readonly login?: KeyLogin;
 };
+
+/** The login whose access token a key is, as its file says. */
+export type KeyLogin = {
+  readonly id: string;
+  /** When the access token ends; epoch ms. Null: the file names no end, and it is used as it is. */
+  readonly expiresAt: number | null;
+  /** Whether kmi renews the access token. Else it is used while it is valid (docs/kimi-api.md#kimi-cli). */
+  readonly renewable: boolean;
+  /** It was refused for good, or its client logged out: a person must log in again. */
+  readonly isOver: boolean;
+};
+
+/** Whether the login can serve no more until a person logs in. An API key always can. */
+export function isLoginOver({ login }: Pick<Key, 'login'>, now: number): boolean {
+  if (login === undefined) return false;
+  return login.isOver || (!login.renewable && login.expiresAt !== null && login.expiresAt <= now);
+}
 
 /** The weight of a key whose file names none. */
 export const DEFAULT_WEIGHT = 100;

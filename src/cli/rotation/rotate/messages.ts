@@ -81,6 +81,7 @@ const ENGLISH: RotationMessages = {
 
 const RUSSIAN_REASONS: Readonly<Record<UnreadyReason, string>> = {
   disabled: 'выключен в своём файле',
+  login_expired: 'нужно войти заново (`kmi login`)',
   auth: 'ключ отклонён (401)',
   payment_required: 'аккаунт не оплачен',
   banned: 'аккаунт закрыт Kimi',
