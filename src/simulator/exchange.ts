@@ -70,3 +70,11 @@ export class Exchange {
     });
   }
 }
+
+/** Reads a request's body; `complete` is false when the client left while it was sending. */
+export function readBody(request: IncomingMessage, done: (body: Buffer, complete: boolean) => void): void {
+  const chunks: Buffer[] = [];
+  request.on('data', (chunk: Buffer) => chunks.push(chunk));
+  request.on('end', () => done(Buffer.concat(chunks), true));
+  request.on('error', () => done(Buffer.concat(chunks), false));
+}

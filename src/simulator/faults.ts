@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { ERRORS, type ErrorName, type UpstreamError } from './errors.ts';
+import { Plan, type PlanOptions } from './plan.ts';
 import { ALL_ROUTES, FORWARDED_ROUTES, type Route, WORK_ROUTES } from './routes.ts';
 
 /** An answer sent exactly as given, with nothing added but what HTTP framing needs. */
@@ -25,15 +26,7 @@ export type Fault =
   | { readonly kind: 'hang'; readonly inStreamAfterChunks: number | null }
   | { readonly kind: 'reset'; readonly afterBytes: number | null };
 
-export type FaultOptions = {
-  /** Requests it strikes before it is over; default: until `heal()`. */
-  times?: number;
-  /** Share of the requests it strikes, 0 to 1; default 1. */
-  probability?: number;
-  /** Which requests it strikes, by their headers; default all. */
-  when?: (headers: IncomingHttpHeaders) => boolean;
-  /** Source of randomness for `probability`. */
-  random?: () => number;
+export type FaultOptions = PlanOptions & {
   /** Routes it strikes; see `routesOf` for the default. */
   on?: readonly Route[];
   /** `reset` only: bytes of the body, as sent, that still leave; default half of it. */
@@ -45,46 +38,22 @@ export type FaultOptions = {
   inStreamAfterChunks?: number;
 };
 
-type Planned = {
-  fault: Fault;
-  left: number;
-  probability: number;
-  random: () => number;
-  when: (headers: IncomingHttpHeaders) => boolean;
-  on: ReadonlySet<Route>;
-};
-
-/** What is to go wrong for an account: the first planned fault that applies strikes. */
+/** What is to go wrong for an account. */
 export class FaultPlan {
-  #planned: Planned[] = [];
+  readonly #plan = new Plan<Fault, Route>();
 
   add(what: ErrorName | TransportFault | UpstreamError | RawAnswer, options: FaultOptions = {}): void {
     const fault = faultOf(what, options);
-    this.#planned.push({
-      fault,
-      left: options.times ?? Number.POSITIVE_INFINITY,
-      probability: options.probability ?? 1,
-      random: options.random ?? Math.random,
-      when: options.when ?? (() => true),
-      on: new Set(options.on ?? routesOf(fault)),
-    });
+    this.#plan.add(fault, options.on ?? routesOf(fault), options);
   }
 
   clear(): void {
-    this.#planned = [];
+    this.#plan.clear();
   }
 
   /** The fault that strikes this request, or null. */
   draw(route: Route, headers: IncomingHttpHeaders): Fault | null {
-    if (this.#planned.length === 0) return null;
-    for (const planned of this.#planned) {
-      if (!planned.on.has(route) || !planned.when(headers)) continue;
-      if (planned.probability < 1 && planned.random() >= planned.probability) continue;
-      planned.left -= 1;
-      if (planned.left <= 0) this.#planned = this.#planned.filter((other) => other !== planned);
-      return planned.fault;
-    }
-    return null;
+    return this.#plan.draw(route, headers);
   }
 }
 

@@ -3,7 +3,9 @@ import type { SimulatedAccount } from './account.ts';
 import { type Answer, answerError, lengthOf } from './answer.ts';
 import { deliver, deliverRaw } from './deliver.ts';
 import { ERRORS } from './errors.ts';
+import { readBody } from './exchange.ts';
 import type { Fault } from './faults.ts';
+import { isOAuth, receiveOAuth } from './oauth-handler.ts';
 import { answerQuestion, breakStream } from './reply.ts';
 import { beginVisit, noteSent, type Surroundings, type Visit } from './visit.ts';
 
@@ -12,6 +14,10 @@ export function createHandler(surroundings: Surroundings): (request: IncomingMes
   const { record } = surroundings;
   let count = 0;
   return (request, response) => {
+    if (isOAuth(request)) {
+      receiveOAuth(surroundings, request, response);
+      return;
+    }
     count += 1;
     const visit = beginVisit(surroundings, request, response, count);
     const fault = visit.account?.faults.draw(visit.route, request.headers) ?? null;
@@ -105,12 +111,4 @@ function identityHeaders(number: number, account: string): string[] {
     'x-trace-id',
     `sim-${number}`,
   ];
-}
-
-/** `complete` is false when the client left while it was sending. */
-function readBody(request: IncomingMessage, done: (body: Buffer, complete: boolean) => void): void {
-  const chunks: Buffer[] = [];
-  request.on('data', (chunk: Buffer) => chunks.push(chunk));
-  request.on('end', () => done(Buffer.concat(chunks), true));
-  request.on('error', () => done(Buffer.concat(chunks), false));
 }

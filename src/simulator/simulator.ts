@@ -5,11 +5,13 @@ import { type AccountSpec, SimulatedAccount } from './account.ts';
 import type { Behaviour } from './behaviour.ts';
 import type { Exchange } from './exchange.ts';
 import { createHandler } from './handle.ts';
+import { type OAuthBehaviour, SimulatedOAuth } from './oauth.ts';
 import { type ReceivedRequest, RequestRecord } from './record.ts';
 
 export type { AccountSpec, SimulatedAccount } from './account.ts';
 export type { Behaviour, UsagesView } from './behaviour.ts';
 export { ERRORS, type ErrorName } from './errors.ts';
+export type { Grant, OAuthBehaviour, OAuthRequest, SimulatedOAuth, TokenAnswer } from './oauth.ts';
 export type { ReceivedRequest } from './record.ts';
 
 export type SimulatorOptions = {
@@ -28,6 +30,8 @@ export type SimulatorOptions = {
   behaviour?: Partial<Behaviour>;
   /** Shorthand for `behaviour.enforceUserAgent`. */
   enforceUserAgent?: boolean;
+  /** Behaviour of the authorisation server. */
+  oauth?: Partial<OAuthBehaviour>;
 };
 
 export type Simulator = {
@@ -39,7 +43,9 @@ export type Simulator = {
   /** Throws for an unknown name. */
   account(name: string): SimulatedAccount;
   addAccount(spec: AccountSpec): SimulatedAccount;
-  /** In order of arrival; empty with `record: false`. */
+  /** The authorisation server: `/api/oauth/…` at `origin`. */
+  readonly oauth: SimulatedOAuth;
+  /** In order of arrival, without those to the authorisation server; empty with `record: false`. */
   readonly received: ReceivedRequest[];
   /** Requests not answered to the end yet. */
   readonly openResponses: number;
@@ -49,7 +55,7 @@ export type Simulator = {
   readonly connectionsEver: number;
   /** Resets every connection, busy or idle. */
   resetConnections(): void;
-  /** Resolves when the predicate holds; asked again at every arrival, complete body and end. Default 5000 ms, then rejects. */
+  /** Resolves when the predicate holds; asked again at every arrival, complete body and end, also of the authorisation server's requests. Default 5000 ms, then rejects. */
   waitFor(predicate: (requests: readonly ReceivedRequest[]) => boolean, timeoutMs?: number): Promise<void>;
   close(): Promise<void>;
 };
@@ -66,11 +72,12 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   };
   const accounts = createAccounts(defaults, clock);
   for (const spec of options.accounts) accounts.add(spec);
+  const oauth = new SimulatedOAuth(accounts.byName, clock, options.oauth ?? {});
   const record = new RequestRecord();
   const open = new Set<Exchange>();
   const sockets = new Set<Socket>();
   let connectionsEver = 0;
-  const handler = createHandler({ basePath, clock, accounts, record, open, keepRequests: options.record ?? true });
+  const handler = createHandler({ basePath, clock, accounts, oauth, record, open, keepRequests: options.record ?? true });
   // Long streams and slow tests are the normal case: no time limit is the server's own.
   const server = createServer({ requestTimeout: 0, headersTimeout: 0, keepAliveTimeout: 60_000, noDelay: true }, handler);
   server.on('connection', (socket) => {
@@ -98,6 +105,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     port: address.port,
     account: accounts.byName,
     addAccount: accounts.add,
+    oauth,
     received: record.received,
     get openResponses() {
       return open.size;

@@ -4,6 +4,7 @@ import type { SimulatedAccount } from './account.ts';
 import type { Chat } from './chat.ts';
 import type { Protocol } from './errors.ts';
 import { Exchange, type Outcome } from './exchange.ts';
+import type { SimulatedOAuth } from './oauth.ts';
 import type { ReceivedRequest, RequestRecord } from './record.ts';
 import { findRoute, protocolOf, type Route, readKey } from './routes.ts';
 import { type Stated, statedIn, writeDown } from './stated.ts';
@@ -13,6 +14,7 @@ export type Surroundings = {
   readonly basePath: string;
   readonly clock: Clock;
   readonly accounts: { byKey(key: string): SimulatedAccount | null };
+  readonly oauth: SimulatedOAuth;
   readonly record: RequestRecord;
   /** Keep the requests themselves; without it only the books are kept. */
   readonly keepRequests: boolean;
@@ -51,7 +53,7 @@ export function beginVisit(
   const protocol = protocolOf(path);
   const xApiKey = request.headers['x-api-key'];
   const key = readKey(request.headers.authorization, typeof xApiKey === 'string' ? xApiKey : undefined, protocol);
-  const account = key === null ? null : surroundings.accounts.byKey(key);
+  const account = key === null ? null : (surroundings.accounts.byKey(key) ?? surroundings.oauth.accountOf(key));
   const received: ReceivedRequest | null = surroundings.keepRequests
     ? {
         method,
