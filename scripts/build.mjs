@@ -87,7 +87,7 @@ rmSync(outDir, { recursive: true, force: true });
 const bundle = await rolldown({
   input: BINS,
   platform: 'node',
-  external: (id) => id.startsWith('node:') || PACKAGES.includes(id),
+  external: (id) => id.startsWith('node:') || PACKAGES.some((name) => id === name || id.startsWith(`${name}/`)),
   plugins: [commanderAsModules, importGraph],
   logLevel: 'warn',
   checks: { ineffectiveDynamicImport: false },
