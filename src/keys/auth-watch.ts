@@ -70,8 +70,8 @@ export function startKeyWatch({ load, current, intervalMs = 500, pollShare, onCh
     const startedAt = performance.now();
     const look = await signFolder(inUse.folder);
     const seen = look.signature;
-    lookMs = Math.min(performance.now() - startedAt, LONGEST_MS_A_FILE * (look.fileCount + look.folders.length));
-    share = pollShare ?? shareOf(look.fileCount);
+    lookMs = Math.min(performance.now() - startedAt, LONGEST_MS_A_FILE * (look.files.length + look.folders.length));
+    share = pollShare ?? shareOf(look.files.length);
     if (look.folders.length !== folders.length) foldersSeen = null;
     folders = look.folders;
     if (seen !== lastSeen) {

@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import type { Key } from '../core/keys/key.ts';
 import type { FileRemark, SkippedFile } from './auth-entry.ts';
 import { isKey, readAuthFile, type UpstreamRules } from './auth-files.ts';
-import { listAuthFolder, signFolder } from './auth-folder.ts';
+import { signFolder } from './auth-folder.ts';
 import { mapInBatches } from './batches.ts';
 import { cleanPath } from './display-text.ts';
 import { findUnreadFiles } from './unread-files.ts';
@@ -26,9 +26,8 @@ export type Registry = {
 /** Reads the auths folder. Never throws: a missing folder is `folderExists: false`, anything else wrong is in `skipped`. */
 export async function loadRegistry({ authsDir, ...rules }: { readonly authsDir: string } & UpstreamRules): Promise<Registry> {
   // Signed before the reading, so that a change in between shows as one later.
-  const { signature } = await signFolder(authsDir);
-  const listing = await listAuthFolder(authsDir);
-  const { exists, files, unreadable } = listing;
+  const listing = await signFolder(authsDir);
+  const { signature, exists, files, unreadable } = listing;
   const readings = await mapInBatches(files, (file) => readAuthFile(file, rules));
   const results = readings.map(({ result }) => result);
   const { kept, duplicates } = withoutDuplicates(results.filter(isKey));
