@@ -13,7 +13,13 @@ const outDir = process.argv[2] ?? join(root, 'dist');
 const BINS = { cli: join(root, 'src/cli.ts'), robin: join(root, 'src/robin.ts') };
 
 /** What an everyday command such as `kmi status` needs, and what parsing options and `--help` need beside it: one file each. */
-const EVERYDAY = ['src/cli/views/status/run.ts', 'src/cli/command/context.ts', 'src/config/load.ts'];
+const EVERYDAY = [
+  'src/cli/views/status/run.ts',
+  'src/cli/command/context.ts',
+  'src/cli/command/state-folder.ts',
+  'src/config/load.ts',
+  'src/usage/usage-reader.ts',
+];
 const COMMAND_LINE = ['src/cli/command-line.ts'];
 const inEveryday = reachableFrom(EVERYDAY);
 const inCommandLine = reachableFrom(COMMAND_LINE);
