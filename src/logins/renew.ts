@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { KmiError } from '../errors.ts';
+import type { Replacement } from '../files/private.ts';
 import { fingerprintOf, isRenewable, type TokenPair } from './login.ts';
 import { CALL_MS, type OauthNet, type RefreshOutcome, refreshTokens } from './oauth-client.ts';
 import { SlotLockError, type StillHeld } from './slot-lock.ts';
@@ -108,31 +109,41 @@ function settle(reading: HomeReading, { net, refusedToken, dueShare }: RenewalOp
 
 async function renewHeld(options: RenewalOptions, before: HomeReading, isHeld: StillHeld): Promise<Renewal> {
   const { home, unwritten, id } = options;
+  const version = await home.version();
   const reading = await home.read();
   const kept = unwritten.get(id);
   unwritten.delete(id);
-  if (kept !== undefined && reading.kind === 'pair' && reading.tokens.refreshToken === kept.sent) {
-    return save(options, reading, kept);
-  }
-  const settled = settle(reading, options);
+  const isKeptFor = kept !== undefined && reading.kind === 'pair' && reading.tokens.refreshToken === kept.sent;
+  const settled = isKeptFor ? null : settle(reading, options);
   if (settled !== null || reading.kind !== 'pair') return settled ?? { kind: 'gone' };
   const { tokens } = reading;
   if (before.kind === 'pair' && isOther(before.tokens, tokens) && !isDue(tokens, options.net.clock(), options.dueShare)) {
     return { kind: 'current', tokens };
   }
+  let replacement: Replacement;
   try {
-    await home.tryWriting();
+    replacement = await home.prepare();
   } catch (error) {
+    if (isKeptFor) unwritten.set(id, kept);
     return failed(`New tokens could not be stored (${codeOf(error)}), so none were asked for.`);
   }
-  if (options.stopping.aborted) return failed('kmi is stopping.');
-  const work = grant(options, reading, isHeld);
-  options.onGrant(work);
-  return work;
+  const held = { ...reading, version, replacement };
+  try {
+    if (isKeptFor) return await save(options, held, kept);
+    if (options.stopping.aborted) return failed('kmi is stopping.');
+    const work = grant(options, held, isHeld);
+    options.onGrant(work);
+    return await work;
+  } finally {
+    await replacement.discard();
+  }
 }
 
+/** Tokens to be renewed, the version of their file, and their file made ready for the new ones. */
+type Held = HeldTokens & { readonly version: string | null; readonly replacement: Replacement };
+
 /** From here on nothing may come in between: the answer holds the only tokens that count. */
-async function grant(options: RenewalOptions, held: HeldTokens, isHeld: StillHeld): Promise<Renewal> {
+async function grant(options: RenewalOptions, held: Held, isHeld: StillHeld): Promise<Renewal> {
   const outcome = await ask(options, held.tokens.refreshToken, isHeld);
   switch (outcome.kind) {
     case 'granted':
@@ -172,8 +183,9 @@ async function ask(
 const LOCK_LOST = 'The lock of the login was lost, so its refresh token was not sent.';
 
 /** The answer is here. Whether or not the lock still is, new tokens replace those that were sent, and nothing else. */
-async function store(options: RenewalOptions, held: HeldTokens, tokens: TokenPair): Promise<Renewal> {
+async function store(options: RenewalOptions, held: Held, tokens: TokenPair): Promise<Renewal> {
   const sent = held.tokens.refreshToken;
+  if (held.version !== null && (await options.home.version()) === held.version) return save(options, held, { sent, tokens });
   const there = await options.home.readTokens();
   // Logged out meanwhile: the file must not come back.
   if (there.kind === 'gone') return { kind: 'gone' };
@@ -192,20 +204,23 @@ const WRITE_PAUSE_MS = 200;
 
 async function save(
   { home, unwritten, id }: RenewalOptions,
-  { login }: HeldTokens,
-  kept: { readonly sent: string; readonly tokens: TokenPair },
+  { login, replacement }: Held,
+  grant: { readonly sent: string; readonly tokens: TokenPair },
 ): Promise<Renewal> {
+  const text = home.render(login, grant.tokens);
+  let prepared = replacement;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      await home.write(login, kept.tokens);
-      return { kind: 'renewed', tokens: kept.tokens };
+      await prepared.commit(text);
+      return { kind: 'renewed', tokens: grant.tokens };
     } catch (error) {
-      if (attempt < WRITES) await delay(WRITE_PAUSE_MS);
-      else {
+      if (attempt === WRITES) {
         // The only copy there is: the next renewal writes it.
-        unwritten.set(id, kept);
+        unwritten.set(id, grant);
         return failed(`The new tokens could not be stored (${codeOf(error)}); free the disk or open the folder before kmi ends.`);
       }
+      await delay(WRITE_PAUSE_MS);
+      prepared = await home.prepare().catch(() => prepared);
     }
   }
 }
