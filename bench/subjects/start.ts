@@ -10,17 +10,27 @@ export const SUBJECT_KINDS = ['direct', 'bare', '@fastify/http-proxy', 'nginx', 
 export type SubjectKind = (typeof SUBJECT_KINDS)[number];
 
 /** A program to be measured. `cli` is the built binary that a kmi is started from. */
-export type Program = { readonly name: string; readonly kind: SubjectKind; readonly cli: string };
+export type Program = {
+  readonly name: string;
+  readonly kind: SubjectKind;
+  readonly cli: string;
+  /** Its accounts are logins instead of keys. */
+  readonly hasLogins?: boolean;
+};
 
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 /** The kmi of this checkout. */
 export const KMI: Program = { name: 'kmi', kind: 'kmi', cli: CLI };
+/** The same, with accounts that are logged in. */
+export const KMI_LOGINS: Program = { ...KMI, name: 'kmi-logins', hasLogins: true };
 
 /** A running program under test. `path` is what a chat is posted to. */
 export type Subject = {
   readonly name: string;
   readonly origin: string;
   readonly path: string;
+  /** When its process was started, on the clock of `performance.now()`. */
+  readonly startedAt: number;
   /** Its process and the processes it started; empty when the upstream is called directly. */
   readonly pids: readonly number[];
   stop(): Promise<void>;
@@ -54,13 +64,14 @@ export async function startSubject(program: Program, upstream: string, options: 
   const { name, kind } = program;
   switch (kind) {
     case 'direct':
-      return { name, origin: upstream, path: UPSTREAM_PATH, pids: [], stop: async () => undefined };
+      return { name, origin: upstream, path: UPSTREAM_PATH, startedAt: performance.now(), pids: [], stop: async () => undefined };
     case 'bare':
     case '@fastify/http-proxy': {
       const file = kind === 'bare' ? 'bare.mjs' : 'fastify-http-proxy.mjs';
+      const startedAt = performance.now();
       const child = spawnPinned([process.execPath, join(HERE, file), upstream], SUBJECT_CPU);
       const port = await firstLine(child);
-      return subjectOf(name, child, `http://127.0.0.1:${port}`, UPSTREAM_PATH, () => end(child));
+      return subjectOf({ name, startedAt }, child, `http://127.0.0.1:${port}`, UPSTREAM_PATH, () => end(child));
     }
     case 'nginx':
       return startNginx(name, upstream);
@@ -72,15 +83,18 @@ export async function startSubject(program: Program, upstream: string, options: 
 export type KmiOptions = { readonly keys?: number; readonly settings?: Readonly<Record<string, string>> };
 
 export async function startKmi(
-  { name, cli }: Program,
+  { name, cli, hasLogins = false }: Program,
   upstream: string,
   { keys = 3, settings = {} }: KmiOptions = {},
 ): Promise<KmiSubject> {
   const folder = mkdtempSync(join(tmpdir(), 'kmi-bench-'));
   mkdirSync(join(folder, '_auths'));
   mkdirSync(join(folder, 'state'), { mode: 0o700 });
-  for (let n = 0; n < keys; n++)
-    writeFileSync(join(folder, '_auths', `key${n}.env`), `KMI_API_KEY=sk-bench-${n}\n`, { mode: 0o600 });
+  if (hasLogins) mkdirSync(join(folder, 'state', 'logins'), { mode: 0o700 });
+  for (let n = 0; n < keys; n++) {
+    if (hasLogins) writeLogin(join(folder, 'state', 'logins'), n, upstream);
+    else writeFileSync(join(folder, '_auths', `key${n}.env`), `KMI_API_KEY=sk-bench-${n}\n`, { mode: 0o600 });
+  }
   writeFileSync(join(folder, 'state', 'state.json'), JSON.stringify({ schema_version: 1, auto_rotate: true, keys: {} }), {
     mode: 0o600,
   });
@@ -96,12 +110,19 @@ export async function startKmi(
     ...settings,
   };
   const quiet = knowsQuiet(cli) ? ['--quiet'] : [];
+  const startedAt = performance.now();
   const child = spawnPinned([process.execPath, cli, 'proxy', '--foreground', ...quiet], SUBJECT_CPU, environment);
   await listens(port, child);
-  const subject = subjectOf(name, child, `http://127.0.0.1:${port}`, '/kmi-rotor/v1/chat/completions', async () => {
-    await end(child);
-    rmSync(folder, { recursive: true, force: true });
-  });
+  const subject = subjectOf(
+    { name, startedAt },
+    child,
+    `http://127.0.0.1:${port}`,
+    '/kmi-rotor/v1/chat/completions',
+    async () => {
+      await end(child);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  );
   const command = (...args: string[]) => {
     const { status, stderr } = spawnSync(process.execPath, [cli, ...args], {
       env: { ...process.env, ...environment },
@@ -110,6 +131,19 @@ export async function startKmi(
     if (status !== 0) throw new Error(`kmi ${args.join(' ')}: ${stderr}`);
   };
   return { ...subject, command };
+}
+
+/** A login whose token outlives the measurement, so that nobody is asked for another. */
+function writeLogin(folder: string, n: number, upstream: string): void {
+  const id = n.toString(16).padStart(8, '0');
+  const now = Math.floor(Date.now() / 1000);
+  const tokens = { access_token: `sk-bench-${n}`, refresh_token: `rt-bench-${n}`, expires_at: now + 86_400, expires_in: 86_400 };
+  const login = {
+    ...{ version: 1, id, label: `key${n}`, kind: 'own', region: 'mainland-cn', oauth_host: upstream },
+    ...{ base_url: `${upstream}/coding/v1`, account: null, email: null, priority: 0, weight: 100, disabled: false },
+    ...{ created_at: now, refused: null, file: null, tokens: { ...tokens, scope: '', token_type: 'Bearer' } },
+  };
+  writeFileSync(join(folder, `${id}.json`), JSON.stringify(login), { mode: 0o600 });
 }
 
 /** An older build prints no line for each request, and has no option to turn it off. */
@@ -131,16 +165,23 @@ async function startNginx(name: string, upstream: string): Promise<Subject> {
         proxy_pass http://u; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; proxy_read_timeout 600s; } }
     }`;
   writeFileSync(join(folder, 'nginx.conf'), config);
+  const startedAt = performance.now();
   const child = spawnPinned(['nginx', '-c', join(folder, 'nginx.conf'), '-p', folder], SUBJECT_CPU);
   await answers(`http://127.0.0.1:${port}/coding/v1/usages`, child);
-  return subjectOf(name, child, `http://127.0.0.1:${port}`, UPSTREAM_PATH, async () => {
+  return subjectOf({ name, startedAt }, child, `http://127.0.0.1:${port}`, UPSTREAM_PATH, async () => {
     await end(child);
     rmSync(folder, { recursive: true, force: true });
   });
 }
 
-function subjectOf(name: string, child: ChildProcess, origin: string, path: string, stop: () => Promise<void>): Subject {
-  return { name, origin, path, pids: [child.pid as number], stop };
+function subjectOf(
+  about: Pick<Subject, 'name' | 'startedAt'>,
+  child: ChildProcess,
+  origin: string,
+  path: string,
+  stop: () => Promise<void>,
+): Subject {
+  return { ...about, origin, path, pids: [child.pid as number], stop };
 }
 
 /** taskset replaces itself by the program, so the pid is the program's. */
