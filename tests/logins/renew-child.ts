@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline';
 import { defaultConfig } from '../../src/config/settings.ts';
 import { fingerprintOf } from '../../src/logins/login.ts';
 import { readLogins } from '../../src/logins/login-keys.ts';
-import { type FileLock, Logins } from '../../src/logins/logins.ts';
+import { Logins } from '../../src/logins/logins.ts';
 import { plainForm } from '../../src/proxy/upstream/plain-form.ts';
 import { Upstreams } from '../../src/proxy/upstream/upstreams.ts';
 import { withFileLock } from '../../src/state/file-lock.ts';
@@ -17,7 +17,7 @@ const logins = new Logins({
   stateDir,
   clock: Date.now,
   post: (url, form, options) => plainForm(upstreams, url, form, options),
-  lock: withFileLock as FileLock,
+  lock: withFileLock,
   onSecret: () => undefined,
   oauthHost: null,
   overridesSlots: false,
