@@ -266,14 +266,14 @@ test('a logout during a renewal waits for it, and nothing comes back afterwards'
   expect(await logins.renew(login.id)).toEqual({ kind: 'gone' });
 });
 
-test('new tokens that could not be written are kept, and written by the next renewal without another grant', async () => {
-  const { another, simulator, addOwn, stateDir, post } = await loginStage();
-  const { login, tokens } = await addOwn();
-  const path = loginPath(stateDir, login.id);
-  // A folder in the place of the file cannot be replaced by one.
+/** After the first answer a folder stands in the place of the login's file, which no file can replace. */
+async function blockedStage() {
+  const stage = await loginStage();
+  const { login, tokens } = await stage.addOwn();
+  const path = loginPath(stage.stateDir, login.id);
   let isBlocked = false;
-  const interposed: PostForm = async (...call) => {
-    const answer = await post(...call);
+  const post: PostForm = async (...call) => {
+    const answer = await stage.post(...call);
     if (!isBlocked) {
       isBlocked = true;
       await rename(path, `${path}.away`);
@@ -281,15 +281,34 @@ test('new tokens that could not be written are kept, and written by the next ren
     }
     return answer;
   };
-  const logins = another({ post: interposed });
-  const failed = await logins.renew(login.id, { refusedToken: tokens.accessToken });
-  expect(failed).toEqual({ kind: 'failed', reason: expect.stringMatching(/^The new tokens could not be stored \(E\w+\);/) });
-  await rm(path, { recursive: true });
-  await rename(`${path}.away`, path);
-  const renewed = await logins.renew(login.id);
-  expect(renewed.kind).toBe('renewed');
+  const unblock = async () => {
+    await rm(path, { recursive: true });
+    await rename(`${path}.away`, path);
+  };
+  const logins = stage.another({ post });
+  expect(await logins.renew(login.id, { refusedToken: tokens.accessToken })).toEqual({
+    kind: 'failed',
+    reason: expect.stringMatching(/^The new tokens could not be stored \(E\w+\);/),
+  });
+  const isSaved = async () => stage.simulator.oauth.isLive(String((await fileOf(stage.stateDir, login.id)).tokens.refresh_token));
+  return { ...stage, logins, login, unblock, isSaved };
+}
+
+test('new tokens that could not be written are kept, and written by the next renewal without another grant', async () => {
+  const { logins, simulator, login, unblock, isSaved } = await blockedStage();
+  // Still in the way: they are not given up for that.
+  expect((await logins.renew(login.id)).kind).toBe('failed');
+  await unblock();
+  expect((await logins.renew(login.id)).kind).toBe('renewed');
   expect(simulator.oauth.received).toHaveLength(1);
-  expect(simulator.oauth.isLive(String((await fileOf(stateDir, login.id)).tokens.refresh_token))).toBe(true);
+  expect(await isSaved()).toBe(true);
+});
+
+test('closing writes them too, if it can', async () => {
+  const { logins, unblock, isSaved } = await blockedStage();
+  await unblock();
+  await logins.close();
+  expect(await isSaved()).toBe(true);
 });
 
 test('closing waits for the answer that is on the way, and nothing is sent afterwards', async () => {

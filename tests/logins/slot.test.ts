@@ -6,6 +6,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { loadLoginKeys } from '../../src/logins/login-keys.ts';
 import { loginPath } from '../../src/logins/login-store.ts';
 import type { PostForm, Renewal } from '../../src/logins/logins.ts';
+import { slotPaths } from '../../src/logins/slot-lock.ts';
 import { renderCredential } from '../../src/logins/token-pair.ts';
 import { KimiCodePeer } from './kimi-code-peer.ts';
 import { fileOf, fingerprints, loginStage, pairOf, TOMBSTONE, writeSlot } from './stage.ts';
@@ -51,7 +52,9 @@ test('a slot is renewed in place, in the form of Kimi Code, and nothing of it is
   expect(await readdir(join(codeHome, 'credentials'))).toEqual(['kimi-code.json']);
   // The empty file beside the lock stays, the lock itself does not.
   expect(await readdir(join(codeHome, 'oauth'))).toEqual(['kimi-code']);
-  expect((await stat(peer.lockFolder.slice(0, -5))).size).toBe(0);
+  const { lock, sentinel } = slotPaths(file);
+  expect(lock).toBe(peer.lockFolder);
+  expect((await stat(sentinel)).size).toBe(0);
   const own = await readFile(loginPath(stateDir, id), 'utf8');
   for (const secret of [tokensIn(renewed).accessToken, tokensIn(renewed).refreshToken]) expect(own).not.toContain(secret);
 });

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { defaultConfig } from '../../src/config/settings.ts';
 import { fingerprintOf, type Login, type TokenPair } from '../../src/logins/login.ts';
 import { loginPath } from '../../src/logins/login-store.ts';
-import { type FileLock, Logins, type LoginsOptions, type PostForm } from '../../src/logins/logins.ts';
+import { Logins, type LoginsOptions, type PostForm } from '../../src/logins/logins.ts';
 import { renderCredential } from '../../src/logins/token-pair.ts';
 import { plainForm } from '../../src/proxy/upstream/plain-form.ts';
 import { Upstreams } from '../../src/proxy/upstream/upstreams.ts';
@@ -61,7 +61,7 @@ export async function loginStage(oauth: Partial<OAuthBehaviour> = {}): Promise<S
       stateDir,
       clock: Date.now,
       post,
-      lock: withFileLock as FileLock,
+      lock: withFileLock,
       onSecret: (secret) => secrets.add(secret),
       oauthHost: null,
       overridesSlots: false,

@@ -170,6 +170,20 @@ describe('an access token whose time is up', () => {
   });
 });
 
+it.each([
+  ['forward', 86_400_000],
+  ['back', -86_400_000],
+])('a clock that jumps a day %s fails no request', async (_way, jumpMs) => {
+  let offset = 0;
+  const proxy = await startWith([{ login: 'a' }], { app: { clock: () => Date.now() + offset } });
+  expect((await proxy.chat()).status).toBe(200);
+  offset = jumpMs;
+  expect((await proxy.chat()).status).toBe(200);
+  proxy.simulator.oauth.endAccess('a');
+  expect((await proxy.chat()).status).toBe(200);
+  expect(proxy.simulator.oauth.reused).toBe(0);
+});
+
 describe('in the background', () => {
   it('a token is renewed before half of its life is left over, and not before 30 % of it has passed', async () => {
     const proxy = await startWith([{ login: 'a' }, { login: 'b' }], {
