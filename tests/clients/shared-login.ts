@@ -232,7 +232,10 @@ export class SharedLogin {
     while (Date.now() < until && !this.#isOver && !isOver()) await delay(20);
   }
 
-  /** From now on the authorisation server answers at once. Of the proxy's renewals since: from the grant until its pair is in the slot, ms. */
+  /**
+   * From now on the authorisation server answers at once. Of the proxy's renewals since: from the grant until its pair is in the slot, ms.
+   * A file's times may lie some ms in the past, so this says how long it can take and not how short it is.
+   */
   measureWindows(): () => readonly number[] {
     const { oauth } = this.simulator;
     oauth.behave({ latencyMs: 0 });
