@@ -1,5 +1,5 @@
+import { isTable, own, type Table } from '../files/toml-table.ts';
 import { asEmail } from './display-text.ts';
-import { isTable, own, type Table } from './toml-table.ts';
 
 const ACCOUNT_FIELDS = ['email', 'account_email', 'user_email', 'account', 'user', 'username', 'login'];
 

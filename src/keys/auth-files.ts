@@ -1,10 +1,10 @@
 import { isAllowedHost, type Listen, parseBaseUrl, whyNoBaseUrl } from '../config/kinds.ts';
 import { isOwnAddress } from '../config/own-address.ts';
 import type { Key } from '../core/keys/key.ts';
+import { readBoundedFile } from '../files/bounded-file.ts';
 import { NOT_TEXT, textOf } from '../files/text-bytes.ts';
 import { type AuthEntry, type AuthProblem, type FileRemark, type Parsed, problem, type SkippedFile } from './auth-entry.ts';
 import type { AuthFile, AuthFormat } from './auth-folder.ts';
-import { readBoundedFile } from './bounded-file.ts';
 import { asEmail, cleanPath, cleanText, emailInLabel, stemLabel } from './display-text.ts';
 import { parseEnvFile } from './env-file.ts';
 import { hashKey, problemOfKey } from './key-text.ts';
@@ -68,7 +68,7 @@ const parseAs: Record<KnownFormat, (text: string, upstreamBaseUrl: string) => Pa
   env: parseEnvFile,
   json: async (text, upstreamBaseUrl) => (await import('./provider-file.ts')).parseJsonFile(text, upstreamBaseUrl),
   toml: async (text, upstreamBaseUrl) => {
-    const [{ parseToml }, { readProviders }] = await Promise.all([import('./toml-text.ts'), import('./provider-file.ts')]);
+    const [{ parseToml }, { readProviders }] = await Promise.all([import('../files/toml-text.ts'), import('./provider-file.ts')]);
     const toml = parseToml(text);
     return 'problem' in toml ? problem('malformed', toml.problem) : readProviders(toml.data, upstreamBaseUrl);
   },

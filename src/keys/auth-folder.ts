@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { codeOf } from '../files/bounded-file.ts';
 import { versionIn } from '../files/version.ts';
 import { mapInBatches } from './batches.ts';
-import { codeOf } from './bounded-file.ts';
 import { cleanPath } from './display-text.ts';
 
 /** `any`: a bare `.bak`, whose format only its content tells. */

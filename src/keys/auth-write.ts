@@ -2,10 +2,10 @@ import { open, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { quote, setEnvVariable } from '../config/env-text.ts';
 import { DEFAULT_WEIGHT } from '../core/keys/key.ts';
+import { codeOf } from '../files/bounded-file.ts';
 import { type EditOutcome, editPrivateFile } from '../files/edit-private.ts';
 import { exists, makePrivateFolder, PRIVATE_FILE, replaceFile } from '../files/private.ts';
 import { formatOf } from './auth-folder.ts';
-import { codeOf } from './bounded-file.ts';
 import { parseEnvFile } from './env-file.ts';
 
 export type NewAuthFile = {

@@ -1,13 +1,13 @@
 import { isAllowedHost, isLoopbackHost, parseBaseUrl } from '../config/kinds.ts';
 import { DEFAULT_WEIGHT, type Key } from '../core/keys/key.ts';
+import { readBoundedFile } from '../files/bounded-file.ts';
 import { textOf as decode, NOT_TEXT } from '../files/text-bytes.ts';
+import { own, type Table } from '../files/toml-table.ts';
 import { findEmail } from './account-email.ts';
 import type { UpstreamRules } from './auth-files.ts';
-import { readBoundedFile } from './bounded-file.ts';
 import { cleanPath, cleanText } from './display-text.ts';
 import { hashKey, isSendable, problemOfKey } from './key-text.ts';
 import { apiKeyOf, chooseProvider, providersOf } from './provider-choice.ts';
-import { own, type Table } from './toml-table.ts';
 
 export type CurrentAccount =
   | {
@@ -28,7 +28,7 @@ export async function readCurrentAccount(path: string, rules: UpstreamRules): Pr
   }
   const text = decode(read.bytes);
   if (text === null) return unusable(`The file is ${NOT_TEXT}.`);
-  const { parseToml } = await import('./toml-text.ts');
+  const { parseToml } = await import('../files/toml-text.ts');
   const toml = parseToml(text);
   if ('problem' in toml) return unusable(toml.problem);
   const name = chooseProvider(toml.data, rules.upstreamBaseUrl);

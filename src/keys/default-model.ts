@@ -1,8 +1,8 @@
 import type { ConfiguredModel } from '../core/clients/kimi-model.ts';
+import { readBoundedFile } from '../files/bounded-file.ts';
 import { textOf } from '../files/text-bytes.ts';
-import { readBoundedFile } from './bounded-file.ts';
+import { isTable, own, type Table } from '../files/toml-table.ts';
 import { isKimiType, providersOf } from './provider-choice.ts';
-import { isTable, own, type Table } from './toml-table.ts';
 
 /** The default model of a Kimi client's config; null when the file is missing, unreadable or names none. Never throws. */
 export async function readDefaultModel(path: string): Promise<ConfiguredModel | null> {
@@ -10,7 +10,7 @@ export async function readDefaultModel(path: string): Promise<ConfiguredModel | 
   const text = 'problem' in read ? null : textOf(read.bytes);
   // Most configs name one; without the word the parser need not be loaded.
   if (text === null || !text.includes('default_model')) return null;
-  const { parseToml } = await import('./toml-text.ts');
+  const { parseToml } = await import('../files/toml-text.ts');
   const toml = parseToml(text);
   return 'problem' in toml ? null : defaultModelOf(toml.data);
 }

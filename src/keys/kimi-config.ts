@@ -4,10 +4,10 @@ import { dirname, join } from 'node:path';
 import { knownHome } from '../config/home-folder.ts';
 import { isLoopbackHost, parseBaseUrl } from '../config/kinds.ts';
 import type { Key } from '../core/keys/key.ts';
+import { type BoundedFile, codeOf, readBoundedFile } from '../files/bounded-file.ts';
 import { keepOwner } from '../files/keep-owner.ts';
 import { exists, PRIVATE_FILE, replaceFile } from '../files/private.ts';
 import { decodeText, encodeText, NOT_TEXT } from '../files/text-bytes.ts';
-import { type BoundedFile, codeOf, readBoundedFile } from './bounded-file.ts';
 import type { CredentialField } from './kimi-credentials.ts';
 
 export type KimiConfigPath = { readonly client: 'kimi-cli' | 'kimi-code'; readonly path: string };

@@ -1,10 +1,10 @@
 // Loaded on demand only (`await import`), with the TOML parser.
 import { isDeepStrictEqual } from 'node:util';
 import { parseBaseUrl, withoutTrailingSlashes } from '../config/base-url.ts';
+import { isTable, own, type Table } from '../files/toml-table.ts';
+import { parseToml } from '../files/toml-text.ts';
 import { chooseProvider, isKimiType, providersOf } from './provider-choice.ts';
 import { isBelowPath, isSamePath, mapToml, type TomlLayout } from './toml-layout.ts';
-import { isTable, own, type Table } from './toml-table.ts';
-import { parseToml } from './toml-text.ts';
 
 export type Credentials = { readonly apiKey: string; readonly baseUrl: string };
 export type CredentialField = 'api_key' | 'base_url';

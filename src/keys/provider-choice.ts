@@ -1,8 +1,8 @@
 import { isLoopbackHost } from '../config/kinds.ts';
 import { isKimiHost } from '../core/network/kimi-hosts.ts';
+import { isTable, own, type Table } from '../files/toml-table.ts';
 import { fitsKey, hostOf, isOtherCompany } from './key-hosts.ts';
 import { trimKey } from './key-text.ts';
-import { isTable, own, type Table } from './toml-table.ts';
 
 /** Which of several providers speaks for a file when no default model does, before the others in the file's order. */
 const PREFERRED_PROVIDERS = ['managed:kimi-code', 'kimi-for-coding', 'moonshot-ai'] as const;

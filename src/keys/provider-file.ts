@@ -1,11 +1,11 @@
 import { DEFAULT_WEIGHT, parsePriority, parseWeight } from '../core/keys/key.ts';
+import { isTable, own, type Table } from '../files/toml-table.ts';
 import { findEmail } from './account-email.ts';
 import { type Parsed, problem } from './auth-entry.ts';
 import { cleanText } from './display-text.ts';
 import { isOff, switchOf } from './key-switch.ts';
 import { looksLikeKey } from './key-text.ts';
 import { apiKeyOf, chooseProviderWithKey, kimiProviders, providersOf } from './provider-choice.ts';
-import { isTable, own, type Table } from './toml-table.ts';
 
 export function parseJsonFile(text: string, upstreamBaseUrl: string): Parsed {
   try {

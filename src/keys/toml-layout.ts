@@ -1,5 +1,5 @@
 // Where things stand in a TOML text, for edits that leave every other byte alone. Loaded on demand, with the parser.
-import { parseToml } from './toml-text.ts';
+import { parseToml } from '../files/toml-text.ts';
 
 /** Names from the root; null for a step into an array. Cut after `DEEPEST` steps; no caller asks for more. */
 export type TomlPath = readonly (string | null)[];

@@ -1,10 +1,10 @@
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { readBoundedFile } from '../files/bounded-file.ts';
 import { textOf } from '../files/text-bytes.ts';
 import type { SkippedFile } from './auth-entry.ts';
 import { type FolderListing, formatOf } from './auth-folder.ts';
 import { mapInBatches } from './batches.ts';
-import { readBoundedFile } from './bounded-file.ts';
 import { cleanPath } from './display-text.ts';
 
 /** More than anybody puts beside keys by mistake; a folder with more of them is no folder for keys. */

@@ -4,8 +4,8 @@ import { chmod, mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { isForeign } from '../../src/files/owner.ts';
+import { own } from '../../src/files/toml-table.ts';
 import { formatOf } from '../../src/keys/auth-folder.ts';
-import { own } from '../../src/keys/toml-table.ts';
 import { load, loadFiles, put, temporaryFolder, UPSTREAM } from './auth-folder-fixture.ts';
 
 const TOML = '[providers."managed:kimi-code"]\napi_key = "sk-toml"\nbase_url = "https://api.kimi.ai/coding/v1/"\n';

@@ -1,13 +1,18 @@
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { isForeign } from '../files/owner.ts';
-import type { AuthProblem, SkipReason } from './auth-entry.ts';
+import { isForeign } from './owner.ts';
 
-/** No auth file or Kimi config is anywhere near this; what is larger is something else. */
+/** No auth file, login or Kimi config is anywhere near this; what is larger is something else. */
 const LARGEST_FILE_BYTES = 1024 * 1024;
 
+export type FileProblem = {
+  readonly reason: 'unreadable' | 'not_owned' | 'too_large';
+  /** One sentence for people, without text of the file. */
+  readonly detail: string;
+};
+
 /** `code` is the system's, such as `ENOENT`; null when the system let us but we do not want to. */
-export type ReadProblem = { readonly problem: AuthProblem; readonly code: string | null };
+export type ReadProblem = { readonly problem: FileProblem; readonly code: string | null };
 export type BoundedFile = { readonly bytes: Buffer; readonly stats: Stats };
 
 /** Reads a regular file of at most 1 MiB. Never waits on a pipe or device, never throws. Symbolic links are followed. */
@@ -31,7 +36,7 @@ export async function readBoundedFile(path: string): Promise<BoundedFile | ReadP
   }
 }
 
-function refuse(reason: SkipReason, detail: string, code: string | null = null): ReadProblem {
+function refuse(reason: FileProblem['reason'], detail: string, code: string | null = null): ReadProblem {
   return { problem: { reason, detail }, code };
 }
 
