@@ -2,13 +2,14 @@ import { dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { reasonOf } from '../errors.ts';
 import { versionOf } from '../files/version.ts';
-import { signFolder } from './auth-folder.ts';
-import type { Registry } from './registry.ts';
+import { type FurtherKeys, type Registry, signKeys } from './registry.ts';
 
 export type KeyWatchOptions = {
   readonly load: () => Promise<Registry>;
   /** What is in use now; its folder is watched. */
   readonly current: Registry;
+  /** Watched too. */
+  readonly further?: FurtherKeys;
   /** Pause between two polls, milliseconds. */
   readonly intervalMs?: number;
   /** Polls of an unchanged folder may take this share of the time, however short the interval. Default 0.1, less for many files. */
@@ -48,7 +49,15 @@ const FOLDERS_MAX = 50;
  * though it is still there, is an edit in progress until it stayed so for two further polls; the whole change waits for them. A file that is
  * gone drops its key at once. Timers do not keep the process alive.
  */
-export function startKeyWatch({ load, current, intervalMs = 500, pollShare, onChange, onError }: KeyWatchOptions): KeyWatch {
+export function startKeyWatch({
+  load,
+  current,
+  further,
+  intervalMs = 500,
+  pollShare,
+  onChange,
+  onError,
+}: KeyWatchOptions): KeyWatch {
   let inUse = current;
   /** The folder's last accepted look. */
   let accepted = current.signature;
@@ -68,7 +77,7 @@ export function startKeyWatch({ load, current, intervalMs = 500, pollShare, onCh
   async function poll(): Promise<void> {
     foldersSeen = await versionsOf(folders);
     const startedAt = performance.now();
-    const look = await signFolder(inUse.folder);
+    const look = await signKeys(inUse.folder, further);
     const seen = look.signature;
     lookMs = Math.min(performance.now() - startedAt, LONGEST_MS_A_FILE * (look.fileCount + look.folders.length));
     share = pollShare ?? shareOf(look.fileCount);
@@ -82,7 +91,7 @@ export function startKeyWatch({ load, current, intervalMs = 500, pollShare, onCh
     if (seen === accepted) return;
     const loaded = await load();
     // Written to while it was read: what was read may be half of it.
-    if (stopped || loaded.signature !== seen || (await signFolder(inUse.folder)).signature !== seen) return;
+    if (stopped || loaded.signature !== seen || (await signKeys(inUse.folder, further)).signature !== seen) return;
     if (losesKeyToBrokenFile(inUse, loaded) && gracePolls < GRACE_POLLS) {
       gracePolls += 1;
       return;

@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import type { Key } from '../core/keys/key.ts';
 import type { FileRemark, SkippedFile } from './auth-entry.ts';
 import { isKey, readAuthFile, type UpstreamRules } from './auth-files.ts';
-import { listAuthFolder, signFolder } from './auth-folder.ts';
+import { type FolderSignature, listAuthFolder, signFolder } from './auth-folder.ts';
 import { mapInBatches } from './batches.ts';
 import { cleanPath } from './display-text.ts';
 import { findUnreadFiles } from './unread-files.ts';
@@ -23,22 +23,43 @@ export type Registry = {
   readonly signature: string;
 };
 
-/** Reads the auths folder. Never throws: a missing folder is `folderExists: false`, anything else wrong is in `skipped`. */
-export async function loadRegistry({ authsDir, ...rules }: { readonly authsDir: string } & UpstreamRules): Promise<Registry> {
+/** Keys that come from elsewhere than the auths folder: accounts that are logged in. None of it throws. */
+export type FurtherKeys = {
+  load(): Promise<{ readonly keys: readonly Key[]; readonly skipped: readonly SkippedFile[] }>;
+  /** Changes whenever what `load` gives may have changed. */
+  sign(): Promise<string>;
+};
+
+/** What the auths folder and the further keys look like. Costs a `stat` a file. */
+export async function signKeys(authsDir: string, further: FurtherKeys | undefined): Promise<FolderSignature> {
+  const [folder, more] = await Promise.all([signFolder(authsDir), further?.sign()]);
+  return more === undefined ? folder : { ...folder, signature: `${folder.signature} ${more}` };
+}
+
+/**
+ * Reads the auths folder, and the further keys after it. Never throws: a missing folder is `folderExists: false`, anything else
+ * wrong is in `skipped`.
+ */
+export async function loadRegistry(
+  { authsDir, ...rules }: { readonly authsDir: string } & UpstreamRules,
+  further?: FurtherKeys,
+): Promise<Registry> {
   // Signed before the reading, so that a change in between shows as one later.
-  const { signature } = await signFolder(authsDir);
+  const { signature } = await signKeys(authsDir, further);
   const listing = await listAuthFolder(authsDir);
   const { exists, files, unreadable } = listing;
   const readings = await mapInBatches(files, (file) => readAuthFile(file, rules));
   const results = readings.map(({ result }) => result);
+  const more = await further?.load();
   const { kept, duplicates } = withoutDuplicates(results.filter(isKey));
   const skipped = [
     ...unreadable.map(unreadableFolder),
     ...results.filter((result): result is SkippedFile => !isKey(result)),
     ...duplicates,
     ...(await findUnreadFiles(listing)),
+    ...(more?.skipped ?? []),
   ];
-  const keys = sortKeys(withUniqueLabels(kept));
+  const keys = sortKeys(withUniqueLabels([...kept, ...(more?.keys ?? [])]));
   return Object.freeze({
     folder: authsDir,
     folderExists: exists,

@@ -40,6 +40,15 @@ export type LedgerPort = RotationState & {
 /** What the proxy needs of health: the reading of one key, now. */
 export type HealthPort = { refreshNow(key: Key): Promise<KeyHealth> };
 
+/**
+ * What came of renewing the access token of a login: `renewed`, the key has another; `over`, the login was refused for good;
+ * `failed`, nobody could say; `no-help`, another token was refused as well, or there can be none.
+ */
+export type TokenOutcome = 'renewed' | 'over' | 'failed' | 'no-help';
+
+/** Gets a login another access token. `refusedToken`: one that the upstream refused; null, when its time is up. Never rejects. */
+export type LoginPort = { renew(key: Key, refusedToken: string | null): Promise<TokenOutcome> };
+
 export type TracePort = { record(event: TraceEvent): void };
 
 export type UsagePort = {

@@ -11,6 +11,7 @@ export const VERDICT_WORDS: Readonly<Record<VerdictClass, string>> = {
   foreign: "the answer was not the API's but came from the network or a proxy on the way",
   edge: 'something on the way to the API failed, whatever the key',
   'bad-key': 'the key was refused (401)',
+  'login-over': 'its login is over',
   'no-model': 'its plan does not include the model',
   unpaid: 'the account must be paid for',
   quota: 'its quota is used up',

@@ -12,6 +12,8 @@ export type FailoverState = {
   /** Rounds begun again because every key had failed with a network error or 5xx. */
   readonly rounds: number;
   readonly hasTriedFreshSocket: boolean;
+  /** The access token of the key that is asked was renewed for this request. */
+  readonly hasRenewed: boolean;
   /** An answer of the upstream was kept: it is what the client gets when no key does better. */
   readonly hasAnswer: boolean;
   /** What the last key failed with. */
@@ -28,6 +30,7 @@ export const FRESH: FailoverState = Object.freeze({
   sameKeyRetries: 0,
   rounds: 0,
   hasTriedFreshSocket: false,
+  hasRenewed: false,
   hasAnswer: false,
   lastVerdict: null,
   isLasting: false,
@@ -38,12 +41,26 @@ export const FRESH: FailoverState = Object.freeze({
 export type FailoverEvent =
   /** An answer whose head had gone to the client is over. */
   | { readonly kind: 'served'; readonly isWhole: boolean }
-  /** An answer of 400 or more, read and judged. `isPenalized`: the key or its account pays for it. */
-  | { readonly kind: 'answered'; readonly verdict: VerdictClass; readonly isPenalized: boolean; readonly isLasting: boolean }
+  /**
+   * An answer of 400 or more, read and judged. `isPenalized`: the key or its account pays for it. `mayRenew`: it refuses the
+   * access token of a login, which can get another.
+   */
+  | {
+      readonly kind: 'answered';
+      readonly verdict: VerdictClass;
+      readonly isPenalized: boolean;
+      readonly isLasting: boolean;
+      readonly mayRenew?: boolean;
+    }
   /** No answer came. `isSocketDeath`: the connection was cut, which an idle one may have been for a while. */
   | { readonly kind: 'failed'; readonly isSocketDeath: boolean; readonly isLasting: boolean }
   /** The request broke a rule on its way up, such as a body beyond the limit. */
   | { readonly kind: 'bad-request' }
+  /** The key that is to be asked is an access token whose time is up. */
+  | { readonly kind: 'token-over' }
+  | { readonly kind: 'token-renewed' }
+  /** It could not be renewed, and nothing was sent. */
+  | { readonly kind: 'token-lost'; readonly verdict: 'refused' | 'login-over' }
   /** There was no key to ask. */
   | { readonly kind: 'no-key' }
   | { readonly kind: 'pause-over' }
@@ -55,6 +72,8 @@ export const EVENTS = {
   broken: { kind: 'served', isWhole: false },
   clientLeft: { kind: 'client-left' },
   badRequest: { kind: 'bad-request' },
+  tokenOver: { kind: 'token-over' },
+  tokenRenewed: { kind: 'token-renewed' },
   noKey: { kind: 'no-key' },
   pauseOver: { kind: 'pause-over' },
 } as const satisfies Readonly<Record<string, FailoverEvent>>;
@@ -70,6 +89,8 @@ export type Limits = {
 
 export type Step =
   | { readonly kind: 'same-key' }
+  /** The key's login gets another access token; what comes of it is the next event. */
+  | { readonly kind: 'renew' }
   /** `forgetTried`: keys that failed this request before may be asked again. */
   | { readonly kind: 'other-key'; readonly forgetTried: boolean }
   | { readonly kind: 'pause'; readonly ms: number }
@@ -96,6 +117,7 @@ const SAME_KEY_RETRIES = 2;
 export const PENALIZED_KEYS_MAX = 50;
 
 const SAME_KEY: Step = { kind: 'same-key' };
+const RENEW: Step = { kind: 'renew' };
 const OTHER_KEY: Step = { kind: 'other-key', forgetTried: false };
 const ANY_KEY: Step = { kind: 'other-key', forgetTried: true };
 const RELAY: Step = { kind: 'relay' };
@@ -121,6 +143,15 @@ export function nextStep(state: FailoverState, event: FailoverEvent, limits: Lim
       if (event.isSocketDeath && !state.hasTriedFreshSocket && limits.canReplay)
         return { state: { ...state, hasTriedFreshSocket: true }, step: SAME_KEY, failed: 'nothing' };
       return afterFailure({ ...state, lastVerdict: 'broken', isLasting: event.isLasting }, false, limits);
+    case 'token-over':
+      return { state: { ...state, hasRenewed: true }, step: RENEW, failed: 'nothing' };
+    case 'token-renewed':
+      return mayStillSend(state, limits) ? { state, step: SAME_KEY, failed: 'nothing' } : giveUp(state, 'nothing');
+    case 'token-lost': {
+      const { verdict } = event;
+      const canReplay = mayStillSend(state, limits);
+      return afterFailure({ ...state, lastVerdict: verdict }, verdict === 'login-over', { ...limits, canReplay });
+    }
     case 'no-key':
       return state.lastVerdict === null || state.afterPause !== null
         ? giveUp(state, 'nothing')
@@ -132,9 +163,11 @@ export function nextStep(state: FailoverState, event: FailoverEvent, limits: Lim
 
 function afterAnswer(
   before: FailoverState,
-  { verdict, isPenalized, isLasting }: Extract<FailoverEvent, { kind: 'answered' }>,
+  { verdict, isPenalized, isLasting, mayRenew = false }: Extract<FailoverEvent, { kind: 'answered' }>,
   limits: Limits,
 ): Decision {
+  if (mayRenew && !before.hasRenewed && limits.canReplay)
+    return { state: { ...before, hasRenewed: true, hasAnswer: true, lastVerdict: verdict }, step: RENEW, failed: 'nothing' };
   const state = { ...before, hasAnswer: true, lastVerdict: verdict, isLasting };
   const { next } = CONSEQUENCES[verdict];
   if (next === 'relay') return { state, step: RELAY, failed: 'attempt' };
@@ -144,13 +177,18 @@ function afterAnswer(
   return { state: { ...state, sameKeyRetries: state.sameKeyRetries + 1, afterPause: 'same-key' }, step, failed: 'attempt' };
 }
 
+/** A body that cannot be sent again can be sent once. */
+function mayStillSend({ lastVerdict }: FailoverState, { canReplay }: Limits): boolean {
+  return canReplay || lastVerdict === null;
+}
+
 /** This key has had its chance. */
 function afterFailure(state: FailoverState, isPenalized: boolean, limits: Limits): Decision {
   if (!limits.canReplay) return giveUp(state, 'attempt');
   // A penalized key is not asked again, so asking the next one costs the pool nothing twice: it does not count against the limit.
   const counted = isPenalized
-    ? { ...state, penalizedKeys: state.penalizedKeys + 1, afterPause: null }
-    : { ...state, innocentKeys: state.innocentKeys + 1, afterPause: null };
+    ? { ...state, penalizedKeys: state.penalizedKeys + 1, hasRenewed: false, afterPause: null }
+    : { ...state, innocentKeys: state.innocentKeys + 1, hasRenewed: false, afterPause: null };
   const { failoverMax } = limits;
   const mayGoOn = failoverMax > 0 && counted.innocentKeys <= failoverMax && counted.penalizedKeys <= PENALIZED_KEYS_MAX;
   return mayGoOn ? { state: counted, step: OTHER_KEY, failed: 'key' } : noOtherKey(counted, limits, 'key');

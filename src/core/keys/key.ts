@@ -24,10 +24,12 @@ export type Key = {
 /** The login whose access token a key is, as its file says. */
 export type KeyLogin = {
   readonly id: string;
+  /** `own`: kmi's own; else whose it is, used in place. kmi-cli's is used while it is valid and never renewed (docs/kimi-api.md#kimi-cli). */
+  readonly kind: 'own' | 'kimi-code' | 'kimi-cli';
   /** When the access token ends; epoch ms. Null: the file names no end, and it is used as it is. */
   readonly expiresAt: number | null;
-  /** Whether kmi renews the access token. Else it is used while it is valid (docs/kimi-api.md#kimi-cli). */
-  readonly renewable: boolean;
+  /** How long the access token lives in all; ms. Null: not known. */
+  readonly lifeMs: number | null;
   /** It was refused for good, or its client logged out: a person must log in again. */
   readonly isOver: boolean;
 };
@@ -35,7 +37,17 @@ export type KeyLogin = {
 /** Whether the login can serve no more until a person logs in. An API key always can. */
 export function isLoginOver({ login }: Pick<Key, 'login'>, now: number): boolean {
   if (login === undefined) return false;
-  return login.isOver || (!login.renewable && login.expiresAt !== null && login.expiresAt <= now);
+  return login.isOver || (!isRenewable(login) && isTokenOver(login, now));
+}
+
+/** Whether kmi may get another access token for it. */
+export function isRenewable({ kind, isOver }: KeyLogin): boolean {
+  return kind !== 'kimi-cli' && !isOver;
+}
+
+/** Whether the access token's time is up, by this machine's clock. */
+export function isTokenOver({ expiresAt }: KeyLogin, now: number): boolean {
+  return expiresAt !== null && expiresAt <= now;
 }
 
 /** The weight of a key whose file names none. */

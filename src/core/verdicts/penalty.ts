@@ -74,6 +74,8 @@ export function penaltyFor(verdict: VerdictClass, context: PenaltyContext): Pena
     case 'refused':
     case 'dead-end':
       return cooldown('upstream', now + Math.min(retryAfterMs ?? settingMs, settingMs, ceilingMs), 'guessed');
+    // What keeps it out is the login itself, until a person logs in again.
+    case 'login-over':
     case 'served':
     case 'caller':
     case 'agents-only':

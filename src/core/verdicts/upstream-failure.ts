@@ -9,6 +9,7 @@ export const FAILS: Readonly<Record<VerdictClass, boolean>> = {
   caller: false,
   'agents-only': false,
   'bad-key': false,
+  'login-over': false,
   'no-model': false,
   unpaid: false,
   quota: false,

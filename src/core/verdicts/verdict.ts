@@ -12,6 +12,8 @@ export type VerdictClass =
   | 'foreign'
   | 'edge'
   | 'bad-key'
+  /** The access token is refused and its login is over for good. Never by the answer alone: the authorisation server says it. */
+  | 'login-over'
   | 'no-model'
   | 'unpaid'
   | 'quota'
@@ -39,6 +41,7 @@ export const CONSEQUENCES: Readonly<
   foreign: { next: 'relay', blame: 'none' },
   edge: { next: 'same-key', blame: 'none' },
   'bad-key': { next: 'next-key', blame: 'key' },
+  'login-over': { next: 'next-key', blame: 'none' },
   'no-model': { next: 'next-key', blame: 'none' },
   unpaid: { next: 'next-key', blame: 'account' },
   quota: { next: 'next-key', blame: 'account' },

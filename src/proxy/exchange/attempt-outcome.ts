@@ -1,4 +1,5 @@
-import type { FailoverEvent } from '../../core/failover/next-step.ts';
+import { EVENTS, type FailoverEvent } from '../../core/failover/next-step.ts';
+import { isRenewable } from '../../core/keys/key.ts';
 import { ConnectFailure } from '../../core/network/connect-failure.ts';
 import { describeNetworkCode, networkCode } from '../../core/network/network-words.ts';
 import { headerOf } from '../../core/text/raw-headers.ts';
@@ -42,7 +43,7 @@ function judgeSilence(error: Error, { startedAt }: Judging): JudgedResult {
   const isLasting = isUnsent && error.isLasting;
   return {
     outcome: { verdict: 'broken', status: null, retryAfterMs: null, windowMs: null, namesReason: true, startedAt, isUnsent },
-    event: { kind: 'failed', isSocketDeath: isSocketDeath(error), isLasting },
+    event: error instanceof KmiError ? EVENTS.badRequest : { kind: 'failed', isSocketDeath: isSocketDeath(error), isLasting },
     deadEnd: null,
   };
 }
@@ -71,7 +72,10 @@ function judgeAnswer(
   const blame = blameFor(outcome);
   const isPenalized = blame === 'key' || blame === 'account';
   // A request that goes round in a circle: waiting can change nothing.
-  return { outcome, event: { kind: 'answered', verdict, isPenalized, isLasting: status === ERRORS.loop.http }, deadEnd };
+  const { login } = entry.key;
+  const mayRenew = verdict === 'bad-key' && login !== undefined && isRenewable(login);
+  const event = { kind: 'answered', verdict, isPenalized, isLasting: status === ERRORS.loop.http, mayRenew } as const;
+  return { outcome, event, deadEnd };
 }
 
 const HTML = /^\s*text\/html\b/i;

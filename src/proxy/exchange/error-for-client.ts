@@ -66,7 +66,10 @@ const TEXT_MAX_CHARS = 4096;
 function aboutTheKey(answer: CollectedAnswer, { outcome, entry, route }: ErrorContext): CollectedAnswer {
   const said = messageOf(errorText(answer.body, headerOf(answer.headers, 'content-encoding')));
   const what = outcome.verdict === 'no-model' ? 'refused this model to' : 'refused';
-  const text = `The upstream ${what} the proxy's key ${entry.key.label} (401): ${said}`;
+  const text =
+    outcome.verdict === 'login-over'
+      ? `The proxy's login ${entry.key.label} has expired. Renew it with \`kmi login\` on the machine of the proxy.`
+      : `The upstream ${what} the proxy's key ${entry.key.label} (401): ${said}`;
   const error = new KmiError(READ_ASIDE.has(route.endpoint) ? 'account_refused' : 'key_refused', text);
   const body = Buffer.from(renderError(error, { anthropic: route.isAnthropic }));
   const headers = withoutHeaders(answer.headers, NOT_OF_THE_KEY);

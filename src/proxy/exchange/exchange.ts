@@ -1,12 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { EVENTS, type FailoverEvent, type FailoverState, FRESH, nextStep, type Step } from '../../core/failover/next-step.ts';
+import { isTokenOver } from '../../core/keys/key.ts';
 import { KmiError } from '../../errors.ts';
 import { ClientAbort } from '../http/client-abort.ts';
 import { sendError } from '../http/error-responses.ts';
 import type { AnswerHead, RequestHead } from '../http/headers.ts';
 import { ClientLeft } from '../http/interruptions.ts';
 import type { Route } from '../http/route.ts';
-import { acquireKey, NOT_ASKED, waitForKey } from '../pool/acquire-key.ts';
+import { acquireFirst, acquireKey, waitForKey } from '../pool/acquire-key.ts';
 import { type Affinity, NO_AFFINITY } from '../pool/affinity.ts';
 import type { FailedAttempt } from '../pool/cooldowns.ts';
 import type { PoolChoice } from '../pool/key-chooser.ts';
@@ -14,7 +15,7 @@ import type { PoolEntry } from '../pool/pool-entry.ts';
 import type { ExchangeResult } from '../record/exchange-result.ts';
 import type { RequestRecord } from '../record/recorder.ts';
 import { Attempt, type AttemptOwner, type AttemptPlan, type AttemptResult } from './attempt.ts';
-import { isOfNetwork, judgeResult } from './attempt-outcome.ts';
+import { isOfNetwork, type JudgedResult, judgeResult } from './attempt-outcome.ts';
 import { type ClientRequest, planOf } from './attempt-plan.ts';
 import { answerDryRun } from './dry-run-answer.ts';
 import { breakOff, handOn, type KeptError, ownError, type Served } from './endings.ts';
@@ -24,6 +25,7 @@ import { type BodyText, PackedText, unpackersFor } from './packed-text.ts';
 import { readAffinity } from './read-affinity.ts';
 import { Relay } from './relay.ts';
 import { type BodyWaiter, RequestBody } from './request-body.ts';
+import { renewToken } from './token-renewal.ts';
 
 type End = ExchangeResult['end'];
 
@@ -88,27 +90,20 @@ export class Exchange implements AttemptOwner, BodyWaiter {
       const text: BodyText = this.#packed ?? this.#client.body;
       if (failure instanceof ClientLeft || this.#abort.hasLeft) this.#go(EVENTS.clientLeft);
       else if (failure !== null) throw failure;
-      else if (!this.#knowsAffinity(text)) text.whenSettled(this);
-      else this.#begin();
+      else this.#begin(text);
     } catch (error) {
       this.#crashed(error);
     }
   }
 
-  /** Whether it is known what ties the request to an account; else the rest of the body must come first. */
-  #knowsAffinity(text: BodyText): boolean {
-    const { pool, places } = this.#parts;
-    if (!pool.keepsSessions && !pool.knowsFiles) return true;
-    const { request, route } = this.#client;
+  #begin(text: BodyText): void {
+    const { dryRun, pool, places } = this.#parts;
+    const { body, request, route } = this.#client;
     const affinity = readAffinity(pool, request, route, text, places);
     if (affinity !== null) this.#affinity = affinity;
-    return affinity !== null;
-  }
-
-  #begin(): void {
-    const { dryRun } = this.#parts;
-    const { body } = this.#client;
-    if (dryRun === null) this.#askFirst();
+    // What ties the request to an account is not known yet: the rest of the body must come first.
+    if (affinity === null) text.whenSettled(this);
+    else if (dryRun === null) this.#askFirst();
     else if (body.isSettled) this.#answerDry(answerDryRun(this.#parts, dryRun, this.#client, this.#response, this.#affinity));
     else body.whenSettled(this);
   }
@@ -122,17 +117,9 @@ export class Exchange implements AttemptOwner, BodyWaiter {
   }
 
   #askFirst(): void {
-    const { config, pool, waitQueues } = this.#parts;
-    // Whoever waits already goes first.
-    const isFree = waitQueues.for(this.#affinity.fileAccountId).isEmpty;
-    const choice = isFree ? acquireKey(pool, this.#affinity) : NOT_ASKED;
-    if (choice.candidate !== null || config.proxyWaitSeconds === 0) this.#ask(choice);
-    else {
-      waitForKey(this.#parts, choice, this.#abort, this.#affinity).then(
-        (found) => this.#guarded(() => this.#ask(found)),
-        (error: unknown) => this.#crashed(error),
-      );
-    }
+    const choice = acquireFirst(this.#parts, this.#affinity);
+    if (choice.candidate !== null || this.#parts.config.proxyWaitSeconds === 0) this.#ask(choice);
+    else this.#when(waitForKey(this.#parts, choice, this.#abort, this.#affinity), (found) => this.#ask(found));
   }
 
   #ask(choice: PoolChoice): void {
@@ -147,6 +134,12 @@ export class Exchange implements AttemptOwner, BodyWaiter {
     const startedAt = clock();
     this.#entry = entry;
     this.#relay.key = entry.credential.value;
+    const { login } = entry.key;
+    if (login !== undefined && !this.#state.hasRenewed && isTokenOver(login, startedAt)) {
+      pool.ended(entry, startedAt);
+      this.#go(EVENTS.tokenOver);
+      return;
+    }
     let plan: AttemptPlan;
     try {
       plan = planOf(this.#parts, this.#client, entry, startedAt);
@@ -190,23 +183,38 @@ export class Exchange implements AttemptOwner, BodyWaiter {
   /** An attempt ended that the client has seen nothing of. */
   #failed({ entry, startedAt, request }: AttemptPlan, result: Exclude<AttemptResult, Served>): void {
     const { pool, clock } = this.#parts;
-    if (result.kind === 'failed') {
-      this.#error = { error: result.error, origin: request.origin };
-      if (result.error instanceof KmiError) {
-        this.#go(EVENTS.badRequest);
-        return;
-      }
-    }
+    if (result.kind === 'failed') this.#error = { error: result.error, origin: request.origin };
     const enabled = this.#client.route.isChat && this.#client.request.method === 'POST' ? pool.enabled : null;
-    const { outcome, event, deadEnd } = judgeResult(result, { entry, startedAt, now: clock(), enabled });
-    if (result.kind === 'answered') this.#answer = { answer: result, outcome, entry };
+    const judged = judgeResult(result, { entry, startedAt, now: clock(), enabled });
+    if (result.kind === 'answered') this.#answer = { answer: result, outcome: judged.outcome, entry };
+    this.#settle(entry, judged);
+  }
+
+  /** What the attempt says of its key is known. */
+  #settle(entry: PoolEntry, judged: JudgedResult): void {
+    const { pool } = this.#parts;
+    const { outcome, event, deadEnd } = judged;
     const { step, failed } = this.#decide(event);
     if (failed !== 'nothing') pool.failed(entry, outcome);
     if (failed === 'key') {
       this.#failures = [...(this.#failures ?? []), { entry, outcome }];
       this.#tried = new Set([...(this.#tried ?? []), ...(deadEnd ?? []), entry]);
     }
-    this.#perform(step);
+    if (step.kind === 'renew') this.#renew(entry, judged);
+    else this.#perform(step);
+  }
+
+  /** The key's login gets another access token: the one it has was refused, or its time is up. */
+  #renew(entry: PoolEntry, refused: JudgedResult | null): void {
+    this.#when(renewToken(this.#parts, entry, this.#relay.key, refused), (lost) => {
+      if (this.#abort.hasLeft) this.#go(EVENTS.clientLeft);
+      else if (lost === null) this.#go(EVENTS.tokenRenewed);
+      else {
+        this.#error = lost.error ?? this.#error;
+        if (this.#answer?.entry === entry) this.#answer = { ...this.#answer, outcome: lost.judged.outcome };
+        this.#settle(entry, lost.judged);
+      }
+    });
   }
 
   #go(event: FailoverEvent): void {
@@ -228,6 +236,10 @@ export class Exchange implements AttemptOwner, BodyWaiter {
         pool.began(this.#entry);
         this.#attempt(this.#entry);
         return;
+      case 'renew':
+        if (this.#entry === null) throw new Error('No key was asked before.');
+        this.#renew(this.#entry, null);
+        return;
       case 'other-key':
         if (step.forgetTried) {
           this.#tried = null;
@@ -236,13 +248,12 @@ export class Exchange implements AttemptOwner, BodyWaiter {
         this.#ask(acquireKey(pool, this.#affinity, this.#tried ?? undefined));
         return;
       case 'pause':
-        this.#abort.staysFor(step.ms).then(
-          (stays) => this.#guarded(() => this.#go(stays ? EVENTS.pauseOver : EVENTS.clientLeft)),
-          (error: unknown) => this.#crashed(error),
-        );
+        this.#when(this.#abort.staysFor(step.ms), (stays) => this.#go(stays ? EVENTS.pauseOver : EVENTS.clientLeft));
         return;
       case 'relay':
-        this.#handOn();
+        if (this.#answer === null) throw new Error('No answer was kept.');
+        this.#entry = this.#answer.entry;
+        this.#finish(handOn(this.#answer, this.#client, this.#relay, this.#failures ?? NO_FAILURES, this.#parts));
         return;
       case 'give-up':
         this.#giveUp(step.because);
@@ -257,12 +268,6 @@ export class Exchange implements AttemptOwner, BodyWaiter {
       case 'client-left':
         this.#finish(LEFT);
     }
-  }
-
-  #handOn(): void {
-    if (this.#answer === null) throw new Error('No answer was kept.');
-    this.#entry = this.#answer.entry;
-    this.#finish(handOn(this.#answer, this.#client, this.#relay, this.#failures ?? NO_FAILURES, this.#parts));
   }
 
   #giveUp(because: 'unreachable' | 'no-key'): void {
@@ -284,12 +289,8 @@ export class Exchange implements AttemptOwner, BodyWaiter {
     );
   }
 
-  #guarded(step: () => void): void {
-    try {
-      step();
-    } catch (error) {
-      this.#crashed(error);
-    }
+  #when<Value>(coming: Promise<Value>, goOn: (value: Value) => void): void {
+    coming.then(goOn).catch((error: unknown) => this.#crashed(error));
   }
 
   #crashed(error: unknown): void {

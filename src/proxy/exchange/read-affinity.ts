@@ -4,7 +4,7 @@ import { fileAccountInTarget, findFileAccount, listedAt } from '../../core/sessi
 import { findSession } from '../../core/sessions/session.ts';
 import { headerOf } from '../../core/text/raw-headers.ts';
 import type { Target } from '../http/target.ts';
-import { Affinity } from '../pool/affinity.ts';
+import { Affinity, NO_AFFINITY } from '../pool/affinity.ts';
 import type { KeyPool } from '../pool/key-pool.ts';
 import type { BodyText } from './packed-text.ts';
 
@@ -25,6 +25,7 @@ export function readAffinity(
   places: KnownPlaces,
 ): Affinity | null {
   const { keepsSessions, knowsFiles } = pool;
+  if (!keepsSessions && !knowsFiles) return NO_AFFINITY;
   const header = (name: string) => headerOf(request.rawHeaders, name);
   let session = keepsSessions ? findSession(header, NO_CHUNKS, places) : null;
   let fileAccountId = knowsFiles ? accountOfTarget(pool, request, target) : null;

@@ -24,6 +24,11 @@ export function acquireKey(pool: KeyPool, affinity: Affinity, tried?: ReadonlySe
   return choice;
 }
 
+/** A request's first choice; `NOT_ASKED` while others wait, who go first. */
+export function acquireFirst({ pool, waitQueues }: WaitingParts, affinity: Affinity): PoolChoice {
+  return waitQueues.for(affinity.fileAccountId).isEmpty ? acquireKey(pool, affinity) : NOT_ASKED;
+}
+
 /** Takes a key as soon as one can serve and whoever came before has one; a refusal after `KMI_PROXY_WAIT_SECONDS`. */
 export async function waitForKey(
   { config, pool, waitQueues, clock }: WaitingParts,

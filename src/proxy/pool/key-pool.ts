@@ -6,7 +6,7 @@ import type { KnownAccount } from '../../core/keys/key-state.ts';
 import type { KeyHealth } from '../../core/quota/key-health.ts';
 import type { HoldingKind } from '../../core/sessions/uploaded-files.ts';
 import type { Clock } from '../../core/text/time.ts';
-import type { DeferredPort, HealthPort, LedgerPort, LogPort } from '../ports.ts';
+import type { DeferredPort, HealthPort, LedgerPort, LoginPort, LogPort, TokenOutcome } from '../ports.ts';
 import { type Affinity, NO_AFFINITY } from './affinity.ts';
 import { AffinityStore } from './affinity-store.ts';
 import { Blame } from './blame.ts';
@@ -38,6 +38,7 @@ export class KeyPool {
   readonly #members: PoolMembers;
   readonly #chooser: KeyChooser;
   readonly #listeners = new Set<() => void>();
+  #logins: LoginPort | null = null;
 
   constructor(options: KeyPoolOptions, keys: readonly Key[]) {
     this.#options = options;
@@ -61,6 +62,24 @@ export class KeyPool {
   /** Where a quota refusal asks what `/usages` says of the reset. */
   useHealth(health: HealthPort): void {
     this.#cooldowns.useHealth(health);
+  }
+
+  /** Who renews the access tokens of logins. */
+  useLogins(logins: LoginPort): void {
+    this.#logins = logins;
+  }
+
+  /** Gets the login of a key another access token. */
+  async renewToken(entry: PoolEntry, refusedToken: string | null): Promise<TokenOutcome> {
+    return (await this.#logins?.renew(entry.key, refusedToken)) ?? 'no-help';
+  }
+
+  /** The login of a key has another access token, or is over. */
+  loginIs(key: Key): void {
+    const entry = this.#members.byLabel.get(key.label);
+    if (entry === undefined || entry.key.hash !== key.hash) return;
+    entry.key = key;
+    this.changed();
   }
 
   /** Calls `listener` whenever a key may have become available. Returns how to stop. */

@@ -15,7 +15,7 @@ import { CONSEQUENCES, type VerdictClass } from '../../../src/core/verdicts/verd
 const LIMITS: Limits = { failoverMax: 3, retryMax: 0, retryBaseMs: 250, canReplay: true };
 const VERDICTS = (Object.keys(CONSEQUENCES) as VerdictClass[]).filter((verdict) => verdict !== 'served');
 
-const PENALIZED: ReadonlySet<VerdictClass> = new Set(['bad-key', 'unpaid', 'quota', 'rate', 'banned'] as const);
+const PENALIZED: ReadonlySet<VerdictClass> = new Set(['bad-key', 'login-over', 'unpaid', 'quota', 'rate', 'banned'] as const);
 const answered = (verdict: VerdictClass, isPenalized = PENALIZED.has(verdict)): FailoverEvent => ({
   kind: 'answered',
   verdict,
@@ -25,6 +25,17 @@ const answered = (verdict: VerdictClass, isPenalized = PENALIZED.has(verdict)): 
 const FAILED: FailoverEvent = { kind: 'failed', isSocketDeath: false, isLasting: false };
 const SOCKET_DIED: FailoverEvent = { kind: 'failed', isSocketDeath: true, isLasting: false };
 const LASTING: FailoverEvent = { kind: 'failed', isSocketDeath: false, isLasting: true };
+const TOKEN_REFUSED: FailoverEvent = {
+  kind: 'answered',
+  verdict: 'bad-key',
+  isPenalized: true,
+  isLasting: false,
+  mayRenew: true,
+};
+const TOKEN_OVER: FailoverEvent = { kind: 'token-over' };
+const RENEWED: FailoverEvent = { kind: 'token-renewed' };
+const NOT_RENEWED: FailoverEvent = { kind: 'token-lost', verdict: 'refused' };
+const LOGIN_OVER: FailoverEvent = { kind: 'token-lost', verdict: 'login-over' };
 const NO_KEY: FailoverEvent = { kind: 'no-key' };
 const PAUSE_OVER: FailoverEvent = { kind: 'pause-over' };
 
@@ -53,6 +64,7 @@ describe('after one answer', () => {
     edge: 'pause 250',
     'dead-end': 'other-key',
     'bad-key': 'other-key',
+    'login-over': 'other-key',
     'no-model': 'other-key',
     unpaid: 'other-key',
     quota: 'other-key',
@@ -129,6 +141,34 @@ describe('a request', () => {
       { retryMax: 2 },
       ['other-key', 'other-key', 'relay'],
     ],
+    ['whose token is refused asks again with a new one', [TOKEN_REFUSED, RENEWED], {}, ['renew', 'same-key']],
+    [
+      'whose new token is refused too asks another key',
+      [TOKEN_REFUSED, RENEWED, TOKEN_REFUSED],
+      {},
+      ['renew', 'same-key', 'other-key'],
+    ],
+    [
+      'renews the token of each key that it asks',
+      [TOKEN_REFUSED, TOKEN_REFUSED, TOKEN_REFUSED, RENEWED],
+      {},
+      ['renew', 'other-key', 'renew', 'same-key'],
+    ],
+    [
+      'whose token is refused and not renewed gets that answer',
+      [TOKEN_REFUSED, TOKEN_REFUSED, NO_KEY],
+      {},
+      ['renew', 'other-key', 'relay'],
+    ],
+    ['whose token is refused is not sent again when it cannot be', [TOKEN_REFUSED], { canReplay: false }, ['relay']],
+    ['renews a token whose time is up before it sends', [TOKEN_OVER, RENEWED], { canReplay: false }, ['renew', 'same-key']],
+    [
+      'asks another key when the token is not renewed, also with a body that can be sent once',
+      [TOKEN_OVER, NOT_RENEWED],
+      { canReplay: false },
+      ['renew', 'other-key'],
+    ],
+    ['whose only login is over says so', [TOKEN_OVER, LOGIN_OVER, NO_KEY], {}, ['renew', 'other-key', 'give-up: unreachable']],
     ['is not sent again after a pause in which its body outgrew what is held', [answered('overloaded')], {}, ['pause 250']],
   ] as [string, FailoverEvent[], Partial<Limits>, string[]][])('%s', (_title, outcomes, limits, expected) => {
     expect(steps(outcomes, limits)).toEqual(expected);
@@ -181,6 +221,7 @@ function meet(script: readonly FailoverEvent[], keys: number, limits: Limits, re
     const { state: next, step } = nextStep(state, last, { ...limits, canReplay: limits.canReplay && replayable(attempts) });
     state = next;
     if (step.kind === 'pause') last = PAUSE_OVER;
+    else if (step.kind === 'renew') last = attempts % 2 === 0 ? RENEWED : last;
     else if (step.kind === 'same-key') last = attempt();
     else if (step.kind === 'other-key') {
       if (step.forgetTried) {
@@ -207,8 +248,11 @@ const outcome: fc.Arbitrary<FailoverEvent> = fc.oneof(
   {
     weight: 8,
     arbitrary: fc
-      .tuple(fc.constantFrom(...VERDICTS), fc.boolean())
-      .map(([verdict, isPenalized]) => answered(verdict, isPenalized)),
+      .tuple(fc.constantFrom(...VERDICTS), fc.boolean(), fc.boolean())
+      .map(
+        ([verdict, isPenalized, mayRenew]): FailoverEvent =>
+          ({ ...answered(verdict, isPenalized), mayRenew: mayRenew && verdict === 'bad-key' }) as FailoverEvent,
+      ),
   },
 );
 const script = fc.array(outcome, { minLength: 1, maxLength: 40 });
@@ -237,7 +281,8 @@ describe('whatever the upstream answers', () => {
 
   law('it ends, after a bounded number of attempts', ({ attempts }, { failoverMax, retryMax }) => {
     const keysAsked = failoverMax === 0 ? 1 : 1 + failoverMax + PENALIZED_KEYS_MAX;
-    expect(attempts).toBeLessThanOrEqual(keysAsked + retryMax + Math.max(2, retryMax) + 1);
+    // Each key's token may be renewed once.
+    expect(attempts).toBeLessThanOrEqual(2 * keysAsked + retryMax + Math.max(2, retryMax) + 1);
   });
 
   law('no more than the set number of innocent keys is followed by another', ({ furtherInnocent, spent }, { failoverMax }) => {

@@ -298,6 +298,7 @@ describe('the tables', () => {
       'caller',
       'edge',
       'foreign',
+      'login-over',
       'no-model',
       'overloaded',
       'served',

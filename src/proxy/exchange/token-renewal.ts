@@ -1,0 +1,46 @@
+import { ConnectFailure } from '../../core/network/connect-failure.ts';
+import type { PoolEntry } from '../pool/pool-entry.ts';
+import type { TokenOutcome } from '../ports.ts';
+import type { JudgedResult } from './attempt-outcome.ts';
+import type { KeptError } from './endings.ts';
+import type { ExchangeParts } from './exchange-parts.ts';
+
+/** A key has no access token that serves: what that means for it, and what a client is told when nothing was sent. */
+export type TokenLost = { readonly judged: JudgedResult; readonly error: KeptError | null };
+
+/**
+ * Gets the login of a key another access token; null when the key can be asked. `token` is the one it had; `refused`, the
+ * answer that refused it, or null when its time was up and nothing was sent.
+ */
+export async function renewToken(
+  { pool, clock }: Pick<ExchangeParts, 'pool' | 'clock'>,
+  entry: PoolEntry,
+  token: string | null,
+  refused: JudgedResult | null,
+): Promise<TokenLost | null> {
+  const came = await pool.renewToken(entry, refused === null ? null : token);
+  if (came === 'renewed') return null;
+  // The upstream refused another token too, so the refusal is about the account. A token that nobody renews is asked as it is.
+  if (came === 'no-help') return refused === null ? null : { judged: refused, error: null };
+  return refused === null ? unsent(came, entry, clock()) : { judged: after(came, refused), error: null };
+}
+
+type Lost = Exclude<TokenOutcome, 'renewed' | 'no-help'>;
+
+/** The authorisation server may be away for this login alone: the key is on cooldown only if another one serves the request. */
+const VERDICTS = { over: 'login-over', failed: 'refused' } as const;
+
+function after(came: Lost, { outcome }: JudgedResult): JudgedResult {
+  const verdict = VERDICTS[came];
+  const event = { kind: 'answered', verdict, isPenalized: came === 'over', isLasting: false } as const;
+  return { outcome: { ...outcome, verdict }, event, deadEnd: null };
+}
+
+function unsent(came: Lost, { key: { label, baseUrl } }: PoolEntry, startedAt: number): TokenLost {
+  const verdict = VERDICTS[came];
+  const outcome = { verdict, status: null, retryAfterMs: null, windowMs: null, namesReason: true, startedAt, isUnsent: false };
+  const event = { kind: 'token-lost', verdict } as const;
+  const text = came === 'over' ? `The login of ${label} has expired.` : `The login of ${label} could not be renewed.`;
+  const error = new ConnectFailure(text, 'See `kmi doctor`.');
+  return { judged: { outcome, event, deadEnd: null }, error: { error, origin: new URL(baseUrl).origin } };
+}
