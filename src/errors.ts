@@ -69,6 +69,7 @@ export const ERRORS = {
   },
   shutting_down: { http: 503, exit: 1, hint: 'The proxy is stopping; send the request again.' },
   notice_not_sent: { http: 500, exit: 1, hint: 'Check KMI_NOTIFY with `kmi config` and `kmi doctor`.' },
+  login_failed: { http: 502, exit: 1, hint: 'Nothing was stored. Try again: `kmi login`; check the network with `kmi doctor`.' },
   client_failed: { http: 500, exit: 1, hint: 'Install the Kimi CLI or put it on the PATH.' },
   internal: { http: 500, exit: 1, hint: 'This is a fault of kmi; the log has the details.' },
 } as const satisfies Record<string, { http: number; exit: number; hint: string }>;

@@ -44,7 +44,7 @@ export async function hardenPermissions(path: string): Promise<void> {
  * The file gets mode 600. Throws what the file system says; the old file then still stands.
  */
 export async function replaceFile(path: string, text: string | Uint8Array, { durable = true } = {}): Promise<void> {
-  const temporary = `${path}.${process.pid}.${randomBytes(6).toString('hex')}.tmp`;
+  const temporary = temporaryOf(path);
   let handle: FileHandle | undefined;
   try {
     handle = await open(temporary, 'wx', PRIVATE_FILE);
@@ -62,6 +62,28 @@ export async function replaceFile(path: string, text: string | Uint8Array, { dur
     throw error;
   }
   if (durable) await syncFolder(dirname(path));
+}
+
+/**
+ * Throws what `replaceFile` would throw for a text of `bytes`: that the folder or the disk takes no file, or is full. Leaves nothing.
+ */
+export async function tryReplacing(path: string, bytes: number): Promise<void> {
+  const temporary = temporaryOf(path);
+  try {
+    const handle = await open(temporary, 'wx', PRIVATE_FILE);
+    try {
+      await handle.writeFile(Buffer.alloc(bytes, ' '));
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } finally {
+    await rm(temporary, { force: true }).catch(() => undefined);
+  }
+}
+
+function temporaryOf(path: string): string {
+  return `${path}.${process.pid}.${randomBytes(6).toString('hex')}.tmp`;
 }
 
 /**

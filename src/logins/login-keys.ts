@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Key } from '../core/keys/key.ts';
 import { reasonOf } from '../errors.ts';
 import { versionOf } from '../files/version.ts';
-import { hashLogin, isOver, isRenewable, type Login, type TokenPair } from './login.ts';
+import { hashLogin, isOver, type Login, type TokenPair } from './login.ts';
 import { type BrokenLogin, listLogins, loginPath, loginsFolder, readCredential, readLogin } from './login-store.ts';
 
 /** A login and its tokens at one moment. */
@@ -107,11 +107,16 @@ function toKey(stateDir: string, { login, tokens }: LoginReading): Key {
     source: loginPath(stateDir, login.id),
     login: Object.freeze({
       id: login.id,
-      expiresAt: tokens?.expiresAt == null ? null : tokens.expiresAt * 1000,
-      renewable: isRenewable(login, tokens),
+      kind: login.kind,
+      expiresAt: inMs(tokens?.expiresAt),
+      lifeMs: inMs(tokens?.expiresIn),
       isOver: isOver(login, tokens),
     }),
   });
+}
+
+function inMs(seconds: number | null | undefined): number | null {
+  return seconds == null ? null : seconds * 1000;
 }
 
 /** Which credential file a version of a login's file names, so that telling a change takes a `stat` of each and no reading. */

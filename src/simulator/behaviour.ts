@@ -43,6 +43,8 @@ export type Behaviour = {
   enforceUserAgent: boolean;
   /** Refuse models the account's list lacks. */
   enforceModels: boolean;
+  /** What `/models` says of every model: where its chats go (docs/kimi-api.md#models); null = nothing, so to `/chat/completions`. */
+  modelProtocol: 'anthropic' | 'response' | null;
   /** Largest chat body in bytes (2097152 upstream); null = any. */
   messageLimitBytes: number | null;
   /** Send chat bodies back as they came instead of answering. */
@@ -62,6 +64,7 @@ export const DEFAULT_BEHAVIOUR: Readonly<Behaviour> = {
   usagesFault: null,
   enforceUserAgent: false,
   enforceModels: false,
+  modelProtocol: null,
   messageLimitBytes: null,
   echo: false,
 };

@@ -2,10 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { SimulatedAccount } from './account.ts';
 import { type Answer, answerError, lengthOf } from './answer.ts';
 import { deliver, deliverRaw } from './deliver.ts';
-import { ERRORS } from './errors.ts';
 import { readBody } from './exchange.ts';
 import type { Fault } from './faults.ts';
 import { isOAuth, receiveOAuth } from './oauth-handler.ts';
+import { answerStranger } from './plain.ts';
 import { answerQuestion, breakStream } from './reply.ts';
 import { beginVisit, noteSent, type Surroundings, type Visit } from './visit.ts';
 
@@ -47,7 +47,9 @@ async function respond(surroundings: Surroundings, visit: Visit, fault: Fault | 
   const { account, exchange, protocol } = visit;
   // Decided on arrival, so that what waits out the latency counts as in flight and is paid for.
   const answer =
-    account === null ? answerError(ERRORS.invalid_key, protocol) : judge(account, visit, fault, body, surroundings.clock());
+    account === null
+      ? answerStranger({ body, protocol, route: visit.route })
+      : judge(account, visit, fault, body, surroundings.clock());
   // Only a stream can fall silent half way; a refusal comes whole.
   if (fault?.kind === 'hang' && answer.body.kind === 'whole' && visit.chat !== null) return;
   if (!(await beforeHeaders(surroundings, visit, answer.status))) return;

@@ -9,9 +9,6 @@ import { ALL_STEPS, type Grant, type OAuthRequest, type OAuthStep, type TokenAns
 import { type Pair, Tokens } from './oauth-tokens.ts';
 import { Plan } from './plan.ts';
 
-export type { OAuthBehaviour } from './oauth-behaviour.ts';
-export type { Grant, OAuthRequest, TokenAnswer } from './oauth-record.ts';
-
 /** The one public client (docs/kimi-api.md#oauth-requests). */
 const CLIENT_ID = '17e5f671-d194-4dfb-9706-5516cb48c098';
 

@@ -16,7 +16,7 @@ export function answerPlain(account: SimulatedAccount, question: Question): Answ
         : wholeText(JSON.stringify({ input_tokens: prompt.tokens }));
     }
     case 'models':
-      return wholeText(renderModels(account.models));
+      return wholeText(renderModels(account.models, account.behaviour.modelProtocol));
     case 'usages':
       return answerUsages(account, now);
     case 'me':
@@ -27,6 +27,9 @@ export function answerPlain(account: SimulatedAccount, question: Question): Answ
       return wholeText(renderSearch(account, textField(body, 'text_query')));
     case 'fetch':
       return answerFetch(account, textField(body, 'url'), question.accept);
+    case 'client_configs':
+    case 'resource_configs':
+      return answerConfig(body);
     default:
       return answerError(ERRORS.method_not_found, protocol);
   }
@@ -79,6 +82,16 @@ function answerFetch(account: SimulatedAccount, url: string, accept: string | un
   const markdown = `# Page\n\nAccount ${account.name} fetched ${url}.\n`;
   if (accept?.includes('text/markdown')) return wholeText(markdown, 200, 'text/markdown; charset=utf-8');
   return wholeText(JSON.stringify({ url, content: markdown }));
+}
+
+/** A named config with nothing in it: the client goes by its own values. */
+function answerConfig(body: Buffer): Answer {
+  return wholeText(JSON.stringify({ name: textField(body, 'name'), config: {} }));
+}
+
+/** Answers a request without a valid key; only what clients send without one is served (docs/kimi-api.md#endpoints). */
+export function answerStranger({ body, protocol, route }: Pick<Question, 'body' | 'protocol' | 'route'>): Answer {
+  return route === 'resource_configs' ? answerConfig(body) : answerError(ERRORS.invalid_key, protocol);
 }
 
 function textField(body: Buffer, name: string): string {

@@ -12,13 +12,15 @@ export type Route =
   | 'files'
   | 'search'
   | 'fetch'
+  | 'client_configs'
+  | 'resource_configs'
   | 'other';
 
 /** The routes that do the account's work: what quota, entitlement and rate refusals apply to unless a test says otherwise. */
 export const WORK_ROUTES: readonly Route[] = ['chat', 'messages', 'responses', 'count_tokens', 'files', 'search', 'fetch'];
 
 /** All but the two a health check asks. */
-export const FORWARDED_ROUTES: readonly Route[] = [...WORK_ROUTES, 'models', 'other'];
+export const FORWARDED_ROUTES: readonly Route[] = [...WORK_ROUTES, 'models', 'client_configs', 'resource_configs', 'other'];
 
 export const ALL_ROUTES: readonly Route[] = [...FORWARDED_ROUTES, 'usages', 'me'];
 
@@ -33,6 +35,8 @@ const ROUTES: ReadonlyMap<string, Route> = new Map([
   ['POST /files', 'files'],
   ['POST /search', 'search'],
   ['POST /fetch', 'fetch'],
+  ['POST /client_configs', 'client_configs'],
+  ['POST /resource_configs', 'resource_configs'],
 ]);
 
 /** The route of a request (docs/kimi-api.md#endpoints). `path` has no query; outside the base path everything is `other`. */

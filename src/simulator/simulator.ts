@@ -5,13 +5,14 @@ import { type AccountSpec, SimulatedAccount } from './account.ts';
 import type { Behaviour } from './behaviour.ts';
 import type { Exchange } from './exchange.ts';
 import { createHandler } from './handle.ts';
-import { type OAuthBehaviour, SimulatedOAuth } from './oauth.ts';
+import { SimulatedOAuth } from './oauth.ts';
+import type { OAuthBehaviour } from './oauth-behaviour.ts';
 import { type ReceivedRequest, RequestRecord } from './record.ts';
 
 export type { AccountSpec, SimulatedAccount } from './account.ts';
 export type { Behaviour, UsagesView } from './behaviour.ts';
 export { ERRORS, type ErrorName } from './errors.ts';
-export type { Grant, OAuthBehaviour, OAuthRequest, SimulatedOAuth, TokenAnswer } from './oauth.ts';
+export type { TokenAnswer } from './oauth-record.ts';
 export type { ReceivedRequest } from './record.ts';
 
 export type SimulatorOptions = {

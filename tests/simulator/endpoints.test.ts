@@ -33,12 +33,18 @@ describe('the other endpoints', () => {
       supports_image_in: true,
       supports_video_in: true,
       supports_tool_use: true,
-      supports_thinking_type: 'both',
-      think_efforts: { support: true, default_effort: 'medium' },
+      supports_dynamic_tools: true,
+      supports_thinking_type: 'only',
+      think_efforts: { support: true, valid_efforts: ['low', 'high', 'max'], default_effort: 'max' },
     });
+    expect(all.data[2]).toMatchObject({ context_length: 1_048_576, supports_thinking_type: 'both' });
+    expect(all.data[0]).not.toHaveProperty('protocol');
     simulator.account('a').models = ['kimi-for-coding', 'own-model'];
     const some = await json(await get(simulator, '/models'));
     expect(some.data.map(({ id }: { id: string }) => id)).toEqual(['kimi-for-coding', 'own-model']);
+    simulator.account('a').behave({ modelProtocol: 'response' });
+    const told = await json(await get(simulator, '/models'));
+    expect(told.data.map(({ protocol }: { protocol: string }) => protocol)).toEqual(['response', 'response']);
   });
 
   it('POST /files takes a multipart upload and names the file after its account', async () => {
@@ -61,6 +67,22 @@ describe('the other endpoints', () => {
     expect(page.headers.get('content-type')).toBe('text/markdown; charset=utf-8');
     expect(await page.text()).toContain('fetched https://example.test/x');
     expect(await json(await post(simulator, '/fetch', request))).toMatchObject(request);
+  });
+
+  it('POST /client_configs and /resource_configs give the named config; only the latter without a key', async () => {
+    const simulator = await openSimulator();
+    const ask = (path: string, headers = {}) =>
+      fetch(simulator.baseUrl + path, { method: 'POST', headers, body: JSON.stringify({ name: 'survey_popup' }) });
+    const known = { authorization: `Bearer ${KEY}` };
+    for (const response of [
+      await ask('/client_configs', known),
+      await ask('/resource_configs', known),
+      await ask('/resource_configs'),
+    ]) {
+      expect(response.status).toBe(200);
+      expect(await json(response)).toEqual({ name: 'survey_popup', config: {} });
+    }
+    expect((await ask('/client_configs')).status).toBe(401);
   });
 
   it('knows no other path or method, and nothing outside the base path', async () => {
