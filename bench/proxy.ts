@@ -31,6 +31,8 @@ bench/results.json and docs/bench.svg.
                         compare this build with that of another checkout, in
                         the same rounds; ends with the ratio of each figure;
                         writes nothing
+  --subjects kmi-logins,kmi
+                        compare accounts that are logged in with keys
   --rounds 20           rounds of each measurement (default 5; 3 with --short,
                         10 in a comparison)
   --seconds 2           seconds of a round (default 4; 2 with --short)

@@ -1,4 +1,6 @@
 import { closeToOthers, sayUnreadableKeys, sayUnreadableState } from './app-folders.ts';
+import { loadKeys } from './app-keys.ts';
+import type { OpenLogins } from './app-logins.ts';
 import { notifySecrets } from './config/notify-target.ts';
 import type { Config } from './config/settings.ts';
 import type { Candidate } from './core/choosing/eligibility.ts';
@@ -9,8 +11,9 @@ import { SecretSet } from './core/text/secret-set.ts';
 import type { Clock } from './core/text/time.ts';
 import type { TraceEvent } from './core/trace/trace-event.ts';
 import type { FetchedHealth } from './health/usage-client.ts';
-import { loadRegistry, type Registry } from './keys/registry.ts';
+import type { Registry } from './keys/registry.ts';
 import type { LogFile } from './log.ts';
+import type { Logins } from './logins/logins.ts';
 import { Ledger } from './state/state-ledger.ts';
 import { StateStore, statePath } from './state/store.ts';
 
@@ -44,6 +47,8 @@ export type App = {
   readonly overrides: AppOverrides;
   /** The log file of this run. */
   log(): Promise<LogFile>;
+  /** Makes and renews logins. */
+  logins(): Promise<Logins>;
   /** Saves the state and ends what was opened. */
   close(): Promise<void>;
 };
@@ -52,9 +57,10 @@ export type App = {
 export async function openApp(config: Config, overrides: AppOverrides = {}): Promise<App> {
   const clock = overrides.clock ?? Date.now;
   if (overrides.registry === undefined && overrides.harden !== false) await closeToOthers(config, overrides.warn);
-  const registry = overrides.registry ?? (await loadRegistry(config));
+  const secrets = new SecretSet([config.proxyToken, ...notifySecrets(config.notify)]);
+  const registry = overrides.registry ?? (await loadKeys(config, (secret) => secrets.add(secret)));
+  for (const { value } of registry.keys) secrets.add(value);
   if (overrides.registry === undefined) sayUnreadableKeys(registry.skipped, config, overrides.warn);
-  const secrets = new SecretSet([...registry.keys.map((key) => key.value), config.proxyToken, ...notifySecrets(config.notify)]);
   let logFile: LogFile | null = null;
   const log = async (): Promise<LogFile> => {
     logFile ??= (await import('./log.ts')).openLogOf(config, secrets);
@@ -67,18 +73,25 @@ export async function openApp(config: Config, overrides: AppOverrides = {}): Pro
   const path = statePath(config.stateDir);
   const goesOnWithout = (error: unknown) => overrides.looksOn === true && sayUnreadableState(error, config, overrides.warn);
   const store = await StateStore.open({ path, clock, log: { warn }, goesOnWithout });
+  const environment = overrides.environment ?? process.env;
+  let opened: Promise<OpenLogins> | null = null;
   return {
     config,
     clock,
-    environment: overrides.environment ?? process.env,
+    environment,
     registry,
     secrets,
     store,
     ledger: new Ledger(store),
     overrides,
     log,
+    async logins() {
+      opened ??= import('./app-logins.ts').then(({ openLogins }) => openLogins({ config, clock, environment, secrets }));
+      return (await opened).logins;
+    },
     async close() {
       await store.close();
+      await (await opened)?.close();
       await logFile?.close();
     },
   };
@@ -106,11 +119,15 @@ export async function fetchHealth(
   const { dryRunHealth, fetchUsage } = await import('./health/usage-client.ts');
   if (!live) return new Map(keys.map((key) => [key.label, dryRunHealth(app.clock())]));
   const { fetchAllHealth } = await import('./health/fetch-all.ts');
+  const { askWithLogin, renewFor } = await import('./app-logins.ts');
   const { Upstreams } = await import('./proxy/upstream/upstreams.ts');
   const upstreams = new Upstreams(app.config, app.environment);
   try {
     const health = await fetchAllHealth(keys, {
-      fetch: (key) => fetchUsage(key, { now: app.clock, dispatcher: (origin) => upstreams.for(origin) }),
+      fetch: (key) =>
+        askWithLogin(key, { renew: renewFor(app.logins), clock: app.clock }, (asked) =>
+          fetchUsage(asked, { now: app.clock, dispatcher: (origin) => upstreams.for(origin) }),
+        ),
       now: app.clock,
       ...(onResult === undefined ? {} : { onResult }),
     });

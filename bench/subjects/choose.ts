@@ -1,17 +1,18 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { isInstalled, KMI, type Program, SUBJECT_KINDS } from './start.ts';
+import { isInstalled, KMI, KMI_LOGINS, type Program, SUBJECT_KINDS } from './start.ts';
 
 /**
  * What `--subjects` names, separated by commas: programs of `SUBJECT_KINDS`, and folders of other checkouts of this
- * project, built. Without the option it is every program that is installed. A name that is neither ends the process.
+ * project, built; `kmi-logins` is this kmi with logins for keys. Without the option it is every program that is installed. A name that is neither ends the process.
  */
 export function choosePrograms(option: string | undefined): Program[] {
   const programs: Program[] = [];
   for (const name of option?.split(',') ?? SUBJECT_KINDS) {
     const kind = SUBJECT_KINDS.find((known) => known === name);
-    if (kind === undefined) programs.push(checkoutAt(name, programs));
+    if (name === KMI_LOGINS.name) programs.push(KMI_LOGINS);
+    else if (kind === undefined) programs.push(checkoutAt(name, programs));
     else if (kind !== 'nginx' || isInstalled('nginx')) programs.push({ ...KMI, name: kind, kind });
   }
   return programs;

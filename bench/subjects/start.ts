@@ -10,11 +10,19 @@ export const SUBJECT_KINDS = ['direct', 'bare', '@fastify/http-proxy', 'nginx', 
 export type SubjectKind = (typeof SUBJECT_KINDS)[number];
 
 /** A program to be measured. `cli` is the built binary that a kmi is started from. */
-export type Program = { readonly name: string; readonly kind: SubjectKind; readonly cli: string };
+export type Program = {
+  readonly name: string;
+  readonly kind: SubjectKind;
+  readonly cli: string;
+  /** Its accounts are logins instead of keys. */
+  readonly hasLogins?: boolean;
+};
 
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 /** The kmi of this checkout. */
 export const KMI: Program = { name: 'kmi', kind: 'kmi', cli: CLI };
+/** The same, with accounts that are logged in. */
+export const KMI_LOGINS: Program = { ...KMI, name: 'kmi-logins', hasLogins: true };
 
 /** A running program under test. `path` is what a chat is posted to. */
 export type Subject = {
@@ -72,15 +80,18 @@ export async function startSubject(program: Program, upstream: string, options: 
 export type KmiOptions = { readonly keys?: number; readonly settings?: Readonly<Record<string, string>> };
 
 export async function startKmi(
-  { name, cli }: Program,
+  { name, cli, hasLogins = false }: Program,
   upstream: string,
   { keys = 3, settings = {} }: KmiOptions = {},
 ): Promise<KmiSubject> {
   const folder = mkdtempSync(join(tmpdir(), 'kmi-bench-'));
   mkdirSync(join(folder, '_auths'));
   mkdirSync(join(folder, 'state'), { mode: 0o700 });
-  for (let n = 0; n < keys; n++)
-    writeFileSync(join(folder, '_auths', `key${n}.env`), `KMI_API_KEY=sk-bench-${n}\n`, { mode: 0o600 });
+  if (hasLogins) mkdirSync(join(folder, 'state', 'logins'), { mode: 0o700 });
+  for (let n = 0; n < keys; n++) {
+    if (hasLogins) writeLogin(join(folder, 'state', 'logins'), n, upstream);
+    else writeFileSync(join(folder, '_auths', `key${n}.env`), `KMI_API_KEY=sk-bench-${n}\n`, { mode: 0o600 });
+  }
   writeFileSync(join(folder, 'state', 'state.json'), JSON.stringify({ schema_version: 1, auto_rotate: true, keys: {} }), {
     mode: 0o600,
   });
@@ -110,6 +121,19 @@ export async function startKmi(
     if (status !== 0) throw new Error(`kmi ${args.join(' ')}: ${stderr}`);
   };
   return { ...subject, command };
+}
+
+/** A login whose token outlives the measurement, so that nobody is asked for another. */
+function writeLogin(folder: string, n: number, upstream: string): void {
+  const id = n.toString(16).padStart(8, '0');
+  const now = Math.floor(Date.now() / 1000);
+  const tokens = { access_token: `sk-bench-${n}`, refresh_token: `rt-bench-${n}`, expires_at: now + 86_400, expires_in: 86_400 };
+  const login = {
+    ...{ version: 1, id, label: `key${n}`, kind: 'own', region: 'mainland-cn', oauth_host: upstream },
+    ...{ base_url: `${upstream}/coding/v1`, account: null, email: null, priority: 0, weight: 100, disabled: false },
+    ...{ created_at: now, refused: null, file: null, tokens: { ...tokens, scope: '', token_type: 'Bearer' } },
+  };
+  writeFileSync(join(folder, `${id}.json`), JSON.stringify(login), { mode: 0o600 });
 }
 
 /** An older build prints no line for each request, and has no option to turn it off. */

@@ -5,7 +5,15 @@ import { listed } from '../core/text/listed.ts';
 import type { Zone } from '../core/text/zoned-time.ts';
 import type { KeyPicture, Picture } from './picture.ts';
 
-export type NoticeEvent = 'none_left' | 'used_up' | 'back' | 'key_refused' | 'account_unpaid' | 'account_closed' | 'test';
+export type NoticeEvent =
+  | 'none_left'
+  | 'used_up'
+  | 'back'
+  | 'key_refused'
+  | 'login_expired'
+  | 'account_unpaid'
+  | 'account_closed'
+  | 'test';
 
 /** What a person is told. Holds labels, never a key. */
 export type Notice = {
@@ -55,10 +63,13 @@ const EVENT_OF: Readonly<Partial<Record<AccountSkipReason, KeyEvent>>> = {
   quota: 'used_up',
   empty: 'used_up',
   auth: 'key_refused',
+  login_expired: 'login_expired',
   payment_required: 'account_unpaid',
   banned: 'account_closed',
   blocked: 'account_closed',
 };
+
+const OF_ONE_KEY: ReadonlySet<KeyEvent> = new Set(['key_refused', 'login_expired'] as const);
 
 function eventOf({ reason }: KeyPicture): KeyEvent | null {
   return reason === null ? 'back' : (EVENT_OF[reason] ?? null);
@@ -72,8 +83,8 @@ function changesBetween(before: Picture, now: Picture): readonly Change[] {
     const event = eventOf(key);
     // A key that nobody knew before serves as a matter of course; one that was out for a moment is not back.
     if (event === null || event === (was === undefined ? 'back' : was) || (event === 'back' && was === null)) return [];
-    // Quota and plan are the account's: its keys are one cause. A refusal is of one key.
-    const cause = `${event} ${event === 'key_refused' ? key.label : key.account}`;
+    // Quota and plan are the account's: its keys are one cause. A refusal is of one key, and of one login.
+    const cause = `${event} ${OF_ONE_KEY.has(event) ? key.label : key.account}`;
     if (seen.has(cause)) return [];
     seen.add(cause);
     return [{ event, cause, key }];
@@ -110,6 +121,8 @@ function textOf(event: NoticeEvent, names: string, isOne: boolean, { keys }: Pic
       return `${names} can serve again.`;
     case 'key_refused':
       return `Kimi refused the ${isOne ? 'key' : 'keys'} ${names} (401). Replace ${isOne ? 'it' : 'them'}, ${recheck}.`;
+    case 'login_expired':
+      return `The ${isOne ? 'login' : 'logins'} ${names} ${isOne ? 'has' : 'have'} expired. Log in again with \`kmi login\`.`;
     case 'account_unpaid':
       return `The ${isOne ? 'account' : 'accounts'} of ${names} must be paid for. Renew the plan, ${recheck}.`;
     case 'account_closed':

@@ -1,7 +1,10 @@
 import { stat } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { startAccountWatch } from '../accounts/account-watch.ts';
 import { fetchAccountId } from '../accounts/fetch-account.ts';
 import type { App } from '../app.ts';
+import { loadKeys, loginsOf } from '../app-keys.ts';
+import { askWithLogin, type RenewKey } from '../app-logins.ts';
 import { watchConnections } from '../connection-watch.ts';
 import type { Key } from '../core/keys/key.ts';
 import { activeCooldown } from '../core/keys/key-state.ts';
@@ -9,9 +12,9 @@ import type { KeyHealth } from '../core/quota/key-health.ts';
 import { startHealthMonitor } from '../health/monitor.ts';
 import { dryRunHealth, fetchUsage } from '../health/usage-client.ts';
 import { startKeyWatch } from '../keys/auth-watch.ts';
-import { loadRegistry } from '../keys/registry.ts';
 import { plainGet } from '../proxy/upstream/plain-get.ts';
 import type { Serving } from './build.ts';
+import { type LoginKeeper, startLoginKeeper } from './login-keeper.ts';
 import { startNotices } from './notices.ts';
 
 /** How often a running proxy looks for changes that commands and editors made to state and auth files. */
@@ -26,16 +29,25 @@ type AccountWatch = ReturnType<typeof startAccountWatch>;
 export function startBackground(app: App, serving: Serving): () => void {
   const { proxy, pool, log, affinityFiles } = serving;
   const keys = { now: app.registry.keys };
-  const monitor = startHealth(app, serving, keys);
+  const logins = startLogins(app, serving, keys);
+  const monitor = startHealth(app, serving, keys, logins);
   pool.useHealth(monitor);
-  const accounts = app.config.dryRun || app.overrides.learnAccounts === false ? null : startAccounts(app, serving, keys);
+  const accounts = app.config.dryRun || app.overrides.learnAccounts === false ? null : startAccounts(app, serving, keys, logins);
   affinityFiles.start();
   app.store.startWatching(WATCH_MS, () => pool.stateChanged());
-  const authFiles = app.overrides.registry === undefined ? watchAuthFiles(app, serving, keys, monitor, accounts) : null;
+  const authFiles =
+    app.overrides.registry === undefined
+      ? watchAuthFiles(app, serving, keys, () => {
+          monitor.keysChanged();
+          accounts?.keysChanged();
+          logins.look();
+        })
+      : null;
   const stopConnectionWatch = watchConnections({
     onDoubt(why) {
       log.info(`The machine ${why === 'slept' ? 'slept' : 'changed its network'}; upstream connections are renewed.`);
       proxy.upstreams.renewAll();
+      logins.look();
     },
   });
   const stopNotices = startNotices(app, serving);
@@ -45,14 +57,36 @@ export function startBackground(app: App, serving: Serving): () => void {
     stopConnectionWatch();
     monitor.stop();
     accounts?.stop();
+    logins.stop();
   };
 }
 
 /** The keys as the auth files have them now. */
 type KeysNow = { now: readonly Key[] };
 
-function startHealth(app: App, { proxy, pool, log, quotaFile }: Serving, keys: KeysNow): HealthMonitor {
+function startLogins(app: App, { pool, log }: Serving, keys: KeysNow): LoginKeeper {
+  const { config, clock } = app;
+  const keeper = startLoginKeeper({
+    // In dry-run nothing is sent.
+    keys: () => (config.dryRun ? [] : keys.now),
+    renew: async (id, options) => (await app.logins()).renew(id, options),
+    onKey(key) {
+      app.secrets.add(key.value);
+      keys.now = keys.now.map((known) => (known.label === key.label && known.hash === key.hash ? key : known));
+      pool.loginIs(key);
+    },
+    clock,
+    random: Math.random,
+    log,
+  });
+  pool.useLogins(keeper);
+  return keeper;
+}
+
+function startHealth(app: App, { proxy, pool, log, quotaFile }: Serving, keys: KeysNow, logins: LoginKeeper): HealthMonitor {
   const { config, clock, store, ledger } = app;
+  const renew: RenewKey = async (key, refusedToken) =>
+    (await logins.renew(key, refusedToken)) === 'renewed' ? logins.current(key) : null;
   const known = config.dryRun ? new Map<string, KeyHealth>() : quotaFile.readingsOf(keys.now);
   const monitor = startHealthMonitor({
     keys: () => keys.now,
@@ -61,7 +95,9 @@ function startHealth(app: App, { proxy, pool, log, quotaFile }: Serving, keys: K
     fetch: async (key, signal) =>
       config.dryRun
         ? dryRunHealth(clock())
-        : fetchUsage(key, { now: clock, signal, dispatcher: (origin) => proxy.upstreams.for(origin) }),
+        : askWithLogin(logins.current(key), { renew, clock }, (asked) =>
+            fetchUsage(asked, { now: clock, signal, dispatcher: (origin) => proxy.upstreams.for(origin) }),
+          ),
     refreshMs: config.usageCacheSeconds * 1000,
     recheckMs: config.dryRun ? 0 : config.blocklistRecheckSeconds * 1000,
     recheckMax: config.blocklistRecheckMax,
@@ -86,11 +122,12 @@ function startHealth(app: App, { proxy, pool, log, quotaFile }: Serving, keys: K
   return monitor;
 }
 
-function startAccounts({ clock, store }: App, { proxy, pool }: Serving, keys: KeysNow): AccountWatch {
+function startAccounts({ clock, store }: App, { proxy, pool }: Serving, keys: KeysNow, logins: LoginKeeper): AccountWatch {
   return startAccountWatch({
     keys: () => keys.now,
     accountOf: (label) => store.keyState(label).account,
-    fetch: (key, signal) => fetchAccountId(key, (url, options) => plainGet(proxy.upstreams, url, options), signal),
+    fetch: (key, signal) =>
+      fetchAccountId(logins.current(key), (url, options) => plainGet(proxy.upstreams, url, options), signal),
     isDoubtful: async ({ source }, { at }) => ((await stat(source).catch(() => null))?.mtimeMs ?? 0) > at,
     onAccount: (key, account) => pool.setAccount(key.label, account),
     clock,
@@ -98,25 +135,26 @@ function startAccounts({ clock, store }: App, { proxy, pool }: Serving, keys: Ke
   });
 }
 
-function watchAuthFiles(
-  app: App,
-  { pool, log }: Serving,
-  keys: KeysNow,
-  monitor: HealthMonitor,
-  accounts: AccountWatch | null,
-): { stop(): void } {
+function watchAuthFiles(app: App, { pool, log }: Serving, keys: KeysNow, changed: () => void): { stop(): void } {
   return startKeyWatch({
-    load: () => loadRegistry(app.config),
+    load: () => loadKeys(app.config, (secret) => app.secrets.add(secret)),
     current: app.registry,
+    further: loginsOf(app.config),
     intervalMs: KEY_WATCH_MS,
     onChange(registry) {
+      const isNews = isDeepStrictEqual(keys.now, registry.keys) || !sameButTokens(keys.now, registry.keys);
       keys.now = registry.keys;
       for (const { value } of registry.keys) app.secrets.add(value);
       pool.replaceKeys(registry.keys);
-      monitor.keysChanged();
-      accounts?.keysChanged();
-      log.info('The auth files changed.', { keys: registry.keys.length, skipped: registry.skipped.length });
+      changed();
+      if (isNews) log.info('The auth files changed.', { keys: registry.keys.length, skipped: registry.skipped.length });
     },
     onError: (error) => log.warn('The auths folder cannot be read; going on with the keys known.', { reason: String(error) }),
   });
+}
+
+/** A login's token changes several times an hour, which is worth no line in the log. */
+function sameButTokens(before: readonly Key[], after: readonly Key[]): boolean {
+  const plain = ({ login, value, ...rest }: Key) => ({ ...rest, token: login === undefined ? value : login.isOver });
+  return isDeepStrictEqual(before.map(plain), after.map(plain));
 }

@@ -119,6 +119,11 @@ export class SimulatedOAuth {
     return this.grants.filter(({ kind, account }) => kind === 'refresh' && account === (accountName ?? account)).length;
   }
 
+  /** A line for each request, without a secret. */
+  describe(): string[] {
+    return this.received.map(({ step, result, ended }) => `OAuth ${step}: ${result}, ${ended ?? 'open'}`);
+  }
+
   /** Plans a fault. Faults strike in the order planned. */
   fail(what: OAuthFault, options: OAuthFaultOptions = {}): this {
     const steps = options.on ?? ALL_STEPS;

@@ -33,6 +33,12 @@ export type ReceivedRequest = {
 export class RequestRecord {
   readonly received: ReceivedRequest[] = [];
   readonly #watchers = new Set<() => void>();
+  readonly #describeOthers: () => readonly string[];
+
+  /** `describeOthers`: a line for each request that is kept elsewhere, for the message of a wait that failed. */
+  constructor(describeOthers: () => readonly string[]) {
+    this.#describeOthers = describeOthers;
+  }
 
   /** Something changed: a request came, its body is complete, or it ended; a connection opened or closed. */
   changed(): void {
@@ -61,9 +67,10 @@ export class RequestRecord {
   }
 
   #describe(timeoutMs: number): string {
-    const lines = this.received.map(({ method, path, account, status, aborted }) => {
+    const own = this.received.map(({ method, path, account, status, aborted }) => {
       return `${method} ${path} by ${account ?? 'nobody'}: ${status ?? 'no answer'}${aborted ? ', aborted' : ''}`;
     });
+    const lines = [...own, ...this.#describeOthers()];
     return `the simulator did not see what was waited for within ${timeoutMs} ms; it received ${lines.length} requests\n${lines.join('\n')}`;
   }
 }

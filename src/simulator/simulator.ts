@@ -74,7 +74,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const accounts = createAccounts(defaults, clock);
   for (const spec of options.accounts) accounts.add(spec);
   const oauth = new SimulatedOAuth(accounts.byName, clock, options.oauth ?? {});
-  const record = new RequestRecord();
+  const record = new RequestRecord(() => oauth.describe());
   const open = new Set<Exchange>();
   const sockets = new Set<Socket>();
   let connectionsEver = 0;

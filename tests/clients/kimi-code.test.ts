@@ -1,11 +1,10 @@
-import { execFile } from 'node:child_process';
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, expect, it } from 'vitest';
 import { runKmi } from '../support/spawn.ts';
 import { openTerminal } from '../support/tmux.ts';
 import { type InstalledClients, installClients } from './installed-clients.ts';
-import { ALONE, kimiEnvironment, pathWithKimi } from './kimi-environment.ts';
+import { ALONE, kimiEnvironment, type Printed, pathWithKimi, runKimi } from './kimi-environment.ts';
 import { type ProxiedSimulator, startProxiedSimulator } from './proxied-simulator.ts';
 
 let clients: InstalledClients;
@@ -23,23 +22,10 @@ beforeEach(() => {
   proxied.takeChats();
 });
 
-type Printed = { readonly code: number; readonly stdout: string; readonly stderr: string };
-
 /** Runs `kimi` with a home of its own, pointed at the proxy by its own variables. */
 async function kimi(args: readonly string[], settings: Readonly<Record<string, string>> = {}): Promise<Printed> {
   const home = await mkdtemp(join(proxied.home.root, 'kimi-'));
-  const env = { ...kimiEnvironment(clients, home, proxied.url), ...settings };
-  return new Promise((resolve) => {
-    const child = execFile(
-      join(clients.binFolder, 'kimi'),
-      args,
-      { cwd: home, env, timeout: 120_000 },
-      (error, stdout, stderr) => {
-        resolve({ code: typeof error?.code === 'number' ? error.code : error === null ? 0 : -1, stdout, stderr });
-      },
-    );
-    child.stdin?.end();
-  });
+  return runKimi(clients, args, home, { ...kimiEnvironment(clients, home, proxied.url), ...settings });
 }
 
 it('Kimi Code prints the answer that came through the proxy, and two prompts use two keys', async () => {

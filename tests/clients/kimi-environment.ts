@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process';
 import { delimiter, join } from 'node:path';
 import type { InstalledClients } from './installed-clients.ts';
 
@@ -25,4 +26,21 @@ export function kimiEnvironment(clients: InstalledClients, home: string, proxyUr
     KIMI_MODEL_API_KEY: 'proxy',
     KIMI_MODEL_BASE_URL: proxyUrl,
   };
+}
+
+export type Printed = { readonly code: number; readonly stdout: string; readonly stderr: string };
+
+/** Runs `kimi` in this folder to its end; code -1 when it was killed, after two minutes. */
+export function runKimi(
+  { binFolder }: InstalledClients,
+  args: readonly string[],
+  cwd: string,
+  env: Readonly<Record<string, string>>,
+): Promise<Printed> {
+  return new Promise((resolve) => {
+    const child = execFile(join(binFolder, 'kimi'), args, { cwd, env, timeout: 120_000 }, (error, stdout, stderr) => {
+      resolve({ code: typeof error?.code === 'number' ? error.code : error === null ? 0 : -1, stdout, stderr });
+    });
+    child.stdin?.end();
+  });
 }

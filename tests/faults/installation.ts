@@ -5,6 +5,7 @@ import { StateStore, statePath } from '../../src/state/store.ts';
 import { cleanUp } from '../support/cleanup.ts';
 import { eventually } from '../support/eventually.ts';
 import { type TemporaryHome, temporaryHome } from '../support/home.ts';
+import { addLogin } from '../support/logins.ts';
 import { keyOf, type StoredState } from '../support/proxy.ts';
 import { type RunningKmi, startKmi } from '../support/spawn.ts';
 
@@ -28,6 +29,8 @@ export type Installation = {
 
 export type InstallOptions = {
   readonly accounts: readonly (string | (Omit<AccountSpec, 'keys'> & { readonly baseUrl?: string }))[];
+  /** Accounts that are logged in, and have no key. */
+  readonly logins?: readonly string[];
   readonly simulator?: Partial<SimulatorOptions>;
   readonly settings?: Readonly<Record<string, string>>;
   /** Default true. */
@@ -36,6 +39,7 @@ export type InstallOptions = {
 
 export async function install({
   accounts,
+  logins = [],
   simulator: options,
   settings,
   autoRotate = true,
@@ -50,6 +54,10 @@ export async function install({
     ...options,
   });
   cleanUp(() => simulator.close());
+  for (const name of logins) {
+    simulator.addAccount({ name, keys: [] });
+    await addLogin(home, simulator, name);
+  }
   for (const { name, baseUrl } of specs as { name: string; baseUrl?: string }[]) {
     await home.addKey({ label: name, key: keyOf(name), ...(baseUrl === undefined ? {} : { baseUrl }) });
   }

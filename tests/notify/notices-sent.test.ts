@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
 import { temporaryHome } from '../support/home.ts';
+import { addLogin } from '../support/logins.ts';
 import { keyOf, startBinaryProxy, startTestProxy } from '../support/proxy.ts';
 import { type Hook, startHook } from './hook.ts';
 
@@ -51,6 +52,28 @@ describe('KMI_NOTIFY with a webhook', () => {
     ]);
     proxy.serving.pool.answeredAgain('b');
     expect((await posts(hook, 3))[2]?.body).toMatchObject({ event: 'back', key_label: 'b', text: 'b can serve again.' });
+  });
+
+  it('is told that a person must log in again', async () => {
+    const hook = await startHook();
+    const proxy = await startTestProxy({
+      accounts: ['a', 'b'],
+      settings: { KMI_NOTIFY: hook.origin },
+      state: '{"schema_version":1,"active_key":"a","keys":{}}',
+      writeKeys: async (home, simulator) => {
+        await addLogin(home, simulator, 'a');
+        await home.addKey({ label: 'b', key: keyOf('b') });
+      },
+    });
+    proxy.simulator.oauth.revoke('a');
+    expect((await proxy.chat()).status).toBe(200);
+    expect((await posts(hook, 1))[0]?.body).toMatchObject({
+      event: 'login_expired',
+      key_label: 'a',
+      text: 'The login a has expired. Log in again with `kmi login`.',
+    });
+    await addLogin(proxy.home, proxy.simulator, 'a');
+    expect((await posts(hook, 2))[1]?.body).toMatchObject({ event: 'back', key_label: 'a' });
   });
 
   it('is asked once more when it fails, and a hook that goes on failing is named by its host only', async () => {

@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { startSimulator } from '../../src/simulator/simulator.ts';
 import { chat, exchange, KEY, openSimulator } from './client.ts';
+import { beginDevice } from './oauth-client.ts';
 
 describe('the record', () => {
   it('keeps a request as it came', async () => {
@@ -49,8 +50,10 @@ describe('the record', () => {
   it('says what it saw when what is waited for does not come', async () => {
     const simulator = await openSimulator();
     await (await chat(simulator)).text();
+    await beginDevice(simulator);
+    await simulator.waitFor(() => simulator.openResponses === 0);
     await expect(simulator.waitFor(() => false, 20)).rejects.toThrow(
-      /within 20 ms; it received 1 requests\nPOST \/coding\/v1\/chat\/completions by a: 200/,
+      /within 20 ms; it received 2 requests\nPOST \/coding\/v1\/chat\/completions by a: 200\nOAuth begin: begun, served$/,
     );
   });
 

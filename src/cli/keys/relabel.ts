@@ -1,6 +1,7 @@
 import type { App } from '../../app.ts';
+import { loadKeys } from '../../app-keys.ts';
 import { movedLabels } from '../../keys/label.ts';
-import { loadRegistry, type Registry } from '../../keys/registry.ts';
+import type { Registry } from '../../keys/registry.ts';
 import { saveState } from '../command/save-state.ts';
 
 /**
@@ -11,7 +12,7 @@ export async function followAuthFiles(
   app: App,
 ): Promise<{ readonly registry: Registry; readonly moved: ReadonlyMap<string, string> }> {
   const { registry: before, store, ledger } = app;
-  const after = await loadRegistry(app.config);
+  const after = await loadKeys(app.config);
   const moved = movedLabels(before.keys, after.keys);
   const active = store.state.activeKey;
   ledger.relabelled(moved);

@@ -1,10 +1,11 @@
 import { sayUnreadableKeys } from '../../app-folders.ts';
+import { loadKeys } from '../../app-keys.ts';
 import { examineDaemon } from '../../daemon/examine.ts';
 import type { DaemonState } from '../../daemon/judge.ts';
 import { proxyOrigin } from '../../daemon/probe.ts';
 import type { ProxyRecord } from '../../daemon/record.ts';
 import { KmiError } from '../../errors.ts';
-import { loadRegistry, type Registry } from '../../keys/registry.ts';
+import type { Registry } from '../../keys/registry.ts';
 import type { CommandContext } from '../command/context.ts';
 import { explainState } from './daemon-view.ts';
 import { noKeys } from './no-keys.ts';
@@ -29,7 +30,7 @@ export async function requireStartable(context: CommandContext, running: ProxyRe
 }
 
 export async function requireKeys({ config, err }: CommandContext): Promise<Registry> {
-  const registry = await loadRegistry(config);
+  const registry = await loadKeys(config);
   if (registry.keys.length > 0) return registry;
   sayUnreadableKeys(registry.skipped, config, (message) => err(`kmi: ${message}`));
   throw noKeys(config, registry);

@@ -1,10 +1,10 @@
 import { sayUnreadableKeys } from '../../app-folders.ts';
+import { loadKeys } from '../../app-keys.ts';
 import { modeOf } from '../../core/clients/proxy-mode.ts';
 import { examineDaemon } from '../../daemon/examine.ts';
 import type { DaemonState } from '../../daemon/judge.ts';
 import { daemonOutputPath } from '../../daemon/output-file.ts';
 import { proxyUrl } from '../../daemon/probe.ts';
-import { loadRegistry } from '../../keys/registry.ts';
 import { VERSION } from '../../version.ts';
 import type { CommandContext } from '../command/context.ts';
 import { renderMode } from '../words/mode-line.ts';
@@ -74,7 +74,7 @@ async function start(
   args: readonly string[],
 ): Promise<number> {
   const { config, err, errStyle } = context;
-  const { keys, skipped } = simulateWithoutKeys ? await loadRegistry(config) : await requireKeys(context);
+  const { keys, skipped } = simulateWithoutKeys ? await loadKeys(config) : await requireKeys(context);
   sayUnreadableKeys(skipped, config, (message) => err(`kmi: ${message}`));
   err(keys.length > 0 ? renderMode(config, errStyle) : `${errStyle.warn('Simulated upstream')}: there are no keys.`);
   const result = await launchProxy(context, { args });

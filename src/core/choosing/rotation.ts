@@ -1,9 +1,10 @@
+import { isLoginOver } from '../keys/key.ts';
 import type { AccountSkip, Level } from './account-pool.ts';
 import { type Choice, type ChoiceReason, NO_SKIPS, notChosen, unbound } from './choice.ts';
 import type { Candidate } from './eligibility.ts';
 import { type PickOptions, type Skip, whyNot } from './why-not.ts';
 
-/** The one enabled key of a pool of one, unless it was tried or its own rate limit holds it; else no choice. */
+/** The one enabled key of a pool of one, unless it was tried, its own rate limit holds it or its login is over; else no choice. */
 export function pickLone<C extends Candidate>(
   candidates: readonly C[],
   enabled: readonly C[],
@@ -11,6 +12,7 @@ export function pickLone<C extends Candidate>(
 ): Choice<C> | null {
   const [only] = enabled;
   if (enabled.length !== 1 || only === undefined || options.tried.has(only) || options.limitWaitMs(only) > 0) return null;
+  if (isLoginOver(only.key, options.now)) return null;
   return unbound(only, candidates.indexOf(only), 'lone_key', NO_SKIPS);
 }
 

@@ -1,6 +1,6 @@
+import { loadKeys } from '../../../app-keys.ts';
 import { detectShell } from '../../../core/clients/shell-exports.ts';
 import { KmiError } from '../../../errors.ts';
-import { loadRegistry } from '../../../keys/registry.ts';
 import type { CommandRow } from '../../command/command-row.ts';
 import type { Command } from '../../command/context.ts';
 import { shortIdOf } from '../../words/trace-text.ts';
@@ -28,7 +28,7 @@ export function completionOf(rows: readonly CommandRow[]): Command<Options> {
       return 0;
     }
     if (labels) {
-      for (const { label } of (await loadRegistry(config)).keys) out(label);
+      for (const { label } of (await loadKeys(config)).keys) out(label);
       return 0;
     }
     const { COMPLETION_SHELLS, renderCompletion } = await import('./script.ts');

@@ -1,7 +1,7 @@
+import { loadKeys } from '../../../app-keys.ts';
 import { loadConfig } from '../../../config/load.ts';
 import { proxyUrl } from '../../../daemon/probe.ts';
 import { KmiError } from '../../../errors.ts';
-import { loadRegistry } from '../../../keys/registry.ts';
 import { lacksToken, requireProxy, sayLackedToken } from '../../clients/proxied-client.ts';
 import { type Command, type CommandContext, createContext } from '../../command/context.ts';
 import { noKeys } from '../../proxy/no-keys.ts';
@@ -36,12 +36,12 @@ export const run: Command<Record<string, unknown>> = async (given) => {
 async function hasKeys(own: CommandContext): Promise<boolean> {
   const running = await ofRunningProxy(own);
   const { config } = running.config.isSimulated === true ? own : running;
-  return (await loadRegistry(config)).keys.length > 0;
+  return (await loadKeys(config)).keys.length > 0;
 }
 
 async function askForKey(own: CommandContext): Promise<number> {
   if (process.stdin.isTTY !== true) {
-    const error = noKeys(own.config, await loadRegistry(own.config));
+    const error = noKeys(own.config, await loadKeys(own.config));
     throw new KmiError('no_keys', error.message, {
       hint: 'Run `kmi up` in a terminal, or give a key on standard input: `kmi init --key-stdin --yes < file-with-the-key`.',
     });

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { type App, candidatesOf, openApp } from '../../../app.ts';
+import { loadKeys, loginsOf } from '../../../app-keys.ts';
 import type { Candidate } from '../../../core/choosing/eligibility.ts';
 import { rotationInForce } from '../../../core/choosing/strategy.ts';
 import { modeOf } from '../../../core/clients/proxy-mode.ts';
@@ -7,7 +8,7 @@ import type { KeyHealth } from '../../../core/quota/key-health.ts';
 import type { TraceEvent } from '../../../core/trace/trace-event.ts';
 import { versionOf } from '../../../files/version.ts';
 import { startKeyWatch } from '../../../keys/auth-watch.ts';
-import { loadRegistry, type Registry } from '../../../keys/registry.ts';
+import type { Registry } from '../../../keys/registry.ts';
 import { quotaPath } from '../../../state/quota-readings.ts';
 import { tracePath } from '../../../trace/writer.ts';
 import type { CommandContext } from '../../command/context.ts';
@@ -140,8 +141,9 @@ export class WatchSources {
       this.#isStale = true;
     });
     const keys = startKeyWatch({
-      load: () => loadRegistry(app.config),
+      load: () => loadKeys(app.config),
       current: this.#registry,
+      further: loginsOf(app.config),
       intervalMs: LOOK_MS,
       onChange: (registry) => {
         this.#registry = registry;

@@ -1,0 +1,71 @@
+import type { App } from './app.ts';
+import { isLoginOver, isTokenOver, type Key } from './core/keys/key.ts';
+import type { Clock } from './core/text/time.ts';
+import type { FetchedHealth } from './health/usage-client.ts';
+import type { Logins } from './logins/logins.ts';
+
+export type OpenLogins = {
+  readonly logins: Logins;
+  /** What was sent is answered and stored before this resolves. */
+  close(): Promise<void>;
+};
+
+/** Makes and renews logins, for one run. What it sends goes out the way the proxy's requests do. */
+export async function openLogins({
+  config,
+  clock,
+  environment,
+  secrets,
+}: Pick<App, 'config' | 'clock' | 'environment' | 'secrets'>): Promise<OpenLogins> {
+  const [{ Logins }, { plainForm }, { Upstreams }, { withFileLock }] = await Promise.all([
+    import('./logins/logins.ts'),
+    import('./proxy/upstream/plain-form.ts'),
+    import('./proxy/upstream/upstreams.ts'),
+    import('./state/file-lock.ts'),
+  ]);
+  const upstreams = new Upstreams(config, environment);
+  const logins = new Logins({
+    stateDir: config.stateDir,
+    clock,
+    post: (url, form, options) => plainForm(upstreams, url, form, options),
+    lock: withFileLock,
+    onSecret: (secret) => secrets.add(secret),
+    oauthHost: config.oauthHost === '' ? null : config.oauthHost,
+    overridesSlots: config.oauthHostOverridesSlots,
+  });
+  return {
+    logins,
+    async close() {
+      await logins.close();
+      await upstreams.destroy();
+    },
+  };
+}
+
+/** Gets a key's login another access token, because this one was refused or, for null, because its time is up. Null: there is none. */
+export type RenewKey = (key: Key, refusedToken: string | null) => Promise<Key | null>;
+
+/** The same for a command, which knows no key but those it has read. */
+export function renewFor(logins: () => Promise<Logins>): RenewKey {
+  return async (key, refusedToken) => {
+    if (key.login === undefined) return null;
+    const renewal = await (await logins()).renew(key.login.id, refusedToken === null ? {} : { refusedToken });
+    return 'tokens' in renewal ? Object.freeze({ ...key, value: renewal.tokens.accessToken }) : null;
+  };
+}
+
+/** Asks `/usages` with the present access token of a login, and once more with another when that is refused. */
+export async function askWithLogin(
+  key: Key,
+  { renew, clock }: { readonly renew: RenewKey; readonly clock: Clock },
+  ask: (key: Key) => Promise<FetchedHealth>,
+): Promise<FetchedHealth> {
+  const { login } = key;
+  if (login === undefined) return ask(key);
+  if (isLoginOver(key, clock())) return { usage: null, error: 'its login has expired', fetchedAt: clock() };
+  const first = isTokenOver(login, clock()) ? ((await renew(key, null)) ?? key) : key;
+  const answer = await ask(first);
+  if (answer.status !== 401 || answer.isForeign === true) return answer;
+  const other = await renew(first, first.value);
+  return other === null ? answer : ask(other);
+}

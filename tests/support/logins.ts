@@ -1,0 +1,61 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Simulator } from '../../src/simulator/simulator.ts';
+import type { TemporaryHome } from './home.ts';
+
+export type LoginFileOptions = {
+  /** Default: the account's name. */
+  readonly label?: string;
+  readonly disabled?: boolean;
+  /** Seconds from now at which the access token ends; default: as the simulator says. */
+  readonly endsIn?: number;
+};
+
+/** The id of the login that `addLogin` writes under this label. */
+export const loginIdOf = (label: string) => createHash('sha256').update(label).digest('hex').slice(0, 8);
+
+export const loginFileOf = (home: TemporaryHome, label: string) => join(home.stateDir, 'logins', `${loginIdOf(label)}.json`);
+
+/** Writes the file of a login of kmi's own, as if somebody had just logged in to the account. */
+export async function addLogin(
+  home: TemporaryHome,
+  simulator: Simulator,
+  account: string,
+  { label = account, disabled = false, endsIn }: LoginFileOptions = {},
+): Promise<string> {
+  const tokens = simulator.oauth.issue(account);
+  const now = Date.now() / 1000;
+  const login = {
+    version: 1,
+    id: loginIdOf(label),
+    label,
+    kind: 'own',
+    region: 'mainland-cn',
+    oauth_host: simulator.origin,
+    base_url: simulator.baseUrl,
+    account: null,
+    email: null,
+    priority: 0,
+    weight: 100,
+    disabled,
+    created_at: Math.floor(now),
+    refused: null,
+    file: null,
+    tokens: { ...tokens, expires_at: Math.floor(now + (endsIn ?? tokens.expires_in)) },
+  };
+  const file = loginFileOf(home, label);
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  await writeFile(file, `${JSON.stringify(login, null, 2)}\n`, { mode: 0o600 });
+  return file;
+}
+
+/** The tokens that stand in the login's file now. */
+export async function tokensOf(home: TemporaryHome, label: string): Promise<{ access_token: string; refresh_token: string }> {
+  return JSON.parse(await readFile(loginFileOf(home, label), 'utf8')).tokens;
+}
+
+/** Every token that the simulator has issued to anybody and that a grant used up, with those of the files given. */
+export function tokensUsed({ oauth }: Simulator): string[] {
+  return oauth.grants.flatMap(({ refreshToken }) => (refreshToken === null ? [] : [refreshToken]));
+}
