@@ -1,7 +1,9 @@
 import { eligibilityOf, isReady } from '../../../core/choosing/eligibility.ts';
 import { accountedKeys, countAccounts } from '../../../core/choosing/key-accounts.ts';
 import { noKeyWords, whyOut } from '../../../core/choosing/no-key.ts';
+import type { KeyLogin } from '../../../core/keys/key.ts';
 import { activeCooldown } from '../../../core/keys/key-state.ts';
+import { howToRenew, LOGIN_CLIENTS } from '../../../core/keys/login-words.ts';
 import { kimiProductAt } from '../../../core/network/kimi-hosts.ts';
 import { VERSION } from '../../../version.ts';
 import { shortPath } from '../../ui/shown-path.ts';
@@ -23,11 +25,14 @@ const MAX_DETAILS = 5;
 
 /** What is wrong and what to do about it, the worst first. */
 export function findAlerts(report: StatusReport): Alert[] {
+  const ofKeys = keyAlerts(report);
   return [
     ...elsewhereAlerts(report),
     ...failingAlerts(report),
-    ...keyAlerts(report),
+    ...ofKeys,
     ...blockAlerts(report),
+    // Where no key can serve for want of one login, that is said.
+    ...loginAlerts(report).filter(({ fix }) => !ofKeys.some((alert) => alert.fix === fix)),
     ...baseUrlAlerts(report),
     ...proxyAlerts(report),
     ...skippedAlerts(report),
@@ -86,6 +91,22 @@ function blockAlerts({ candidates, now }: StatusReport): Alert[] {
   add('warn', blockedFor('payment_required'), 'Account unpaid', 'Renew the plan; `kmi doctor --recheck-keys` tries it again.');
   return alerts;
 }
+
+/** Logins that need a person, by whose they are. */
+function loginAlerts({ candidates, now }: StatusReport): Alert[] {
+  const over = candidates.flatMap((candidate) => (whyOut(candidate, now)?.reason === 'login_expired' ? [candidate.key] : []));
+  return (Object.keys(LOGIN_CLIENTS) as KeyLogin['kind'][]).flatMap((kind): Alert[] => {
+    const keys = over.filter(({ login }) => login?.kind === kind);
+    const [first] = keys;
+    if (first === undefined) return [];
+    const labels = listLabels(keys.map(({ label }) => label));
+    const fix = keys.length === 1 || kind === 'kimi-code' ? howToRenew(first.label, kind) : LOG_IN_EACH;
+    const whose = kind === 'own' ? 'Login' : `Login of ${LOGIN_CLIENTS[kind]}`;
+    return [{ level: 'warn', text: `${whose} expired: ${labels}`, fix }];
+  });
+}
+
+const LOG_IN_EACH = '`kmi login --label <label>` logs in again, once for each.';
 
 /** A key that fails while others work, and is sent to where no API of Kimi's is known to be. */
 function baseUrlAlerts({ candidates, now }: StatusReport): Alert[] {
