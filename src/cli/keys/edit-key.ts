@@ -1,10 +1,27 @@
 import { extname } from 'node:path';
+import type { App } from '../../app.ts';
 import type { Key } from '../../core/keys/key.ts';
 import { KmiError, reasonOf } from '../../errors.ts';
 import { type AuthEditOutcome, setInAuthFile } from '../../keys/auth-write.ts';
 
-/** Changes one line of a key's auth file. `what` completes "... cannot": "be disabled". Throws `auth_file_unchanged`. */
-export async function editKeyFile(
+/** What of a key a person can change in place. */
+export type KeyChange = { readonly label: string } | { readonly disabled: boolean };
+
+/**
+ * Changes a key where it is kept: one line of its auth file, or the file of its login. `what` completes "... cannot": "be disabled".
+ * Throws `auth_file_unchanged`.
+ */
+export async function editKey(app: App, key: Key, change: KeyChange, what: string): Promise<void> {
+  if (key.login !== undefined) {
+    await (await app.logins()).edit(key.login.id, change);
+    return;
+  }
+  if ('label' in change) await editKeyFile(key, 'KMI_KEY_LABEL', change.label, what);
+  else await editKeyFile(key, 'KMI_KEY_DISABLED', change.disabled ? '1' : '0', what);
+}
+
+/** Changes one line of a key's auth file. */
+async function editKeyFile(
   { label, source }: Key,
   variable: 'KMI_KEY_LABEL' | 'KMI_KEY_DISABLED',
   value: string,
