@@ -120,7 +120,7 @@ describe('the verdict', () => {
       [candidate('ada', { disabled: true }), candidate('ben', { disabled: true })],
       'Both keys are disabled; `kmi keys enable` enables keys',
     ],
-    ['none at all', [], 'There are no keys; `kmi keys add` adds one'],
+    ['none at all', [], 'There are no keys; `kmi login` or `kmi keys add` adds one'],
   ])('of %s', (_name, candidates, text) => expect(verdictOf(candidates, NOW, 'UTC').text).toBe(text));
 });
 

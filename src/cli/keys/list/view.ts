@@ -118,7 +118,10 @@ function fileOf({ source, login }: Key, { authsDir, stateDir }: KeysReport['conf
 
 function skippedLines(skipped: readonly SkippedFile[], { config }: KeysReport, width: number, style: Style): string[] {
   if (skipped.length === 0) return [];
-  const rows = skipped.map(({ file, detail }): Cell[] => [shortPath(file, config.authsDir), { text: detail, paint: style.dim }]);
+  const rows = skipped.map(({ file, detail }): Cell[] => [
+    shortPath(file, config.authsDir, config.stateDir),
+    { text: detail, paint: style.dim },
+  ]);
   return [
     '',
     style.warn(skipped.length === 1 ? 'One file gives no key:' : `${skipped.length} files give no key:`),

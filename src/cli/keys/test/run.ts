@@ -19,7 +19,9 @@ export const run: Command<Options> = async (context, { args: [labels = []], json
   try {
     const keys = labels.length === 0 ? app.registry.keys : findKeys(app.registry, labels);
     if (keys.length === 0) {
-      throw new KmiError('no_keys', `There are no keys in ${config.authsDir}.`, { hint: 'Add one with `kmi keys add`.' });
+      throw new KmiError('no_keys', `There are no keys in ${config.authsDir}.`, {
+        hint: 'Log in with `kmi login`, or add one with `kmi keys add`.',
+      });
     }
     if (!json)
       err(errStyle.dim(`Sending the upstream one real call per key${config.dryRun ? ', although this is dry-run' : ''}.`));

@@ -56,22 +56,23 @@ function keyAlerts({ candidates, config, folderExists, now, isElsewhere }: Statu
     const text = folderExists
       ? `There are no keys in ${config.authsDir}.`
       : `There are no keys: the folder ${config.authsDir} does not exist.`;
-    return [{ level: 'bad', text, fix: 'Run `kmi init`, or `kmi keys add`.' }];
+    return [{ level: 'bad', text, fix: 'Run `kmi login`, `kmi keys add` or `kmi init`.' }];
   }
   if (candidates.some((candidate) => isReady(candidate, now))) return [];
   const out = candidates.flatMap((candidate) => whyOut(candidate, now) ?? []);
   const { text, fix, remedy } = noKeyWords(out, { now, zone: config.timezone });
-  return [{ level: 'bad', text, fix: remedy === 'wait' ? 'Wait, or add a key with `kmi keys add`.' : fix }];
+  return [{ level: 'bad', text, fix: remedy === 'wait' ? 'Wait, or add an account with `kmi login` or `kmi keys add`.' : fix }];
 }
 
 function blockAlerts({ candidates, now }: StatusReport): Alert[] {
-  const blockedFor = (reason: string) =>
+  const blockedKeys = (reason: string) =>
     candidates
       .filter((candidate) => {
         const eligibility = eligibilityOf(candidate, now);
         return eligibility.is === 'out' && eligibility.reason === reason;
       })
-      .map(({ key }) => key.label);
+      .map(({ key }) => key);
+  const blockedFor = (reason: string) => blockedKeys(reason).map(({ label }) => label);
   const alerts: Alert[] = [];
   const add = (level: Alert['level'], labels: readonly string[], what: string, fix: string) => {
     if (labels.length > 0) alerts.push({ level, text: `${what}: ${listLabels(labels)}`, fix });
@@ -84,9 +85,16 @@ function blockAlerts({ candidates, now }: StatusReport): Alert[] {
   );
   add(
     'warn',
-    blockedFor('auth'),
+    blockedKeys('auth').flatMap(({ label, login }) => (login === undefined ? [label] : [])),
     'Key refused (401)',
     'Replace the key in its auth file; `kmi doctor --recheck-keys` tries it again.',
+  );
+  // Another token was refused as well, so the login is not what is wrong.
+  add(
+    'warn',
+    blockedKeys('auth').flatMap(({ label, login }) => (login === undefined ? [] : [label])),
+    'Account refused (401)',
+    'See to it on kimi.com; `kmi doctor --recheck-keys` tries its login again.',
   );
   add('warn', blockedFor('payment_required'), 'Account unpaid', 'Renew the plan; `kmi doctor --recheck-keys` tries it again.');
   return alerts;
@@ -147,9 +155,11 @@ function proxyAlerts({ probe, url }: StatusReport): Alert[] {
 
 function skippedAlerts({ skipped, config }: StatusReport): Alert[] {
   if (skipped.length === 0) return [];
-  const details = skipped.slice(0, MAX_DETAILS).map(({ file, detail }) => `${shortPath(file, config.authsDir)}: ${detail}`);
+  const details = skipped
+    .slice(0, MAX_DETAILS)
+    .map(({ file, detail }) => `${shortPath(file, config.authsDir, config.stateDir)}: ${detail}`);
   if (skipped.length > MAX_DETAILS) details.push(`and ${skipped.length - MAX_DETAILS} more`);
-  const text = skipped.length === 1 ? 'One auth file gives no key:' : `${skipped.length} auth files give no key:`;
+  const text = skipped.length === 1 ? 'One file gives no key:' : `${skipped.length} files give no key:`;
   return [{ level: 'warn', text, details, fix: 'Correct or remove them; `kmi doctor` names them all.' }];
 }
 
@@ -181,7 +191,7 @@ function rotationAlerts(report: StatusReport): Alert[] {
 function activeKeyAlerts({ state, candidates }: StatusReport): Alert[] {
   const { activeKey } = state;
   if (activeKey === null || candidates.length === 0 || candidates.some(({ key }) => key.label === activeKey)) return [];
-  const text = `The active key ${activeKey} has no auth file any more; ${candidates[0]?.key.label} stands in for it.`;
+  const text = `The active key ${activeKey} is not here any more; ${candidates[0]?.key.label} stands in for it.`;
   return [{ level: 'warn', text, fix: 'Choose another with `kmi rotate`.' }];
 }
 
