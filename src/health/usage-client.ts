@@ -24,8 +24,8 @@ export type FetchUsageOptions = {
   readonly now: Clock;
   /** For the whole call, connecting and reading included. Default 10 s. */
   readonly timeoutMs?: number;
-  /** The connection pool of an origin; undici's own when absent. */
-  readonly dispatcher?: (origin: string) => Dispatcher;
+  /** The connection pool of an origin. */
+  readonly dispatcher: (origin: string) => Dispatcher;
   readonly signal?: AbortSignal;
 };
 
@@ -81,15 +81,15 @@ export function dryRunHealth(now: number): KeyHealth {
 async function call(key: Key, { now, dispatcher }: FetchUsageOptions, signal: AbortSignal): Promise<FetchedHealth> {
   const askedAt = now();
   const url = new URL(`${key.baseUrl}/usages`);
-  const { request } = await import('undici');
-  const response = await request(url, {
+  const response = await dispatcher(url.origin).request({
+    origin: url.origin,
+    path: `${url.pathname}${url.search}`,
     method: 'GET',
     headers: { authorization: `Bearer ${key.value}`, accept: 'application/json' },
     signal,
     // The timer of `fetchUsage` is the only one.
     headersTimeout: 0,
     bodyTimeout: 0,
-    ...(dispatcher === undefined ? {} : { dispatcher: dispatcher(url.origin) }),
   });
   const status = response.statusCode;
   const body = await readBounded(response.body);

@@ -152,6 +152,7 @@ export class Logins {
   async close(): Promise<void> {
     this.#stopping.abort();
     while (this.#grants.size > 0) await Promise.allSettled(this.#grants);
+    await Promise.all([...this.#unwritten.keys()].map((id) => this.renew(id)));
   }
 
   #net(): OauthNet {

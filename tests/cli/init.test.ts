@@ -262,7 +262,7 @@ describe('in a terminal', () => {
     expect(await text('.kmi/_auths/work.env')).toContain(`KMI_API_KEY=${KEY}\n`);
     expect(await text('.kmi/.env')).toBe('KMI_DRY_RUN=0\nKMI_AUTO_ROTATE_ALLOWED=1\n');
     expect(JSON.parse(await text('.kmi/state.json'))).toMatchObject({ auto_rotate: true, rotation_strategy: 'sticky' });
-    await terminal.type('clear; stty -a');
+    await terminal.typeAfresh('stty -a');
     expect(await terminal.waitFor(/echo/)).toMatch(/ echo /);
   });
 
@@ -277,7 +277,7 @@ describe('in a terminal', () => {
     await terminal.waitFor(/Dry-run: nothing is sent(.|\n)*Turn auto-rotation on/);
     await terminal.press('Enter');
     await terminal.waitFor(/stays off(.|\n)*ended 0/);
-    await terminal.type('clear; kmi init');
+    await terminal.typeAfresh('kmi init');
     await terminal.waitFor(/There is 1 key already: main\.\n+Add another account\? \[y\/N\]/);
     await terminal.type('y');
     await wantKey(terminal);
@@ -292,9 +292,9 @@ describe('in a terminal', () => {
     const terminal = await openInit();
     await terminal.press('a', 'b', 'C-c');
     await terminal.waitFor(/Interrupted\. What was written so far stays(.|\n)*ended 130/);
-    await terminal.type('clear; stty -a');
+    await terminal.typeAfresh('stty -a');
     expect(await terminal.waitFor(/echo/)).toMatch(/ icanon (.|\n)* echo /);
-    await terminal.type('clear; kmi init');
+    await terminal.typeAfresh('kmi init');
     await wantKey(terminal);
     await terminal.press('C-d');
     await terminal.waitFor(/The input ended before the question was answered(.|\n)*ended 1\n/);
@@ -305,7 +305,7 @@ describe('in a terminal', () => {
     const terminal = await openInit();
     await terminal.press('C-z');
     await terminal.waitFor(/Stopped/);
-    await terminal.type('clear; stty -a | grep -c " echo "; fg');
+    await terminal.typeAfresh('stty -a | grep -c " echo "; fg');
     await terminal.waitFor(/^1\n(.|\n)*API key/m);
     await terminal.type(KEY);
     expect(await terminal.waitFor(/Label for it/)).not.toContain('0123456789');

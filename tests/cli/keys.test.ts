@@ -206,12 +206,12 @@ describe('kmi keys remove', () => {
     await home.addKey({ label: 'ada', key: keyOf('ada') });
     const terminal = await openTerminal({ env, cwd: home.root });
     for (const key of ['Enter', 'C-c', 'C-d']) {
-      await terminal.type('clear; kmi keys remove ada');
+      await terminal.typeAfresh('kmi keys remove ada');
       await terminal.waitFor(/Remove ada \(_auths\/ada\.env\)\? \[y\/N\]/);
       await terminal.press(key);
       await terminal.waitFor(/Nothing was removed\.\n+ended 1/);
     }
-    await terminal.type('clear; kmi keys remove ada');
+    await terminal.typeAfresh('kmi keys remove ada');
     await terminal.waitFor(/\[y\/N\]/);
     await terminal.type('yes');
     await terminal.waitFor(/Removed ada\. Its file is now(.|\n)*That was the last key(.|\n)*ended 0/);

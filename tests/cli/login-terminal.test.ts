@@ -63,7 +63,7 @@ describe('kmi login in a terminal', () => {
     const screen = await terminal.waitFor(/^Interrupted\. Nothing was stored\.\nended 130$/m);
     expect(screen).not.toContain('Waiting');
     expect(await home.logins()).toEqual({});
-    await terminal.type('clear; stty -a');
+    await terminal.typeAfresh('stty -a');
     expect(await terminal.waitFor(/echo/)).toMatch(/ icanon (.|\n)* echo /);
   });
 
@@ -91,7 +91,7 @@ describe('kmi login in a terminal', () => {
     await terminal.waitFor(/Waiting for you there/);
     await terminal.press('C-c');
     await terminal.waitFor(/ended 130/);
-    await terminal.type('clear; kmi login');
+    await terminal.typeAfresh('kmi login');
     const [code] = (await terminal.waitFor(/code +[A-Z]{4}-[A-Z]{4}\n+Waiting/)).match(/[A-Z]{4}-[A-Z]{4}$/m) ?? [];
     expect(await eventually(() => readFile(seen, 'utf8'))).toBe(`${simulator.origin}/device?user_code=${code}\n`);
     await terminal.press('C-c');
@@ -108,7 +108,7 @@ describe('kmi logout in a terminal', () => {
     await terminal.press('Enter');
     await terminal.waitFor(/Nothing was changed\.(.|\n)*ended 1/);
     expect(Object.keys(await home.logins())).toEqual(['ada']);
-    await terminal.type('clear; kmi logout ada');
+    await terminal.typeAfresh('kmi logout ada');
     await terminal.waitFor(/\[y\/N\]/);
     await terminal.type('y');
     await terminal.waitFor(/Logged out ada\.(.|\n)*ended 0/);
@@ -130,7 +130,7 @@ describe('kmi init in a terminal', () => {
     expect(await slot.text()).toBe(before);
     expect(await home.logins()).toMatchObject({ ada: { kind: 'kimi-code', file: slot.file } });
     // It is not offered again.
-    await terminal.type('clear; kmi init --no-auto-rotate');
+    await terminal.typeAfresh('kmi init --no-auto-rotate');
     await terminal.waitFor(/There is 1 key already: ada\.\n+Add another account\? \[y\/N\]/);
     await terminal.type('y');
     await terminal.waitFor(/Log in with a Kimi account, rather than enter an API key\? \[Y\/n\]/);
