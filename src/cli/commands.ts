@@ -10,6 +10,7 @@ import { LOGIN } from './keys/login/row.ts';
 import { LOGOUT } from './keys/logout/row.ts';
 import { KEYS_REMOVE } from './keys/remove/row.ts';
 import { KEYS_RENAME } from './keys/rename/row.ts';
+import { KEYS_SET } from './keys/set/row.ts';
 import { KEYS_TEST } from './keys/test/row.ts';
 import { PROXY_LOGS } from './proxy/logs/row.ts';
 import { PROXY_RESTART } from './proxy/restart/row.ts';
@@ -48,6 +49,7 @@ export const COMMANDS: readonly CommandRow[] = [
   KEYS_DISABLE,
   KEYS_ENABLE,
   KEYS_RENAME,
+  KEYS_SET,
   KEYS_TEST,
   CONFIG,
   completionRow(() => COMMANDS),

@@ -64,6 +64,29 @@ describe('a login in the commands of keys', () => {
     }
   });
 
+  it('gets another weight and priority in its own file, as a key does in its', async () => {
+    const { ada: before } = await home.logins();
+    await home.addKey({ label: 'work' });
+    expect(await home.kmi(['keys', 'set', 'ada', '--weight', '300', '--priority', '-2'])).toMatchObject({
+      code: 0,
+      stdout: 'Set ada: weight 300, priority -2. A running proxy follows within a second.\n',
+    });
+    expect(await home.logins()).toEqual({ ada: { ...before, weight: 300, priority: -2 } });
+    await home.kmi(['keys', 'set', 'work', '--weight', '50']);
+    expect(await readFile(join(home.authsDir, 'work.env'), 'utf8')).toMatch(/^KMI_KEY_LABEL=work\n[\s\S]*^KMI_KEY_WEIGHT=50$/m);
+    expect(await keyList()).toMatchObject([
+      { label: 'work', weight: 50, priority: 0 },
+      { label: 'ada', weight: 300, priority: -2 },
+    ]);
+    for (const [args, words] of [
+      [[], /Nothing to set\.\n.*--weight 200/],
+      [['--weight', '0'], /--weight takes a whole number from 1 to 1000/],
+      [['--priority', 'x'], /--priority takes a whole number/],
+    ] as const) {
+      expect(await home.kmi(['keys', 'set', 'ada', ...args])).toMatchObject({ code: 2, stderr: expect.stringMatching(words) });
+    }
+  });
+
   it('is tested with its present token, and with the next one when that has ended', async () => {
     expect(await home.kmi(['keys', 'test'])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^ada +works +5h limit/) });
     simulator.oauth.endAccess('ada');

@@ -128,3 +128,18 @@ it('a file of a login that is not as kmi writes it is no login, and nothing of i
     expect(JSON.stringify(skipped_auth_files)).not.toContain(ada?.tokens?.access_token ?? 'no token');
   }
 });
+
+it('the token of a login goes to no host that the allowlist does not name', async () => {
+  const simulator = await loginSimulator(['ada']);
+  const home = await loginHome(simulator, { KMI_DRY_RUN: '0' });
+  await home.logIn('ada');
+  const asked = simulator.received.length;
+  const settings = { KMI_UPSTREAM_BASE_URL: 'https://api.kimi.com/coding/v1', KMI_UPSTREAM_ALLOWLIST: 'api.kimi.com' };
+  const { stdout } = await home.kmi(['keys', 'list', '--json'], settings);
+  expect(JSON.parse(stdout)).toMatchObject({
+    keys: [],
+    skipped_auth_files: [{ reason: 'bad_url', detail: 'Its base URL names a host that KMI_UPSTREAM_ALLOWLIST does not list.' }],
+  });
+  expect(await home.kmi(['keys', 'test'], settings)).toMatchObject({ code: 1, stdout: '' });
+  expect(simulator.received.length).toBe(asked);
+});

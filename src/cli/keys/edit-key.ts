@@ -2,10 +2,14 @@ import { extname } from 'node:path';
 import type { App } from '../../app.ts';
 import type { Key } from '../../core/keys/key.ts';
 import { KmiError, reasonOf } from '../../errors.ts';
-import { type AuthEditOutcome, setInAuthFile } from '../../keys/auth-write.ts';
+import { type AuthEditOutcome, type AuthVariable, setInAuthFile } from '../../keys/auth-write.ts';
 
 /** What of a key a person can change in place. */
-export type KeyChange = { readonly label: string } | { readonly disabled: boolean };
+export type KeyChange =
+  | { readonly label: string }
+  | { readonly disabled: boolean }
+  | { readonly weight: number }
+  | { readonly priority: number };
 
 /**
  * Changes a key where it is kept: one line of its auth file, or the file of its login. `what` completes "... cannot": "be disabled".
@@ -17,16 +21,13 @@ export async function editKey(app: App, key: Key, change: KeyChange, what: strin
     return;
   }
   if ('label' in change) await editKeyFile(key, 'KMI_KEY_LABEL', change.label, what);
-  else await editKeyFile(key, 'KMI_KEY_DISABLED', change.disabled ? '1' : '0', what);
+  else if ('disabled' in change) await editKeyFile(key, 'KMI_KEY_DISABLED', change.disabled ? '1' : '0', what);
+  else if ('weight' in change) await editKeyFile(key, 'KMI_KEY_WEIGHT', String(change.weight), what);
+  else await editKeyFile(key, 'KMI_KEY_PRIORITY', String(change.priority), what);
 }
 
 /** Changes one line of a key's auth file. */
-async function editKeyFile(
-  { label, source }: Key,
-  variable: 'KMI_KEY_LABEL' | 'KMI_KEY_DISABLED',
-  value: string,
-  what: string,
-): Promise<void> {
+async function editKeyFile({ label, source }: Key, variable: AuthVariable, value: string, what: string): Promise<void> {
   let outcome: AuthEditOutcome;
   try {
     outcome = await setInAuthFile(source, variable, value);

@@ -1,5 +1,4 @@
 import { type App, openApp } from '../../../app.ts';
-import { parsePriority, parseWeight } from '../../../core/keys/key.ts';
 import { KmiError } from '../../../errors.ts';
 import type { Region } from '../../../logins/login.ts';
 import type { Command, CommandContext } from '../../command/context.ts';
@@ -8,11 +7,12 @@ import { PromptEnded, type Prompter } from '../../ui/prompt.ts';
 import { offerLive } from '../go-live.ts';
 import { refuseKeyAsArgument } from '../key-selection.ts';
 import { checkLabel } from '../new-key.ts';
+import { checkRank } from '../rank.ts';
 import { logIn } from './log-in.ts';
 import { sayTakenIn } from './say.ts';
 import { jsonScreen, personScreen } from './screen.ts';
 import { firstReading, type LoginWishes, type TakenIn } from './take-in.ts';
-import { requireExisting, useExisting } from './use-existing.ts';
+import { findExisting, useExisting } from './use-existing.ts';
 import { parseRegion, placeOfLogin } from './where.ts';
 import { takenInToJson } from './words.ts';
 
@@ -56,9 +56,12 @@ async function login(context: CommandContext, options: Options, prompter: Prompt
   }
   const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
   try {
-    const taken = existing
-      ? await useExisting(app, await requireExisting(context), wishes)
-      : await logInWith(context, app, { region, browser: options.browser ?? true, isJson: prompter === null }, wishes);
+    const found = existing ? await findExisting(context) : null;
+    if (found instanceof KmiError) throw found;
+    const taken =
+      found !== null
+        ? await useExisting(app, found, wishes)
+        : await logInWith(context, app, { region, browser: options.browser ?? true, isJson: prompter === null }, wishes);
     const test = await firstReading(app, taken.key);
     if (prompter === null) {
       const account = app.store.keyState(taken.key.label).account?.id ?? null;
@@ -87,16 +90,5 @@ function logInWith(
 function checkWishes({ label, priority, weight }: Options): LoginWishes {
   refuseKeyAsArgument(label);
   if (label !== undefined) checkLabel(label);
-  const wishes = {
-    label: label ?? null,
-    priority: priority === undefined ? null : parsePriority(priority),
-    weight: weight === undefined ? null : parseWeight(weight),
-  };
-  if (priority !== undefined && wishes.priority === null) {
-    throw new KmiError('bad_usage', '--priority takes a whole number; keys with a higher one come first.');
-  }
-  if (weight !== undefined && wishes.weight === null) {
-    throw new KmiError('bad_usage', '--weight takes a whole number from 1 to 1000.');
-  }
-  return wishes;
+  return { label: label ?? null, ...checkRank({ weight, priority }) };
 }

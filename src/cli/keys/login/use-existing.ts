@@ -11,25 +11,26 @@ import { askWhose, profileOf } from './whose.ts';
 
 const OWN_INSTEAD = 'Or let kmi log in by itself: `kmi login`.';
 
-/** The login of a Kimi client on this machine, which can be used. Throws `login_failed` when there is none. */
-export async function requireExisting({ environment, home, config }: CommandContext): Promise<ExistingLogin> {
+/** The login of a Kimi client on this machine, which can be used; else why there is none. */
+export async function findExisting({ environment, home, config }: CommandContext): Promise<ExistingLogin | KmiError> {
   const found = await findExistingLogin(environment, home);
   if (found === null) {
-    throw new KmiError('login_failed', 'Neither Kimi Code nor kimi-cli is logged in on this machine.', {
+    return new KmiError('login_failed', 'Neither Kimi Code nor kimi-cli is logged in on this machine.', {
       hint: `Log in there first: \`kimi login\`. ${OWN_INSTEAD}`,
     });
   }
-  if ('problem' in found) throw new KmiError('login_failed', found.problem, { hint: OWN_INSTEAD });
+  if ('problem' in found) return new KmiError('login_failed', found.problem, { hint: OWN_INSTEAD });
   const client = LOGIN_CLIENTS[found.kind];
   if (found.isOver) {
-    throw new KmiError('login_failed', `The login of ${client} on this machine has expired.`, {
+    return new KmiError('login_failed', `The login of ${client} on this machine has expired.`, {
       hint: found.kind === 'kimi-code' ? `Log in there again: \`kimi login\`. ${OWN_INSTEAD}` : OWN_INSTEAD,
     });
   }
-  if (!isAllowedHost(found.baseUrl, config.upstreamAllowlist)) {
-    throw new KmiError('bad_usage', `${client} uses ${new URL(found.baseUrl).host}, which KMI_UPSTREAM_ALLOWLIST does not list.`);
+  const baseUrl = config.oauthHostOverridesSlots ? config.upstreamBaseUrl : found.baseUrl;
+  if (!isAllowedHost(baseUrl, config.upstreamAllowlist)) {
+    return new KmiError('bad_usage', `${client} uses ${new URL(baseUrl).host}, which KMI_UPSTREAM_ALLOWLIST does not list.`);
   }
-  return found;
+  return { ...found, baseUrl };
 }
 
 /** Takes the login of a Kimi client into the pool, in place. Throws `login_failed`, `key_not_added`. */

@@ -1,14 +1,13 @@
 import type { App } from '../../../app.ts';
-import { isAllowedHost } from '../../../config/kinds.ts';
 import { KmiError } from '../../../errors.ts';
-import { type ExistingLogin, findExistingLogin } from '../../../logins/existing.ts';
+import type { ExistingLogin } from '../../../logins/existing.ts';
 import type { CommandContext } from '../../command/context.ts';
 import { type InitAnswer, say } from '../../command/settings-file.ts';
 import { logIn } from '../../keys/login/log-in.ts';
 import { sayTakenIn } from '../../keys/login/say.ts';
 import { personScreen } from '../../keys/login/screen.ts';
 import { firstReading, type TakenIn } from '../../keys/login/take-in.ts';
-import { useExisting } from '../../keys/login/use-existing.ts';
+import { findExisting, useExisting } from '../../keys/login/use-existing.ts';
 import { placeOfLogin } from '../../keys/login/where.ts';
 import { addNewKey, checkLabel } from '../../keys/new-key.ts';
 import type { Prompter } from '../../ui/prompt.ts';
@@ -82,11 +81,10 @@ async function obtainLogin(
 }
 
 /** Kimi Code's login on this machine, when it can serve and does not yet. kimi-cli's lasts for minutes, so it is not offered. */
-async function offered({ environment, home, config }: CommandContext, { registry }: App): Promise<ExistingLogin | null> {
-  const found = await findExistingLogin(environment, home);
-  if (found === null || 'problem' in found || found.isOver || found.kind !== 'kimi-code') return null;
+async function offered(context: CommandContext, { registry }: App): Promise<ExistingLogin | null> {
   if (registry.keys.some(({ login }) => login?.kind === 'kimi-code')) return null;
-  return isAllowedHost(found.baseUrl, config.upstreamAllowlist) ? found : null;
+  const found = await findExisting(context);
+  return found instanceof KmiError || found.kind !== 'kimi-code' ? null : found;
 }
 
 async function obtainKey(
