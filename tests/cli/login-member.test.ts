@@ -133,6 +133,13 @@ describe('a login that has expired', () => {
     simulator.oauth.revoke('ada');
     const tested = await home.kmi(['keys', 'test', 'ada']);
     expect(tested.code).toBe(1);
+    expect(tested.stdout.replace(/\s+/g, ' ')).toMatch(
+      /^ada refused the login has expired\. `kmi login --label ada` logs in again\./,
+    );
+    const recheck = JSON.parse((await home.kmi(['doctor', '--recheck-keys', '--json'])).stdout).checks as Check[];
+    expect(recheck.filter(({ check }) => check === 'recheck')).toContainEqual(
+      expect.objectContaining({ level: 'warn', details: ['ada: its login has expired'] }),
+    );
     expect(await keyList()).toMatchObject([
       { label: 'ada', state: 'blocked', reason: 'login_expired' },
       { label: 'work', reason: null },

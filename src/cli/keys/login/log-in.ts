@@ -1,5 +1,4 @@
 import type { App } from '../../../app.ts';
-import type { CommandContext } from '../../command/context.ts';
 import { untilSignalled } from '../../command/ending.ts';
 import { PromptEnded } from '../../ui/prompt.ts';
 import type { LoginScreen } from './screen.ts';
@@ -11,16 +10,9 @@ import { askWhose, profileOf } from './whose.ts';
  * Logs in by a code that a person confirms, asks whose login it is, and takes it into the pool. Throws `login_failed`, `key_not_added`,
  * and `PromptEnded` when it is interrupted before anything is stored.
  */
-export async function logIn(
-  { config, err, errStyle }: CommandContext,
-  app: App,
-  place: LoginPlace,
-  wishes: LoginWishes,
-  screen: LoginScreen,
-): Promise<TakenIn> {
+export async function logIn(app: App, place: LoginPlace, wishes: LoginWishes, screen: LoginScreen): Promise<TakenIn> {
   refuseTakenLabel(app, wishes.label);
   const { region, oauthHost, baseUrl } = place;
-  if (config.dryRun) err(errStyle.dim('This is dry-run, but the login is a real one.'));
   const logins = await app.logins();
   const ending = untilSignalled();
   const stopIfInterrupted = () => {

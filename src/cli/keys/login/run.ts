@@ -83,8 +83,10 @@ function logInWith(
   { region, browser, isJson }: { readonly region: Region | null; readonly browser: boolean; readonly isJson: boolean },
   wishes: LoginWishes,
 ): Promise<TakenIn> {
-  const place = placeOfLogin(context.config, region);
-  return logIn(context, app, place, wishes, isJson ? jsonScreen(context) : personScreen(context, { place, browser }));
+  const { config, err, errStyle } = context;
+  const place = placeOfLogin(config, region);
+  if (config.dryRun) err(errStyle.dim('This is dry-run, but the login is a real one.'));
+  return logIn(app, place, wishes, isJson ? jsonScreen(context) : personScreen(context, { place, browser }));
 }
 
 function checkWishes({ label, priority, weight }: Options): LoginWishes {

@@ -77,7 +77,7 @@ async function obtainLogin(
   }
   if (!(await confirm('Log in with a Kimi account, rather than enter an API key?', true))) return null;
   const place = placeOfLogin(context.config, null);
-  return logIn(context, app, place, wishes, personScreen(context, { place, browser: true }));
+  return logIn(app, place, wishes, personScreen(context, { place, browser: true }));
 }
 
 /** Kimi Code's login on this machine, when it can serve and does not yet. kimi-cli's lasts for minutes, so it is not offered. */
