@@ -81,9 +81,19 @@ describe('kmi login --existing', () => {
     const { code, stdout, stderr } = await use();
     expect(code).toBe(0);
     expect(stdout).toMatch(/^Using the login of kimi-cli as ben /);
-    expect(stderr).toContain('kmi never renews it');
+    expect(stderr).toMatch(/at present until \d\d:\d\d: kmi never renews it\. `kmi login` makes a login that lasts\./);
     expect(await slot.text()).toBe(before);
     expect(await home.logins()).toMatchObject({ ben: { kind: 'kimi-cli', file: slot.file } });
+  });
+
+  it('in a test the addresses of the simulator stand for those of the login', async () => {
+    const slot = await kimiCodeLogin(home, simulator, 'ada', { endsIn: -60, isElsewhere: true });
+    const settings = { KMI_OAUTH_HOST_OVERRIDES_SLOTS: '1' };
+    expect(await home.kmi(['login', '--existing'], settings)).toMatchObject({ code: 0 });
+    expect(await home.logins()).toMatchObject({
+      ada: { file: slot.file, base_url: simulator.baseUrl, account: accountId('ada') },
+    });
+    expect(simulator.oauth.isLive(JSON.parse(await slot.text()).refresh_token)).toBe(true);
   });
 
   it("of both, Kimi Code's counts", async () => {

@@ -77,23 +77,26 @@ export type Slot = {
   readonly text: () => Promise<string>;
 };
 
-/** A login of Kimi Code in the home, as Kimi Code keeps it (docs/kimi-api.md#oauth-files), whose token ends in `endsIn` seconds. */
+/**
+ * A login of Kimi Code in the home, as Kimi Code keeps it (docs/kimi-api.md#oauth-files), whose token ends in `endsIn` seconds.
+ * `isElsewhere`: its config names addresses where nobody answers.
+ */
 export async function kimiCodeLogin(
   { root }: Pick<TemporaryHome, 'root'>,
   simulator: Simulator,
   account: string,
-  { endsIn = 900 }: { readonly endsIn?: number } = {},
+  { endsIn = 900, isElsewhere = false }: { readonly endsIn?: number; readonly isElsewhere?: boolean } = {},
 ): Promise<Slot> {
   const folder = join(root, '.kimi-code');
   const config = [
     '[providers."managed:kimi-code"]',
     'type = "kimi"',
-    `base_url = "${simulator.baseUrl}"`,
+    `base_url = "${isElsewhere ? 'http://127.0.0.1:9/v1' : simulator.baseUrl}"`,
     '',
     '[providers."managed:kimi-code".oauth]',
     'storage = "file"',
     'key = "oauth/kimi-code-env-test"',
-    `oauth_host = "${simulator.origin}"`,
+    `oauth_host = "${isElsewhere ? 'http://127.0.0.1:9' : simulator.origin}"`,
     '',
   ];
   await mkdir(folder, { recursive: true, mode: 0o700 });

@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { hashAccountId } from '../../src/accounts/fetch-account.ts';
 import type { Simulator } from '../../src/simulator/simulator.ts';
+import { cleanUp } from '../support/cleanup.ts';
 import { eventually } from '../support/eventually.ts';
+import { kill } from './daemon-home.ts';
 import { confirm, type LoginHome, loginHome, loginSimulator } from './login-home.ts';
 
 let simulator: Simulator;
@@ -139,6 +141,15 @@ describe('kmi login', () => {
     await writeFile(join(home.stateDir, 'state.json'), JSON.stringify({ schema_version: 1, keys: { work: known } }));
     const { stderr } = await home.logIn('ada');
     expect(stderr).toContain('Keys of one account: ada, work.');
+  });
+
+  it('beside a simulation it says that the login is not in use there', async () => {
+    const simulation = await home.kmi(['proxy', '--simulate-without-keys', '--json']);
+    cleanUp(async () => kill(JSON.parse(simulation.stdout).pid));
+    const { code, stdout } = await home.logIn('ada');
+    expect(code).toBe(0);
+    expect(stdout).toContain('The running proxy is a simulation with made-up accounts and uses none of these keys.');
+    expect(Object.keys(await home.logins())).toEqual(['ada']);
   });
 
   it('a label that an API key has is refused before anybody is asked to log in', async () => {

@@ -20,7 +20,10 @@ const CODE = {
 const WORKS: TestResult = { result: 'works', text: '5h limit 62 % left, 7d limit 50 % left, LEVEL_INTERMEDIATE' };
 
 function taken(kind: KeyLogin['kind'], before: LoginKind | null, more: Partial<TakenIn> & { disabled?: boolean } = {}): TakenIn {
-  const { key } = aCandidate('ada', { login: { kind, isOver: false }, disabled: more.disabled ?? false });
+  const { key } = aCandidate('ada', {
+    login: { kind, isOver: false, expiresAt: NOW + 12 * 60_000 },
+    disabled: more.disabled ?? false,
+  });
   const earlier = before === null ? null : ({ kind: before } as Login);
   return { key: { ...key, email: 'ada@example.com' }, before: earlier, sharing: [], ...more };
 }
@@ -40,7 +43,7 @@ describe.each(VARIANTS)('at %s', (_, { width, style }) => {
     ['the login of Kimi Code in the place of one of its own', taken('kimi-code', 'own'), WORKS],
     ['the login of kimi-cli', taken('kimi-cli', null), { result: 'unclear', text: 'no answer: timeout after 10 s' }],
   ])('what is said of %s', (_, login, result) => {
-    const { result: first, notes } = takenInLines(login, result, { style, errStyle: style });
+    const { result: first, notes } = takenInLines(login, result, { style, errStyle: style, now: NOW, zone: 'UTC' });
     expect([first, ...notes].flatMap((line) => wrapProse(line, width)).join('\n')).toMatchSnapshot();
   });
 });

@@ -7,7 +7,7 @@ import { takenInLines } from './words.ts';
 
 /** That a login is a member of the pool now, and what is worth knowing about it. */
 export function sayTakenIn(context: CommandContext, taken: TakenIn, test: TestResult): void {
-  const { result, notes } = takenInLines(taken, test, context);
+  const { result, notes } = takenInLines(taken, test, { ...context, now: Date.now(), zone: context.config.timezone });
   tell(context, `${result} ${sayFollowing(context, 'uses it', { isLogin: true })}`);
   for (const note of notes) context.err(note);
 }

@@ -1,15 +1,21 @@
+import type { Key } from '../../../core/keys/key.ts';
 import { LOGIN_CLIENTS } from '../../../core/keys/login-words.ts';
+import { clockText } from '../../../core/text/duration.ts';
+import type { Zone } from '../../../core/text/zoned-time.ts';
 import type { LoginKind } from '../../../logins/login.ts';
 import type { CommandContext } from '../../command/context.ts';
 import { SHARED_FIX, sharedText } from '../../words/account-words.ts';
 import type { TestResult } from '../test/words.ts';
 import type { TakenIn } from './take-in.ts';
 
+/** `now`: epoch ms. */
+export type TakenInView = Pick<CommandContext, 'style' | 'errStyle'> & { readonly now: number; readonly zone: Zone };
+
 /** What became of a login, a sentence a line. The first is the result, the rest is said about it. */
 export function takenInLines(
   { key, before, sharing }: TakenIn,
   test: TestResult,
-  { style, errStyle }: Pick<CommandContext, 'style' | 'errStyle'>,
+  { now, zone, style, errStyle }: TakenInView,
 ): {
   readonly result: string;
   readonly notes: readonly string[];
@@ -21,7 +27,8 @@ export function takenInLines(
     result: `${style.good(headOf(kind, before?.kind ?? null))} ${who}${left}.`,
     notes: [
       ...(test.result === 'works' ? [] : [`${errStyle.warn('Its quota could not be read')}: ${test.text}.`]),
-      ...placeOf(kind, before?.kind ?? null),
+      ...(before === null || before.kind === kind ? [] : [INSTEAD_OF[before.kind]]),
+      ...sharingOf(key, now, zone),
       ...(key.disabled ? [`It is disabled, as before; \`kmi keys enable ${key.label}\` enables it.`] : []),
       ...(sharing.length === 0 ? [] : [`${sharedText({ labels: [key.label, ...sharing] })} ${SHARED_FIX}`]),
     ],
@@ -33,16 +40,18 @@ function headOf(kind: LoginKind, before: LoginKind | null): string {
   return before === null ? 'Logged in as' : 'Logged in again as';
 }
 
-function placeOf(kind: LoginKind, before: LoginKind | null): string[] {
-  const instead = before === null || before === kind ? [] : [INSTEAD_OF[before]];
-  if (kind === 'kimi-code') return [...instead, 'Kimi Code stays logged in, and both go on with the same login.'];
-  if (kind === 'kimi-cli') {
-    return [
-      ...instead,
-      'kmi never renews it, for kimi-cli lets no other program do so: it serves while kimi-cli keeps it valid. `kmi login` makes a login that lasts.',
-    ];
+/** What it means that a client of Kimi's has the login too. */
+function sharingOf({ login }: Key, now: number, zone: Zone): string[] {
+  switch (login?.kind) {
+    case 'kimi-code':
+      return ['Kimi Code stays logged in, and both go on with the same login.'];
+    case 'kimi-cli': {
+      const until = login.expiresAt === null ? '' : `, at present until ${clockText(login.expiresAt, now, zone)}`;
+      return [`It serves while kimi-cli keeps it valid${until}: kmi never renews it. \`kmi login\` makes a login that lasts.`];
+    }
+    default:
+      return [];
   }
-  return instead;
 }
 
 const INSTEAD_OF: Readonly<Record<LoginKind, string>> = {
