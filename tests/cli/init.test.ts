@@ -214,11 +214,17 @@ describe('whose folder', () => {
 });
 
 describe('in a terminal', () => {
+  async function wantKey(terminal: Terminal): Promise<void> {
+    await terminal.waitFor(/Log in with a Kimi account, rather than enter an API key\? \[Y\/n\] *$/m);
+    await terminal.type('n');
+    await terminal.waitFor(/API key \(not shown while you type or paste\):/);
+  }
+
   /** What has been on the screen, with wrapped lines as the terminal shows them. */
   async function openInit(): Promise<Terminal> {
     const terminal = await openTerminal({ env, cwd: home.root });
     await terminal.type('kmi init');
-    await terminal.waitFor(/API key \(not shown while you type or paste\):/);
+    await wantKey(terminal);
     return terminal;
   }
 
@@ -272,9 +278,9 @@ describe('in a terminal', () => {
     await terminal.press('Enter');
     await terminal.waitFor(/stays off(.|\n)*ended 0/);
     await terminal.typeAfresh('kmi init');
-    await terminal.waitFor(/There is 1 key already: main\.\n+Add another key\? \[y\/N\]/);
+    await terminal.waitFor(/There is 1 key already: main\.\n+Add another account\? \[y\/N\]/);
     await terminal.type('y');
-    await terminal.waitFor(/API key/);
+    await wantKey(terminal);
     await terminal.paste(OTHER_KEY);
     await terminal.press('Enter');
     await terminal.waitFor(/Label for it \[key-2\]:/);
@@ -289,7 +295,7 @@ describe('in a terminal', () => {
     await terminal.typeAfresh('stty -a');
     expect(await terminal.waitFor(/echo/)).toMatch(/ icanon (.|\n)* echo /);
     await terminal.typeAfresh('kmi init');
-    await terminal.waitFor(/API key/);
+    await wantKey(terminal);
     await terminal.press('C-d');
     await terminal.waitFor(/The input ended before the question was answered(.|\n)*ended 1\n/);
     expect(await readdir(home.authsDir)).toEqual([]);
@@ -308,7 +314,8 @@ describe('in a terminal', () => {
   it('says first what it will ask, and asks again after what cannot be a key', async () => {
     const terminal = await openTerminal({ env, cwd: home.root });
     await terminal.type('kmi init');
-    await terminal.waitFor(/kmi asks for a key, whether to go live,(.|\n)*API key/);
+    await terminal.waitFor(/kmi asks for an account, whether to go live,/);
+    await wantKey(terminal);
     await terminal.press('Enter');
     await terminal.waitFor(/No key was given\. Enter another one, or press Ctrl\+C\.\n+API key/);
     for (const [typed, words] of [

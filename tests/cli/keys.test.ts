@@ -44,6 +44,8 @@ const List = z.strictObject({
   keys: z.array(
     z.strictObject({
       label: z.string(),
+      kind: z.enum(['key', 'login']),
+      login: z.null(),
       key_hash: z.string().regex(/^[0-9a-f]{12}$/),
       email: z.string().nullable(),
       account: z.string().nullable(),
@@ -119,7 +121,10 @@ describe('kmi keys list', () => {
 
   it('a folder that is empty or missing is said, and ends with 1 as `kmi health` does', async () => {
     for (const args of [[], ['list']]) {
-      expect(await keys(args)).toMatchObject({ code: 1, stdout: expect.stringContaining('There are no keys in _auths.') });
+      expect(await keys(args)).toMatchObject({
+        code: 1,
+        stdout: expect.stringContaining('There are no keys in _auths, and no logins.'),
+      });
     }
     const missing = await runKmi(['keys', 'list', '--json'], { env: { ...env, KMI_AUTHS_DIR: join(home.root, 'none') } });
     expect(missing.code).toBe(1);
