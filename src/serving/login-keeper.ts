@@ -143,6 +143,13 @@ export function startLoginKeeper(options: LoginKeeperOptions): LoginKeeper {
     return isNew ? 'renewed' : 'adopted';
   }
 
+  /** Another process may have replaced the token since. */
+  async function adopt(key: Key, login: KeyLogin, refusedToken: string): Promise<TokenOutcome> {
+    const came = take(key, await options.renew(login.id, { dueShare: 0 }));
+    if (came !== 'renewed') return came;
+    return current(key).value === refusedToken ? 'no-help' : 'adopted';
+  }
+
   async function renew(asked: Key, refusedToken: string | null): Promise<TokenOutcome> {
     const key = current(asked);
     const { login } = key;
@@ -152,7 +159,7 @@ export function startLoginKeeper(options: LoginKeeperOptions): LoginKeeper {
     // Another request, or another process, was faster.
     if (!isStillSo) return 'adopted';
     const { forcedAt } = pageOf(key, login);
-    if (refusedToken !== null && Math.abs(clock() - forcedAt) < NO_HELP_MS) return 'no-help';
+    if (refusedToken !== null && Math.abs(clock() - forcedAt) < NO_HELP_MS) return adopt(key, login, refusedToken);
     const running = awaited.get(login.id) ?? renewNow(key, login, refusedToken).finally(() => awaited.delete(login.id));
     awaited.set(login.id, running);
     return Promise.race([running, failsAfter(REQUEST_WAIT_MS)]);
