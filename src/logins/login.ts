@@ -1,10 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isLoopbackHost } from '../config/loopback.ts';
-
-export type Region = 'mainland-cn' | 'global';
-
-/** Whose file holds the tokens: kmi's own, or that of a Kimi client, which is used in place. */
-export type LoginKind = 'own' | 'kimi-code' | 'kimi-cli';
+import { isTokenOver, type LoginKind, type Region } from '../core/keys/key.ts';
 
 /** Frozen; a renewal makes a new one. */
 export type TokenPair = {
@@ -67,6 +63,21 @@ function hashed(text: string): string {
 /** Has the login no tokens, or tokens that were refused for good? A person must log in again. */
 export function isOver({ refused }: Pick<Login, 'refused'>, tokens: TokenPair | null): boolean {
   return tokens === null || tokens.accessToken === '' || refused === fingerprintOf(tokens.refreshToken);
+}
+
+/** When the access token ends; epoch ms. Null: its file names no end. */
+export function endOf({ expiresAt }: Pick<TokenPair, 'expiresAt'>): number | null {
+  return inMs(expiresAt);
+}
+
+/** Null stays null. */
+export function inMs(seconds: number | null): number | null {
+  return seconds === null ? null : seconds * 1000;
+}
+
+/** Whether the access token's time is up at `now` (epoch ms). */
+export function isPairOver(tokens: Pick<TokenPair, 'expiresAt'>, now: number): boolean {
+  return isTokenOver({ expiresAt: endOf(tokens) }, now);
 }
 
 /** Whether kmi may renew the tokens: never those of kimi-cli, whose lock it cannot take (docs/kimi-api.md#kimi-cli). */

@@ -1,6 +1,6 @@
 import { type App, openApp } from '../../../app.ts';
+import type { Region } from '../../../core/keys/key.ts';
 import { KmiError } from '../../../errors.ts';
-import type { Region } from '../../../logins/login.ts';
 import type { Command, CommandContext } from '../../command/context.ts';
 import { withPrompter } from '../../command/prompting.ts';
 import { PromptEnded, type Prompter } from '../../ui/prompt.ts';

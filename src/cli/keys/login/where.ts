@@ -1,8 +1,9 @@
 import { isAllowedHost } from '../../../config/kinds.ts';
 import type { Config } from '../../../config/settings.ts';
+import { REGION_NAMES, type Region } from '../../../core/keys/key.ts';
 import { kimiProductAt } from '../../../core/network/kimi-hosts.ts';
 import { KmiError } from '../../../errors.ts';
-import { REGIONS, type Region } from '../../../logins/login.ts';
+import { REGIONS } from '../../../logins/login.ts';
 
 export type LoginPlace = {
   readonly region: Region;
@@ -44,12 +45,12 @@ export function placeOfLogin({ upstreamBaseUrl, upstreamAllowlist, oauthHost }: 
 
 export function parseRegion(text: string | undefined): Region | null {
   if (text === undefined) return null;
-  const region = (Object.keys(REGIONS) as Region[]).find((name) => name === text.trim().toLowerCase());
+  const region = REGION_NAMES.find((name) => name === text.trim().toLowerCase());
   if (region !== undefined) return region;
   throw new KmiError('bad_usage', `--region ${text.slice(0, 40)}: takes mainland-cn (kimi.com) or global (kimi.ai).`);
 }
 
 /** The region whose API a host is; null for all others. */
 function regionAt(hostname: string): Region | null {
-  return (Object.keys(REGIONS) as Region[]).find((name) => new URL(REGIONS[name].baseUrl).hostname === hostname) ?? null;
+  return REGION_NAMES.find((name) => new URL(REGIONS[name].baseUrl).hostname === hostname) ?? null;
 }
