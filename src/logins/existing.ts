@@ -1,24 +1,16 @@
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { parseBaseUrl } from '../config/base-url.ts';
-import type { KimiClient } from '../core/clients/kimi-model.ts';
 import type { Region } from '../core/keys/key.ts';
 import { readBoundedFile } from '../files/bounded-file.ts';
 import { textOf } from '../files/text-bytes.ts';
 import { isTable, own, type Table } from '../files/toml-table.ts';
-import { isPairOver, parseOauthHost, REGIONS } from './login.ts';
+import { type ClientLogin, isPairOver, parseOauthHost, REGIONS } from './login.ts';
 import { readCredential } from './login-store.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** A login that a Kimi client has on this machine. */
-export type ExistingLogin = {
-  readonly kind: KimiClient;
-  /** Absolute path of the client's credential file. */
-  readonly file: string;
-  readonly region: Region;
-  readonly oauthHost: string;
-  readonly baseUrl: string;
+export type ExistingLogin = ClientLogin & {
   /** It can serve no more: refused, broken, or one of kimi-cli past its time. */
   readonly isOver: boolean;
 };

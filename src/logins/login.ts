@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isLoopbackHost } from '../config/loopback.ts';
+import type { KimiClient } from '../core/clients/kimi-model.ts';
 import { isTokenOver, type LoginKind, type Region } from '../core/keys/key.ts';
 
 /** Frozen; a renewal makes a new one. */
@@ -37,6 +38,13 @@ export type Login = {
   readonly refused: string | null;
   /** Absolute path of the client's credential file; null for an own login. */
   readonly file: string | null;
+};
+
+/** A login that a Kimi client has on this machine, whether or not kmi uses it. */
+export type ClientLogin = Pick<Login, 'region' | 'oauthHost' | 'baseUrl'> & {
+  readonly kind: KimiClient;
+  /** Absolute path of the client's credential file. */
+  readonly file: string;
 };
 
 /** docs/kimi-api.md#endpoints */

@@ -1,6 +1,6 @@
 import type { App } from '../../../app.ts';
 import { KmiError } from '../../../errors.ts';
-import type { ExistingLogin } from '../../../logins/existing.ts';
+import type { ClientLogin } from '../../../logins/login.ts';
 import type { CommandContext } from '../../command/context.ts';
 import { type InitAnswer, say } from '../../command/settings-file.ts';
 import { logIn } from '../../keys/login/log-in.ts';
@@ -81,7 +81,7 @@ async function obtainLogin(
 }
 
 /** Kimi Code's login on this machine, when it can serve and does not yet. kimi-cli's lasts for minutes, so it is not offered. */
-async function offered(context: CommandContext, { registry }: App): Promise<ExistingLogin | null> {
+async function offered(context: CommandContext, { registry }: App): Promise<ClientLogin | null> {
   if (registry.keys.some(({ login }) => login?.kind === 'kimi-code')) return null;
   const found = await findExisting(context);
   return found instanceof KmiError || found.kind !== 'kimi-code' ? null : found;
