@@ -1,5 +1,4 @@
 import type { App } from '../../../app.ts';
-import { isAllowedHost } from '../../../config/kinds.ts';
 import { LOGIN_CLIENTS } from '../../../core/keys/login-words.ts';
 import { KmiError } from '../../../errors.ts';
 import { findExistingLogin } from '../../../logins/existing.ts';
@@ -7,12 +6,17 @@ import { type ClientLogin, isPairOver, type TokenPair } from '../../../logins/lo
 import { readCredential } from '../../../logins/login-store.ts';
 import type { CommandContext } from '../../command/context.ts';
 import { type LoginWishes, refuseTakenLabel, type TakenIn, takeIn } from './take-in.ts';
+import { allowlistsOf, loginSettings, whyNotAllowed } from './where.ts';
 import { askWhose, profileOf } from './whose.ts';
+
+/** The client's own addresses stand. */
+const NONE = { upstreamBaseUrl: '', oauthHost: '' };
 
 const OWN_INSTEAD = 'Or let kmi log in by itself: `kmi login`.';
 
 /** The login of a Kimi client on this machine, which can be used; else why there is none. */
-export async function findExisting({ environment, home, config }: CommandContext): Promise<ClientLogin | KmiError> {
+export async function findExisting(context: CommandContext): Promise<ClientLogin | KmiError> {
+  const { environment, home, loaded } = context;
   const found = await findExistingLogin(environment, home);
   if (found === null) {
     return new KmiError('login_failed', 'Neither Kimi Code nor kimi-cli is logged in on this machine.', {
@@ -20,14 +24,12 @@ export async function findExisting({ environment, home, config }: CommandContext
     });
   }
   if ('problem' in found) return new KmiError('login_failed', found.problem, { hint: OWN_INSTEAD });
-  const client = LOGIN_CLIENTS[found.kind];
   if (found.isOver) return expired(found.kind);
-  const baseUrl = config.oauthHostOverridesSlots ? config.upstreamBaseUrl : found.baseUrl;
-  if (!isAllowedHost(baseUrl, config.upstreamAllowlist)) {
-    return new KmiError('bad_usage', `${client} uses ${new URL(baseUrl).host}, which KMI_UPSTREAM_ALLOWLIST does not list.`);
-  }
   const { isOver: _, ...login } = found;
-  return { ...login, baseUrl };
+  const { upstreamBaseUrl: baseUrl, oauthHost } = loaded.config.oauthHostOverridesSlots ? loginSettings(context) : NONE;
+  // What is remembered of the host is the client's own, wherever it is renewed at present.
+  const place = { baseUrl: baseUrl || login.baseUrl, oauthHost: oauthHost || login.oauthHost };
+  return whyNotAllowed(place, allowlistsOf(context)) ?? { ...login, baseUrl: place.baseUrl };
 }
 
 /** Takes the login of a Kimi client into the pool, in place. Throws `login_failed`, `key_not_added`, and nothing is stored then. */

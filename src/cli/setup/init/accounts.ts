@@ -8,7 +8,7 @@ import { sayTakenIn } from '../../keys/login/say.ts';
 import { personScreen } from '../../keys/login/screen.ts';
 import { firstReading, type TakenIn } from '../../keys/login/take-in.ts';
 import { findExisting, useExisting } from '../../keys/login/use-existing.ts';
-import { placeOfLogin } from '../../keys/login/where.ts';
+import { loginSettings, placeOfLogin } from '../../keys/login/where.ts';
 import { addNewKey, checkLabel } from '../../keys/new-key.ts';
 import type { Prompter } from '../../ui/prompt.ts';
 import { wrapToWidth } from '../../ui/width.ts';
@@ -76,7 +76,7 @@ async function obtainLogin(
     if (await confirm('Use it?', true)) return useExisting(app, existing, wishes);
   }
   if (!(await confirm('Log in with a Kimi account, rather than enter an API key?', true))) return null;
-  const place = placeOfLogin(context.config, null);
+  const place = placeOfLogin(loginSettings(context), null);
   return logIn(app, place, wishes, personScreen(context, { place, browser: true }));
 }
 
