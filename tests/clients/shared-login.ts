@@ -3,10 +3,6 @@ import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'vitest';
-import { openLogins } from '../../src/app-logins.ts';
-import { loadConfig } from '../../src/config/load.ts';
-import { SecretSet } from '../../src/core/text/secret-set.ts';
-import { findExistingLogin } from '../../src/logins/existing.ts';
 import { slotPaths } from '../../src/logins/slot-lock.ts';
 import type { Grant } from '../../src/simulator/oauth-record.ts';
 import type { Simulator } from '../../src/simulator/simulator.ts';
@@ -18,6 +14,7 @@ import { eventually } from '../support/eventually.ts';
 import { temporaryHome } from '../support/home.ts';
 import { send } from '../support/http-client.ts';
 import { soon } from '../support/soon.ts';
+import { runKmi } from '../support/spawn.ts';
 import type { InstalledClients } from './installed-clients.ts';
 import { KimiAgent } from './kimi-agent.ts';
 import { kimiAt, type LoggingInKimi } from './kimi-login.ts';
@@ -119,7 +116,7 @@ export class SharedLogin {
     const kimi = await kimiAt(clients, simulator, (await temporaryHome()).root);
     expect(await kimi.logIn('ada')).toMatchObject({ code: 0 });
     const file = await kimi.credentialFile();
-    await refer(installation, kimi, file);
+    await refer(installation, kimi);
     const agent = await KimiAgent.start(join(clients.binFolder, 'kimi'), kimi);
     const shared = new SharedLogin({ installation, kimi, agent, file, random, session: await agent.open() });
     cleanUp(() => shared.#stop());
@@ -301,14 +298,9 @@ function madeAt(folder: string): Promise<number | null> {
   );
 }
 
-/** As `kmi login --existing` does: kmi remembers where the login is, and nothing of it. */
-async function refer({ env, home }: Installation, kimi: LoggingInKimi, file: string): Promise<void> {
-  const found = await findExistingLogin(kimi.env, null);
-  if (found === null || 'problem' in found) throw new Error(`No login of Kimi Code was found: ${found?.problem}`);
-  expect(found).toMatchObject({ kind: 'kimi-code', file, isOver: false });
-  const { config } = loadConfig(env, home.root);
-  const { logins, close } = await openLogins({ config, clock: Date.now, environment: env, secrets: new SecretSet() });
-  const { isOver: _, ...place } = found;
-  await logins.add({ ...place, label: 'ada', account: null, email: null, priority: 0, weight: 100, disabled: false }, null);
-  await close();
+/** kmi remembers where the login is, and nothing of it. */
+async function refer({ env, home }: Installation, kimi: LoggingInKimi): Promise<void> {
+  const ofKimi = Object.entries(kimi.env).filter(([name]) => name.startsWith('KIMI_CODE_'));
+  const options = { env: { ...env, ...Object.fromEntries(ofKimi) }, cwd: home.root };
+  expect(await runKmi(['login', '--existing', '--label', 'ada'], options)).toMatchObject({ code: 0 });
 }
