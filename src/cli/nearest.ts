@@ -1,5 +1,6 @@
 import { type CommandRow, namesOf, type OptionRow } from './command/command-row.ts';
 import { COMMANDS } from './commands.ts';
+import { GUESSES } from './guesses.ts';
 import { similarWord } from './similar-word.ts';
 
 /**
@@ -8,6 +9,8 @@ import { similarWord } from './similar-word.ts';
  */
 export function nearestCommand(place: string, word: string): string | null {
   const below = COMMANDS.filter(({ name }) => name.startsWith(`${place} `));
+  const guess = guessOf(place, word);
+  if (guess !== null) return guess;
   const subcommand = similarWord(word, wordsAfter(place));
   if (place !== '' && subcommand !== null) return `kmi ${place} ${subcommand}`;
   if (place === '') return nearestOf(word);
@@ -16,6 +19,13 @@ export function nearestCommand(place: string, word: string): string | null {
   return (
     named(`${place} ${word}`) ?? namingOption([...own, ...below], word) ?? nearestOf(`${place} ${word}`) ?? exactly(word) ?? null
   );
+}
+
+/** What a word is called here; behind a command only what is one of its own: `kmi keys new`, but not `kmi status new`. */
+function guessOf(place: string, word: string): string | null {
+  const meant = Object.hasOwn(GUESSES, word.toLowerCase()) ? (GUESSES[word.toLowerCase()] as string) : null;
+  if (meant === null || place === '') return meant;
+  return `${meant} `.startsWith(`kmi ${place} `) ? meant : null;
 }
 
 /** The command line with the option a person may have meant; null when nothing is near. `typed` has its dashes and no value. */

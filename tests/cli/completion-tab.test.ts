@@ -58,6 +58,13 @@ describe.each(['bash', 'zsh', 'fish'] as const)('%s, with Tab', (shell) => {
     await terminal.waitFor(/kmi proxy-restart --force *$/m);
     await terminal.press('C-c');
     await terminal.type('clear');
+    await terminal.press('kmi config set KMI_DR', 'Tab', '1', 'Enter');
+    await terminal.waitFor(/Wrote KMI_DRY_RUN=1 to/);
+    await terminal.press('kmi config set KMI_ROTATE_S', 'Tab', 'qu', 'Tab', 'Enter');
+    await terminal.waitFor(/Wrote KMI_ROTATE_STRATEGY=quota to/);
+    await terminal.type('kmi config unset KMI_DRY_RUN KMI_ROTATE_STRATEGY');
+    await terminal.waitFor(/Removed/);
+    await terminal.type('clear');
     await terminal.press('kmi keys disable b', 'Tab');
     await terminal.waitFor(/kmi keys disable ben *$/m);
     await terminal.press('it', 'Tab', 'Enter');

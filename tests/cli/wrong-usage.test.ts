@@ -1,6 +1,7 @@
 import { describe, expect, it, test } from 'vitest';
 import { namesOf } from '../../src/cli/command/command-row.ts';
 import { COMMANDS } from '../../src/cli/commands.ts';
+import { GUESSES } from '../../src/cli/guesses.ts';
 import { inOwnWords } from '../../src/cli/spellings.ts';
 import { temporaryHome } from '../support/home.ts';
 import { runKmi } from '../support/spawn.ts';
@@ -75,7 +76,7 @@ describe('names people guess', () => {
         const { code, stdout } = await runKmi([...alias.split(' '), '--help']);
         expect(code).toBe(0);
         expect(stdout).toMatch(new RegExp(`^Usage: kmi ${name}( |$)`, 'm'));
-        expect(stdout).toContain(`\nAlso: kmi ${alias}\n`);
+        expect(stdout).toMatch(new RegExp(`^Also: .*kmi ${alias}(,|$)`, 'm'));
       }
     }
   });
@@ -90,6 +91,20 @@ describe('names people guess', () => {
     const home = await temporaryHome();
     expect(await runKmi(['trace', '-n', '3'], { env: home.env })).toMatchObject({ code: 0, stdout: '' });
   });
+});
+
+test('every word people guess leads to a command line there is', () => {
+  const names = COMMANDS.flatMap((row) => namesOf(row).map((name) => ({ name, row })));
+  for (const [word, commandLine] of Object.entries(GUESSES)) {
+    const typed = commandLine.replace(/^kmi /, '');
+    const [longest] = names
+      .filter(({ name }) => `${typed} `.startsWith(`${name} `))
+      .toSorted((a, b) => b.name.length - a.name.length);
+    expect([word, longest?.name]).toEqual([word, expect.any(String)]);
+    const [option] = /--\w[\w-]*/.exec(typed) ?? [];
+    if (option !== undefined) expect(longest?.row.options?.map(({ flags }) => flags)).toContain(option);
+    expect(names.map(({ name }) => name)).not.toContain(word);
+  }
 });
 
 /** What was typed, what is said of it, and the command line that is offered. */
@@ -117,6 +132,14 @@ test.each([
   ['rotate auto sticky', '`kmi rotate auto` takes no arguments, but got "sticky".', 'kmi rotate auto --strategy sticky'],
   ['rotate on quota', '`kmi rotate auto` takes no arguments, but got "quota".', 'kmi rotate auto --strategy quota'],
   ['env fish', '`kmi env` takes no arguments, but got "fish".', 'kmi env --shell fish'],
+  ['live', '`kmi` has no command "live".', 'kmi config set KMI_DRY_RUN 0'],
+  ['dashboard', '`kmi` has no command "dashboard".', 'kmi watch'],
+  ['keys delete', '`kmi keys` has no subcommand "delete".', 'kmi keys remove'],
+  ['config edit', '`kmi config` has no subcommand "edit".', 'kmi config set'],
+  ['config KMI_DRY_RUN', '`kmi config` has no subcommand "KMI_DRY_RUN".', 'kmi config get KMI_DRY_RUN'],
+  ['config KMI_DRY_RUN=0', '`kmi config` has no subcommand "KMI_DRY_RUN=0".', 'kmi config set KMI_DRY_RUN=0'],
+  ['config KMI_DRY_RUN 0', '`kmi config` has no subcommand "KMI_DRY_RUN".', 'kmi config set KMI_DRY_RUN 0'],
+  ['config unste', '`kmi config` has no subcommand "unste".', 'kmi config unset'],
   ['health --jsn', '`kmi health` has no option --jsn.', 'kmi health --json'],
   ['keys add --prio 3', '`kmi keys add` has no option --prio.', 'kmi keys add --priority'],
   ['rotate --strategy sticky', '`kmi rotate` has no option --strategy.', 'kmi rotate auto --strategy'],

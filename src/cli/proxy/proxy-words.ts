@@ -1,4 +1,4 @@
-import type { Config } from '../../config/settings.ts';
+import { type Config, SECRET_SETTINGS, SETTINGS, type SettingName } from '../../config/settings.ts';
 import { type ProxyAbout, proxyUrl } from '../../daemon/probe.ts';
 import type { ProxyRecord } from '../../daemon/record.ts';
 import type { CommandContext } from '../command/context.ts';
@@ -26,6 +26,24 @@ export function describeDifferences(
   const text = `: the running proxy has the settings of ${ownerOf(proxy, own)}. Those in force here differ in ${shown}${more}.${address} ${applied}`;
   const [first = '', ...rest] = wrapToWidth(`Note${text}`, own.width);
   return [`${own.errStyle.warn('Note')}${first.slice('Note'.length)}`, ...rest];
+}
+
+/**
+ * How the running proxy comes by settings that were just written; `own` has them in force. Null when they are none of its affair, or
+ * it has them already.
+ */
+export function followingOf(
+  proxy: ProxyRecord,
+  own: Reader & Pick<CommandContext, 'loaded'>,
+  names: readonly SettingName[],
+): string | null {
+  const differing = differences(proxy, own.config);
+  const isConcerned = names.some((name) => SECRET_SETTINGS.has(name) || differing.includes(SETTINGS[name].variable));
+  if (!isConcerned) return null;
+  const { envFile } = own.loaded;
+  return proxy.envFile === null || proxy.envFile === envFile
+    ? `The running proxy (pid ${proxy.pid}) follows after \`kmi restart\`.`
+    : `The running proxy (pid ${proxy.pid}) has its settings from ${ownerOf(proxy, own)}, so this does not reach it.`;
 }
 
 /** The settings with what a proxy of another state folder tells of itself in their place. */

@@ -170,7 +170,7 @@ function policyAlerts({ state, config }: StatusReport): Alert[] {
     {
       level: 'warn',
       text: 'Auto-rotation is on, but KMI_AUTO_ROTATE_ALLOWED does not allow it, so requests stay with the active key.',
-      fix: 'Set KMI_AUTO_ROTATE_ALLOWED=1, or run `kmi rotate off`.',
+      fix: '`kmi config set KMI_AUTO_ROTATE_ALLOWED 1`, or `kmi rotate off`.',
     },
   ];
 }
