@@ -33,7 +33,7 @@ export const ERRORS = {
   unsafe_bind: { http: 500, exit: 1, hint: 'Bind to 127.0.0.1, or set up remote use: see docs/remote.md.' },
   state_unusable: { http: 500, exit: 1, hint: 'Check the folder named by KMI_STATE_DIR: it must be a folder you can write to.' },
   proxy_unreachable: { http: 502, exit: 1, hint: 'Start it with `kmi proxy`.' },
-  proxy_not_started: { http: 500, exit: 1, hint: 'Its log: `kmi proxy-logs`. What else may be wrong: `kmi doctor`.' },
+  proxy_not_started: { http: 500, exit: 1, hint: 'Its log: `kmi logs`. What else may be wrong: `kmi doctor`.' },
   settings_elsewhere: { http: 500, exit: 1, hint: 'Restart it in the folder it was started in.' },
   not_our_proxy: { http: 500, exit: 1, hint: 'Stop it the way it was started; see `kmi doctor`.' },
   no_log: { http: 500, exit: 1, hint: 'It is written once the proxy has run: `kmi proxy`.' },

@@ -106,14 +106,14 @@ function checkListening({ listener, url, version }: ProxyFacts): Finding {
         ? ok(`Answers at ${url} (pid ${listener.pid}, version ${version}).`)
         : warn(
             `The running proxy (pid ${listener.pid}) is version ${listener.version}; this is ${version}.`,
-            'Restart it: `kmi proxy-restart`.',
+            'Restart it: `kmi restart`.',
           );
     case 'stopped':
       return warn(`Does not run: nothing listens at ${url}.`, 'Start it with `kmi proxy`.');
     case 'stale':
       return warn(
         `Does not run: its process ${listener.pid} ended without being stopped.`,
-        'See `kmi proxy-logs --no-follow`, then start it with `kmi proxy`; `kmi doctor --fix` removes the stale proxy.pid.',
+        'See `kmi logs --no-follow`, then start it with `kmi proxy`; `kmi doctor --fix` removes the stale proxy.pid.',
       );
     case 'odd':
       return (listener.blocks ? fail : warn)(listener.text, listener.hint);

@@ -52,10 +52,10 @@ describe.each(['bash', 'zsh', 'fish'] as const)('%s, with Tab', (shell) => {
       skip();
     const terminal = await openShell(shell);
     await terminal.press('kmi proxy-res', 'Tab');
-    await terminal.waitFor(/kmi proxy-restart *$/m);
+    await terminal.waitFor(/kmi restart *$/m);
     await terminal.paste('--fo');
     await terminal.press('Tab');
-    await terminal.waitFor(/kmi proxy-restart --force *$/m);
+    await terminal.waitFor(/kmi restart --force *$/m);
     await terminal.press('C-c');
     await terminal.type('clear');
     await terminal.press('kmi config set KMI_DR', 'Tab', '1', 'Enter');

@@ -63,7 +63,7 @@ test('`kmi proxy` starts it in the background, says where it is, and ends', asyn
     '  keys     1 key, 1 ready',
     `  log      ${join(home.stateDir, 'logs', 'proxy.out')}`,
     '  client   kmi kimi, kmi run -- <command>, or eval "$(kmi env)"',
-    '  stop     kmi proxy-stop',
+    '  stop     kmi stop',
     '',
   ]);
   expect(home.url()).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/kmi-rotor\/v1$/);

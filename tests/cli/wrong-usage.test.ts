@@ -10,16 +10,16 @@ describe('names people guess', () => {
   it.each([
     [['start'], ['proxy']],
     [
-      ['stop', '-f'],
       ['proxy-stop', '-f'],
+      ['stop', '-f'],
     ],
     [
-      ['--plain', 'restart', '-y'],
       ['--plain', 'proxy-restart', '-y'],
+      ['--plain', 'restart', '-y'],
     ],
     [
-      ['logs', '-n', '5'],
       ['proxy-logs', '-n', '5'],
+      ['logs', '-n', '5'],
     ],
     [
       ['keys', '--plain', 'ls'],
@@ -116,14 +116,15 @@ test.each([
   ['statsu', '`kmi` has no command "statsu".', 'kmi status'],
   ['lgos', '`kmi` has no command "lgos".', 'kmi logs'],
   ['add', '`kmi` has no command "add".', 'kmi keys add'],
-  ['proxi stop', '`kmi` has no command "proxi".', 'kmi proxy-stop'],
-  ['proxystop', '`kmi` has no command "proxystop".', 'kmi proxy-stop'],
+  ['proxi stop', '`kmi` has no command "proxi".', 'kmi stop'],
+  ['proxystop', '`kmi` has no command "proxystop".', 'kmi stop'],
   ['rotate_auto', '`kmi` has no command "rotate_auto".', 'kmi rotate auto'],
-  ['proxy stop', '`kmi proxy` takes no arguments, but got "stop".', 'kmi proxy-stop'],
-  ['proxy logs', '`kmi proxy` takes no arguments, but got "logs".', 'kmi proxy-logs'],
+  ['proxy stop', '`kmi proxy` takes no arguments, but got "stop".', 'kmi stop'],
+  ['proxy logs', '`kmi proxy` takes no arguments, but got "logs".', 'kmi logs'],
   ['proxy foreground', '`kmi proxy` takes no arguments, but got "foreground".', 'kmi proxy --foreground'],
   ['start foreground', '`kmi proxy` takes no arguments, but got "foreground".', 'kmi proxy --foreground'],
   ['status json', '`kmi status` takes no arguments, but got "json".', 'kmi status --json'],
+  ['usage today', '`kmi usage` takes no arguments, but got "today".', 'kmi usage --since today'],
   ['usage day', '`kmi usage` takes no arguments, but got "day".', 'kmi usage --by day'],
   ['keys ad', '`kmi keys` has no subcommand "ad".', 'kmi keys add'],
   ['keys status', '`kmi keys` has no subcommand "status".', 'kmi status'],
@@ -183,7 +184,7 @@ it('only one mode stands on a line, and none beside a command', async () => {
 
 it.each([
   [['usage', '--by', 'foo'], 'kmi usage'],
-  [['usage', '--since', 'yesterday'], 'kmi usage'],
+  [['usage', '--since', 'lately'], 'kmi usage'],
   [['rotate', 'auto', '--strategy', 'fair'], 'kmi rotate auto'],
   [['trace', '--last', 'many'], 'kmi trace'],
   [['proxy', '--daemon', '--foreground'], 'kmi proxy'],

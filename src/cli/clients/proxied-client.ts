@@ -51,7 +51,7 @@ export function announceMode(context: CommandContext, { about }: RunningProbe): 
   if (mode === 'simulated') err(`kmi: ${style.warn('simulated')}: the proxy has no keys, and made-up accounts answer.`);
   if (mode === 'dry-run') {
     const isLiveHere = !loaded.config.dryRun;
-    const remedy = isLiveHere ? '`kmi proxy-restart` applies KMI_DRY_RUN=0.' : '`kmi config set KMI_DRY_RUN 0` goes live.';
+    const remedy = isLiveHere ? '`kmi restart` applies KMI_DRY_RUN=0.' : '`kmi config set KMI_DRY_RUN 0` goes live.';
     err(`kmi: ${style.warn('dry-run')}: answers are simulated. ${remedy}`);
   }
   if (mode === 'live' && process.stderr.isTTY) err(style.dim('kmi: live, through the proxy.'));

@@ -12,11 +12,7 @@ type Reader = Pick<CommandContext, 'config' | 'cwd' | 'home' | 'errStyle' | 'wid
 const NAMED_MAX = 6;
 
 /** That the running proxy goes by other settings than those in force here, and by which; nothing when it does not. */
-export function describeDifferences(
-  proxy: ProxyRecord,
-  own: Reader,
-  applied = '`kmi proxy-restart` applies them.',
-): readonly string[] {
+export function describeDifferences(proxy: ProxyRecord, own: Reader, applied = '`kmi restart` applies them.'): readonly string[] {
   const names = differences(proxy, own.config);
   if (names.length === 0) return [];
   const shown = names.slice(0, NAMED_MAX).join(', ');
@@ -69,7 +65,7 @@ export function describeOtherKeys({ proxy, config, ...reader }: CommandContext):
   if (proxy.settings.isSimulated === true)
     return 'The running proxy is a simulation with made-up accounts and uses none of these keys.';
   const folder = shownPath(proxy.settings.authsDir, reader);
-  return `The running proxy reads its keys from ${folder}, not from here; \`kmi proxy-restart\` makes it read this folder.`;
+  return `The running proxy reads its keys from ${folder}, not from here; \`kmi restart\` makes it read this folder.`;
 }
 
 /** What a change of the key files means for the proxy. */

@@ -62,7 +62,7 @@ function sayAlreadyRunning(
   );
   if (state.kind === 'unproven') err(`${errStyle.warn('Note')}: ${explainState(state, addressOf(context)).text}`);
   if (state.version !== VERSION) {
-    err(`${errStyle.warn('Note')}: it is version ${state.version}; this is ${VERSION}. \`kmi proxy-restart\` renews it.`);
+    err(`${errStyle.warn('Note')}: it is version ${state.version}; this is ${VERSION}. \`kmi restart\` renews it.`);
   }
   if (context.proxy != null) for (const line of describeDifferences(context.proxy, wanted)) err(line);
   return proxyUrl(config) === proxyUrl(withBoundPort(wanted.config, config.proxyListen)) ? 0 : 1;

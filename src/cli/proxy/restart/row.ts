@@ -2,8 +2,8 @@ import type { CommandRow } from '../../command/command-row.ts';
 import { STOP_OPTIONS } from '../stop-options.ts';
 
 export const PROXY_RESTART: CommandRow = {
-  name: 'proxy-restart',
-  aliases: ['restart'],
+  name: 'restart',
+  aliases: ['proxy-restart'],
   group: 'The proxy',
   summary: 'stop the proxy if it runs, then start it in the background',
   details: `Applies changed settings. Stops the proxy as \`kmi stop\` does and starts it as \`kmi start\` does. If it could not start with the new settings, the old proxy keeps running.

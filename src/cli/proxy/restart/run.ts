@@ -20,7 +20,7 @@ type Options = StopCommandOptions & { readonly here?: boolean };
 const DECISIVE: readonly SettingName[] = ['dryRun', 'authsDir', 'upstreamBaseUrl', 'proxyListen', 'proxyToken'];
 
 /**
- * `kmi proxy-restart`: stops the proxy if one runs, then starts it in the background. One that could not start again, or would be
+ * `kmi restart`: stops the proxy if one runs, then starts it in the background. One that could not start again, or would be
  * another one for being restarted elsewhere, is not stopped. Throws `settings_elsewhere` and what `requireStartable` throws.
  */
 export const run: Command<Options> = async (context, { here = false, ...options }) => {

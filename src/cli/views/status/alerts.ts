@@ -115,11 +115,11 @@ function proxyAlerts({ probe, url }: StatusReport): Alert[] {
     ];
   }
   if (probe.kind === 'unreachable') {
-    return [{ level: 'warn', text: `${url} cannot be asked: ${probe.reason}.`, fix: 'See `kmi proxy-logs` and `kmi doctor`.' }];
+    return [{ level: 'warn', text: `${url} cannot be asked: ${probe.reason}.`, fix: 'See `kmi logs` and `kmi doctor`.' }];
   }
   if (probe.kind === 'running' && probe.version !== VERSION) {
     const text = `The running proxy is version ${probe.version}; this is ${VERSION}.`;
-    return [{ level: 'warn', text, fix: 'Restart it with `kmi proxy-restart`.' }];
+    return [{ level: 'warn', text, fix: 'Restart it with `kmi restart`.' }];
   }
   return [];
 }
