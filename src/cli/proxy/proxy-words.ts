@@ -4,7 +4,7 @@ import type { ProxyRecord } from '../../daemon/record.ts';
 import type { CommandContext } from '../command/context.ts';
 import { shownPath } from '../ui/shown-path.ts';
 import { wrapToWidth } from '../ui/width.ts';
-import { differences, withBoundPort } from './running-proxy.ts';
+import { asServed, differences } from './running-proxy.ts';
 
 type Reader = Pick<CommandContext, 'config' | 'cwd' | 'home' | 'errStyle' | 'width'>;
 
@@ -17,7 +17,7 @@ export function describeDifferences(proxy: ProxyRecord, own: Reader, applied = '
   if (names.length === 0) return [];
   const shown = names.slice(0, NAMED_MAX).join(', ');
   const more = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : '';
-  const here = proxyUrl(withBoundPort(own.config, proxy.settings.proxyListen));
+  const here = proxyUrl(asServed(own.config, proxy));
   const address = proxyUrl(proxy.settings) === here ? '' : ` These would serve ${here}.`;
   const text = `: the running proxy has the settings of ${ownerOf(proxy, own)}. Those in force here differ in ${shown}${more}.${address} ${applied}`;
   const [first = '', ...rest] = wrapToWidth(`Note${text}`, own.width);
