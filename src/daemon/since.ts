@@ -12,7 +12,7 @@ const NAMED_DAYS: Readonly<Record<string, (day: Date) => number>> = {
 };
 
 /** The words that `--since` takes; `week` began on Monday. */
-export const SINCE_WORDS: readonly string[] = Object.keys(NAMED_DAYS);
+const SINCE_WORDS: readonly string[] = Object.keys(NAMED_DAYS);
 
 /** What `--since` takes, in words. */
 export const SINCE_ACCEPTS = `${SINCE_WORDS.join(', ')}, a span such as 10m, 12h or 30d, or a time such as 2026-02-02 or 2026-02-02T12:00`;

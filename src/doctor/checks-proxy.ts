@@ -90,8 +90,11 @@ function checkToken({ config }: ProxyFacts): Finding {
   const { proxyToken } = config;
   if (proxyToken === '') {
     return isRemote
-      ? fail('Other machines can reach the address, and there is no client token.', 'Set KMI_PROXY_TOKEN to a long random text.')
-      : info('No client token: every program on this machine may use the proxy.', 'KMI_PROXY_TOKEN asks clients for one.');
+      ? fail('Other machines can reach the address, and there is no client token.', '`kmi proxy --make-token` makes one.')
+      : info(
+          'No client token: every program on this machine may use the proxy.',
+          '`kmi proxy --make-token` makes one that your own clients send.',
+        );
   }
   return isRemote && proxyToken.length < TOKEN_LENGTH
     ? warn('The client token is short enough to be guessed.', `Use ${TOKEN_LENGTH} random characters or more.`)

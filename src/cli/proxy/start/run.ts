@@ -147,7 +147,13 @@ function describeKeys(
 async function serveUntilStopped(
   context: CommandContext,
   serving: ServingApp,
-  { settings, about, lines: requests, port }: Serving & { readonly settings: Config; readonly about: readonly string[] },
+  {
+    settings,
+    about,
+    lines: requests,
+    port,
+    detached,
+  }: Serving & { readonly settings: Config; readonly about: readonly string[] },
 ): Promise<number> {
   const { config, cwd, loaded, err, errStyle: style } = context;
   const { proxy } = serving;
@@ -174,8 +180,10 @@ async function serveUntilStopped(
   if (other !== null) {
     err(style.warn(`Another proxy of this state folder (pid ${other.pid}) serves ${proxyUrl(other.settings)}.`));
   }
-  say('Point a client at it: kmi kimi, kmi run -- claude, or eval "$(kmi env)"');
-  say('Stop it: Ctrl+C, or kmi stop');
+  if (!detached) {
+    say('Point a client at it: kmi kimi, kmi run -- claude, or eval "$(kmi env)"');
+    say('Stop it: Ctrl+C, or kmi stop');
+  }
   await signals.first;
   err('Stopping: open requests finish first. Ctrl+C again ends them.');
   await Promise.race([serving.stop(), signals.second.then(() => serving.kill())]);

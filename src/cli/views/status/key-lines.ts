@@ -110,7 +110,7 @@ function renderKeyRows(
     { title: 'TODAY', align: 'right' },
     ...(hasAccount ? [{ title: 'ACCOUNT', shrinkTo: 8 }] : []),
   ];
-  // Without titles the cell says what its figures are.
+  // Without titles the cells say what their figures are.
   const quotaCell = (usage: Usage | null) => {
     const text = quotaText(usage, width < WIDE ? 2 : 3, style);
     return isBrief && usage !== null ? `${text} left` : text;
@@ -121,7 +121,7 @@ function renderKeyRows(
     { text: ENGLISH_KEYS.status[status], paint: paintStatus(status, style) },
     { rendered: quotaCell(health?.usage ?? null) },
     ...(hasAge ? [{ text: readText(health, now), paint: style.dim }] : []),
-    { text: String(today.get(key.label) ?? 0), paint: (text: string) => text },
+    { text: `${today.get(key.label) ?? 0}${isBrief ? ' today' : ''}`, paint: (text: string) => text },
     ...(hasAccount ? [{ text: accounts.get(key.label) ?? '', paint: style.dim }] : []),
   ]);
   return renderTable(layout, cells, { width, style });
