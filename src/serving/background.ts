@@ -85,8 +85,10 @@ function startLogins(app: App, { pool, log }: Serving, keys: KeysNow): LoginKeep
 
 function startHealth(app: App, { proxy, pool, log, quotaFile }: Serving, keys: KeysNow, logins: LoginKeeper): HealthMonitor {
   const { config, clock, store, ledger } = app;
-  const renew: RenewKey = async (key, refusedToken) =>
-    (await logins.renew(key, refusedToken)) === 'renewed' ? logins.current(key) : null;
+  const renew: RenewKey = async (key, refusedToken) => {
+    const came = await logins.renew(key, refusedToken);
+    return came === 'renewed' || came === 'adopted' ? logins.current(key) : null;
+  };
   const known = config.dryRun ? new Map<string, KeyHealth>() : quotaFile.readingsOf(keys.now);
   const monitor = startHealthMonitor({
     keys: () => keys.now,

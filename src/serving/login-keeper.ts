@@ -131,12 +131,23 @@ export function startLoginKeeper(options: LoginKeeperOptions): LoginKeeper {
   const awaited = new Map<string, Promise<TokenOutcome>>();
 
   async function renewNow(key: Key, login: KeyLogin, refusedToken: string | null): Promise<TokenOutcome> {
-    const came = take(key, await options.renew(login.id, refusedToken === null ? {} : { refusedToken }));
+    const renewal = await options.renew(login.id, refusedToken === null ? {} : { refusedToken });
+    const came = take(key, renewal);
     const present = current(key);
     if (came !== 'renewed' || present.login === undefined) return came;
-    if (refusedToken !== null) pageOf(present, present.login).forcedAt = clock();
+    // Those of another process may be as old as the refused one, and were not got because of that.
+    const isNew = renewal.kind === 'renewed';
+    if (refusedToken !== null && isNew) pageOf(present, present.login).forcedAt = clock();
     look();
-    return present.value === refusedToken ? 'no-help' : 'renewed';
+    if (present.value === refusedToken) return 'no-help';
+    return isNew ? 'renewed' : 'adopted';
+  }
+
+  /** Another process may have replaced the token since. */
+  async function adopt(key: Key, login: KeyLogin, refusedToken: string): Promise<TokenOutcome> {
+    const came = take(key, await options.renew(login.id, { dueShare: 0 }));
+    if (came !== 'renewed') return came;
+    return current(key).value === refusedToken ? 'no-help' : 'adopted';
   }
 
   async function renew(asked: Key, refusedToken: string | null): Promise<TokenOutcome> {
@@ -146,9 +157,9 @@ export function startLoginKeeper(options: LoginKeeperOptions): LoginKeeper {
     if (login === undefined || !isRenewable(login)) return 'no-help';
     const isStillSo = refusedToken === null ? isTokenOver(login, clock()) : key.value === refusedToken;
     // Another request, or another process, was faster.
-    if (!isStillSo) return 'renewed';
+    if (!isStillSo) return 'adopted';
     const { forcedAt } = pageOf(key, login);
-    if (refusedToken !== null && Math.abs(clock() - forcedAt) < NO_HELP_MS) return 'no-help';
+    if (refusedToken !== null && Math.abs(clock() - forcedAt) < NO_HELP_MS) return adopt(key, login, refusedToken);
     const running = awaited.get(login.id) ?? renewNow(key, login, refusedToken).finally(() => awaited.delete(login.id));
     awaited.set(login.id, running);
     return Promise.race([running, failsAfter(REQUEST_WAIT_MS)]);

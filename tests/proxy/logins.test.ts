@@ -92,6 +92,27 @@ describe('an access token that is refused', () => {
     await proxy.state(({ keys }) => keys.a?.blocked_reason === 'auth');
   });
 
+  it('and so is the one that another process has got meanwhile: the client sees nothing of either', async () => {
+    const proxy = await startWith([{ login: 'a' }]);
+    expect((await proxy.chat()).status).toBe(200);
+    await addLogin(proxy.home, proxy.simulator, 'a');
+    proxy.simulator.oauth.endAccess('a');
+    expect((await proxy.chat()).status).toBe(200);
+    expect(proxy.calls().map(({ status }) => status)).toEqual([200, 401, 401, 200]);
+    expect(renewalsOf(proxy, 'a')).toBe(1);
+  });
+
+  it('and has just been got for another refused one: what another process has written meanwhile is taken', async () => {
+    const proxy = await startWith([{ login: 'a' }]);
+    for (let n = 1; n <= 3; n += 1) {
+      proxy.simulator.oauth.endAccess('a');
+      // The second and third time it is too soon for a further renewal, and the watch of the files has not looked yet.
+      if (n > 1) await addLogin(proxy.home, proxy.simulator, 'a');
+      expect((await proxy.chat()).status).toBe(200);
+    }
+    expect(renewalsOf(proxy, 'a')).toBe(1);
+  });
+
   it('belongs to a login that is over: others serve, and another login heals it', async () => {
     const proxy = await startWith(['b', { login: 'a' }], { state: '{"schema_version":1,"active_key":"a","keys":{}}' });
     proxy.simulator.oauth.revoke('a');

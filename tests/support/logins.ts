@@ -13,9 +13,9 @@ export type LoginFileOptions = {
 };
 
 /** The id of the login that `addLogin` writes under this label. */
-export const loginIdOf = (label: string) => createHash('sha256').update(label).digest('hex').slice(0, 8);
+const loginIdOf = (label: string) => createHash('sha256').update(label).digest('hex').slice(0, 8);
 
-export const loginFileOf = (home: TemporaryHome, label: string) => join(home.stateDir, 'logins', `${loginIdOf(label)}.json`);
+const loginFileOf = (home: TemporaryHome, label: string) => join(home.stateDir, 'logins', `${loginIdOf(label)}.json`);
 
 /** Writes the file of a login of kmi's own, as if somebody had just logged in to the account. */
 export async function addLogin(

@@ -14,6 +14,8 @@ export type FailoverState = {
   readonly hasTriedFreshSocket: boolean;
   /** The access token of the key that is asked was renewed for this request. */
   readonly hasRenewed: boolean;
+  /** It was exchanged for one that was there already, which did not count as that. */
+  readonly hasAdopted: boolean;
   /** An answer of the upstream was kept: it is what the client gets when no key does better. */
   readonly hasAnswer: boolean;
   /** What the last key failed with. */
@@ -31,6 +33,7 @@ export const FRESH: FailoverState = Object.freeze({
   rounds: 0,
   hasTriedFreshSocket: false,
   hasRenewed: false,
+  hasAdopted: false,
   hasAnswer: false,
   lastVerdict: null,
   isLasting: false,
@@ -58,7 +61,8 @@ export type FailoverEvent =
   | { readonly kind: 'bad-request' }
   /** The key that is to be asked is an access token whose time is up. */
   | { readonly kind: 'token-over' }
-  | { readonly kind: 'token-renewed' }
+  /** `isNew`: it was got for this; else it was there already, and may be refused as well. */
+  | { readonly kind: 'token-renewed'; readonly isNew: boolean }
   /** It could not be renewed, and nothing was sent. */
   | { readonly kind: 'token-lost'; readonly verdict: 'refused' | 'login-over' }
   /** There was no key to ask. */
@@ -73,7 +77,8 @@ export const EVENTS = {
   clientLeft: { kind: 'client-left' },
   badRequest: { kind: 'bad-request' },
   tokenOver: { kind: 'token-over' },
-  tokenRenewed: { kind: 'token-renewed' },
+  tokenRenewed: { kind: 'token-renewed', isNew: true },
+  tokenAdopted: { kind: 'token-renewed', isNew: false },
   noKey: { kind: 'no-key' },
   pauseOver: { kind: 'pause-over' },
 } as const satisfies Readonly<Record<string, FailoverEvent>>;
@@ -145,8 +150,15 @@ export function nextStep(state: FailoverState, event: FailoverEvent, limits: Lim
       return afterFailure({ ...state, lastVerdict: 'broken', isLasting: event.isLasting }, false, limits);
     case 'token-over':
       return { state: { ...state, hasRenewed: true }, step: RENEW, failed: 'nothing' };
-    case 'token-renewed':
-      return mayStillSend(state, limits) ? { state, step: SAME_KEY, failed: 'nothing' } : giveUp(state, 'nothing');
+    case 'token-renewed': {
+      if (!mayStillSend(state, limits)) return giveUp(state, 'nothing');
+      const mayRenewYet = !event.isNew && !state.hasAdopted;
+      return {
+        state: mayRenewYet ? { ...state, hasRenewed: false, hasAdopted: true } : state,
+        step: SAME_KEY,
+        failed: 'nothing',
+      };
+    }
     case 'token-lost': {
       const { verdict } = event;
       const canReplay = mayStillSend(state, limits);
@@ -182,13 +194,16 @@ function mayStillSend({ lastVerdict }: FailoverState, { canReplay }: Limits): bo
   return canReplay || lastVerdict === null;
 }
 
+/** Of the next key. */
+const NO_TOKEN_YET = { hasRenewed: false, hasAdopted: false };
+
 /** This key has had its chance. */
 function afterFailure(state: FailoverState, isPenalized: boolean, limits: Limits): Decision {
   if (!limits.canReplay) return giveUp(state, 'attempt');
   // A penalized key is not asked again, so asking the next one costs the pool nothing twice: it does not count against the limit.
   const counted = isPenalized
-    ? { ...state, penalizedKeys: state.penalizedKeys + 1, hasRenewed: false, afterPause: null }
-    : { ...state, innocentKeys: state.innocentKeys + 1, hasRenewed: false, afterPause: null };
+    ? { ...state, penalizedKeys: state.penalizedKeys + 1, ...NO_TOKEN_YET, afterPause: null }
+    : { ...state, innocentKeys: state.innocentKeys + 1, ...NO_TOKEN_YET, afterPause: null };
   const { failoverMax } = limits;
   const mayGoOn = failoverMax > 0 && counted.innocentKeys <= failoverMax && counted.penalizedKeys <= PENALIZED_KEYS_MAX;
   return mayGoOn ? { state: counted, step: OTHER_KEY, failed: 'key' } : noOtherKey(counted, limits, 'key');

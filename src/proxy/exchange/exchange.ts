@@ -206,13 +206,13 @@ export class Exchange implements AttemptOwner, BodyWaiter {
 
   /** The key's login gets another access token: the one it has was refused, or its time is up. */
   #renew(entry: PoolEntry, refused: JudgedResult | null): void {
-    this.#when(renewToken(this.#parts, entry, this.#relay.key, refused), (lost) => {
+    this.#when(renewToken(this.#parts, entry, this.#relay.key, refused), (came) => {
       if (this.#abort.hasLeft) this.#go(EVENTS.clientLeft);
-      else if (lost === null) this.#go(EVENTS.tokenRenewed);
+      else if ('kind' in came) this.#go(came);
       else {
-        this.#error = lost.error ?? this.#error;
-        if (this.#answer?.entry === entry) this.#answer = { ...this.#answer, outcome: lost.judged.outcome };
-        this.#settle(entry, lost.judged);
+        this.#error = came.error ?? this.#error;
+        if (this.#answer?.entry === entry) this.#answer = { ...this.#answer, outcome: came.judged.outcome };
+        this.#settle(entry, came.judged);
       }
     });
   }

@@ -33,7 +33,8 @@ const TOKEN_REFUSED: FailoverEvent = {
   mayRenew: true,
 };
 const TOKEN_OVER: FailoverEvent = { kind: 'token-over' };
-const RENEWED: FailoverEvent = { kind: 'token-renewed' };
+const RENEWED: FailoverEvent = { kind: 'token-renewed', isNew: true };
+const ADOPTED: FailoverEvent = { kind: 'token-renewed', isNew: false };
 const NOT_RENEWED: FailoverEvent = { kind: 'token-lost', verdict: 'refused' };
 const LOGIN_OVER: FailoverEvent = { kind: 'token-lost', verdict: 'login-over' };
 const NO_KEY: FailoverEvent = { kind: 'no-key' };
@@ -147,6 +148,12 @@ describe('a request', () => {
       [TOKEN_REFUSED, RENEWED, TOKEN_REFUSED],
       {},
       ['renew', 'same-key', 'other-key'],
+    ],
+    [
+      'renews the token that another process has got, when that is refused too, and once only',
+      [TOKEN_REFUSED, ADOPTED, TOKEN_REFUSED, ADOPTED, TOKEN_REFUSED],
+      {},
+      ['renew', 'same-key', 'renew', 'same-key', 'other-key'],
     ],
     [
       'renews the token of each key that it asks',
