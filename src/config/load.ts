@@ -99,6 +99,7 @@ export function loadConfig(
   if (problems.length > 0) throw badSettings(problems, envFile?.path ?? null);
   if (envFile?.isFound === true && sources.upstreamBaseUrl?.kind === 'file')
     refuseStrayUpstream(values as Config, envFile.path, places);
+  if (envFile?.isFound === true) refuseStrayLogins(sources, envFile.path);
 
   return Object.freeze({
     config: Object.freeze(values) as Config,
@@ -239,6 +240,18 @@ function refuseStrayUpstream({ upstreamBaseUrl, authsDir }: Config, envFile: str
   const { host } = new URL(upstreamBaseUrl);
   throw new KmiError('bad_settings', `The env file ${envFile} would send the keys in ${authsDir} to ${host}.`, {
     hint: 'A file in a project may not do that. If you intend it, set KMI_UPSTREAM_BASE_URL in ~/.kmi/.env or in the environment, or name the file with KMI_ENV_PATH.',
+  });
+}
+
+/** Where refresh tokens go is never for a project to say. */
+const OF_LOGINS: readonly SettingName[] = ['oauthHost', 'oauthHostOverridesSlots'];
+
+function refuseStrayLogins(sources: Readonly<Record<string, Source>>, envFile: string): void {
+  const name = OF_LOGINS.find((setting) => sources[setting]?.kind === 'file');
+  if (name === undefined) return;
+  const { variable } = SETTINGS[name];
+  throw new KmiError('bad_settings', `The env file ${envFile} sets ${variable}, which says where logins are renewed.`, {
+    hint: `A file in a project may not do that. If you intend it, set ${variable} in ~/.kmi/.env or in the environment, or name the file with KMI_ENV_PATH.`,
   });
 }
 
