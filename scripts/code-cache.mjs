@@ -20,7 +20,8 @@ const KEYS = ['a', 'b', 'c'];
 
 /**
  * Where the caches for the running Node lie in `dist`. V8 refuses a cache made with other flags, but not that of another
- * release with the same V8: it crashes. So the name has Node's own version, and the size of its program for builds of one version.
+ * release of Node with the same V8, whose code may differ. So the name has Node's own version, and the size of its program
+ * for two builds of one version.
  */
 const folderOf = (dist, { statSync }) =>
   `${dist}/code-cache/${process.version}-${process.platform}-${process.arch}-${statSync(process.execPath).size}`;
@@ -44,7 +45,7 @@ function requireOf(nodeRequire, dist, folderOf) {
   }
   const modules = new Map();
 
-  /** V8 checks no sum, and a wrong byte may crash it. Each file holds the cache twice: comparing is the cheapest check there is. */
+  /** V8 checks no sum, and a wrong byte may crash it or keep it busy for ever. Each file holds the cache twice: comparing is the cheapest check there is. */
   const cacheOf = (name) => {
     const file = join(folder, `${name}.bin`);
     if (!fs.existsSync(file)) return undefined;
