@@ -19,7 +19,7 @@ const MOST_SECONDS = 60;
 const PATIENCE_MS = 120_000;
 const PACKED = [
   ...['package.json', 'package-lock.json', 'README.md', 'LICENSE', 'CHANGELOG.md', '.env.example', '_auths/README.md'],
-  ...['docs', 'src', 'scripts/build.mjs'],
+  ...['docs', 'src', 'scripts/build.mjs', 'scripts/code-cache.mjs'],
 ];
 
 /** A Kimi CLI as the proxy meets it: it takes its model from the variables, asks with `stream`, and prints what comes, as it comes. */
