@@ -7,19 +7,27 @@ import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
+import { INTRO, writeCodeCache } from './code-cache.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const outDir = process.argv[2] ?? join(root, 'dist');
 const BINS = { cli: join(root, 'src/cli.ts'), robin: join(root, 'src/robin.ts') };
 
 /** What an everyday command such as `kmi status` needs, and what parsing options and `--help` need beside it: one file each. */
-const EVERYDAY = ['src/cli/views/status/run.ts', 'src/cli/command/context.ts', 'src/config/load.ts'];
+const EVERYDAY = [
+  'src/cli/views/status/run.ts',
+  'src/cli/command/context.ts',
+  'src/cli/command/state-folder.ts',
+  'src/config/load.ts',
+  'src/usage/usage-reader.ts',
+];
 const COMMAND_LINE = ['src/cli/command-line.ts'];
 const inEveryday = reachableFrom(EVERYDAY);
 const inCommandLine = reachableFrom(COMMAND_LINE);
+const inStart = reachableFrom(['src/cli/program.ts']);
 const CHUNKS = [
-  { name: 'start', test: reachableFrom(['src/cli/program.ts']) },
-  { name: 'shared', test: (id) => inEveryday(id) && inCommandLine(id) },
+  // What both need comes with the start: each file takes a third of a millisecond to find and load.
+  { name: 'start', test: (id) => inStart(id) || (inEveryday(id) && inCommandLine(id)) },
   { name: 'everyday', test: inEveryday },
   { name: 'command-line', test: inCommandLine },
 ];
@@ -28,23 +36,42 @@ const CHUNKS = [
 const PACKAGES = ['fastify', 'undici', 'pino'];
 
 /**
- * commander loads node:child_process for a feature nobody uses here (subcommands as programs of their own), and with it
- * the network stack. It gets one that loads when asked.
+ * commander's modules are CommonJS, which a bundle keeps in a function each: Node would read their text twice, 1.3 ms of
+ * `kmi --help` (`npm run bench:cli`). Here they become ES modules. node:child_process, for a feature nobody uses here
+ * (subcommands as programs of their own), would bring the network stack; it is loaded when asked for.
  */
-const lazyChildProcess = {
-  name: 'lazy-child-process',
-  resolveId(source, importer) {
-    return isUnusedByCommander(source, importer) ? '\0lazy-child-process' : null;
-  },
+const COMMANDER = dirname(fileURLToPath(import.meta.resolve('commander')));
+const COMMANDER_PARTS = { command: 'Command', error: 'CommanderError', option: 'Option' };
+const commanderAsModules = {
+  name: 'commander-as-modules',
   load(id) {
-    if (id !== '\0lazy-child-process') return null;
-    return 'module.exports = new Proxy({}, { get: (_, name) => process.getBuiltinModule("node:child_process")[name] });';
+    if (id === join(COMMANDER, 'esm.mjs')) {
+      return Object.entries(COMMANDER_PARTS)
+        .map(([file, name]) => `export { ${name} } from './lib/${file}.js';`)
+        .join('\n');
+    }
+    if (dirname(id) !== join(COMMANDER, 'lib')) return null;
+    return readFileSync(id, 'utf8')
+      .replace(
+        "require('node:child_process')",
+        "{ spawn: (...args) => process.getBuiltinModule('node:child_process').spawn(...args) }",
+      )
+      .replace(/^const (.+?) = require\(('.+?')\)(?:\.EventEmitter)?;$/gm, (_, names, from) => `import ${names} from ${from};`)
+      .replace(/^exports\.(\w+) = \1;/gm, 'export { $1 };');
   },
 };
 
-function isUnusedByCommander(id, importer) {
-  return id === 'node:child_process' && (importer?.includes('node_modules/commander') ?? false);
-}
+/**
+ * What a chunk exports stands at its end and never changes, so it needs no getters: 240 of them, 1 ms of `kmi status`
+ * (`npm run bench:cli`).
+ */
+const GETTER = /Object\.defineProperty\(exports,("[\w$]+"),\{enumerable:true,get:function\(\)\{return ([\w$]+)\}\}\);/g;
+const plainExports = {
+  name: 'plain-exports',
+  generateBundle(_, files) {
+    for (const file of Object.values(files)) if (file.type === 'chunk') file.code = file.code.replace(GETTER, 'exports[$1]=$2;');
+  },
+};
 
 /** Which module imports which, not counting imports on demand. */
 const imports = new Map();
@@ -79,8 +106,8 @@ rmSync(outDir, { recursive: true, force: true });
 const bundle = await rolldown({
   input: BINS,
   platform: 'node',
-  external: (id, importer) => (id.startsWith('node:') && !isUnusedByCommander(id, importer)) || PACKAGES.includes(id),
-  plugins: [lazyChildProcess, importGraph],
+  external: (id) => id.startsWith('node:') || PACKAGES.some((name) => id === name || id.startsWith(`${name}/`)),
+  plugins: [commanderAsModules, importGraph, plainExports],
   logLevel: 'warn',
   checks: { ineffectiveDynamicImport: false },
 });
@@ -88,10 +115,13 @@ await bundle.write({
   dir: outDir,
   format: 'cjs',
   sourcemap: true,
-  // Comments and white space are a third of what Node would read at every start.
-  minify: { compress: false, mangle: false, codegen: true },
+  // `import()` of a package or of node:net would have Node set up its loader of ES modules: 2.5 ms of `kmi status` (npm run bench:cli).
+  dynamicImportInCjs: false,
+  // Node reads all of it at every start, comments, white space and long names alike. Functions keep their names, for stack traces.
+  minify: { compress: false, mangle: { toplevel: false }, codegen: true },
   entryFileNames: '[name].js',
   chunkFileNames: '[name]-[hash].js',
+  intro: ({ isEntry }) => (isEntry ? INTRO : ''),
   codeSplitting: {
     groups: CHUNKS.map((chunk, n) => ({ ...chunk, priority: CHUNKS.length - n })),
   },
@@ -100,6 +130,7 @@ await bundle.write({
 writeFileSync(join(outDir, 'package.json'), '{ "type": "commonjs" }\n');
 writeFileSync(join(outDir, 'LICENSES.txt'), licensesOf(imports.keys()));
 for (const name of Object.keys(BINS)) chmodSync(join(outDir, `${name}.js`), 0o755);
+writeCodeCache(outDir);
 
 /** The licences of the packages whose code went into the files. */
 function licensesOf(ids) {

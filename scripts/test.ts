@@ -1,7 +1,8 @@
 /**
  * Runs vitest and ends with one line, `N passed, N failed`. Without arguments it runs everything and fails when less
  * than 95 % of the lines in src are covered; arguments go to vitest, and then nothing is measured. Tests that had to be
- * tried again are named before it. `--long` asks for the long form of the fault suite (tests/faults).
+ * tried again are named before it. `--long` asks for the long form of the fault suite (tests/faults)
+ * and of the clients' tests that have one.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';

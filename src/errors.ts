@@ -9,7 +9,11 @@ export const ERRORS = {
     hint: 'Correct the values, then run `kmi config --all` to see every setting and where it came from.',
   },
   bad_usage: { http: 400, exit: 2, hint: 'See `kmi --help`.' },
-  no_keys: { http: 503, exit: 1, hint: 'Set kmi up with `kmi init`, add a key with `kmi keys add`, or try `kmi demo`.' },
+  no_keys: {
+    http: 503,
+    exit: 1,
+    hint: 'Set kmi up with `kmi init`, log in with `kmi login`, add a key with `kmi keys add`, or try `kmi demo`.',
+  },
   unknown_key: { http: 404, exit: 1, hint: 'See `kmi keys list` for the labels.' },
   key_not_added: { http: 400, exit: 1, hint: 'Nothing was written. See `kmi keys list` for what is there.' },
   auth_file_unchanged: { http: 500, exit: 1, hint: 'Change the file by hand; a running proxy follows within a second.' },

@@ -29,6 +29,8 @@ export type Subject = {
   readonly name: string;
   readonly origin: string;
   readonly path: string;
+  /** When its process was started, on the clock of `performance.now()`. */
+  readonly startedAt: number;
   /** Its process and the processes it started; empty when the upstream is called directly. */
   readonly pids: readonly number[];
   stop(): Promise<void>;
@@ -62,13 +64,14 @@ export async function startSubject(program: Program, upstream: string, options: 
   const { name, kind } = program;
   switch (kind) {
     case 'direct':
-      return { name, origin: upstream, path: UPSTREAM_PATH, pids: [], stop: async () => undefined };
+      return { name, origin: upstream, path: UPSTREAM_PATH, startedAt: performance.now(), pids: [], stop: async () => undefined };
     case 'bare':
     case '@fastify/http-proxy': {
       const file = kind === 'bare' ? 'bare.mjs' : 'fastify-http-proxy.mjs';
+      const startedAt = performance.now();
       const child = spawnPinned([process.execPath, join(HERE, file), upstream], SUBJECT_CPU);
       const port = await firstLine(child);
-      return subjectOf(name, child, `http://127.0.0.1:${port}`, UPSTREAM_PATH, () => end(child));
+      return subjectOf({ name, startedAt }, child, `http://127.0.0.1:${port}`, UPSTREAM_PATH, () => end(child));
     }
     case 'nginx':
       return startNginx(name, upstream);
@@ -107,12 +110,19 @@ export async function startKmi(
     ...settings,
   };
   const quiet = knowsQuiet(cli) ? ['--quiet'] : [];
+  const startedAt = performance.now();
   const child = spawnPinned([process.execPath, cli, 'proxy', '--foreground', ...quiet], SUBJECT_CPU, environment);
   await listens(port, child);
-  const subject = subjectOf(name, child, `http://127.0.0.1:${port}`, '/kmi-rotor/v1/chat/completions', async () => {
-    await end(child);
-    rmSync(folder, { recursive: true, force: true });
-  });
+  const subject = subjectOf(
+    { name, startedAt },
+    child,
+    `http://127.0.0.1:${port}`,
+    '/kmi-rotor/v1/chat/completions',
+    async () => {
+      await end(child);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  );
   const command = (...args: string[]) => {
     const { status, stderr } = spawnSync(process.execPath, [cli, ...args], {
       env: { ...process.env, ...environment },
@@ -155,16 +165,23 @@ async function startNginx(name: string, upstream: string): Promise<Subject> {
         proxy_pass http://u; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; proxy_read_timeout 600s; } }
     }`;
   writeFileSync(join(folder, 'nginx.conf'), config);
+  const startedAt = performance.now();
   const child = spawnPinned(['nginx', '-c', join(folder, 'nginx.conf'), '-p', folder], SUBJECT_CPU);
   await answers(`http://127.0.0.1:${port}/coding/v1/usages`, child);
-  return subjectOf(name, child, `http://127.0.0.1:${port}`, UPSTREAM_PATH, async () => {
+  return subjectOf({ name, startedAt }, child, `http://127.0.0.1:${port}`, UPSTREAM_PATH, async () => {
     await end(child);
     rmSync(folder, { recursive: true, force: true });
   });
 }
 
-function subjectOf(name: string, child: ChildProcess, origin: string, path: string, stop: () => Promise<void>): Subject {
-  return { name, origin, path, pids: [child.pid as number], stop };
+function subjectOf(
+  about: Pick<Subject, 'name' | 'startedAt'>,
+  child: ChildProcess,
+  origin: string,
+  path: string,
+  stop: () => Promise<void>,
+): Subject {
+  return { ...about, origin, path, pids: [child.pid as number], stop };
 }
 
 /** taskset replaces itself by the program, so the pid is the program's. */

@@ -31,7 +31,7 @@ const endAt = (place: string) => (problem: CommanderError) => {
 export async function runCommandLine(args: readonly string[], execute: Execute): Promise<number> {
   let exitCode = 0;
   const split = splitPassThrough(args);
-  const program = buildProgram(rowsFor(args[0]), async (row, options, flags) => {
+  const program = buildProgram(isOverview(args) ? OVERVIEW : rowsFor(args[0]), async (row, options, flags) => {
     exitCode = await execute(row, split === null ? options : { ...options, args: split.passed }, flags);
   });
   try {
@@ -68,6 +68,19 @@ const OUTPUT_OPTIONS = [
   { flags: '--plain', help: 'plain output: no colour, no box drawing' },
   { flags: '--no-color', help: 'no colour' },
 ] as const;
+
+/** Asks for the list of commands and nothing else: `kmi --help`. */
+function isOverview(args: readonly string[]): boolean {
+  return args.length === 0 || (args.length === 1 && ['--help', '-h', 'help'].includes(args[0] as string));
+}
+
+/** What that list shows of each command. Setting up all of their options took a tenth of `--help` (`npm run bench:cli`). */
+const OVERVIEW: readonly CommandRow[] = COMMANDS.filter(({ name }) => !name.includes(' ')).map(
+  ({ name, group, summary, load }) => ({
+    ...{ name, summary, examples: [], load },
+    ...(group === undefined ? {} : { group }),
+  }),
+);
 
 type Action = (row: CommandRow, options: Record<string, unknown>, flags: OutputFlags) => Promise<void>;
 

@@ -6,8 +6,11 @@ import { KEYS_ADD } from './keys/add/row.ts';
 import { KEYS_DISABLE } from './keys/disable/row.ts';
 import { KEYS_ENABLE } from './keys/enable/row.ts';
 import { KEYS, KEYS_LIST } from './keys/list/row.ts';
+import { LOGIN } from './keys/login/row.ts';
+import { LOGOUT } from './keys/logout/row.ts';
 import { KEYS_REMOVE } from './keys/remove/row.ts';
 import { KEYS_RENAME } from './keys/rename/row.ts';
+import { KEYS_SET } from './keys/set/row.ts';
 import { KEYS_TEST } from './keys/test/row.ts';
 import { PROXY_LOGS } from './proxy/logs/row.ts';
 import { PROXY_RESTART } from './proxy/restart/row.ts';
@@ -40,6 +43,8 @@ import { WHY } from './views/why/row.ts';
 export const COMMANDS: readonly CommandRow[] = [
   UP,
   INIT,
+  LOGIN,
+  LOGOUT,
   KEYS,
   KEYS_LIST,
   KEYS_ADD,
@@ -47,6 +52,7 @@ export const COMMANDS: readonly CommandRow[] = [
   KEYS_DISABLE,
   KEYS_ENABLE,
   KEYS_RENAME,
+  KEYS_SET,
   KEYS_TEST,
   CONFIG,
   CONFIG_SET,

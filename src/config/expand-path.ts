@@ -1,5 +1,6 @@
 import { userInfo } from 'node:os';
 import { resolve } from 'node:path';
+import { isPrintableAscii } from '../core/text/ascii.ts';
 import { homeFolder, knownHome } from './home-folder.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -35,7 +36,12 @@ export function expandPath(value: string, environment: Environment = process.env
 
 /** A URL, a path over several lines or, on other systems, one of Windows. */
 function isNoPath(path: string): boolean {
-  if (/[\p{Cc}\p{Zl}\p{Zp}"]/u.test(path) || /^[a-z][a-z0-9+.-]+:\/\//i.test(path)) return true;
+  if (
+    path.includes('"') ||
+    (!isPrintableAscii(path) && /[\p{Cc}\p{Zl}\p{Zp}]/u.test(path)) ||
+    /^[a-z][a-z0-9+.-]+:\/\//i.test(path)
+  )
+    return true;
   return process.platform !== 'win32' && (path.includes('\\') || /^[a-z]:\//i.test(path));
 }
 

@@ -151,6 +151,7 @@ export function upstreamUrl(variable: string, fallback: string, help: string): S
     help,
     'an https:// URL (http:// only for 127.0.0.0/8, ::1 or localhost), without user, query or fragment',
     (value) => {
+      if (value === fallback) return fallback;
       const url = parseBaseUrl(value);
       const why = url === null ? whyNoBaseUrl(value) : null;
       if (url === null) throw new BadValue(why === null ? '' : `it ${why}`);

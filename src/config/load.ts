@@ -10,7 +10,7 @@ import { BadValue, PATH_WORDS, type Setting } from './kinds.ts';
 import { readProxyToken, readSettingsFile, tokenPath } from './own-files.ts';
 import { envFiles, findAuthsDir, type KeysOf, newEnvFile, type Places, placesOf, speaksToKmi } from './places.ts';
 import { type Config, SETTINGS, type SettingName } from './settings.ts';
-import { type BadSetting, badValues, crossCheck, type SettingsProblem, strayUpstream } from './settings-problem.ts';
+import { type BadSetting, badValues, bothOf, crossCheck, findStray, type SettingsProblem } from './settings-problem.ts';
 import { findUnusedLines, findUnusedVariables, type Unused, WHY_CUT } from './unused.ts';
 import { workingFolder } from './working-folder.ts';
 
@@ -106,10 +106,8 @@ export function examineConfig(
   }
   if ((environment.NO_COLOR ?? '') !== '') values.noColor = true;
   problems.push(...crossCheck(values as Config, new Set(problems.map(({ variable }) => variable))));
-  const stray =
-    envFile?.isFound === true && sources.upstreamBaseUrl?.kind === 'file'
-      ? strayUpstream(values as Config, envFile.path, places)
-      : null;
+  const isOfFolder = (name: SettingName) => envFile?.isFound === true && sources[name]?.kind === 'file';
+  const stray = findStray(values as Config, isOfFolder, envFile?.path ?? '', places);
 
   const loaded = Object.freeze({
     config: Object.freeze(values) as Config,
@@ -123,7 +121,7 @@ export function examineConfig(
     isEnvFileOfFolder: envFile?.isFound === true,
     keysOf,
   });
-  return { loaded, problem: problems.length > 0 ? badValues(problems, envFile?.path ?? null) : stray };
+  return { loaded, problem: bothOf(problems.length === 0 ? null : badValues(problems, envFile?.path ?? null), stray) };
 }
 
 function defaultOf(name: SettingName): unknown {

@@ -9,14 +9,43 @@ export type BadSetting = { readonly variable: string; readonly value: string; re
 /** Settings that cannot be used, by their variables, and the error that says so. */
 export type SettingsProblem = { readonly variables: readonly string[]; readonly error: KmiError };
 
-/** The upstream that the env file of the working folder names would get keys that are kept elsewhere. */
-export function strayUpstream({ upstreamBaseUrl, authsDir }: Config, envFile: string, { cwd }: Places): SettingsProblem | null {
+/** Of two problems the first is said; what either is about is known. */
+export function bothOf(first: SettingsProblem | null, second: SettingsProblem | null): SettingsProblem | null {
+  if (first === null || second === null) return first ?? second;
+  return { variables: [...first.variables, ...second.variables], error: first.error };
+}
+
+/** What the env file of a folder, which may be a project's, may not set. `isOfFolder`: that file sets it. */
+export function findStray(
+  config: Config,
+  isOfFolder: (name: SettingName) => boolean,
+  envFile: string,
+  places: Places,
+): SettingsProblem | null {
+  const upstream = isOfFolder('upstreamBaseUrl') ? strayUpstream(config, envFile, places) : null;
+  return bothOf(upstream, strayLogins(isOfFolder, envFile));
+}
+
+/** The keys would go to a host that the file names, and are kept outside of its folder. */
+function strayUpstream({ upstreamBaseUrl, authsDir }: Config, envFile: string, { cwd }: Places): SettingsProblem | null {
   if (!sendsKeysAstray(upstreamBaseUrl, authsDir, cwd)) return null;
   const { host } = new URL(upstreamBaseUrl);
   const error = new KmiError('bad_settings', `The env file ${envFile} would send the keys in ${authsDir} to ${host}.`, {
     hint: 'A file in a project may not do that. If you intend it, set KMI_UPSTREAM_BASE_URL in ~/.kmi/.env or in the environment, or name the file with KMI_ENV_PATH.',
   });
   return { variables: [SETTINGS.upstreamBaseUrl.variable], error };
+}
+
+/** Where refresh tokens go is never for a project to say. */
+const OF_LOGINS: readonly SettingName[] = ['oauthHost', 'oauthHostOverridesSlots'];
+
+function strayLogins(isOfFolder: (name: SettingName) => boolean, envFile: string): SettingsProblem | null {
+  const [variable, ...more] = OF_LOGINS.filter(isOfFolder).map((name) => SETTINGS[name].variable);
+  if (variable === undefined) return null;
+  const error = new KmiError('bad_settings', `The env file ${envFile} sets ${variable}, which says where logins are renewed.`, {
+    hint: `A file in a project may not do that. If you intend it, set ${variable} in ~/.kmi/.env or in the environment, or name the file with KMI_ENV_PATH.`,
+  });
+  return { variables: [variable, ...more], error };
 }
 
 /** Rules between settings, as far as those are usable themselves. */

@@ -77,9 +77,9 @@ export function shownName(name: string): string {
 export function findOddLines(text: string, values: EnvText['values']): { name: string; why: string }[] {
   const odd: { name: string; why: string }[] = [];
   const last = new Map<string, string>();
-  const lines = /kmi|\p{Cf}/iu.test(text) ? text.split(/\r\n|[\n\r]/) : [];
+  const lines = /kmi/i.test(text) || /\p{Cf}/u.test(text) ? text.split(/\r\n|[\n\r]/) : [];
   lines.forEach((line, index) => {
-    if (/^\s*#/.test(line)) return;
+    if (/^\s*(?:#|$)/.test(line)) return;
     const [, name = '', value = ''] = /^\uFEFF?\s*(?:export\s+)?(KMI_\w+)\s*(?:=|:\s)\s*(.*)$/.exec(line) ?? [];
     if (name !== '' && Object.hasOwn(values, name)) {
       const earlier = last.get(name);

@@ -10,6 +10,10 @@ export type KeyFact = {
   readonly why: string | null;
   /** Blocked, and no recheck unblocks it: its account is closed. */
   readonly isClosed: boolean;
+  /** It is the access token of a login. */
+  readonly isLogin: boolean;
+  /** It is a login that has expired; `checks-logins` says more. */
+  readonly isExpired: boolean;
   /** A block or cooldown that has run out and still stands in the state file. */
   readonly hasExpired: boolean;
 };
@@ -36,10 +40,15 @@ export function checkKeys(facts: KeyFacts): readonly Finding[] {
 function checkCount(facts: KeyFacts): Finding {
   const { folder, folderExists, keys } = facts;
   const { ok, fail } = answersOf('Keys', 'auth_keys');
-  const fix = 'Run `kmi init`, or `kmi keys add`.';
-  if (!folderExists) return fail(`The auths folder ${folder} does not exist.`, 'Make it, or correct KMI_AUTHS_DIR.');
-  if (keys.length === 0) return fail(`There are no keys in ${folder}.`, fix);
-  return ok(`${counted(keys.length, 'key')}${accountsText(facts)} in ${folder}.`);
+  const fix = 'Run `kmi login`, `kmi keys add`, or `kmi init`.';
+  const logins = keys.filter(({ isLogin }) => isLogin).length;
+  // Who only logs in needs no such folder.
+  if (!folderExists && logins === 0)
+    return fail(`The auths folder ${folder} does not exist.`, 'Make it, or correct KMI_AUTHS_DIR; or log in with `kmi login`.');
+  if (keys.length === 0) return fail(`There are no keys in ${folder}, and no logins.`, fix);
+  if (logins === 0) return ok(`${counted(keys.length, 'key')}${accountsText(facts)} in ${folder}.`);
+  const inFolder = keys.length === logins ? '' : `${counted(keys.length - logins, 'key')} in ${folder} and `;
+  return ok(`${inFolder}${counted(logins, 'login')}${accountsText(facts)}.`);
 }
 
 /** ", 2 accounts"; nothing as long as no account is known, and of a single key. */
@@ -70,7 +79,10 @@ function checkReady({ keys }: KeyFacts): Finding {
   if (out.length === 0) return ok(keys.length === 1 ? 'The key can serve.' : 'All keys can serve.');
   const details = shorten(out.map(({ label, why }) => `${label}: ${why}`));
   const blocked = out.filter(({ status }) => status === 'blocked');
-  const fix = blocked.length === 0 ? NOTHING_TO_DO : unblockingText(blocked);
+  const refused = blocked.filter(({ isExpired }) => !isExpired);
+  const expired = blocked.some(({ isExpired }) => isExpired) ? ['Log in again; how stands under Logins.'] : [];
+  const fixes = [...(refused.length === 0 ? [] : [unblockingText(refused)]), ...expired];
+  const fix = blocked.length === 0 ? NOTHING_TO_DO : fixes.join(' ');
   if (out.length === keys.length) return fail('No key can serve now:', fix, details);
   const some = `${out.length} of ${counted(keys.length, 'key')} cannot serve now:`;
   return blocked.length > 0 ? warn(some, fix, details) : info(some, null, details);

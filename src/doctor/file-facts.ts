@@ -42,6 +42,11 @@ export async function withRotated(path: string): Promise<readonly string[]> {
   return names.filter((each) => each === name || each.startsWith(`${name}.`)).map((each) => join(dirname(path), each));
 }
 
+/** The paths in a folder; empty for one that is missing or closed. */
+export async function filesIn(folder: string): Promise<readonly string[]> {
+  return (await readdir(folder).catch(() => [])).map((name) => join(folder, name));
+}
+
 /** What keeps us from files and folders that are there, each obstacle once. */
 export function obstaclesAt(paths: readonly string[], own: readonly string[], need: 'read' | 'write'): readonly Obstacle[] {
   const found = new Map<string, Obstacle>();

@@ -1,9 +1,9 @@
 export type Level = 'ok' | 'info' | 'warn' | 'fail';
 
 /** Where a finding stands in the report. */
-export type Section = 'Setup' | 'Keys' | 'Proxy' | 'Files' | 'Upstream' | 'Clients';
+export type Section = 'Setup' | 'Keys' | 'Logins' | 'Proxy' | 'Files' | 'Upstream' | 'Clients';
 
-export const SECTIONS: readonly Section[] = ['Setup', 'Keys', 'Proxy', 'Files', 'Upstream', 'Clients'];
+export const SECTIONS: readonly Section[] = ['Setup', 'Keys', 'Logins', 'Proxy', 'Files', 'Upstream', 'Clients'];
 
 /** What one check found. Holds labels, paths and addresses, never a key. */
 export type Finding = {

@@ -4,6 +4,7 @@ import { connect as connectTcp, isIP } from 'node:net';
 import { ConnectFailure } from '../core/network/connect-failure.ts';
 import { describeNetworkCode, networkCode } from '../core/network/network-words.ts';
 import { reasonOf } from '../errors.ts';
+import type { AuthorityFact } from './checks-logins.ts';
 import type { UpstreamFact } from './checks-upstream.ts';
 
 export type Answer = {
@@ -92,10 +93,37 @@ async function tryStep(
     return null;
   } catch (error) {
     if (error instanceof ConnectFailure) return { reached: 'proxy', reason: error.message, hint: error.hint };
-    const code = networkCode(error);
-    return { reached: step, reason: code === null ? reasonOf(error) : describeNetworkCode(code) };
+    return { reached: step, reason: whyNot(error) };
   } finally {
     clearTimeout(timer);
+  }
+}
+
+function whyNot(error: unknown): string {
+  const code = networkCode(error);
+  return code === null ? reasonOf(error) : describeNetworkCode(code);
+}
+
+/** Whether an authorisation server answers, and how far this machine's clock is ahead of its; ms. A plain call without a credential. */
+export async function askAuthority(
+  address: string,
+  {
+    get,
+    timeoutMs = TIMEOUT_MS,
+    now = Date.now,
+  }: { readonly get: Get; readonly timeoutMs?: number; readonly now?: () => number },
+): Promise<Pick<AuthorityFact, 'aheadMs' | 'problem'>> {
+  const signal = AbortSignal.timeout(timeoutMs);
+  const sentAt = now();
+  try {
+    const { headers } = await get(`${address}/`, { signal });
+    const here = (sentAt + now()) / 2;
+    // Whole seconds, so on average half a second ago.
+    const there = Date.parse(String(headers.date)) + 500;
+    return { aheadMs: Number.isNaN(there) ? null : Math.round(here - there), problem: null };
+  } catch (error) {
+    const problem = error instanceof ConnectFailure ? error.message.replace(/\.$/, '') : whyNot(error);
+    return { aheadMs: null, problem: signal.aborted ? `nothing within ${timeoutMs / 1000} s` : problem };
   }
 }
 

@@ -9,13 +9,14 @@ import { type AgentFacts, checkAgents } from './checks-agents.ts';
 import { type ClientFacts, checkClients } from './checks-clients.ts';
 import { checkFiles, type FilesFacts } from './checks-files.ts';
 import { checkKeys, type KeyFacts } from './checks-keys.ts';
+import { checkLogins, type LoginFacts } from './checks-logins.ts';
 import { checkNotify, type NotifyFact } from './checks-notify.ts';
 import { checkOtherSettings, type OtherSettings } from './checks-other-settings.ts';
 import { checkProxy, type ListenerFact } from './checks-proxy.ts';
 import { checkRecheck, type RecheckFact } from './checks-recheck.ts';
 import { checkSetup } from './checks-setup.ts';
 import { checkClock, checkOutgoingProxies, checkUpstreams, type UpstreamCall } from './checks-upstream.ts';
-import { lookAt, lookAtAll, obstaclesAt, whyNotWritable, withRotated } from './file-facts.ts';
+import { filesIn, lookAt, lookAtAll, obstaclesAt, whyNotWritable, withRotated } from './file-facts.ts';
 import { type Finding, SECTIONS } from './finding.ts';
 import { outgoingProxies } from './outgoing-proxies.ts';
 import { type Get, reachUpstream } from './reach.ts';
@@ -37,7 +38,8 @@ export type DoctorInput = {
   /** What a client is pointed at. */
   readonly url: string;
   readonly keys: KeyFacts;
-  /** Every auth file, those that give no key included. */
+  readonly logins: LoginFacts;
+  /** Every auth file, those that give no key included; none of logins. */
   readonly authFiles: readonly string[];
   /** Base URLs the keys are sent to. */
   readonly upstreams: readonly string[];
@@ -48,7 +50,7 @@ export type DoctorInput = {
   readonly listener: ListenerFact;
   /** `quota.json` when it is damaged. */
   readonly damagedQuota: string | null;
-  readonly paths: { readonly [File in 'state' | 'quota' | 'trace' | 'log' | 'daemonOutput' | 'pid']: string };
+  readonly paths: { readonly [File in 'state' | 'quota' | 'trace' | 'log' | 'daemonOutput' | 'pid' | 'logins']: string };
   readonly clients: Pick<ClientFacts, 'found' | 'configs'>;
   readonly agents: AgentFacts;
   readonly otherSettings: OtherSettings | null;
@@ -78,6 +80,7 @@ export async function examine(input: DoctorInput): Promise<Examination> {
     checkClock({ now, upstreamDate: dateOf(calls), stateChangedAt: files.state?.changedAt ?? null }),
     ...checkKeys(keys),
     ...checkRecheck(input.rechecked),
+    ...checkLogins(input.logins),
     ...checkProxy({
       config,
       url,
@@ -111,8 +114,9 @@ async function gatherFiles({
   damagedQuota,
 }: DoctorInput): Promise<FilesFacts> {
   const { stateDir, authsDir, enforceFilePerms } = config;
-  const [stateFiles, appended, state, trace, log, stateDirProblem] = await Promise.all([
+  const [stateFiles, loginFiles, appended, state, trace, log, stateDirProblem] = await Promise.all([
     withRotated(paths.state),
+    filesIn(paths.logins),
     Promise.all([paths.trace, paths.log, paths.daemonOutput].map(withRotated)),
     lookAt(paths.state),
     lookAt(paths.trace),
@@ -128,6 +132,8 @@ async function gatherFiles({
     paths.quota,
     paths.pid,
     tokenPath(stateDir),
+    paths.logins,
+    ...loginFiles,
     ...appended.flat(),
   ]);
   const corrupt = stateFiles.filter((path) => path.startsWith(`${paths.state}.corrupt.`));
@@ -138,10 +144,11 @@ async function gatherFiles({
     dirname(paths.log),
     join(stateDir, 'usage'),
     join(stateDir, 'proxies'),
+    paths.logins,
   ];
   const obstacles = [
     ...obstaclesAt(written, [stateDir], 'write'),
-    ...obstaclesAt([paths.pid, paths.quota, tokenPath(stateDir)], [stateDir], 'read'),
+    ...obstaclesAt([paths.pid, paths.quota, tokenPath(stateDir), ...loginFiles], [stateDir], 'read'),
     ...obstaclesAt([authsDir, ...authFiles], [authsDir], 'read'),
   ];
   return {

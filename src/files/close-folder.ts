@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { PRIVATE_FILE, PRIVATE_FOLDER } from './private.ts';
 
 /** What kmi keeps in its state folder, backups and temporary files included. The client token is refused when others could read it. */
-const KEPT = /^(?:state\.json|sessions\.bin|uploads\.json|quota\.json|proxy\.pid|proxy\.stopping)(?:\.|$)/;
-const KEPT_FOLDERS: readonly string[] = ['logs', 'trace', 'usage', 'proxies'];
+const KEPT = /^(?:state\.json|sessions\.bin|uploads\.json|quota\.json|proxy\.pid|proxy\.stopping|device_id)(?:\.|$)/;
+const KEPT_FOLDERS: readonly string[] = ['logs', 'trace', 'usage', 'proxies', 'logins'];
 /** More than a folder of ours holds; looking at each takes some microseconds. */
 const ENTRIES_MAX = 500;
 

@@ -47,10 +47,7 @@ export async function replaceFile(path: string, text: string | Uint8Array, { dur
   const temporary = temporaryOf(path);
   let handle: FileHandle | undefined;
   try {
-    handle = await open(temporary, 'wx', PRIVATE_FILE);
-    // The umask may have taken the owner's own rights off.
-    if (process.platform !== 'win32') await handle.chmod(PRIVATE_FILE);
-    await keepOwner(handle, dirname(path));
+    handle = await openPrivate(temporary);
     await handle.writeFile(text);
     if (durable) await handle.sync();
     await handle.close();
@@ -64,21 +61,67 @@ export async function replaceFile(path: string, text: string | Uint8Array, { dur
   if (durable) await syncFolder(dirname(path));
 }
 
+/** A file that is about to be replaced. */
+export type Replacement = {
+  /** Replaces the file as `replaceFile` does, with as little left to do as there can be. Once. */
+  readonly commit: (text: string) => Promise<void>;
+  /** Leaves the file as it is. After `commit` it does nothing. Never throws. */
+  readonly discard: () => Promise<void>;
+};
+
 /**
- * Throws what `replaceFile` would throw for a text of `bytes`: that the folder or the disk takes no file, or is full. Leaves nothing.
+ * Does beforehand what may go wrong when a file is replaced: makes the temporary file and gives it room on the disk. For a text that
+ * exists nowhere else once it is there. Throws what the file system says; nothing is left then.
  */
-export async function tryReplacing(path: string, bytes: number): Promise<void> {
+export async function prepareReplacement(path: string, { roomBytes }: { readonly roomBytes: number }): Promise<Replacement> {
   const temporary = temporaryOf(path);
-  try {
-    const handle = await open(temporary, 'wx', PRIVATE_FILE);
-    try {
-      await handle.writeFile(Buffer.alloc(bytes, ' '));
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  } finally {
+  let handle: FileHandle | undefined;
+  const discard = async () => {
+    const open = handle;
+    handle = undefined;
+    if (open === undefined) return;
+    await open.close().catch(() => undefined);
     await rm(temporary, { force: true }).catch(() => undefined);
+  };
+  const commit = async (text: string) => {
+    if (handle === undefined) throw new Error('the replacement is used up');
+    try {
+      const bytes = Buffer.from(text);
+      await handle.write(bytes, 0, bytes.length, 0);
+      await handle.truncate(bytes.length);
+      await handle.sync();
+      await handle.close();
+      await rename(temporary, path);
+      handle = undefined;
+    } catch (error) {
+      await discard();
+      throw error;
+    }
+    await syncFolder(dirname(path));
+  };
+  try {
+    handle = await openPrivate(temporary);
+    await handle.writeFile(Buffer.alloc(roomBytes, ' '));
+    await handle.sync();
+  } catch (error) {
+    await discard();
+    throw error;
+  }
+  return { commit, discard };
+}
+
+/** A new file of mode 600, whose owner is that of its folder where it must be. */
+async function openPrivate(path: string): Promise<FileHandle> {
+  const handle = await open(path, 'wx', PRIVATE_FILE);
+  try {
+    // The umask may have taken the owner's own rights off.
+    if (process.platform !== 'win32') await handle.chmod(PRIVATE_FILE);
+    await keepOwner(handle, dirname(path));
+    return handle;
+  } catch (error) {
+    await handle.close().catch(() => undefined);
+    await rm(path, { force: true }).catch(() => undefined);
+    throw error;
   }
 }
 

@@ -18,14 +18,16 @@ export type FetchedHealth = KeyHealth & {
   readonly status?: number;
   readonly retryAfterMs?: number;
   readonly isForeign?: boolean;
+  /** The answer refuses the key itself. */
+  readonly refusesKey?: boolean;
 };
 
 export type FetchUsageOptions = {
   readonly now: Clock;
   /** For the whole call, connecting and reading included. Default 10 s. */
   readonly timeoutMs?: number;
-  /** The connection pool of an origin; undici's own when absent. */
-  readonly dispatcher?: (origin: string) => Dispatcher;
+  /** The connection pool of an origin. */
+  readonly dispatcher: (origin: string) => Dispatcher;
   readonly signal?: AbortSignal;
 };
 
@@ -81,15 +83,15 @@ export function dryRunHealth(now: number): KeyHealth {
 async function call(key: Key, { now, dispatcher }: FetchUsageOptions, signal: AbortSignal): Promise<FetchedHealth> {
   const askedAt = now();
   const url = new URL(`${key.baseUrl}/usages`);
-  const { request } = await import('undici');
-  const response = await request(url, {
+  const response = await dispatcher(url.origin).request({
+    origin: url.origin,
+    path: `${url.pathname}${url.search}`,
     method: 'GET',
     headers: { authorization: `Bearer ${key.value}`, accept: 'application/json' },
     signal,
     // The timer of `fetchUsage` is the only one.
     headersTimeout: 0,
     bodyTimeout: 0,
-    ...(dispatcher === undefined ? {} : { dispatcher: dispatcher(url.origin) }),
   });
   const status = response.statusCode;
   const body = await readBounded(response.body);
@@ -103,7 +105,8 @@ async function call(key: Key, { now, dispatcher }: FetchUsageOptions, signal: Ab
     return { usage: null, error: foreignText(status), fetchedAt: at, askedAt, status, isForeign: true };
   }
   const retryAfterMs = status < 400 ? null : parseRetryAfter(header('retry-after'), at);
-  const isForeign = status >= 400 && FOREIGN.includes(judge(parseErrorBody(status, body.text, head)));
+  const verdict = status >= 400 ? judge(parseErrorBody(status, body.text, head)) : 'served';
+  const isForeign = FOREIGN.includes(verdict);
   const answer = readAnswer(status, body, key.value, at);
   if (status === 404 && !isForeign) answer.error = `${answer.error} (${notFoundHint(url)})`;
   return {
@@ -113,6 +116,7 @@ async function call(key: Key, { now, dispatcher }: FetchUsageOptions, signal: Ab
     status,
     ...(retryAfterMs === null ? {} : { retryAfterMs }),
     ...(isForeign ? { isForeign } : {}),
+    ...(verdict === 'bad-key' ? { refusesKey: true } : {}),
   };
 }
 

@@ -77,17 +77,18 @@ export function formatOf(name: string): { readonly format: AuthFormat; readonly 
   return backup === undefined ? null : { format: 'any', stem };
 }
 
-export type FolderSignature = Pick<FolderListing, 'folders'> & { readonly signature: string; readonly fileCount: number };
+export type SignedListing = FolderListing & { readonly signature: string };
 
 /**
- * `signature` changes whenever a file that may hold a key appears, goes, or is written, replaced or made readable. Costs one `stat` a file and
+ * Lists the folder and signs it: `signature` changes whenever a file that may hold a key appears, goes, or is written, replaced or made readable. Costs one `stat` a file and
  * reads no content. Never throws.
  */
-export async function signFolder(folder: string): Promise<FolderSignature> {
-  const { exists, files, folders, unreadable } = await listAuthFolder(folder);
+export async function signFolder(folder: string): Promise<SignedListing> {
+  const listing = await listAuthFolder(folder);
+  const { exists, files, unreadable } = listing;
   const hash = createHash('sha256').update(JSON.stringify([exists, unreadable]));
   for (const line of await mapInBatches(files, signFile)) hash.update(line);
-  return { signature: hash.digest('base64url'), folders, fileCount: files.length };
+  return { ...listing, signature: hash.digest('base64url') };
 }
 
 async function signFile({ path, name }: AuthFile): Promise<string> {

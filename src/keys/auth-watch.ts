@@ -79,8 +79,8 @@ export function startKeyWatch({
     const startedAt = performance.now();
     const look = await signKeys(inUse.folder, further);
     const seen = look.signature;
-    lookMs = Math.min(performance.now() - startedAt, LONGEST_MS_A_FILE * (look.fileCount + look.folders.length));
-    share = pollShare ?? shareOf(look.fileCount);
+    lookMs = Math.min(performance.now() - startedAt, LONGEST_MS_A_FILE * (look.files.length + look.folders.length));
+    share = pollShare ?? shareOf(look.files.length);
     if (look.folders.length !== folders.length) foldersSeen = null;
     folders = look.folders;
     if (seen !== lastSeen) {

@@ -60,12 +60,11 @@ async function reserveName(folder: string, label: string): Promise<string> {
 /** `not_env`: the file is of a format that has no place for the setting. */
 export type AuthEditOutcome = EditOutcome | 'not_env';
 
-/** Sets a label or switches a key off and on in its `.env` file: that one line changes, every other byte stays. */
-export async function setInAuthFile(
-  path: string,
-  variable: 'KMI_KEY_LABEL' | 'KMI_KEY_DISABLED',
-  value: string,
-): Promise<AuthEditOutcome> {
+/** What of an auth file a command changes. */
+export type AuthVariable = 'KMI_KEY_LABEL' | 'KMI_KEY_DISABLED' | 'KMI_KEY_WEIGHT' | 'KMI_KEY_PRIORITY';
+
+/** Sets one variable of a key in its `.env` file: that one line changes, every other byte stays. */
+export async function setInAuthFile(path: string, variable: AuthVariable, value: string): Promise<AuthEditOutcome> {
   const format = formatOf(basename(path))?.format;
   if (format === 'toml' || format === 'json') return 'not_env';
   let isEnv = true;

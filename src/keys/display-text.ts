@@ -1,3 +1,5 @@
+import { isPrintableAscii } from '../core/text/ascii.ts';
+
 const LONGEST_LABEL = 80;
 const LONGEST_EMAIL = 254;
 
@@ -6,18 +8,15 @@ const LONGEST_EMAIL = 254;
  * and direction characters, white space collapsed. Bounded first, so that no pattern sees a long text.
  */
 export function cleanText(text: string, longest: number = LONGEST_LABEL): string {
-  const clean = text
-    .slice(0, longest * 4)
-    .normalize('NFC')
-    .replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]+/gu, ' ')
-    .replace(/\s+/gu, ' ')
-    .trim();
+  const head = text.slice(0, longest * 4);
+  const shown = isPrintableAscii(head) ? head : head.normalize('NFC').replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]+/gu, ' ');
+  const clean = shown.replace(/\s+/gu, ' ').trim();
   return [...clean].slice(0, longest).join('').trim();
 }
 
 /** A path for display: as it is, but for characters that would move the cursor or split a line. */
 export function cleanPath(path: string): string {
-  return path.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '?');
+  return isPrintableAscii(path) ? path : path.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '?');
 }
 
 /** `team_config` → `team`: less a trailing `config`, `_config` or `-config`, then trailing `_` and `-`. May be empty. */

@@ -1,9 +1,9 @@
 import { parseBoolean } from '../config/boolean-words.ts';
+import { isPrintableAscii } from '../core/text/ascii.ts';
 
 /** What a name that says whether a key can serve says: `disabled`, `isEnabled`, `KMI-KEY-DISABLED`; null for all other names. */
 export function switchOf(name: string): 'disabled' | 'enabled' | null {
-  const word = name
-    .replace(/\p{Cf}/gu, '')
+  const word = (isPrintableAscii(name) ? name : name.replace(/\p{Cf}/gu, ''))
     .replace(/[\s_.-]/g, '')
     .toLowerCase()
     .replace(/^ki?mi/, '')

@@ -61,6 +61,7 @@ function holdsSeveral(value: string): boolean {
 }
 
 function isAddress(value: string): boolean {
+  if (!/[/\\]/.test(value)) return false;
   if (/^[\w.-]+\/.*\.(?:txt|key|env|json|toml|ya?ml|pem)$/i.test(value)) return true;
   return /^[a-z][a-z0-9+.-]*:\/\/|^(?:~|\.{1,2})[/\\]|^[a-z]:\\|^\/(?:run|etc|var|home|Users|root|opt|tmp|mnt|secrets)\//i.test(
     value,

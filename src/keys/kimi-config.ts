@@ -60,7 +60,7 @@ const ATTEMPTS = 3;
  */
 export async function writeKimiConfig(
   path: string,
-  key: Pick<Key, 'value' | 'baseUrl'>,
+  key: Pick<Key, 'value' | 'baseUrl' | 'login'>,
   { provider = null, proxyUrl = null }: KimiConfigWriteOptions = {},
 ): Promise<KimiConfigWrite> {
   let file = path;
@@ -81,7 +81,7 @@ export async function writeKimiConfig(
 async function tryWrite(
   path: string,
   file: string,
-  key: Pick<Key, 'value' | 'baseUrl'>,
+  key: Pick<Key, 'value' | 'baseUrl' | 'login'>,
   provider: string | null,
   proxyUrl: string | null,
 ): Promise<KimiConfigWrite | 'changed_meanwhile'> {
@@ -97,6 +97,8 @@ async function tryWrite(
   if (proxyUrl !== null && isSameListener(proxyUrl, replaced.previousBaseUrl)) {
     return { kind: 'through_proxy', file, provider: replaced.provider };
   }
+  // An access token ends within minutes, and nobody would renew it there.
+  if (key.login !== undefined) return { kind: 'left_alone', file, problem: 'The active key is a login, which has no API key.' };
   if (changed.length === 0) return { kind: 'unchanged', file, provider: replaced.provider, hasOauth };
 
   const backup = `${path}.kmi-backup`;

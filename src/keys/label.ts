@@ -25,6 +25,20 @@ export function suggestLabel(taken: readonly string[], email: string | null = nu
   return `key-${number}`;
 }
 
+/** A free label for a login: the first part of the email, else the nickname, else `login`; then the same with `-2`, `-3`. */
+export function suggestLoginLabel(
+  taken: readonly string[],
+  { email, nickname }: { readonly email: string | null; readonly nickname: string | null },
+): string {
+  const used = new Set(taken.map((label) => label.toLowerCase()));
+  const names = [email?.split('@')[0] ?? '', (nickname ?? '').trim().replace(/\s+/g, '-')];
+  // Room for a number, so that a long name can have one.
+  const name = names.find((each) => each.length <= LONGEST_LABEL - 8 && problemOfLabel(each) === null) ?? 'login';
+  let label = name;
+  for (let number = 2; used.has(label.toLowerCase()); number += 1) label = `${name}-${number}`;
+  return label;
+}
+
 /**
  * Which labels changed between two looks at the folder, old to new; keys are told apart by their hash. Removing or renaming the
  * first of two keys with one label also renames the second (`work-2` becomes `work`).

@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import type { Key } from '../core/keys/key.ts';
 import type { FileRemark, SkippedFile } from './auth-entry.ts';
 import { isKey, readAuthFile, type UpstreamRules } from './auth-files.ts';
-import { type FolderSignature, listAuthFolder, signFolder } from './auth-folder.ts';
+import { type SignedListing, signFolder } from './auth-folder.ts';
 import { mapInBatches } from './batches.ts';
 import { cleanPath } from './display-text.ts';
 import { findUnreadFiles } from './unread-files.ts';
@@ -30,8 +30,8 @@ export type FurtherKeys = {
   sign(): Promise<string>;
 };
 
-/** What the auths folder and the further keys look like. Costs a `stat` a file. */
-export async function signKeys(authsDir: string, further: FurtherKeys | undefined): Promise<FolderSignature> {
+/** Lists the auths folder; `signature` is of the further keys, too. Costs a `stat` a file. */
+export async function signKeys(authsDir: string, further: FurtherKeys | undefined): Promise<SignedListing> {
   const [folder, more] = await Promise.all([signFolder(authsDir), further?.sign()]);
   return more === undefined ? folder : { ...folder, signature: `${folder.signature} ${more}` };
 }
@@ -45,9 +45,8 @@ export async function loadRegistry(
   further?: FurtherKeys,
 ): Promise<Registry> {
   // Signed before the reading, so that a change in between shows as one later.
-  const { signature } = await signKeys(authsDir, further);
-  const listing = await listAuthFolder(authsDir);
-  const { exists, files, unreadable } = listing;
+  const listing = await signKeys(authsDir, further);
+  const { signature, exists, files, unreadable } = listing;
   const readings = await mapInBatches(files, (file) => readAuthFile(file, rules));
   const results = readings.map(({ result }) => result);
   const more = await further?.load();

@@ -8,7 +8,7 @@ export type DeviceCode = {
   readonly userCode: string;
   readonly verificationUri: string;
   readonly verificationUriComplete: string;
-  /** Epoch ms. */
+  /** When the code ends, or the wait for a person; epoch ms. */
   readonly expiresAt: number;
 };
 
@@ -38,7 +38,8 @@ export async function loginByDevice(net: OauthNet, host: string, options: Device
     throwIfCancelled(signal);
     if (begun.kind === 'failed') throw failure(begun.reason);
     const { userCode, verificationUri, verificationUriComplete, expiresInS } = begun;
-    onCode({ userCode, verificationUri, verificationUriComplete, expiresAt: net.clock() + expiresInS * 1000 });
+    const lastsMs = Math.min(expiresInS * 1000, deadline - performance.now());
+    onCode({ userCode, verificationUri, verificationUriComplete, expiresAt: Math.round(net.clock() + lastsMs) });
     // A server that gives out dead codes is asked no faster than one is polled.
     if (!isFirst) await pause(begun.intervalS, signal);
     const tokens = await pollToEnd(net, host, begun, { signal, deadline });

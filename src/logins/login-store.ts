@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { reasonOf } from '../errors.ts';
 import { type FileProblem, readBoundedFile } from '../files/bounded-file.ts';
-import { makePrivateFolder, replaceFile } from '../files/private.ts';
+import { replaceFile } from '../files/private.ts';
 import { textOf } from '../files/text-bytes.ts';
 import { type LoginFile, parseLogin, renderLogin } from './login-file.ts';
 import { type Credential, parseCredential } from './token-pair.ts';
@@ -43,7 +43,6 @@ export async function readLogin(stateDir: string, id: string): Promise<LoginRead
 
 /** Replaces the login's file, on disk when this resolves. The caller holds the login's lock. Throws what the file system says. */
 export async function writeLogin(stateDir: string, file: LoginFile): Promise<void> {
-  await makePrivateFolder(loginsFolder(stateDir));
   await replaceFile(loginPath(stateDir, file.login.id), renderLogin(file));
 }
 

@@ -28,6 +28,8 @@ export type LoginsOptions = {
   /** Where a Kimi client's login is renewed instead of at its own host, if `overridesSlots`. An own login names its host itself. */
   readonly oauthHost: string | null;
   readonly overridesSlots: boolean;
+  /** Whether tokens may be sent to the authorisation server at this address. Default: to any. */
+  readonly allowsHost?: (url: string) => boolean;
   /** Default `RENEWAL_LIMITS`. */
   readonly limits?: RenewalLimits;
 };
@@ -83,12 +85,14 @@ export class Logins {
     if (file === 'missing') return { kind: 'gone' };
     if ('broken' in file) return { kind: 'failed', reason: file.broken.detail };
     const { login } = file;
+    const host = login.kind !== 'own' && overridesSlots && oauthHost !== null ? oauthHost : login.oauthHost;
+    if (this.#options.allowsHost?.(host) === false) return { kind: 'failed', reason: notAllowed(host) };
     return renewTokens({
       id,
       refusedToken,
       dueShare,
       home: tokenHomeOf(login, { stateDir, lock }),
-      host: login.kind !== 'own' && overridesSlots && oauthHost !== null ? oauthHost : login.oauthHost,
+      host,
       net: this.#net(),
       limits: limits ?? RENEWAL_LIMITS,
       unwritten: this.#unwritten,
@@ -144,6 +148,7 @@ export class Logins {
     oauthHost: string,
     handlers: { readonly onCode: (code: DeviceCode) => void; readonly signal: AbortSignal },
   ): Promise<TokenPair> {
+    if (this.#options.allowsHost?.(oauthHost) === false) throw new KmiError('login_failed', notAllowed(oauthHost));
     const { loginByDevice } = await import('./device-login.ts');
     return loginByDevice(this.#net(), oauthHost, handlers);
   }
@@ -152,6 +157,7 @@ export class Logins {
   async close(): Promise<void> {
     this.#stopping.abort();
     while (this.#grants.size > 0) await Promise.allSettled(this.#grants);
+    await Promise.all([...this.#unwritten.keys()].map((id) => this.renew(id)));
   }
 
   #net(): OauthNet {
@@ -193,6 +199,10 @@ export class Logins {
       );
     return file;
   }
+}
+
+function notAllowed(host: string): string {
+  return `KMI_UPSTREAM_ALLOWLIST does not list the authorisation server ${new URL(host).hostname}.`;
 }
 
 /** Whether a renewal that was under way is what another caller wanted, who may have met a 401 with the very token it found current. */

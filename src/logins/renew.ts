@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { KmiError } from '../errors.ts';
-import { fingerprintOf, isRenewable, type TokenPair } from './login.ts';
+import type { Replacement } from '../files/private.ts';
+import { fingerprintOf, isRenewable, type Login, type TokenPair } from './login.ts';
 import { CALL_MS, type OauthNet, type RefreshOutcome, refreshTokens } from './oauth-client.ts';
 import { SlotLockError, type StillHeld } from './slot-lock.ts';
-import { codeOf, type HeldTokens, type HomeReading, type TokenHome } from './token-home.ts';
+import { codeOf, type HeldTokens, type HomeReading, type TokenHome, type TokensThere } from './token-home.ts';
 
 export type Renewal =
   /** `renewed`: by this process. `current`: not due, or somebody else's pair. Both are on disk. */
@@ -38,8 +39,10 @@ const LARGEST_DUE_SHARE = 0.7;
 /** Due for want of a better measure: the client's own lower limit (docs/kimi-api.md#oauth-refresh). */
 const DUE_S = 300;
 
-/** New tokens that could not be written yet, by the login's id, and the refresh token that they stand for. */
-export type Unwritten = Map<string, { readonly sent: string; readonly tokens: TokenPair }>;
+/** New tokens that could not be written yet, and the refresh token that they stand for. */
+type Grant = { readonly login: Login; readonly sent: string; readonly tokens: TokenPair };
+/** By the login's id. */
+export type Unwritten = Map<string, Grant>;
 
 export type RenewalOptions = {
   readonly home: TokenHome;
@@ -108,31 +111,43 @@ function settle(reading: HomeReading, { net, refusedToken, dueShare }: RenewalOp
 
 async function renewHeld(options: RenewalOptions, before: HomeReading, isHeld: StillHeld): Promise<Renewal> {
   const { home, unwritten, id } = options;
+  const version = await home.version();
   const reading = await home.read();
   const kept = unwritten.get(id);
-  unwritten.delete(id);
-  if (kept !== undefined && reading.kind === 'pair' && reading.tokens.refreshToken === kept.sent) {
-    return save(options, reading, kept);
-  }
+  if (kept !== undefined && isStandingFor(kept, reading)) return save(options, kept, await home.prepare());
+  if (reading.kind !== 'unreadable') unwritten.delete(id);
   const settled = settle(reading, options);
   if (settled !== null || reading.kind !== 'pair') return settled ?? { kind: 'gone' };
   const { tokens } = reading;
   if (before.kind === 'pair' && isOther(before.tokens, tokens) && !isDue(tokens, options.net.clock(), options.dueShare)) {
     return { kind: 'current', tokens };
   }
+  let replacement: Replacement;
   try {
-    await home.tryWriting();
+    replacement = await home.prepare();
   } catch (error) {
     return failed(`New tokens could not be stored (${codeOf(error)}), so none were asked for.`);
   }
-  if (options.stopping.aborted) return failed('kmi is stopping.');
-  const work = grant(options, reading, isHeld);
-  options.onGrant(work);
-  return work;
+  try {
+    if (options.stopping.aborted) return failed('kmi is stopping.');
+    const work = grant(options, { ...reading, version, replacement }, isHeld);
+    options.onGrant(work);
+    return await work;
+  } finally {
+    await replacement.discard();
+  }
 }
 
+/** Is what is on disk what the new tokens take the place of? A tombstone is: it is of the token that was sent. */
+function isStandingFor({ sent }: Grant, there: HomeReading | TokensThere): boolean {
+  return there.kind === 'tombstone' || (there.kind === 'pair' && there.tokens.refreshToken === sent);
+}
+
+/** Tokens to be renewed, the version of their file, and their file made ready for the new ones. */
+type Held = HeldTokens & { readonly version: string | null; readonly replacement: Replacement };
+
 /** From here on nothing may come in between: the answer holds the only tokens that count. */
-async function grant(options: RenewalOptions, held: HeldTokens, isHeld: StillHeld): Promise<Renewal> {
+async function grant(options: RenewalOptions, held: Held, isHeld: StillHeld): Promise<Renewal> {
   const outcome = await ask(options, held.tokens.refreshToken, isHeld);
   switch (outcome.kind) {
     case 'granted':
@@ -172,14 +187,16 @@ async function ask(
 const LOCK_LOST = 'The lock of the login was lost, so its refresh token was not sent.';
 
 /** The answer is here. Whether or not the lock still is, new tokens replace those that were sent, and nothing else. */
-async function store(options: RenewalOptions, held: HeldTokens, tokens: TokenPair): Promise<Renewal> {
-  const sent = held.tokens.refreshToken;
-  const there = await options.home.readTokens();
-  // Logged out meanwhile: the file must not come back.
-  if (there.kind === 'gone') return { kind: 'gone' };
-  if (there.kind === 'pair' && there.tokens.refreshToken !== sent) return adopt(options, there.tokens);
-  // A tombstone is of the token that was sent: who took the lock meanwhile was refused, because this process was not.
-  return save(options, held, { sent, tokens });
+async function store(options: RenewalOptions, held: Held, tokens: TokenPair): Promise<Renewal> {
+  const { home } = options;
+  const granted: Grant = { login: held.login, sent: held.tokens.refreshToken, tokens };
+  if (held.version === null || (await home.version()) !== held.version) {
+    const there = await home.readTokens();
+    // Logged out meanwhile: the file must not come back.
+    if (there.kind === 'gone') return { kind: 'gone' };
+    if (there.kind === 'pair' && !isStandingFor(granted, there)) return adopt(options, there.tokens);
+  }
+  return save(options, granted, held.replacement);
 }
 
 function adopt({ net }: RenewalOptions, tokens: TokenPair): Renewal {
@@ -190,22 +207,22 @@ function adopt({ net }: RenewalOptions, tokens: TokenPair): Renewal {
 const WRITES = 5;
 const WRITE_PAUSE_MS = 200;
 
-async function save(
-  { home, unwritten, id }: RenewalOptions,
-  { login }: HeldTokens,
-  kept: { readonly sent: string; readonly tokens: TokenPair },
-): Promise<Renewal> {
+async function save({ home, unwritten, id }: RenewalOptions, granted: Grant, replacement: Replacement): Promise<Renewal> {
+  const text = home.render(granted.login, granted.tokens);
+  let prepared = replacement;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      await home.write(login, kept.tokens);
-      return { kind: 'renewed', tokens: kept.tokens };
+      await prepared.commit(text);
+      unwritten.delete(id);
+      return { kind: 'renewed', tokens: granted.tokens };
     } catch (error) {
-      if (attempt < WRITES) await delay(WRITE_PAUSE_MS);
-      else {
+      if (attempt === WRITES) {
         // The only copy there is: the next renewal writes it.
-        unwritten.set(id, kept);
+        unwritten.set(id, granted);
         return failed(`The new tokens could not be stored (${codeOf(error)}); free the disk or open the folder before kmi ends.`);
       }
+      await delay(WRITE_PAUSE_MS);
+      prepared = await home.prepare().catch(() => prepared);
     }
   }
 }

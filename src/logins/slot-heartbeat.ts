@@ -80,7 +80,7 @@ export function startHeartbeat(data: HeartbeatData): Heartbeat {
     isHeld: () => ask('beat'),
     release: async () => {
       await ask('release');
-      await worker.terminate().catch(() => undefined);
+      worker.terminate().catch(() => undefined);
     },
   };
 }

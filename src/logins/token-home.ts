@@ -1,6 +1,8 @@
 import { reasonOf } from '../errors.ts';
-import { removeLeftovers, replaceFile, tryReplacing } from '../files/private.ts';
+import { prepareReplacement, type Replacement, removeLeftovers } from '../files/private.ts';
+import { versionOf } from '../files/version.ts';
 import { fingerprintOf, type Login, type TokenPair } from './login.ts';
+import { renderLogin } from './login-file.ts';
 import { loginPath, readCredential, readLogin, writeLogin } from './login-store.ts';
 import { isSlotLockOff, type StillHeld, withSlotLock } from './slot-lock.ts';
 import { renderCredential } from './token-pair.ts';
@@ -24,12 +26,17 @@ export type TokenHome = {
   readonly read: () => Promise<HomeReading>;
   /** The tokens alone: a client needs its own also when kmi has forgotten the login meanwhile. */
   readonly readTokens: () => Promise<TokensThere>;
+  /** Changes whenever the file with the tokens is written; null when it is gone. One `stat`. */
+  readonly version: () => Promise<string | null>;
   /** Lets no other process renew this login while the work runs; throws when that cannot be had within `waitMs`. */
   readonly hold: <Result>(work: (isHeld: StillHeld) => Promise<Result>, waitMs: number) => Promise<Result>;
-  /** Throws when the tokens could not be written: before the old ones are given up for new ones. For the holder. */
-  readonly tryWriting: () => Promise<void>;
-  /** On disk when it resolves. For the holder. */
-  readonly write: (login: Login, tokens: TokenPair) => Promise<void>;
+  /**
+   * Makes ready to write, before the old tokens are given up for new ones. Throws when they could not be written. Removes what killed
+   * writers left. For the holder, who commits what `render` gives, or discards.
+   */
+  readonly prepare: () => Promise<Replacement>;
+  /** The whole text of the file with these tokens. */
+  readonly render: (login: Login, tokens: TokenPair) => string;
   /** Remembers in kmi's own file that these tokens were refused for good. For the holder. */
   readonly markRefused: (login: Login, tokens: TokenPair) => Promise<void>;
 };
@@ -37,7 +44,7 @@ export type TokenHome = {
 type HomeOptions = { readonly stateDir: string; readonly lock: FileLock };
 
 /** More than any pair takes. */
-const TRIED_BYTES = 32 * 1024;
+const ROOM = { roomBytes: 48 * 1024 };
 
 export function tokenHomeOf(login: Login, options: HomeOptions): TokenHome {
   return login.file === null ? ownHome(login, options) : slotHome(login, login.file, options);
@@ -55,11 +62,12 @@ function ownHome({ id }: Login, { stateDir, lock }: HomeOptions): TokenHome {
     read,
     readTokens: read,
     hold: (work, waitMs) => lock(path, () => work(async () => true), { waitMs }),
-    tryWriting: async () => {
+    version: () => versionOf(path),
+    prepare: async () => {
       await removeLeftovers(path);
-      await tryReplacing(path, TRIED_BYTES);
+      return prepareReplacement(path, ROOM);
     },
-    write: (login, tokens) => writeLogin(stateDir, { login: { ...login, refused: null }, tokens }),
+    render: (login, tokens) => renderLogin({ login: { ...login, refused: null }, tokens }),
     markRefused: (login, tokens) =>
       writeLogin(stateDir, { login: { ...login, refused: fingerprintOf(tokens.refreshToken) }, tokens }),
   };
@@ -85,11 +93,12 @@ function slotHome({ id }: Login, credentialPath: string, { stateDir, lock }: Hom
     readTokens,
     hold: (work, waitMs) =>
       isSlotLockOff() ? lock(path, () => work(async () => true), { waitMs }) : withSlotLock(credentialPath, work, { waitMs }),
-    tryWriting: async () => {
+    version: () => versionOf(credentialPath),
+    prepare: async () => {
       await removeLeftovers(credentialPath);
-      await tryReplacing(credentialPath, TRIED_BYTES);
+      return prepareReplacement(credentialPath, ROOM);
     },
-    write: (_, tokens) => replaceFile(credentialPath, renderCredential(tokens)),
+    render: (_, tokens) => renderCredential(tokens),
     markRefused: async (_, tokens) => {
       const mark = async () => {
         const file = await readOwnFile(stateDir, id, credentialPath);

@@ -106,11 +106,14 @@ function noticeOf(event: NoticeEvent, keys: readonly KeyPicture[], now: Picture,
   const isOne = keys.length === 1;
   const first = earliest(keys.flatMap(({ out }) => out ?? []));
   const until = first?.until ?? null;
-  const text = textOf(event, names, isOne, now, first === null ? '' : backText(isOne, first, now.at, zone));
+  const said = { names, fix: isOne ? (keys[0]?.out?.fix ?? null) : null, isOne };
+  const text = textOf(event, said, now, first === null ? '' : backText(isOne, first, now.at, zone));
   return { event, text, keyLabel: isOne ? (labels[0] as string) : null, at: now.at, until: event === 'back' ? null : until };
 }
 
-function textOf(event: NoticeEvent, names: string, isOne: boolean, { keys }: Picture, back: string): string {
+type Said = { readonly names: string; readonly fix: string | null; readonly isOne: boolean };
+
+function textOf(event: NoticeEvent, { names, fix, isOne }: Said, { keys }: Picture, back: string): string {
   const recheck = 'then run `kmi doctor --recheck-keys`';
   switch (event) {
     case 'used_up': {
@@ -122,7 +125,7 @@ function textOf(event: NoticeEvent, names: string, isOne: boolean, { keys }: Pic
     case 'key_refused':
       return `Kimi refused the ${isOne ? 'key' : 'keys'} ${names} (401). Replace ${isOne ? 'it' : 'them'}, ${recheck}.`;
     case 'login_expired':
-      return `The ${isOne ? 'login' : 'logins'} ${names} ${isOne ? 'has' : 'have'} expired. Log in again with \`kmi login\`.`;
+      return `The ${isOne ? 'login' : 'logins'} ${names} ${isOne ? 'has' : 'have'} expired. ${fix ?? '`kmi status` says how to log in again.'}`;
     case 'account_unpaid':
       return `The ${isOne ? 'account' : 'accounts'} of ${names} must be paid for. Renew the plan, ${recheck}.`;
     case 'account_closed':

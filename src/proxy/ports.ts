@@ -41,13 +41,18 @@ export type LedgerPort = RotationState & {
 export type HealthPort = { refreshNow(key: Key): Promise<KeyHealth> };
 
 /**
- * What came of renewing the access token of a login: `renewed`, the key has another; `over`, the login was refused for good;
- * `failed`, nobody could say; `no-help`, another token was refused as well, or there can be none.
+ * What came of renewing the access token of a login: `renewed`, the key has a new one; `adopted`, it has another one, which was there
+ * already and may be as old as the refused one; `over`, the login was refused for good; `failed`, nobody could say; `no-help`, a new
+ * token was refused as well, or there can be none.
  */
-export type TokenOutcome = 'renewed' | 'over' | 'failed' | 'no-help';
+export type TokenOutcome = 'renewed' | 'adopted' | 'over' | 'failed' | 'no-help';
 
 /** Gets a login another access token. `refusedToken`: one that the upstream refused; null, when its time is up. Never rejects. */
-export type LoginPort = { renew(key: Key, refusedToken: string | null): Promise<TokenOutcome> };
+export type LoginPort = {
+  renew(key: Key, refusedToken: string | null): Promise<TokenOutcome>;
+  /** The key as it is by now. */
+  current(key: Key): Key;
+};
 
 export type TracePort = { record(event: TraceEvent): void };
 

@@ -48,6 +48,11 @@ export class Tokens {
     return { ...this.#issue(family, now, options.lifetimeS), account: family.account, lifeLeftShare };
   }
 
+  /** Every token ever issued, access and refresh tokens. */
+  get issued(): readonly string[] {
+    return [...this.#access.keys(), ...this.#refresh.keys()];
+  }
+
   /** Whose access token it is; null for one that has ended, was revoked or never issued. */
   accountOf(accessToken: string, now: number): SimulatedAccount | null {
     const access = this.#access.get(accessToken);

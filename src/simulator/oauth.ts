@@ -64,6 +64,11 @@ export class SimulatedOAuth {
     return this.#render(this.#tokens.begin(this.#accountOf(accountName), this.#clock(), this.behaviour.accessLifetimeS));
   }
 
+  /** Every token there has ever been, also those that were replaced. */
+  get issued(): readonly string[] {
+    return this.#tokens.issued;
+  }
+
   /** User codes that wait for a person, oldest first. */
   get pending(): string[] {
     return this.#devices.pending(this.#clock());

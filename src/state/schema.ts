@@ -1,6 +1,7 @@
 import { isStrategy, type Strategy } from '../core/choosing/strategy.ts';
 import { isRecord } from '../core/json/json-value.ts';
 import { type KeyState, newKeyState } from '../core/keys/key-state.ts';
+import { isPrintableAscii } from '../core/text/ascii.ts';
 import { oneLine } from '../core/text/one-line.ts';
 
 /**
@@ -153,7 +154,7 @@ const REASON_CHARS = 80;
 
 /** Could the registry have given this label? It gives none with control characters, which could drive a terminal. */
 function isLabel(text: string): boolean {
-  return text.length <= LABEL_CHARS && !/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(text);
+  return text.length <= LABEL_CHARS && (isPrintableAscii(text) || !/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(text));
 }
 
 const LABEL_CHARS = 1000;

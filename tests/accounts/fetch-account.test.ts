@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { fetchAccountId, hashAccountId } from '../../src/accounts/fetch-account.ts';
+import { fetchAccountId, fetchProfile, hashAccountId } from '../../src/accounts/fetch-account.ts';
 import { defaultConfig } from '../../src/config/settings.ts';
 import { plainGet } from '../../src/proxy/upstream/plain-get.ts';
 import { Upstreams } from '../../src/proxy/upstream/upstreams.ts';
@@ -52,4 +52,22 @@ test('a caller that stops gets no answer', async () => {
   await simulator.waitFor((all) => all.length === 1);
   abort.abort();
   expect(await asking).toBeNull();
+});
+
+test('a profile has the address and the name as the answer says them, and an answer without an account its status', async () => {
+  const { simulator, get } = await network();
+  const { baseUrl } = simulator;
+  const ask = (value = 'sk-ada') => fetchProfile({ value, baseUrl }, get);
+  const ada = simulator.account('ada');
+  const answer = (body: unknown) => ada.respondWith({ chunks: [JSON.stringify(body)] }, { on: ['me'], times: 1 });
+  answer({ user_id: 'u-ada', email: ' ada@example.com ', nickname: 'Ada' });
+  const account = hashAccountId('u-ada');
+  expect(await ask()).toEqual({ kind: 'known', profile: { account, email: 'ada@example.com', nickname: 'Ada' } });
+  answer({ user_id: 'u-ada', email: 7, nickname: '' });
+  expect(await ask()).toEqual({ kind: 'known', profile: { account, email: null, nickname: null } });
+  expect(await ask('sk-wrong')).toEqual({ kind: 'unknown', status: 401 });
+  expect(await fetchProfile({ value: 'x', baseUrl: `http://127.0.0.1:${await freePort()}` }, get)).toEqual({
+    kind: 'unknown',
+    status: null,
+  });
 });

@@ -10,7 +10,7 @@ it('kmi alone in a terminal is the short status and the next command', async () 
   await terminal.type('kmi');
   expect(await terminal.waitFor(/ended 0/)).toMatch(/No keys yet\.\nNext {2}kmi up /);
   await home.addKey({ label: 'ada' });
-  await terminal.type('clear; kmi');
+  await terminal.typeAfresh('kmi');
   const screen = await terminal.waitFor(/> ada[\s\S]*ended 0/);
   expect(screen).toMatch(
     /Proxy {2}not running[\s\S]*> ada +ready[\s\S]*Next {2}kmi proxy {2}starts the proxy\nAll commands: kmi --help/,

@@ -74,7 +74,7 @@ test('without keys the client is not started, and the error names the next comma
   const { code, stdout, stderr } = await home.kmi(['run', 'agent'], { PATH });
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
   expect(stderr).toBe(
-    `kmi: The proxy cannot start. There are no keys in ${home.authsDir}.\n     Add one with \`kmi keys add\`, or set kmi up with \`kmi up\`.\n`,
+    `kmi: The proxy cannot start. There are no keys in ${home.authsDir}.\n     Log in with \`kmi login\`, add one with \`kmi keys add\`, or set kmi up with \`kmi up\`.\n`,
   );
   await expect(standIn.met()).rejects.toThrow('ENOENT');
   expect(await home.pid()).toBeNull();

@@ -55,7 +55,7 @@ describe('bash', () => {
   it.each([
     ['kmi pro', ['proxy', 'proxy-stop', 'proxy-restart', 'proxy-logs']],
     ['kmi --plain stat', ['status']],
-    ['kmi keys ', ['list', 'ls', 'add', 'remove', 'rm', 'disable', 'enable', 'rename', 'test']],
+    ['kmi keys ', ['list', 'ls', 'add', 'remove', 'rm', 'disable', 'enable', 'rename', 'set', 'test']],
     ['kmi keys rm ', ['ada', 'ben', 'cleo@example.test', "it\\'s\\ my\\ key"]],
     ['kmi st', ['start', 'stop', 'status']],
     ['kmi logs --no-f', ['--no-follow']],

@@ -219,7 +219,7 @@ test('it stops without a question, in a terminal and out of one; -y of older scr
   const next = (await home.pid()) as number;
   cleanUp(async () => kill(next));
   expect(next).not.toBe(pid);
-  await terminal.type('clear; kmi stop');
+  await terminal.typeAfresh('kmi stop');
   await terminal.waitFor(/was stopped\.\n+ended 0/);
   expect(await alivenessOf(next)).toBe('gone');
 });

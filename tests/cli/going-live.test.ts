@@ -67,7 +67,9 @@ it('`kmi init` asks once more when dry-run was chosen before and a key works now
   await writeFile(join(home.root, '.env'), 'KMI_DRY_RUN=1\n');
   const terminal = await openTerminal({ env, cwd: home.root });
   await terminal.type('kmi init --no-auto-rotate');
-  await terminal.waitFor(/API key/);
+  await terminal.waitFor(/rather than enter an API key\?/);
+  await terminal.type('n');
+  await terminal.waitFor(/API key \(not shown/);
   await terminal.paste(KEY);
   await terminal.press('Enter');
   await terminal.waitFor(/Label for it/);

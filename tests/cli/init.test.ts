@@ -214,11 +214,17 @@ describe('whose folder', () => {
 });
 
 describe('in a terminal', () => {
+  async function wantKey(terminal: Terminal): Promise<void> {
+    await terminal.waitFor(/Log in with a Kimi account, rather than enter an API key\? \[Y\/n\] *$/m);
+    await terminal.type('n');
+    await terminal.waitFor(/API key \(not shown while you type or paste\):/);
+  }
+
   /** What has been on the screen, with wrapped lines as the terminal shows them. */
   async function openInit(): Promise<Terminal> {
     const terminal = await openTerminal({ env, cwd: home.root });
     await terminal.type('kmi init');
-    await terminal.waitFor(/API key \(not shown while you type or paste\):/);
+    await wantKey(terminal);
     return terminal;
   }
 
@@ -256,7 +262,7 @@ describe('in a terminal', () => {
     expect(await text('.kmi/_auths/work.env')).toContain(`KMI_API_KEY=${KEY}\n`);
     expect(await text('.kmi/.env')).toBe('KMI_DRY_RUN=0\nKMI_AUTO_ROTATE_ALLOWED=1\n');
     expect(JSON.parse(await text('.kmi/state.json'))).toMatchObject({ auto_rotate: true, rotation_strategy: 'sticky' });
-    await terminal.type('clear; stty -a');
+    await terminal.typeAfresh('stty -a');
     expect(await terminal.waitFor(/echo/)).toMatch(/ echo /);
   });
 
@@ -271,10 +277,10 @@ describe('in a terminal', () => {
     await terminal.waitFor(/Dry-run: nothing is sent(.|\n)*Turn auto-rotation on/);
     await terminal.press('Enter');
     await terminal.waitFor(/stays off(.|\n)*ended 0/);
-    await terminal.type('clear; kmi init');
-    await terminal.waitFor(/There is 1 key already: main\.\n+Add another key\? \[y\/N\]/);
+    await terminal.typeAfresh('kmi init');
+    await terminal.waitFor(/There is 1 key already: main\.\n+Add another account\? \[y\/N\]/);
     await terminal.type('y');
-    await terminal.waitFor(/API key/);
+    await wantKey(terminal);
     await terminal.paste(OTHER_KEY);
     await terminal.press('Enter');
     await terminal.waitFor(/Label for it \[key-2\]:/);
@@ -286,10 +292,10 @@ describe('in a terminal', () => {
     const terminal = await openInit();
     await terminal.press('a', 'b', 'C-c');
     await terminal.waitFor(/Interrupted\. What was written so far stays(.|\n)*ended 130/);
-    await terminal.type('clear; stty -a');
+    await terminal.typeAfresh('stty -a');
     expect(await terminal.waitFor(/echo/)).toMatch(/ icanon (.|\n)* echo /);
-    await terminal.type('clear; kmi init');
-    await terminal.waitFor(/API key/);
+    await terminal.typeAfresh('kmi init');
+    await wantKey(terminal);
     await terminal.press('C-d');
     await terminal.waitFor(/The input ended before the question was answered(.|\n)*ended 1\n/);
     expect(await readdir(home.authsDir)).toEqual([]);
@@ -299,7 +305,7 @@ describe('in a terminal', () => {
     const terminal = await openInit();
     await terminal.press('C-z');
     await terminal.waitFor(/Stopped/);
-    await terminal.type('clear; stty -a | grep -c " echo "; fg');
+    await terminal.typeAfresh('stty -a | grep -c " echo "; fg');
     await terminal.waitFor(/^1\n(.|\n)*API key/m);
     await terminal.type(KEY);
     expect(await terminal.waitFor(/Label for it/)).not.toContain('0123456789');
@@ -308,7 +314,8 @@ describe('in a terminal', () => {
   it('says first what it will ask, and asks again after what cannot be a key', async () => {
     const terminal = await openTerminal({ env, cwd: home.root });
     await terminal.type('kmi init');
-    await terminal.waitFor(/kmi asks for a key, whether to go live,(.|\n)*API key/);
+    await terminal.waitFor(/kmi asks for an account, whether to go live,/);
+    await wantKey(terminal);
     await terminal.press('Enter');
     await terminal.waitFor(/No key was given\. Enter another one, or press Ctrl\+C\.\n+API key/);
     for (const [typed, words] of [

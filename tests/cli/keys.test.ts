@@ -44,6 +44,8 @@ const List = z.strictObject({
   keys: z.array(
     z.strictObject({
       label: z.string(),
+      kind: z.enum(['key', 'login']),
+      login: z.null(),
       key_hash: z.string().regex(/^[0-9a-f]{12}$/),
       email: z.string().nullable(),
       account: z.string().nullable(),
@@ -119,7 +121,10 @@ describe('kmi keys list', () => {
 
   it('a folder that is empty or missing is said, and ends with 1 as `kmi health` does', async () => {
     for (const args of [[], ['list']]) {
-      expect(await keys(args)).toMatchObject({ code: 1, stdout: expect.stringContaining('There are no keys in _auths.') });
+      expect(await keys(args)).toMatchObject({
+        code: 1,
+        stdout: expect.stringContaining('There are no keys in _auths, and no logins.'),
+      });
     }
     const missing = await runKmi(['keys', 'list', '--json'], { env: { ...env, KMI_AUTHS_DIR: join(home.root, 'none') } });
     expect(missing.code).toBe(1);
@@ -201,12 +206,12 @@ describe('kmi keys remove', () => {
     await home.addKey({ label: 'ada', key: keyOf('ada') });
     const terminal = await openTerminal({ env, cwd: home.root });
     for (const key of ['Enter', 'C-c', 'C-d']) {
-      await terminal.type('clear; kmi keys remove ada');
+      await terminal.typeAfresh('kmi keys remove ada');
       await terminal.waitFor(/Remove ada \(_auths\/ada\.env\)\? \[y\/N\]/);
       await terminal.press(key);
       await terminal.waitFor(/Nothing was removed\.\n+ended 1/);
     }
-    await terminal.type('clear; kmi keys remove ada');
+    await terminal.typeAfresh('kmi keys remove ada');
     await terminal.waitFor(/\[y\/N\]/);
     await terminal.type('yes');
     await terminal.waitFor(/Removed ada\. Its file is now(.|\n)*That was the last key(.|\n)*ended 0/);

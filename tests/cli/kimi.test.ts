@@ -227,7 +227,9 @@ describe('which proxy', () => {
     };
     const { code, stdout, stderr } = await runKmi(['kimi', '-p', 'x'], { env: without });
     expect([code, stdout]).toEqual([1, '']);
-    expect(stderr).toMatch(/^kmi: The proxy cannot start\. There are no keys in .*\n {5}Add one with `kmi keys add`/);
+    expect(stderr).toMatch(
+      /^kmi: The proxy cannot start\. There are no keys in .*\n {5}Log in with `kmi login`, add one with `kmi keys add`/,
+    );
     await expect(standIn.met()).rejects.toThrow('ENOENT');
     expect(await runKmi(['kimi', '--version'], { env: without })).toMatchObject({ code: 0, stdout: '2.1.0\n', stderr: '' });
   });

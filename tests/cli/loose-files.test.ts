@@ -5,7 +5,7 @@ import { type TemporaryHome, temporaryHome } from '../support/home.ts';
 import { canActAsOthers, folderForAll, runAs, USER } from '../support/other-user.ts';
 import { runKmi } from '../support/spawn.ts';
 
-const FOLDERS = ['', 'logs', 'trace', 'usage'];
+const FOLDERS = ['', 'logs', 'trace', 'usage', 'logins'];
 const FILES = [
   'state.json',
   'state.json.corrupt.20260202T000000Z',
@@ -20,6 +20,8 @@ const FILES = [
   'trace/trace.jsonl',
   'trace/trace.jsonl.2',
   'usage/2026-02-02.jsonl',
+  'logins/0a1b2c3d.json',
+  'device_id',
 ];
 
 /** A state folder that somebody opened to all. */
@@ -65,6 +67,8 @@ describe.skipIf(process.platform === 'win32')('a state folder that others can re
     const { stderr } = await runKmi(line.split(' '), { env: home.env, cwd: home.root });
     expect(stderr).not.toMatch(/unexpected/);
     expect(await openIn(home.stateDir)).toEqual([]);
+    // It has started a proxy for what it runs.
+    if (line.startsWith('run')) await runKmi(['stop'], { env: home.env, cwd: home.root });
   });
 
   it('stays so with KMI_ENFORCE_FILE_PERMS=0, and under doctor, which reports it and mends it with --fix', async () => {

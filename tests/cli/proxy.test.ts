@@ -112,7 +112,7 @@ it('every auth format is read and used', async () => {
     for (const [name, text] of Object.entries(files)) await writeFile(join(authsDir, name), text, { mode: 0o600 });
   };
   const proxy = await startBinaryProxy({ accounts: ['a', 'b', 'c', 'd', 'e', 'f', 'ignored'], writeKeys, autoRotate: true });
-  await proxy.kmi.waitForOutput(/6 keys, 2 auth files skipped/);
+  await proxy.kmi.waitForOutput(/6 keys, 2 files skipped/);
   await chats(proxy, 12);
   expect(proxy.served()).toBe('a b c d e f a b c d e f');
   const lines = await proxy.trace(12);

@@ -36,7 +36,9 @@ test('without a key it asks in a terminal, then the proxy has it, live', async (
   const home = await daemonHomeWithPort({ KMI_UPSTREAM_BASE_URL: simulator.baseUrl });
   const terminal = await openTerminal({ env: home.env, cwd: home.root });
   await terminal.type('kmi up');
-  await terminal.waitFor(/kmi asks for a key(.|\n)*API key/);
+  await terminal.waitFor(/kmi asks for an account(.|\n)*rather than enter an API key\?/);
+  await terminal.type('n');
+  await terminal.waitFor(/API key \(not shown/);
   await terminal.type(KEY);
   await terminal.waitFor(/Label for it/);
   await terminal.press('Enter');

@@ -31,6 +31,10 @@ export class KimiAgent {
     this.#child = child;
     this.#cwd = cwd;
     createInterface({ input: child.stdout }).on('line', (line) => this.#take(JSON.parse(line) as Message));
+    child.once('close', (code, signal) => {
+      const error = { message: `Kimi Code has ended (${signal ?? code}).` };
+      for (const answer of this.#waiting.values()) answer({ error });
+    });
   }
 
   static async start(

@@ -1,5 +1,5 @@
 import type { Candidate } from '../../src/core/choosing/eligibility.ts';
-import type { Key } from '../../src/core/keys/key.ts';
+import type { Key, KeyLogin } from '../../src/core/keys/key.ts';
 import { type KeyState, newKeyState } from '../../src/core/keys/key-state.ts';
 import type { KeyHealth } from '../../src/core/quota/key-health.ts';
 import type { Usage } from '../../src/core/quota/quota.ts';
@@ -12,9 +12,11 @@ export type CandidateOptions = {
   readonly share?: number | null;
   readonly walletCents?: number | null;
   readonly disabled?: boolean;
+  /** Makes it a login, which is over unless `isOver` says otherwise. */
+  readonly login?: Partial<KeyLogin>;
 };
 
-function aKey(label: string, disabled = false): Key {
+function aKey(label: string, { disabled = false, login }: CandidateOptions): Key {
   return {
     label,
     value: `sk-${label}`,
@@ -25,6 +27,7 @@ function aKey(label: string, disabled = false): Key {
     disabled,
     email: null,
     source: 'x',
+    ...(login === undefined ? {} : { login: { id: label, kind: 'own', expiresAt: null, lifeMs: null, isOver: true, ...login } }),
   };
 }
 
@@ -34,7 +37,7 @@ export function aUsage(remainingShare: number | null, walletCents: number | null
 
 export function aCandidate(label: string, options: CandidateOptions = {}): Candidate {
   return {
-    key: aKey(label, options.disabled),
+    key: aKey(label, options),
     state: { ...newKeyState(), ...options.state },
     health: healthOf(options),
   };

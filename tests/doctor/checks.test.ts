@@ -68,6 +68,8 @@ const ready = (label: string, email: string | null = null): KeyFact => ({
   status: 'ready',
   why: null,
   isClosed: false,
+  isLogin: false,
+  isExpired: false,
   hasExpired: false,
 });
 const out = (label: string, status: KeyFact['status'], why = 'because'): KeyFact => ({ ...ready(label), status, why });
@@ -104,7 +106,7 @@ test('a recheck is advised for keys that it can unblock only; a closed account n
 });
 
 test('no keys, no folder and skipped files are told apart', () => {
-  expect(said(checkKeys(keysOf([])), 'auth_keys')).toEqual(['fail: There are no keys in /a.']);
+  expect(said(checkKeys(keysOf([])), 'auth_keys')).toEqual(['fail: There are no keys in /a, and no logins.']);
   expect(said(checkKeys(keysOf([], { folderExists: false })), 'auth_keys')).toEqual([
     'fail: The auths folder /a does not exist.',
   ]);
@@ -112,6 +114,22 @@ test('no keys, no folder and skipped files are told apart', () => {
   expect(said(checkKeys(keysOf([ready('a')], { skipped })), 'auth_files_skipped')).toEqual([
     'warn: 1 auth file skipped: | x.toml: It is not TOML.',
   ]);
+});
+
+test('logins are counted beside keys, need no auths folder, and one that has expired is no matter of a recheck', () => {
+  const login = (label: string): KeyFact => ({ ...ready(label), isLogin: true });
+  expect(said(checkKeys(keysOf([ready('a'), login('b')])), 'auth_keys')).toEqual(['ok: 1 key in /a and 1 login.']);
+  const accounts = new Map([
+    ['b', 'u1'],
+    ['c', 'u2'],
+  ]);
+  expect(said(checkKeys(keysOf([login('b'), login('c')], { folderExists: false, accounts })), 'auth_keys')).toEqual([
+    'ok: 2 logins, 2 accounts.',
+  ]);
+  const expired: KeyFact = { ...login('d'), status: 'blocked', why: 'login expired', isExpired: true };
+  const fixOf = (...keys: KeyFact[]) => checkKeys(keysOf(keys)).find(({ check }) => check === 'key_states')?.fix;
+  expect(fixOf(ready('a'), expired)).toBe('Log in again; how stands under Logins.');
+  expect(fixOf(out('c', 'blocked'), expired)).toMatch(/--recheck-keys.*\. Log in again; how stands under Logins\.$/);
 });
 
 test('keys of one account are found by user_id for sure, by email with a doubt, and user_id has the last word', () => {

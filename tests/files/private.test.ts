@@ -1,7 +1,13 @@
 import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { hardenPermissions, makePrivateFolder, removeLeftovers, replaceFile } from '../../src/files/private.ts';
+import {
+  hardenPermissions,
+  makePrivateFolder,
+  prepareReplacement,
+  removeLeftovers,
+  replaceFile,
+} from '../../src/files/private.ts';
 import { temporaryFolder } from '../state/children.ts';
 
 const modeOf = async (path: string) => ((await stat(path)).mode & 0o777).toString(8);
@@ -44,6 +50,45 @@ describe('replacing a file', () => {
     await expect(replaceFile(join(folder, 'state.json'), 'x')).rejects.toBeInstanceOf(Error);
     await expect(replaceFile(join(folder, 'no', 'state.json'), 'x')).rejects.toMatchObject({ code: 'ENOENT' });
     expect([await readdir(folder), await readdir(join(folder, 'state.json'))]).toEqual([['state.json'], ['inside']]);
+  });
+});
+
+describe('a replacement that was prepared', () => {
+  const ROOM = { roomBytes: 4096 };
+
+  it('puts the text in the place of the file, whether it is shorter or longer than the room', async () => {
+    const folder = await temporaryFolder();
+    const path = join(folder, 'state.json');
+    await replaceFile(path, 'old');
+    for (const text of ['new', 'ä'.repeat(10_000), '']) {
+      const replacement = await prepareReplacement(path, ROOM);
+      await replacement.commit(text);
+      await replacement.discard();
+      expect(await readFile(path, 'utf8')).toBe(text);
+      expect(await modeOf(path)).toBe('600');
+    }
+    expect(await readdir(folder)).toEqual(['state.json']);
+  });
+
+  it('leaves nothing when it is discarded or used up', async () => {
+    const folder = await temporaryFolder();
+    const path = join(folder, 'state.json');
+    await replaceFile(path, 'old');
+    const replacement = await prepareReplacement(path, ROOM);
+    expect(await readdir(folder)).toHaveLength(2);
+    await replacement.discard();
+    await expect(replacement.commit('new')).rejects.toThrow('used up');
+    expect([await readFile(path, 'utf8'), await readdir(folder)]).toEqual(['old', ['state.json']]);
+  });
+
+  it('says beforehand what is in the way, and leaves no rest when it fails afterwards', async () => {
+    const folder = await temporaryFolder();
+    await expect(prepareReplacement(join(folder, 'no', 'state.json'), ROOM)).rejects.toMatchObject({ code: 'ENOENT' });
+    const path = join(folder, 'state.json');
+    await mkdir(join(path, 'inside'), { recursive: true });
+    const replacement = await prepareReplacement(path, ROOM);
+    await expect(replacement.commit('x')).rejects.toBeInstanceOf(Error);
+    expect(await readdir(folder)).toEqual(['state.json']);
   });
 });
 

@@ -3,7 +3,8 @@ import { createServer, type IncomingMessage, type RequestListener, type ServerRe
 import { type AddressInfo, createServer as createTcpServer, type Server } from 'node:net';
 import { Agent } from 'undici';
 import { describe, expect, it } from 'vitest';
-import { dryRunHealth, fetchUsage } from '../../src/health/usage-client.ts';
+import type { Key } from '../../src/core/keys/key.ts';
+import { dryRunHealth, type FetchUsageOptions, fetchUsage as fetchUsageOver } from '../../src/health/usage-client.ts';
 import { cleanUp } from '../support/cleanup.ts';
 import { freePort } from '../support/free-port.ts';
 import { keyNamed } from './keys.ts';
@@ -11,6 +12,10 @@ import { keyNamed } from './keys.ts';
 const NOW = Date.parse('2026-11-20T08:00:00Z');
 const now = (): number => NOW;
 const USAGE = { usage: { limit: '100', used: '26', resetTime: '2026-11-24T00:00:00Z' } };
+
+const agent = new Agent();
+const fetchUsage = (key: Key, options: Partial<FetchUsageOptions> = {}) =>
+  fetchUsageOver(key, { now, dispatcher: () => agent, ...options });
 
 async function listen(server: Server): Promise<string> {
   server.listen(0, '127.0.0.1');

@@ -129,6 +129,22 @@ test('a config that points at this proxy is left as it is', async () => {
   expect(await writeKimiConfig(path, KEY, { proxyUrl: 'http://127.0.0.1:1/v1' })).toHaveProperty('kind', 'written');
 });
 
+test('the token of a login is never written: it would end there, unrenewed', async () => {
+  const folder = await temporaryFolder();
+  const path = await put(folder, 'config.toml', CONFIG('sk-old'));
+  const login = { id: '1a2b3c4d', kind: 'own', expiresAt: null, lifeMs: null, isOver: false } as const;
+  const key = { value: 'eyJ.access.token', baseUrl: UPSTREAM, login };
+  expect(await writeKimiConfig(path, key)).toEqual({
+    kind: 'left_alone',
+    file: path,
+    problem: 'The active key is a login, which has no API key.',
+  });
+  expect(await readFile(path, 'utf8')).toBe(CONFIG('sk-old'));
+  expect(await readdir(folder)).toEqual(['config.toml']);
+  expect(await writeKimiConfig(path, key, { proxyUrl: UPSTREAM })).toMatchObject({ kind: 'through_proxy' });
+  expect(await writeKimiConfig(join(folder, 'none.toml'), key)).toMatchObject({ kind: 'missing' });
+});
+
 test('many writers at once leave a whole config with one of their keys, and the backup of before', async () => {
   const folder = await temporaryFolder();
   const path = await put(folder, 'config.toml', CONFIG('sk-own'));

@@ -1,6 +1,6 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import { looksLikeKey } from '../../src/keys/key-text.ts';
-import { movedLabels, problemOfLabel, suggestLabel } from '../../src/keys/label.ts';
+import { movedLabels, problemOfLabel, suggestLabel, suggestLoginLabel } from '../../src/keys/label.ts';
 
 describe('a label', () => {
   it.each(['work', 'key-2', 'alice@example.com', 'Ämter', '张三', '7', 'a.b_c+d', 'x'.repeat(39)])('%s will do', (label) => {
@@ -49,4 +49,16 @@ it('labels that changed are found by the hash of the key', () => {
     ['work', 'main'],
     ['work-2', 'work'],
   ]);
+});
+
+test.each<[string[], string | null, string | null, string]>([
+  [[], 'ada@example.com', 'Ada L', 'ada'],
+  [['ADA', 'ada-2'], 'ada@example.com', 'Ada L', 'ada-3'],
+  [[], null, 'Ada  Lovelace', 'Ada-Lovelace'],
+  [[], null, '用户8842', '用户8842'],
+  [[], '%@example.com', 'x'.repeat(80), 'login'],
+  [['login'], null, null, 'login-2'],
+  [[], 'constructor@example.com', '', 'login'],
+])('beside %j a login of %s, %s is called %s', (taken, email, nickname, label) => {
+  expect(suggestLoginLabel(taken, { email, nickname })).toBe(label);
 });

@@ -70,7 +70,7 @@ describe('KMI_NOTIFY with a webhook', () => {
     expect((await posts(hook, 1))[0]?.body).toMatchObject({
       event: 'login_expired',
       key_label: 'a',
-      text: 'The login a has expired. Log in again with `kmi login`.',
+      text: 'The login a has expired. `kmi login --label a` logs in again.',
     });
     await addLogin(proxy.home, proxy.simulator, 'a');
     expect((await posts(hook, 2))[1]?.body).toMatchObject({ event: 'back', key_label: 'a' });

@@ -68,6 +68,18 @@ describe('what is worth a notice', () => {
       ['Kimi refused the key a (401). Replace it, then run `kmi doctor --recheck-keys`.'],
     ],
     [
+      'a login that is over, with the command that mends it',
+      { a: FINE, b: FINE },
+      { a: { login: {} }, b: FINE },
+      ['The login a has expired. `kmi login --label a` logs in again.'],
+    ],
+    [
+      'several logins that are over',
+      { 'a-1': FINE, 'a-2': FINE, b: FINE },
+      { 'a-1': { login: {} }, 'a-2': { login: { kind: 'kimi-code' } }, b: FINE },
+      ['The logins a-1 and a-2 have expired. `kmi status` says how to log in again.'],
+    ],
+    [
       'an unpaid account',
       { a: FINE, b: FINE },
       { a: blocked('payment_required'), b: FINE },

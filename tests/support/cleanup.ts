@@ -9,5 +9,7 @@ export function cleanUp(task: () => Promise<void>): void {
 
 // Every test file loads this module anew, so this hook belongs to the file that imports it.
 afterAll(async () => {
-  for (const task of tasks.splice(0).reverse()) await task();
+  const failures: unknown[] = [];
+  for (const task of tasks.splice(0).reverse()) await task().catch((error: unknown) => failures.push(error));
+  if (failures.length > 0) throw failures[0];
 });

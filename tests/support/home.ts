@@ -1,6 +1,8 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { readRecords } from '../../src/daemon/record.ts';
 import { cleanUp } from './cleanup.ts';
 import { freePort } from './free-port.ts';
 import { noteNodeWarnings } from './node-warnings.ts';
@@ -50,9 +52,12 @@ export async function temporaryHome(): Promise<TemporaryHome> {
   const authsDir = join(root, '_auths');
   const stateDir = join(root, '.kmi');
   cleanUp(async () => {
+    const left = await leftRunning(stateDir);
+    for (const { pid } of left) process.kill(pid, 'SIGKILL');
     noteNodeWarnings('The background proxy', await readFile(join(stateDir, 'logs', 'proxy.out'), 'utf8').catch(() => ''));
     // A process that was killed a moment ago may still have had a file open.
     await rm(root, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
+    if (left.length > 0) throw new Error(`A test left a proxy running in ${root}.`);
   });
   await mkdir(authsDir);
   return {
@@ -78,4 +83,14 @@ function authFile({ label, key, baseUrl, priority, weight, disabled, email }: Ke
   if (disabled !== undefined) lines.push(`KMI_KEY_DISABLED=${disabled ? 1 : 0}`);
   if (email !== undefined) lines.push(`KMI_ACCOUNT_EMAIL=${email}`);
   return `${lines.join('\n')}\n`;
+}
+
+/** The proxies of a home that nobody has ended. One that was killed a moment ago takes its time to go. */
+async function leftRunning(stateDir: string) {
+  const deadline = performance.now() + 5_000;
+  for (;;) {
+    const left = await readRecords(stateDir);
+    if (left.length === 0 || performance.now() > deadline) return left;
+    await delay(20);
+  }
 }

@@ -22,6 +22,8 @@ export type TerminalOptions = {
 export type Terminal = {
   /** Types text and presses Enter. */
   type(line: string): Promise<void>;
+  /** The same on an empty screen, so that nothing of what was there before can be taken for its output. For the shell only. */
+  typeAfresh(line: string): Promise<void>;
   /** Presses keys by tmux's names: `q`, `C-c`, `Escape`. */
   press(...keys: string[]): Promise<void>;
   /** Pastes text as a terminal does: marked as a paste where the program asked for that, else as if typed. */
@@ -91,11 +93,18 @@ export async function openTerminal({ env = {}, cwd, columns = 80, rows = 24 }: T
     }, 20_000);
   await type(`kmi() { '${process.execPath}' '${cli}' "$@"; echo "ended $?"; }; clear; echo ready`);
   await waitFor(/^ready$/m);
-  await type('clear');
   // What is typed before the prompt is there is shown and then cleared away, and the next output shares the prompt's line.
-  await waitFor(/^\s*[$#]\s*$/);
+  const clear = async () => {
+    await type('clear');
+    await waitFor(/^\s*[$#]\s*$/);
+  };
+  await clear();
   return {
     type,
+    typeAfresh: async (line) => {
+      await clear();
+      await type(`clear; ${line}`);
+    },
     screen,
     waitFor,
     press: async (...keys) => {

@@ -2,6 +2,7 @@ import { createStyle, type Style } from '../../src/cli/ui/style.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { Config } from '../../src/config/settings.ts';
 import type { Candidate } from '../../src/core/choosing/eligibility.ts';
+import type { KeyLogin } from '../../src/core/keys/key.ts';
 import { type KeyState, newKeyState } from '../../src/core/keys/key-state.ts';
 import type { KeyHealth } from '../../src/core/quota/key-health.ts';
 import type { QuotaWindow, Usage } from '../../src/core/quota/quota.ts';
@@ -16,6 +17,8 @@ export function configOf(settings: Partial<Config> = {}): Config {
   return { ...loadConfig(environment, '/nonexistent').config, ...settings };
 }
 
+const A_LOGIN = { kind: 'own', expiresAt: null, lifeMs: null, isOver: true } as const;
+
 export function candidate(
   label: string,
   {
@@ -23,7 +26,15 @@ export function candidate(
     health = null,
     email = null,
     disabled = false,
-  }: { state?: Partial<KeyState>; health?: KeyHealth | null; email?: string | null; disabled?: boolean } = {},
+    login,
+  }: {
+    state?: Partial<KeyState>;
+    health?: KeyHealth | null;
+    email?: string | null;
+    disabled?: boolean;
+    /** Makes it a login, which is over unless `isOver` says otherwise. */
+    login?: Partial<KeyLogin>;
+  } = {},
 ): Candidate {
   const key = {
     label,
@@ -35,6 +46,7 @@ export function candidate(
     disabled,
     email,
     source: `${FOLDER}/${label}.env`,
+    ...(login === undefined ? {} : { login: { ...A_LOGIN, id: label, ...login } }),
   };
   return { key, state: { ...newKeyState(), ...state }, health };
 }

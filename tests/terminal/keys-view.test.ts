@@ -3,6 +3,7 @@ import { type KeysReport, renderKeys, renderKeyTests, type TestedKey } from '../
 import { judgeTest } from '../../src/cli/keys/test/words.ts';
 import { createStyle } from '../../src/cli/ui/style.ts';
 import { displayWidth } from '../../src/cli/ui/width.ts';
+import type { KeyLogin } from '../../src/core/keys/key.ts';
 import type { SkippedFile } from '../../src/keys/auth-entry.ts';
 import { aCandidate, aUsage, NOW } from '../core/candidates.ts';
 
@@ -24,7 +25,7 @@ const SKIPPED: readonly SkippedFile[] = [
 ];
 
 const REPORT: KeysReport = {
-  config: { authsDir: '/home/me/_auths', timezone: 'UTC' },
+  config: { authsDir: '/home/me/_auths', stateDir: '/home/me/.kmi', timezone: 'UTC' },
   folder: '_auths',
   now: NOW,
   activeIndex: 1,
@@ -40,6 +41,24 @@ const REPORT: KeysReport = {
     candidate('spare', { source: 'spare.env' }, { state: { cooldown: { until: NOW + 35 * 60_000, reason: 'quota' } } }),
     candidate('unpaid', { source: 'unpaid.env' }, { state: { block: { until: null, reason: 'payment_required' } } }),
     candidate('off', { source: 'off.env' }, { disabled: true }),
+  ],
+};
+
+function login(label: string, kind: KeyLogin['kind'], options: Parameters<typeof aCandidate>[1] = {}) {
+  const made = aCandidate(label, { ...options, login: { kind, isOver: false, ...options.login } });
+  const email = `${label}@example.com`;
+  return { ...made, key: { ...made.key, value: `eyJ.${label}.0123456789`, source: '/home/me/.kmi/logins/1a2b3c4d.json', email } };
+}
+
+const WITH_LOGINS: KeysReport = {
+  ...REPORT,
+  skipped: [],
+  candidates: [
+    candidate('work', { source: 'work.env' }),
+    login('ada', 'own'),
+    login('ben', 'kimi-code', { login: { isOver: true } }),
+    login('cleo', 'kimi-cli'),
+    login('off', 'own', { disabled: true }),
   ],
 };
 
@@ -73,6 +92,12 @@ for (const columns of [60, 80, 120]) {
       expect(Math.max(...lines.map(displayWidth))).toBeLessThanOrEqual(columns);
       if (!color) expect(lines.join('\n')).toMatch(/^[\n -~]*$/);
     });
+    it(`the list of keys and logins at ${look}`, () => {
+      const lines = renderKeys(WITH_LOGINS, { columns, style });
+      expect(lines.join('\n')).toMatchSnapshot();
+      expect(lines.join('\n')).not.toContain('eyJ');
+      expect(Math.max(...lines.map(displayWidth))).toBeLessThanOrEqual(columns);
+    });
     it(`the results of tests at ${look}`, () => {
       const lines = renderKeyTests(TESTS, { columns, style });
       expect(lines.join('\n')).toMatchSnapshot();
@@ -97,8 +122,8 @@ it('no view holds a key', () => {
 it('an empty folder says what to do', () => {
   const empty = { ...REPORT, candidates: [], skipped: [] };
   expect(renderKeys(empty, { columns: 80, style: createStyle({ color: false, plain: true }) })).toEqual([
-    'There are no keys in _auths.',
-    '`kmi init` or `kmi keys add` adds one.',
+    'There are no keys in _auths, and no logins.',
+    '`kmi login` logs in with an account, `kmi keys add` adds a key.',
   ]);
 });
 

@@ -236,7 +236,7 @@ test('every way in which something is wrong has an alert that says what to do', 
     sessionMoves: NO_MOVES,
   };
   expect(text(report({ state }))).toMatch(
-    /active key gone has no auth file any more; ada[\s\S]*Auto-rotation is on, but KMI_AUTO_ROTATE_ALLOWED does not/,
+    /active key gone is not here any more; ada[\s\S]*Auto-rotation is on, but KMI_AUTO_ROTATE_ALLOWED does not/,
   );
   expect(text(report())).not.toMatch(/^!/m);
 });
@@ -253,7 +253,7 @@ test('many skipped files are counted, not all named', () => {
     { length: 8 },
     (_, n) => ({ file: `/home/kim/_auths/f${n}.env`, reason: 'no_key', detail: 'No key.' }) as const,
   );
-  expect(text(report({ skipped }))).toMatch(/8 auth files give no key:[\s\S]*f4\.env: No key\.\s+and 3 more/);
+  expect(text(report({ skipped }))).toMatch(/8 files give no key:[\s\S]*f4\.env: No key\.\s+and 3 more/);
 });
 
 const twoKeys = [candidate('work', { state: account('a1b2c3d4') }), candidate('spare', { state: account('a1b2c3d4') })];
@@ -323,4 +323,24 @@ test('a strategy that is not the setting comes with where it is from', () => {
 test('of disabled keys the alert says that they are, and how to enable one', () => {
   const disabled = ['a', 'b', 'c', 'd'].map((label) => candidate(label, { disabled: true }));
   expect(text(report({ candidates: disabled }))).toMatch(/All 4 Kimi keys are disabled\.\s+Enable one with `kmi keys enable`\./);
+});
+
+test('logins that have expired are told by whose they are, each with what renews it', () => {
+  const of = (...candidates: ReturnType<typeof candidate>[]) =>
+    text(report({ candidates: [candidate('work'), ...candidates] }))
+      .split('\n\n')[0]
+      ?.replace(/\s*\n\s*/g, ' ');
+  expect(of(candidate('ada', { login: {} }))).toBe('! Login expired: ada `kmi login --label ada` logs in again.');
+  expect(of(candidate('ada', { login: {} }), candidate('ben', { login: {} }))).toBe(
+    '! Login expired: ada, ben `kmi login --label <label>` logs in again, once for each.',
+  );
+  expect(of(candidate('cleo', { login: { kind: 'kimi-code' } }))).toBe(
+    '! Login of Kimi Code expired: cleo Log in in Kimi Code: `kimi login`.',
+  );
+  const past = { kind: 'kimi-cli', isOver: false, expiresAt: NOW - 1 } as const;
+  expect(of(candidate('dan', { login: past }))).toMatch(/^! Login of kimi-cli expired: dan kmi cannot renew a login of kimi-cli/);
+  const fine = { isOver: false, expiresAt: NOW - HOUR };
+  expect(of(candidate('eve', { login: fine }), candidate('off', { login: {}, disabled: true }))).not.toContain('expired');
+  const refused = candidate('fay', { login: fine, state: { errors401: 1 } });
+  expect(of(refused)).toMatch(/Account refused \(401\): fay See to it on kimi\.com/);
 });

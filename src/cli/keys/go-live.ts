@@ -1,7 +1,7 @@
 import type { CommandContext } from '../command/context.ts';
 import { say, writeSetting } from '../command/settings-file.ts';
 import { tell } from '../command/tell.ts';
-import type { Prompter } from '../ui/prompt.ts';
+import { PromptEnded, type Prompter } from '../ui/prompt.ts';
 
 /** A key that works is of little use in dry-run: offers to go live; without a terminal it says how. */
 export async function offerLive(context: CommandContext, prompter: Prompter): Promise<void> {
@@ -14,7 +14,12 @@ export async function offerLive(context: CommandContext, prompter: Prompter): Pr
     say(context, 'kmi is in dry-run and sends nothing: KMI_DRY_RUN is set in the environment. Unset it there to go live.');
     return;
   }
-  if (!(await prompter.confirm('kmi is in dry-run and sends nothing yet. Go live?', true))) {
+  // What was added before stays, so an interrupt is a no.
+  const isWanted = await prompter.confirm('kmi is in dry-run and sends nothing yet. Go live?', true).catch((error: unknown) => {
+    if (error instanceof PromptEnded) return false;
+    throw error;
+  });
+  if (!isWanted) {
     tell(context, `${style.warn('Dry-run')}: nothing is sent; \`kmi init --live\` changes that.`);
     return;
   }

@@ -1,6 +1,6 @@
 import { type App, fetchHealth } from '../../app.ts';
 import { isAllowedHost, parseBaseUrl, whyNoBaseUrl } from '../../config/kinds.ts';
-import { DEFAULT_WEIGHT, type Key, maskKey, parseWeight } from '../../core/keys/key.ts';
+import { DEFAULT_WEIGHT, type Key, maskKey } from '../../core/keys/key.ts';
 import { KmiError, reasonOf } from '../../errors.ts';
 import { addAuthFile, type NewAuthFile } from '../../keys/auth-write.ts';
 import { asEmail } from '../../keys/display-text.ts';
@@ -12,6 +12,7 @@ import type { Prompter } from '../ui/prompt.ts';
 import { shownPath } from '../ui/shown-path.ts';
 import { wrapToWidth } from '../ui/width.ts';
 import { refuseKeyAsArgument } from './key-selection.ts';
+import { checkRank } from './rank.ts';
 import { followAuthFiles } from './relabel.ts';
 import { judgeTest, type TestResult } from './test/words.ts';
 
@@ -53,7 +54,7 @@ export async function addNewKey(
   return { kind: 'added', label, file, works: accepted.works };
 }
 
-function checkWishes({ config }: CommandContext, { label, baseUrl, email, priority, ...wishes }: NewKeyWishes): Checked {
+function checkWishes({ config }: CommandContext, { label, baseUrl, email, ...wishes }: NewKeyWishes): Checked {
   refuseKeyAsArgument(label);
   if (label !== undefined) checkLabel(label);
   const url = baseUrl === undefined ? null : parseBaseUrl(baseUrl);
@@ -66,12 +67,14 @@ function checkWishes({ config }: CommandContext, { label, baseUrl, email, priori
     throw new KmiError('bad_usage', '--base-url names a host that KMI_UPSTREAM_ALLOWLIST does not list.');
   }
   if (email !== undefined && asEmail(email) === null) throw new KmiError('bad_usage', '--email is not an email address.');
-  if (priority !== undefined && !/^[+-]?\d{1,9}$/.test(priority)) {
-    throw new KmiError('bad_usage', '--priority takes a whole number; keys with a higher one come first.');
-  }
-  const weight = wishes.weight === undefined ? DEFAULT_WEIGHT : parseWeight(wishes.weight);
-  if (weight === null) throw new KmiError('bad_usage', '--weight takes a whole number from 1 to 1000.');
-  return { label: label ?? null, baseUrl: url, email: asEmail(email), priority: Number(priority ?? 0), weight };
+  const rank = checkRank(wishes);
+  return {
+    label: label ?? null,
+    baseUrl: url,
+    email: asEmail(email),
+    priority: rank.priority ?? 0,
+    weight: rank.weight ?? DEFAULT_WEIGHT,
+  };
 }
 
 /** Throws `bad_usage` for a label that cannot be used. */

@@ -5,13 +5,14 @@ import type { Registry } from '../../keys/registry.ts';
 import { saveState } from '../command/save-state.ts';
 
 /**
- * After an auth file was changed: reads the folder again and carries the state of keys whose label changed. Labels that no key
- * has any more are forgotten. Returns the folder as it is now, and the labels that changed, old to new. Throws `state_unusable`.
+ * After an auth file or a login was changed: reads them again and carries the state of keys whose label changed. Labels that no key
+ * has any more are forgotten. `before`: the keys before the change. Returns them as they are now, and the labels that changed, old to new. Throws `state_unusable`.
  */
 export async function followAuthFiles(
   app: App,
+  before: Registry = app.registry,
 ): Promise<{ readonly registry: Registry; readonly moved: ReadonlyMap<string, string> }> {
-  const { registry: before, store, ledger } = app;
+  const { store, ledger } = app;
   const after = await loadKeys(app.config);
   const moved = movedLabels(before.keys, after.keys);
   const active = store.state.activeKey;

@@ -2,10 +2,10 @@ import { openApp } from '../../app.ts';
 import type { CommandContext } from '../command/context.ts';
 import { tell } from '../command/tell.ts';
 import { sayFollowing } from '../proxy/proxy-words.ts';
-import { editKeyFile } from './edit-auth-file.ts';
+import { editKey } from './edit-key.ts';
 import { findKeys } from './key-selection.ts';
 
-/** Disables or enables keys in their auth files. Throws `unknown_key`, and `auth_file_unchanged` for a file that cannot say so. */
+/** Disables or enables keys and logins. Throws `unknown_key`, and `auth_file_unchanged` for a file that cannot say so. */
 export async function switchKeys(context: CommandContext, labels: readonly string[], disabled: boolean): Promise<number> {
   const { config, environment, err, style, errStyle } = context;
   const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
@@ -17,8 +17,11 @@ export async function switchKeys(context: CommandContext, labels: readonly strin
         tell(context, `${style.strong(key.label)} is ${word.toLowerCase()} already.`);
         continue;
       }
-      await editKeyFile(key, 'KMI_KEY_DISABLED', disabled ? '1' : '0', `be ${word.toLowerCase()}`);
-      tell(context, `${style.good(word)} ${style.strong(key.label)}. ${sayFollowing(context)}`);
+      await editKey(app, key, { disabled }, `be ${word.toLowerCase()}`);
+      tell(
+        context,
+        `${style.good(word)} ${style.strong(key.label)}. ${sayFollowing(context, 'follows', { isLogin: key.login !== undefined })}`,
+      );
     }
     const left = app.registry.keys.some((key) => (keys.includes(key) ? !disabled : !key.disabled));
     if (!left) err(`${errStyle.warn('No key is enabled now')}, so nothing can be served.`);

@@ -40,6 +40,9 @@ async function startOrFind(context: CommandContext): Promise<Listen> {
 /** The missing keys are said as what keeps the proxy from starting. */
 function asNotStarted(error: unknown): unknown {
   if (!(error instanceof KmiError) || error.code !== 'no_keys') return error;
-  const hint = error.hint === ERRORS.no_keys.hint ? 'Add one with `kmi keys add`, or set kmi up with `kmi up`.' : error.hint;
+  const hint =
+    error.hint === ERRORS.no_keys.hint
+      ? 'Log in with `kmi login`, add one with `kmi keys add`, or set kmi up with `kmi up`.'
+      : error.hint;
   return new KmiError('no_keys', `The proxy cannot start. ${error.message}`, { hint, cause: error });
 }

@@ -6,10 +6,10 @@ import type { Registry } from '../../keys/registry.ts';
 /** There is no key to serve with: none at all, or none that can be used, and then why. */
 export function noKeys({ authsDir }: Config, { skipped: [first, ...more] }: Pick<Registry, 'skipped'>): KmiError {
   if (first === undefined) return new KmiError('no_keys', `There are no keys in ${authsDir}.`);
-  const others = more.length === 0 ? '' : ` ${more.length} more auth files give no key either; \`kmi doctor\` names them.`;
+  const others = more.length === 0 ? '' : ` ${more.length} more files give no key either; \`kmi doctor\` names them.`;
   return new KmiError(
     'no_keys',
     `There are no usable keys in ${authsDir}. ${relative(authsDir, first.file) || first.file}: ${first.detail}${others}`,
-    { hint: 'Correct the auth file, or add a key with `kmi keys add`.' },
+    { hint: 'Correct the file, log in with `kmi login`, or add a key with `kmi keys add`.' },
   );
 }

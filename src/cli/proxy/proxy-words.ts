@@ -68,7 +68,9 @@ export function describeOtherKeys({ proxy, config, ...reader }: CommandContext):
   return `The running proxy reads its keys from ${folder}, not from here; \`kmi restart\` makes it read this folder.`;
 }
 
-/** What a change of the key files means for the proxy. */
-export function sayFollowing(context: CommandContext, does = 'follows'): string {
-  return describeOtherKeys(context) ?? `A running proxy ${does} within a second.`;
+/** What a change of a key means for the proxy. A login is in every proxy of the state folder, whichever auths folder that reads. */
+export function sayFollowing(context: CommandContext, does = 'follows', { isLogin = false } = {}): string {
+  const isSimulated = context.proxy?.settings.isSimulated === true;
+  const others = isLogin && !isSimulated ? null : describeOtherKeys(context);
+  return others ?? `A running proxy ${does} within a second.`;
 }

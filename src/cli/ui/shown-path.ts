@@ -9,8 +9,8 @@ export function shownPath(path: string, { cwd, home }: { readonly cwd: string; r
   return below === '' || below.startsWith('..') ? path : `~/${below}`;
 }
 
-/** The path below the auths folder, else the whole path. */
-export function shortPath(file: string, folder: string): string {
-  const short = relative(folder, file);
-  return short === '' || short.startsWith('..') ? file : short;
+/** The path below the first of these folders that it is in, else the whole path. */
+export function shortPath(file: string, ...folders: readonly string[]): string {
+  const short = folders.map((folder) => relative(folder, file)).find((path) => path !== '' && !path.startsWith('..'));
+  return short ?? file;
 }

@@ -2,10 +2,10 @@ import type { KeyAccounts, SharedAccount } from '../../core/choosing/key-account
 import { counted } from './key-words.ts';
 
 /** "3 keys, 2 accounts"; with keys not asked yet "3 keys, at most 2 accounts"; the keys alone when nothing is known. */
-export function accountsText({ keys, accounts, unknown }: KeyAccounts): string {
-  const count = counted(keys, 'key');
-  if (keys < 2 || unknown === keys) return count;
-  return `${count}, ${unknown > 0 && accounts > 1 ? 'at most ' : ''}${counted(accounts, 'account')}`;
+export function accountsText(accounts: KeyAccounts, held = counted(accounts.keys, 'key')): string {
+  const { keys, accounts: count, unknown } = accounts;
+  if (keys < 2 || unknown === keys) return held;
+  return `${held}, ${unknown > 0 && count > 1 ? 'at most ' : ''}${counted(count, 'account')}`;
 }
 
 /** Only where some accounts are known and others are not: else there is nothing to be wrong about. */

@@ -10,7 +10,7 @@ type ReasonWords<Reason> = {
 };
 
 export const REASON_WORDS: { readonly [Reason in AccountSkipReason]: ReasonWords<Reason> } = {
-  disabled: { short: 'disabled in its auth file', skipped: 'it is disabled in its auth file' },
+  disabled: { short: 'disabled in its auth file', skipped: 'it is disabled' },
   login_expired: { short: 'login expired', skipped: 'its login is over: `kmi login` renews it' },
   auth: { short: 'key refused (401)', skipped: 'it is blocked: the upstream refused the key (401)' },
   payment_required: { short: 'account unpaid', skipped: 'it is blocked: the account must be paid for' },

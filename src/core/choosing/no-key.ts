@@ -1,5 +1,6 @@
 import { activeCooldown } from '../keys/key-state.ts';
 import type { UnreadyReason } from '../keys/key-status.ts';
+import { howToRenew } from '../keys/login-words.ts';
 import { quotaReturnsAt } from '../quota/key-health.ts';
 import { atWithSpan } from '../text/duration.ts';
 import type { Zone } from '../text/zoned-time.ts';
@@ -13,6 +14,8 @@ export type KeyOut = {
   readonly until: number | null;
   /** Whether the key serves again then; else it is only tried again. */
   readonly isReturn: boolean;
+  /** What a person does about it, as a sentence, where that is about this key alone. */
+  readonly fix?: string;
 };
 
 export type NoKey = {
@@ -20,13 +23,13 @@ export type NoKey = {
   readonly text: string;
   /** What to do, as a sentence. */
   readonly fix: string;
-  /** Who ends it: time, a person who cares for keys or accounts, who enables a key, or who changes a setting. */
+  /** Who ends it: time, a person who cares for keys or accounts, who logs in again, who enables a key, or who changes a setting. */
   readonly remedy: Remedy;
   /** Epoch ms of the earliest known return or try; null when none is known. */
   readonly returnsAt: number | null;
 };
 
-export type Remedy = 'wait' | 'doctor' | 'enable' | 'usage';
+export type Remedy = 'wait' | 'doctor' | 'login' | 'enable' | 'usage';
 
 type Phrase = {
   /** After "The only Kimi key". */
@@ -75,7 +78,10 @@ export function whyOut(candidate: Candidate, now: number): (KeyOut & { readonly 
   const { reason } = eligibility;
   const until = reason === 'empty' && candidate.health !== null ? quotaReturnsAt(candidate.health) : eligibility.until;
   const isStated = activeCooldown(candidate.state, now)?.end === undefined;
-  return { reason, until, isReturn: isStated && reason !== 'probing' && !NEEDS_PERSON.has(reason) };
+  const { label, login } = candidate.key;
+  const fix = reason === 'login_expired' && login !== undefined ? howToRenew(label, login.kind) : null;
+  const isReturn = isStated && reason !== 'probing' && !NEEDS_PERSON.has(reason);
+  return { reason, until, isReturn, ...(fix === null ? {} : { fix }) };
 }
 
 /** What to tell a person when none of the keys can serve, and when that ends. There must be a key. */
@@ -89,8 +95,13 @@ export function noKeyWords(keys: readonly KeyOut[], { now, zone }: { readonly no
       ? ''
       : ` ${who} is ${first.isReturn ? 'back' : 'tried again'} ${atWithSpan(returnsAt, now, zone)}.`;
   const remedy = remedyOf(enabled);
-  const fix = remedy === 'wait' ? `\`kmi status\` shows ${keys.length === 1 ? 'it' : 'them'}.` : FIXES[remedy];
-  return { text: `${stateOf(keys, enabled)}${end}`, fix, remedy, returnsAt };
+  return { text: `${stateOf(keys, enabled)}${end}`, fix: fixOf(remedy, keys, enabled), remedy, returnsAt };
+}
+
+function fixOf(remedy: Remedy, keys: readonly KeyOut[], enabled: readonly KeyOut[]): string {
+  if (remedy === 'wait') return `\`kmi status\` shows ${keys.length === 1 ? 'it' : 'them'}.`;
+  const [only, ...others] = new Set(enabled.map(({ fix }) => fix));
+  return remedy === 'login' && only !== undefined && others.length === 0 ? only : FIXES[remedy];
 }
 
 /** The one that is back or tried again first; null when no end is known. */
@@ -126,12 +137,14 @@ function countsOf(keys: readonly KeyOut[]): string {
 
 function remedyOf(enabled: readonly KeyOut[]): Remedy {
   if (enabled.length === 0) return 'enable';
+  if (enabled.every(({ reason }) => reason === 'login_expired')) return 'login';
   if (enabled.every(({ reason }) => NEEDS_PERSON.has(reason))) return 'doctor';
   return enabled.every(({ reason }) => reason === 'no_usage') ? 'usage' : 'wait';
 }
 
 const FIXES: Readonly<Record<Exclude<Remedy, 'wait'>, string>> = {
   doctor: '`kmi doctor` says what to do.',
+  login: '`kmi login` logs in again; `kmi status` says which command does so for each.',
   enable: 'Enable one with `kmi keys enable`.',
   usage: '`kmi health` asks for it; KMI_REQUIRE_USAGE_BEFORE_REQUEST=0 does without.',
 };

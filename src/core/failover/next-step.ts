@@ -14,8 +14,12 @@ export type FailoverState = {
   readonly hasTriedFreshSocket: boolean;
   /** The access token of the key that is asked was renewed for this request. */
   readonly hasRenewed: boolean;
+  /** It was exchanged for one that was there already, which did not count as that. */
+  readonly hasAdopted: boolean;
   /** An answer of the upstream was kept: it is what the client gets when no key does better. */
   readonly hasAnswer: boolean;
+  /** The request went to an upstream, in whole or in part. */
+  readonly hasSent: boolean;
   /** What the last key failed with. */
   readonly lastVerdict: VerdictClass | null;
   /** Waiting cannot help: a wrong login at the outgoing proxy, a request that goes round in a circle. */
@@ -31,7 +35,9 @@ export const FRESH: FailoverState = Object.freeze({
   rounds: 0,
   hasTriedFreshSocket: false,
   hasRenewed: false,
+  hasAdopted: false,
   hasAnswer: false,
+  hasSent: false,
   lastVerdict: null,
   isLasting: false,
   afterPause: null,
@@ -58,7 +64,8 @@ export type FailoverEvent =
   | { readonly kind: 'bad-request' }
   /** The key that is to be asked is an access token whose time is up. */
   | { readonly kind: 'token-over' }
-  | { readonly kind: 'token-renewed' }
+  /** `isNew`: it was got for this; else it was there already, and may be refused as well. */
+  | { readonly kind: 'token-renewed'; readonly isNew: boolean }
   /** It could not be renewed, and nothing was sent. */
   | { readonly kind: 'token-lost'; readonly verdict: 'refused' | 'login-over' }
   /** There was no key to ask. */
@@ -73,7 +80,8 @@ export const EVENTS = {
   clientLeft: { kind: 'client-left' },
   badRequest: { kind: 'bad-request' },
   tokenOver: { kind: 'token-over' },
-  tokenRenewed: { kind: 'token-renewed' },
+  tokenRenewed: { kind: 'token-renewed', isNew: true },
+  tokenAdopted: { kind: 'token-renewed', isNew: false },
   noKey: { kind: 'no-key' },
   pauseOver: { kind: 'pause-over' },
 } as const satisfies Readonly<Record<string, FailoverEvent>>;
@@ -141,12 +149,19 @@ export function nextStep(state: FailoverState, event: FailoverEvent, limits: Lim
     case 'failed':
       // A pooled connection may have died while it was idle. That says nothing about the key: once more on a fresh one.
       if (event.isSocketDeath && !state.hasTriedFreshSocket && limits.canReplay)
-        return { state: { ...state, hasTriedFreshSocket: true }, step: SAME_KEY, failed: 'nothing' };
-      return afterFailure({ ...state, lastVerdict: 'broken', isLasting: event.isLasting }, false, limits);
+        return { state: { ...state, hasSent: true, hasTriedFreshSocket: true }, step: SAME_KEY, failed: 'nothing' };
+      return afterFailure({ ...state, hasSent: true, lastVerdict: 'broken', isLasting: event.isLasting }, false, limits);
     case 'token-over':
       return { state: { ...state, hasRenewed: true }, step: RENEW, failed: 'nothing' };
-    case 'token-renewed':
-      return mayStillSend(state, limits) ? { state, step: SAME_KEY, failed: 'nothing' } : giveUp(state, 'nothing');
+    case 'token-renewed': {
+      if (!mayStillSend(state, limits)) return giveUp(state, 'nothing');
+      const mayRenewYet = !event.isNew && !state.hasAdopted;
+      return {
+        state: mayRenewYet ? { ...state, hasRenewed: false, hasAdopted: true } : state,
+        step: SAME_KEY,
+        failed: 'nothing',
+      };
+    }
     case 'token-lost': {
       const { verdict } = event;
       const canReplay = mayStillSend(state, limits);
@@ -167,8 +182,12 @@ function afterAnswer(
   limits: Limits,
 ): Decision {
   if (mayRenew && !before.hasRenewed && limits.canReplay)
-    return { state: { ...before, hasRenewed: true, hasAnswer: true, lastVerdict: verdict }, step: RENEW, failed: 'nothing' };
-  const state = { ...before, hasAnswer: true, lastVerdict: verdict, isLasting };
+    return {
+      state: { ...before, hasSent: true, hasRenewed: true, hasAnswer: true, lastVerdict: verdict },
+      step: RENEW,
+      failed: 'nothing',
+    };
+  const state = { ...before, hasSent: true, hasAnswer: true, lastVerdict: verdict, isLasting };
   const { next } = CONSEQUENCES[verdict];
   if (next === 'relay') return { state, step: RELAY, failed: 'attempt' };
   const mayAskAgain = next === 'same-key' && state.sameKeyRetries < Math.max(SAME_KEY_RETRIES, limits.retryMax);
@@ -178,17 +197,20 @@ function afterAnswer(
 }
 
 /** A body that cannot be sent again can be sent once. */
-function mayStillSend({ lastVerdict }: FailoverState, { canReplay }: Limits): boolean {
-  return canReplay || lastVerdict === null;
+function mayStillSend({ hasSent }: FailoverState, { canReplay }: Limits): boolean {
+  return canReplay || !hasSent;
 }
+
+/** Of the next key. */
+const NO_TOKEN_YET = { hasRenewed: false, hasAdopted: false };
 
 /** This key has had its chance. */
 function afterFailure(state: FailoverState, isPenalized: boolean, limits: Limits): Decision {
   if (!limits.canReplay) return giveUp(state, 'attempt');
   // A penalized key is not asked again, so asking the next one costs the pool nothing twice: it does not count against the limit.
   const counted = isPenalized
-    ? { ...state, penalizedKeys: state.penalizedKeys + 1, hasRenewed: false, afterPause: null }
-    : { ...state, innocentKeys: state.innocentKeys + 1, hasRenewed: false, afterPause: null };
+    ? { ...state, penalizedKeys: state.penalizedKeys + 1, ...NO_TOKEN_YET, afterPause: null }
+    : { ...state, innocentKeys: state.innocentKeys + 1, ...NO_TOKEN_YET, afterPause: null };
   const { failoverMax } = limits;
   const mayGoOn = failoverMax > 0 && counted.innocentKeys <= failoverMax && counted.penalizedKeys <= PENALIZED_KEYS_MAX;
   return mayGoOn ? { state: counted, step: OTHER_KEY, failed: 'key' } : noOtherKey(counted, limits, 'key');

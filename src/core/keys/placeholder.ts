@@ -12,11 +12,14 @@ const WHOLE_REFERENCES: readonly RegExp[] = [
   /^(?:encrypted|sops|vault|arn):|^ref\+\w+:|^ENC[[(].*[\])]$/is,
   /^@(?:~|\.{0,2})[/\\]|^@[a-z]:[/\\]/i,
 ];
+/** Each of them has one of these in it; making the patterns takes longer than reading the file of a key. */
+const REFERENCE_MARKS = /[$%{[(:@.]/;
 const REFERENCE_INSIDE = /\$\{[^}]*\}|\$\(|\$env:\w|\{\{|\{env:/i;
 
 /** Does the text name something that should stand in its place, such as a variable that nothing expanded? */
 export function isReference(text: string): boolean {
   const trimmed = text.trim();
+  if (!REFERENCE_MARKS.test(trimmed)) return false;
   return REFERENCE_INSIDE.test(trimmed) || WHOLE_REFERENCES.some((pattern) => pattern.test(trimmed));
 }
 

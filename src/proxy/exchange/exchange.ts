@@ -136,7 +136,6 @@ export class Exchange implements AttemptOwner, BodyWaiter {
     this.#relay.key = entry.credential.value;
     const { login } = entry.key;
     if (login !== undefined && !this.#state.hasRenewed && isTokenOver(login, startedAt)) {
-      pool.ended(entry, startedAt);
       this.#go(EVENTS.tokenOver);
       return;
     }
@@ -186,7 +185,8 @@ export class Exchange implements AttemptOwner, BodyWaiter {
     if (result.kind === 'failed') this.#error = { error: result.error, origin: request.origin };
     const enabled = this.#client.route.isChat && this.#client.request.method === 'POST' ? pool.enabled : null;
     const judged = judgeResult(result, { entry, startedAt, now: clock(), enabled });
-    if (result.kind === 'answered') this.#answer = { answer: result, outcome: judged.outcome, entry };
+    if (result.kind === 'answered')
+      this.#answer = { answer: result, outcome: judged.outcome, entry, sent: this.#relay.key ?? '' };
     this.#settle(entry, judged);
   }
 
@@ -206,13 +206,13 @@ export class Exchange implements AttemptOwner, BodyWaiter {
 
   /** The key's login gets another access token: the one it has was refused, or its time is up. */
   #renew(entry: PoolEntry, refused: JudgedResult | null): void {
-    this.#when(renewToken(this.#parts, entry, this.#relay.key, refused), (lost) => {
+    this.#when(renewToken(this.#parts, entry, this.#relay.key, refused), (came) => {
       if (this.#abort.hasLeft) this.#go(EVENTS.clientLeft);
-      else if (lost === null) this.#go(EVENTS.tokenRenewed);
+      else if ('kind' in came) this.#go(came);
       else {
-        this.#error = lost.error ?? this.#error;
-        if (this.#answer?.entry === entry) this.#answer = { ...this.#answer, outcome: lost.judged.outcome };
-        this.#settle(entry, lost.judged);
+        this.#error = came.error ?? this.#error;
+        if (this.#answer?.entry === entry) this.#answer = { ...this.#answer, outcome: came.judged.outcome };
+        this.#settle(entry, came.judged);
       }
     });
   }

@@ -1,3 +1,4 @@
+import { EVENTS } from '../../core/failover/next-step.ts';
 import { ConnectFailure } from '../../core/network/connect-failure.ts';
 import type { PoolEntry } from '../pool/pool-entry.ts';
 import type { TokenOutcome } from '../ports.ts';
@@ -8,24 +9,44 @@ import type { ExchangeParts } from './exchange-parts.ts';
 /** A key has no access token that serves: what that means for it, and what a client is told when nothing was sent. */
 export type TokenLost = { readonly judged: JudgedResult; readonly error: KeptError | null };
 
+/** The request keeps its place among those of the account while it waits; after an attempt it takes it once more. */
+async function held<Value>(
+  pool: ExchangeParts['pool'],
+  entry: PoolEntry,
+  isHeld: boolean,
+  startedAt: number,
+  work: () => Promise<Value>,
+): Promise<Value> {
+  if (!isHeld) pool.began(entry);
+  try {
+    return await work();
+  } finally {
+    pool.ended(entry, startedAt);
+  }
+}
+
+/** The key can be asked. */
+type TokenThere = typeof EVENTS.tokenRenewed | typeof EVENTS.tokenAdopted;
+
 /**
- * Gets the login of a key another access token; null when the key can be asked. `token` is the one it had; `refused`, the
- * answer that refused it, or null when its time was up and nothing was sent.
+ * Gets the login of a key another access token. `token` is the one it had; `refused`, the answer that refused it, or null when
+ * its time was up and nothing was sent.
  */
 export async function renewToken(
   { pool, clock }: Pick<ExchangeParts, 'pool' | 'clock'>,
   entry: PoolEntry,
   token: string | null,
   refused: JudgedResult | null,
-): Promise<TokenLost | null> {
-  const came = await pool.renewToken(entry, refused === null ? null : token);
-  if (came === 'renewed') return null;
+): Promise<TokenLost | TokenThere> {
+  const came = await held(pool, entry, refused === null, clock(), () => pool.renewToken(entry, refused === null ? null : token));
+  if (came === 'renewed') return EVENTS.tokenRenewed;
+  if (came === 'adopted') return EVENTS.tokenAdopted;
   // The upstream refused another token too, so the refusal is about the account. A token that nobody renews is asked as it is.
-  if (came === 'no-help') return refused === null ? null : { judged: refused, error: null };
+  if (came === 'no-help') return refused === null ? EVENTS.tokenRenewed : { judged: refused, error: null };
   return refused === null ? unsent(came, entry, clock()) : { judged: after(came, refused), error: null };
 }
 
-type Lost = Exclude<TokenOutcome, 'renewed' | 'no-help'>;
+type Lost = Exclude<TokenOutcome, 'renewed' | 'adopted' | 'no-help'>;
 
 /** The authorisation server may be away for this login alone: the key is on cooldown only if another one serves the request. */
 const VERDICTS = { over: 'login-over', failed: 'refused' } as const;

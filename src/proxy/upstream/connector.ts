@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { buildConnector } from 'undici';
+import type { buildConnector as Build } from 'undici';
 import {
   ConnectFailure,
   proxyGaveUp,
@@ -10,8 +10,9 @@ import {
 import type { OutgoingProxy, ProxyAddress } from '../../core/network/outgoing-proxy.ts';
 import { openHttpTunnel } from './http-tunnel.ts';
 import { openSocksTunnel } from './socks-tunnel.ts';
+import { buildConnector } from './undici.ts';
 
-export type Connector = ReturnType<typeof buildConnector>;
+export type Connector = ReturnType<typeof Build>;
 
 /** Asks an idle connection's other end for a sign of life, which also keeps its place in routers that forget. */
 const PROBE_IDLE_MS = 30_000;
@@ -30,7 +31,7 @@ export function createConnector(upstream: URL, via: OutgoingProxy | null, connec
     rejectUnauthorized: true,
   });
   const explained =
-    (callback: buildConnector.Callback): buildConnector.Callback =>
+    (callback: Build.Callback): Build.Callback =>
     (...[error, socket]) => {
       if (error === null) callback(null, socket);
       else callback(upstreamFailure({ host, via }, error), null);

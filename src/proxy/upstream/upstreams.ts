@@ -1,8 +1,9 @@
-import { type Dispatcher, Pool } from 'undici';
+import type { Dispatcher } from 'undici';
 import { isLoopbackHost } from '../../config/kinds.ts';
 import type { Config } from '../../config/settings.ts';
 import { type OutgoingProxy, pickProxy, type Variables } from '../../core/network/outgoing-proxy.ts';
 import { createConnector } from './connector.ts';
+import { Pool } from './undici.ts';
 
 /** Environment variables that name a proxy, as curl and others read them. */
 export type ProxyEnvironment = Variables;

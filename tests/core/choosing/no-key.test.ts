@@ -61,6 +61,31 @@ describe('the words for a pool that cannot serve', () => {
       [blocked('payment_required', NOW + HOUR), blocked('payment_required', NOW + 2 * HOUR)],
       'Both Kimi keys belong to unpaid accounts. The first is tried again at 13:00 (in 1 h). `kmi doctor` says what to do.',
     ],
+    [
+      'a lone login that is over',
+      [{ login: {} }, { disabled: true, login: {} }],
+      'The only enabled Kimi key needs a new login. `kmi login --label k0` logs in again.',
+    ],
+    [
+      'a login of Kimi Code that is over',
+      [{ login: { kind: 'kimi-code' } }],
+      'The only Kimi key needs a new login. Log in in Kimi Code: `kimi login`.',
+    ],
+    [
+      "kimi-cli's login, past its time",
+      [{ login: { kind: 'kimi-cli', isOver: false, expiresAt: NOW } }],
+      'The only Kimi key needs a new login. kmi cannot renew a login of kimi-cli: `kmi login --label k0` makes one of its own.',
+    ],
+    [
+      'several logins that are over',
+      [{ login: {} }, { login: { kind: 'kimi-code' } }],
+      'Both Kimi keys need a new login. `kmi login` logs in again; `kmi status` says which command does so for each.',
+    ],
+    [
+      'a login that is over beside a refused key',
+      [{ login: {} }, { state: { errors401: 1 } }],
+      'Neither Kimi key can serve: 1 logged out, 1 refused. `kmi doctor` says what to do.',
+    ],
     ['all disabled', [{ disabled: true }, { disabled: true }], 'Both Kimi keys are disabled. Enable one with `kmi keys enable`.'],
     ['a lone disabled one', [{ disabled: true }], 'The only Kimi key is disabled. Enable one with `kmi keys enable`.'],
     [

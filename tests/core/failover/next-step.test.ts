@@ -33,7 +33,8 @@ const TOKEN_REFUSED: FailoverEvent = {
   mayRenew: true,
 };
 const TOKEN_OVER: FailoverEvent = { kind: 'token-over' };
-const RENEWED: FailoverEvent = { kind: 'token-renewed' };
+const RENEWED: FailoverEvent = { kind: 'token-renewed', isNew: true };
+const ADOPTED: FailoverEvent = { kind: 'token-renewed', isNew: false };
 const NOT_RENEWED: FailoverEvent = { kind: 'token-lost', verdict: 'refused' };
 const LOGIN_OVER: FailoverEvent = { kind: 'token-lost', verdict: 'login-over' };
 const NO_KEY: FailoverEvent = { kind: 'no-key' };
@@ -149,6 +150,12 @@ describe('a request', () => {
       ['renew', 'same-key', 'other-key'],
     ],
     [
+      'renews the token that another process has got, when that is refused too, and once only',
+      [TOKEN_REFUSED, ADOPTED, TOKEN_REFUSED, ADOPTED, TOKEN_REFUSED],
+      {},
+      ['renew', 'same-key', 'renew', 'same-key', 'other-key'],
+    ],
+    [
       'renews the token of each key that it asks',
       [TOKEN_REFUSED, TOKEN_REFUSED, TOKEN_REFUSED, RENEWED],
       {},
@@ -167,6 +174,12 @@ describe('a request', () => {
       [TOKEN_OVER, NOT_RENEWED],
       { canReplay: false },
       ['renew', 'other-key'],
+    ],
+    [
+      'renews one login after another while nothing was sent, also with a body that can be sent once',
+      [TOKEN_OVER, NOT_RENEWED, TOKEN_OVER, RENEWED],
+      { canReplay: false },
+      ['renew', 'other-key', 'renew', 'same-key'],
     ],
     ['whose only login is over says so', [TOKEN_OVER, LOGIN_OVER, NO_KEY], {}, ['renew', 'other-key', 'give-up: unreachable']],
     ['is not sent again after a pause in which its body outgrew what is held', [answered('overloaded')], {}, ['pause 250']],

@@ -1,6 +1,7 @@
 import { candidatesOf, openApp } from '../../../app.ts';
 import { eligibilityOf, statusAt } from '../../../core/choosing/eligibility.ts';
 import { rotationInForce } from '../../../core/choosing/strategy.ts';
+import type { KeyLogin } from '../../../core/keys/key.ts';
 import { activeBlock, activeCooldown } from '../../../core/keys/key-state.ts';
 import { renderTime } from '../../../state/schema.ts';
 import type { Command } from '../../command/context.ts';
@@ -39,6 +40,11 @@ export const run: Command<Options> = async (context, { json = false }) => {
   }
 };
 
+/** Whose login it is, and until when its present access token is good. */
+function loginToJson(login: KeyLogin | undefined) {
+  return login === undefined ? null : { kind: login.kind, token_expires_at: renderTime(login.expiresAt) };
+}
+
 /** No part of a key, but the start of its hash. */
 function toJson({ config, now, candidates, activeIndex, skipped, remarks }: KeysReport) {
   return {
@@ -51,6 +57,8 @@ function toJson({ config, now, candidates, activeIndex, skipped, remarks }: Keys
       const eligibility = eligibilityOf(candidate, now);
       return {
         label: key.label,
+        kind: key.login === undefined ? 'key' : 'login',
+        login: loginToJson(key.login),
         key_hash: key.hash,
         email: key.email,
         account: state.account?.id ?? null,

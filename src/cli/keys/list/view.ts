@@ -1,7 +1,8 @@
 import type { Config } from '../../../config/settings.ts';
 import { type Candidate, keyStatusOf } from '../../../core/choosing/eligibility.ts';
-import { accountedKeys, countAccounts } from '../../../core/choosing/key-accounts.ts';
-import { DEFAULT_WEIGHT, maskKey } from '../../../core/keys/key.ts';
+import { accountedKeys, countAccounts, type KeyAccounts } from '../../../core/choosing/key-accounts.ts';
+import { DEFAULT_WEIGHT, type Key, maskKey } from '../../../core/keys/key.ts';
+import { LOGIN_CLIENTS } from '../../../core/keys/login-words.ts';
 import type { FileRemark, SkippedFile } from '../../../keys/auth-entry.ts';
 import { viewWidth } from '../../ui/panel.ts';
 import { shortPath } from '../../ui/shown-path.ts';
@@ -15,7 +16,7 @@ import type { TestResult } from '../test/words.ts';
 
 /** What `kmi keys list` looks at, at one moment. */
 export type KeysReport = {
-  readonly config: Pick<Config, 'authsDir' | 'timezone'>;
+  readonly config: Pick<Config, 'authsDir' | 'stateDir' | 'timezone'>;
   /** The auths folder as a person would name it. */
   readonly folder: string;
   /** Epoch ms. */
@@ -37,12 +38,13 @@ type Frame = { readonly columns: number; readonly style: Style };
 /** The lines of `kmi keys list`: a line a key, why it does not serve below it, then the files that give no key. */
 export function renderKeys(report: KeysReport, { columns, style }: Frame): string[] {
   const width = viewWidth(columns);
-  const { candidates, folder, skipped } = report;
+  const { candidates, skipped } = report;
   const accounts = countAccounts(accountedKeys(candidates));
-  const head = candidates.length === 0 ? `There are no keys in ${folder}.` : `${accountsText(accounts)} in ${folder}`;
   return [
-    ...wrapToWidth(head, width),
-    ...(candidates.length === 0 ? [style.dim('`kmi init` or `kmi keys add` adds one.')] : ['', ...keyRows(report, width, style)]),
+    ...wrapToWidth(headOf(report, accounts), width),
+    ...(candidates.length === 0
+      ? [style.dim('`kmi login` logs in with an account, `kmi keys add` adds a key.')]
+      : ['', ...keyRows(report, width, style)]),
     ...accounts.shared.flatMap((shared) => [
       '',
       ...wrapToWidth(sharedText(shared), width).map(style.warn),
@@ -53,6 +55,15 @@ export function renderKeys(report: KeysReport, { columns, style }: Frame): strin
   ];
 }
 
+function headOf({ candidates, folder }: KeysReport, accounts: KeyAccounts): string {
+  if (candidates.length === 0) return `There are no keys in ${folder}, and no logins.`;
+  const logins = candidates.filter(({ key }) => key.login !== undefined).length;
+  if (logins === 0) return `${accountsText(accounts)} in ${folder}`;
+  const keys = candidates.length - logins;
+  const held = keys === 0 ? '' : `${counted(keys, 'key')} in ${folder} and `;
+  return accountsText(accounts, `${held}${counted(logins, 'login')}`);
+}
+
 function keyRows({ candidates, activeIndex, isManual, now, config }: KeysReport, width: number, style: Style): string[] {
   const hasPriority = candidates.some(({ key }) => key.priority !== 0);
   const hasWeight = candidates.some(({ key }) => key.weight !== DEFAULT_WEIGHT);
@@ -60,11 +71,12 @@ function keyRows({ candidates, activeIndex, isManual, now, config }: KeysReport,
   const isNarrow = width < NARROW;
   const hasEmail = !isNarrow && candidates.some(({ key }) => key.email !== null);
   const hasMask = !(isNarrow && hasPriority && hasWeight);
+  const hasLogin = candidates.some(({ key }) => key.login !== undefined);
   const layout: Column[] = [
     ...(isManual ? [{ gap: 1 }] : []),
     { title: 'KEY', shrinkTo: 10 },
     { title: 'STATUS' },
-    ...(hasMask ? [{ title: 'API KEY' }] : []),
+    ...(hasMask ? [{ title: hasLogin ? 'CREDENTIAL' : 'API KEY' }] : []),
     ...(hasPriority ? [{ title: 'PRIORITY', align: 'right' as const }] : []),
     ...(hasWeight ? [{ title: 'WEIGHT', align: 'right' as const }] : []),
     ...(hasEmail ? [{ title: 'ACCOUNT', shrinkTo: 10 }] : []),
@@ -77,11 +89,11 @@ function keyRows({ candidates, activeIndex, isManual, now, config }: KeysReport,
       ...(isManual ? [{ text: index === activeIndex ? '>' : '', paint: style.accent }] : []),
       { text: key.label, paint: style.strong },
       { text: ENGLISH_KEYS.status[status], paint: paintStatus(status, style) },
-      ...(hasMask ? [{ text: maskKey(key.value), paint: style.dim }] : []),
+      ...(hasMask ? [{ text: credentialOf(key), paint: style.dim }] : []),
       ...(hasPriority ? [String(key.priority)] : []),
       ...(hasWeight ? [String(key.weight)] : []),
       ...(hasEmail ? [key.email ?? ''] : []),
-      { text: shortPath(key.source, config.authsDir), paint: style.dim },
+      { text: fileOf(key, config), paint: style.dim },
     ];
   });
   const [titles, ...lines] = renderTable(layout, rows, { width, style }) as [string, ...string[]];
@@ -94,9 +106,22 @@ function keyRows({ candidates, activeIndex, isManual, now, config }: KeysReport,
   ];
 }
 
+/** A token of a login is nobody's to see: it is another one in minutes. */
+function credentialOf({ value, login }: Key): string {
+  if (login === undefined) return maskKey(value);
+  return login.kind === 'own' ? 'login' : `${LOGIN_CLIENTS[login.kind]} login`;
+}
+
+function fileOf({ source, login }: Key, { authsDir, stateDir }: KeysReport['config']): string {
+  return shortPath(source, login === undefined ? authsDir : stateDir);
+}
+
 function skippedLines(skipped: readonly SkippedFile[], { config }: KeysReport, width: number, style: Style): string[] {
   if (skipped.length === 0) return [];
-  const rows = skipped.map(({ file, detail }): Cell[] => [shortPath(file, config.authsDir), { text: detail, paint: style.dim }]);
+  const rows = skipped.map(({ file, detail }): Cell[] => [
+    shortPath(file, config.authsDir, config.stateDir),
+    { text: detail, paint: style.dim },
+  ]);
   return [
     '',
     style.warn(skipped.length === 1 ? 'One file gives no key:' : `${skipped.length} files give no key:`),

@@ -6,7 +6,7 @@ export const KEYS_REMOVE: CommandRow = {
   args: '<label...>',
   summary: 'remove keys',
   details:
-    'Asks first. Renames the file to <file>.removed-<time>, which kmi does not read. Kimi shows a key only once, so rename the file back to undo it. --purge deletes the file. If a file has several providers, all of them go.',
+    'Asks first. Renames the file to <file>.removed-<time>, which kmi does not read. Kimi shows a key only once, so rename the file back to undo it. --purge deletes the file. If a file has several providers, all of them go. Of a login it does what `kmi logout` does.',
   examples: ['kmi keys remove work', 'kmi keys remove old spare --yes', 'kmi keys remove work --purge'],
   exitCodes: [
     [0, 'removed'],

@@ -8,19 +8,22 @@ import { tell } from '../../command/tell.ts';
 import { askYesNo } from '../../ui/ask.ts';
 import { shownPath } from '../../ui/shown-path.ts';
 import { wrapToWidth } from '../../ui/width.ts';
+import { forgetLogin } from '../forget-login.ts';
 import { findKeys } from '../key-selection.ts';
 import { followAuthFiles, sayMoved } from '../relabel.ts';
 
 type Options = { readonly args: readonly [readonly string[]]; readonly yes?: boolean; readonly purge?: boolean };
 
-/** `kmi keys remove`: takes auth files out of use, after asking; with `--purge` deletes them. Exit 1 when declined or a key stays in use. */
+/** `kmi keys remove`: takes auth files out of use and gives logins up, after asking; with `--purge` deletes the files. Exit 1 when declined or a key stays in use. */
 export const run: Command<Options> = async (context, { args: [labels], yes = false, purge = false }) => {
   const { config, environment, cwd, home, err, style, errStyle, width } = context;
   const app = await openApp(config, { environment, warn: (message) => err(`kmi: ${message}`) });
   const shown = (path: string) => shownPath(path, { cwd, home });
   try {
     const keys = findKeys(app.registry, labels);
-    const names = keys.map(({ label, source }) => `${label} (${shown(source)})`).join(', ');
+    const names = keys
+      .map(({ label, source, login }) => `${label} (${login === undefined ? shown(source) : 'a login'})`)
+      .join(', ');
     const verb = purge ? 'Delete for good' : 'Remove';
     if (!yes && !(await askYesNo(`${verb} ${names}?`))) {
       err('Nothing was removed.');
@@ -28,6 +31,10 @@ export const run: Command<Options> = async (context, { args: [labels], yes = fal
     }
     const setAside: string[] = [];
     for (const key of keys) {
+      if (key.login !== undefined) {
+        tell(context, `${style.good('Removed')} ${style.strong(key.label)}. ${await forgetLogin(app, key.login)}`);
+        continue;
+      }
       const kept = await take(key, purge, app.clock());
       if (kept !== null) setAside.push(kept);
       tell(
@@ -38,7 +45,8 @@ export const run: Command<Options> = async (context, { args: [labels], yes = fal
     if (setAside.length > 0) for (const line of leftover(setAside.map(shown), width)) err(errStyle.dim(line));
     const { registry: after, moved } = await followAuthFiles(app);
     sayMoved(moved, null, err);
-    if (after.keys.length === 0) err(`${errStyle.warn('That was the last key')}; \`kmi keys add\` adds another.`);
+    if (after.keys.length === 0)
+      err(`${errStyle.warn('That was the last key')}; \`kmi keys add\` adds another, \`kmi login\` logs in.`);
     const still = after.keys.filter(({ hash }) => keys.some((key) => key.hash === hash));
     for (const { label, source } of still) {
       err(`${errStyle.warn('Still in use')}: ${shown(source)} holds the same key, now as ${label}. Remove that one too.`);

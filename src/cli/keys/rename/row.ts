@@ -5,7 +5,7 @@ export const KEYS_RENAME: CommandRow = {
   args: '<label> <name>',
   summary: 'give a key another label',
   details:
-    'Sets KMI_KEY_LABEL in the .env file of the key; the file keeps its name. The key keeps its counters, cooldown and block, and stays active if it was. Older lines of trace and log keep the old label.',
+    'Sets KMI_KEY_LABEL in the .env file of the key; the file keeps its name. Of a login it changes the name under which kmi knows it. The key keeps its counters, cooldown and block, and stays active if it was. Older lines of trace and log keep the old label.',
   examples: ['kmi keys rename key-2 work'],
   withoutToken: true,
   settingsOf: 'keys',

@@ -3,7 +3,7 @@ import { KmiError } from '../../../errors.ts';
 import type { Command } from '../../command/context.ts';
 import { tell } from '../../command/tell.ts';
 import { sayFollowing } from '../../proxy/proxy-words.ts';
-import { editKeyFile } from '../edit-auth-file.ts';
+import { editKey } from '../edit-key.ts';
 import { findKeys, refuseKeyAsArgument } from '../key-selection.ts';
 import { checkLabel } from '../new-key.ts';
 import { followAuthFiles, sayMoved } from '../relabel.ts';
@@ -29,12 +29,12 @@ export const run: Command<Options> = async (context, { args: [from, to] }) => {
         hint: 'Choose a label that no key has.',
       });
     }
-    await editKeyFile(key, 'KMI_KEY_LABEL', to, 'be renamed');
+    await editKey(app, key, { label: to }, 'be renamed');
     const { registry: after, moved } = await followAuthFiles(app);
     const now = after.keys.find(({ hash }) => hash === key.hash)?.label ?? to;
     tell(
       context,
-      `${style.good('Renamed')} ${key.label} to ${style.strong(now)}. Its counters go along. ${sayFollowing(context)}`,
+      `${style.good('Renamed')} ${key.label} to ${style.strong(now)}. Its counters go along. ${sayFollowing(context, 'follows', { isLogin: key.login !== undefined })}`,
     );
     sayMoved(moved, key.label, err);
     return 0;

@@ -1,6 +1,8 @@
 import { type App, fetchHealth, openApp } from '../../../app.ts';
-import type { Key } from '../../../core/keys/key.ts';
+import { loadKeys } from '../../../app-keys.ts';
+import { isLoginOver, type Key } from '../../../core/keys/key.ts';
 import { activeBlock, endsByRecheck } from '../../../core/keys/key-state.ts';
+import { howToRenew } from '../../../core/keys/login-words.ts';
 import { KmiError } from '../../../errors.ts';
 import type { FetchedHealth } from '../../../health/usage-client.ts';
 import type { Command } from '../../command/context.ts';
@@ -8,7 +10,7 @@ import { startProgress } from '../../ui/progress.ts';
 import { counted } from '../../words/key-words.ts';
 import { findKeys } from '../key-selection.ts';
 import { renderKeyTests } from '../list/view.ts';
-import { judgeTest } from './words.ts';
+import { judgeTest, type TestResult } from './words.ts';
 
 type Options = { readonly args: readonly [(readonly string[])?]; readonly json?: boolean };
 
@@ -19,12 +21,14 @@ export const run: Command<Options> = async (context, { args: [labels = []], json
   try {
     const keys = labels.length === 0 ? app.registry.keys : findKeys(app.registry, labels);
     if (keys.length === 0) {
-      throw new KmiError('no_keys', `There are no keys in ${config.authsDir}.`, { hint: 'Add one with `kmi keys add`.' });
+      throw new KmiError('no_keys', `There are no keys in ${config.authsDir}.`, {
+        hint: 'Log in with `kmi login`, or add one with `kmi keys add`.',
+      });
     }
     if (!json)
       err(errStyle.dim(`Sending the upstream one real call per key${config.dryRun ? ', although this is dry-run' : ''}.`));
     const health = await askAll(app, keys);
-    const tests = keys.map((key) => ({ key, ...judgeTest(health.get(key.label) as FetchedHealth) }));
+    const tests = judgeTests(keys, health, await expiredLogins(app));
     const isGood = tests.every(({ result }) => result === 'works');
     if (json) {
       const rows = tests.map(({ key, result, text }) => ({
@@ -61,6 +65,26 @@ export const run: Command<Options> = async (context, { args: [labels = []], json
     await app.close();
   }
 };
+
+type Test = TestResult & { readonly key: Key };
+
+function judgeTests(
+  keys: readonly Key[],
+  health: ReadonlyMap<string, FetchedHealth>,
+  expired: ReadonlySet<string>,
+): readonly Test[] {
+  return keys.map((key) => {
+    const { hash, label, login } = key;
+    if (login === undefined || !expired.has(hash)) return { key, ...judgeTest(health.get(label) as FetchedHealth) };
+    return { key, result: 'refused', text: `the login has expired. ${howToRenew(label, login.kind)}` };
+  });
+}
+
+/** Hashes of the logins that are over by now: the test itself may have found it out. */
+async function expiredLogins({ config, secrets, clock }: App): Promise<ReadonlySet<string>> {
+  const { keys } = await loadKeys(config, (secret) => secrets.add(secret));
+  return new Set(keys.filter((key) => isLoginOver(key, clock())).map(({ hash }) => hash));
+}
 
 async function askAll(app: App, keys: readonly Key[]): Promise<ReadonlyMap<string, FetchedHealth>> {
   const progress = startProgress(process.stderr, (done) => `Asked about ${done} of ${counted(keys.length, 'key')}...`);

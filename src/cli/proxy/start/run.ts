@@ -140,7 +140,7 @@ function describeKeys(
   { config, errStyle: style }: CommandContext,
   registry: { keys: readonly unknown[]; skipped: readonly unknown[] },
 ): string[] {
-  const skipped = registry.skipped.length === 0 ? '' : `, ${registry.skipped.length} auth files skipped (see \`kmi doctor\`)`;
+  const skipped = registry.skipped.length === 0 ? '' : `, ${registry.skipped.length} files skipped (see \`kmi doctor\`)`;
   return [renderMode(config, style), `${counted(registry.keys.length, 'key')}${skipped}.`];
 }
 

@@ -105,6 +105,7 @@ const RUSSIAN: RotationMessages = {
       disabled: 'выключен',
     },
     reason: (reason) => RUSSIAN_REASONS[reason],
+    loginDisabled: 'выключен командой `kmi keys disable`',
     back: 'вернётся',
     askedAgain: 'следующая попытка',
     untilRecheck: 'до успешной проверки',

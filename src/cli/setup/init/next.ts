@@ -13,7 +13,7 @@ export async function renderNext(
   { count, mode }: { readonly count: number; readonly mode: Mode },
 ): Promise<readonly string[]> {
   const { config, cwd, environment, home, style, width } = context;
-  if (count === 0) return ['', 'There is no key yet: `kmi keys add` adds one.'];
+  if (count === 0) return ['', 'There is no account yet: `kmi login` logs in, `kmi keys add` adds a key.'];
   const proxy = await findProxy(config);
   const isRunning = proxy !== null || (await probeProxy(config)).kind === 'running';
   const served = proxy?.settings ?? config;

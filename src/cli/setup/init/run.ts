@@ -7,12 +7,10 @@ import { withPrompter } from '../../command/prompting.ts';
 import { chooseMode, type InitAnswer, type Mode, say } from '../../command/settings-file.ts';
 import { workHere } from '../../keys/here.ts';
 import { refuseKeyAsArgument } from '../../keys/key-selection.ts';
-import { addNewKey } from '../../keys/new-key.ts';
 import { parseStrategy } from '../../rotation/auto/run.ts';
 import type { Prompter } from '../../ui/prompt.ts';
 import { shownPath } from '../../ui/shown-path.ts';
-import { wrapToWidth } from '../../ui/width.ts';
-import { counted } from '../../words/key-words.ts';
+import { obtainAccounts } from './accounts.ts';
 import { renderNext } from './next.ts';
 import { chooseRotation } from './rotation.ts';
 
@@ -31,10 +29,10 @@ export type InitOptions = {
 };
 
 const GREETING =
-  'kmi asks for a key, whether to go live, and whether your accounts take turns. Ctrl+C stops; `kmi init` goes on from there.';
+  'kmi asks for an account, whether to go live, and whether your accounts take turns. Ctrl+C stops; `kmi init` goes on from there.';
 
 /**
- * `kmi init`: folders, the first key, live or dry-run, auto-rotation, and the next command to type. What is there already stays; a
+ * `kmi init`: folders, the first account, live or dry-run, auto-rotation, and the next command to type. What is there already stays; a
  * second run changes only what it is asked to. Exit 1 when there is no key in the end.
  */
 export const run: Command<InitOptions> = (context, options) => initialise(context, options);
@@ -78,7 +76,7 @@ async function setUp(
     ask: (question) => prompter.ask(question),
   };
   if (answer.canAsk) say(context, GREETING, '');
-  const { count, works } = await obtainKeys(context, app, prompter, options, answer);
+  const { count, works } = await obtainAccounts(context, app, prompter, options, answer);
   const mode = await chooseMode(context, { ...options, works }, answer);
   await chooseRotation(context, app, { autoRotate: options.autoRotate, strategy }, answer);
   return { count, mode };
@@ -97,40 +95,4 @@ async function makeFolders(context: CommandContext): Promise<void> {
   }
   out(`${style.dim('Keys')}   ${shownPath(config.authsDir, context)}`);
   out(`${style.dim('State')}  ${shownPath(config.stateDir, context)}`);
-}
-
-/** Answers how many keys there are now, and whether the upstream has just said that a new one works. */
-async function obtainKeys(
-  context: CommandContext,
-  app: App,
-  prompter: Prompter,
-  { keyStdin = false, label, baseUrl, test = true }: InitOptions,
-  { canAsk, confirm }: InitAnswer,
-): Promise<{ readonly count: number; readonly works: boolean }> {
-  const { out, style, width } = context;
-  const { keys } = app.registry;
-  if (keys.length > 0) {
-    const names = keys.map((key) => key.label).join(', ');
-    for (const line of wrapToWidth(
-      `There ${keys.length === 1 ? 'is' : 'are'} ${counted(keys.length, 'key')} already: ${names}.`,
-      width,
-    ))
-      out(line);
-  }
-  const isWanted = keyStdin || (canAsk && (keys.length === 0 || (await confirm('Add another key?', false))));
-  const asBefore = { count: keys.length, works: false };
-  if (!isWanted && keys.length > 0) return asBefore;
-  if (!isWanted) {
-    throw new KmiError('no_keys', 'There is no key yet, and no terminal to ask for one.', {
-      hint: 'Give it on standard input: `kmi init --key-stdin --yes < file-with-the-key`.',
-    });
-  }
-  if (canAsk && keys.length === 0) context.err(context.errStyle.dim('Create keys at kimi.com/code.'));
-  const outcome = await addNewKey(context, app, prompter, { label, baseUrl, test });
-  if (outcome.kind === 'known') {
-    out(`This key is here already: ${style.strong(outcome.key.label)}.`);
-    return asBefore;
-  }
-  out(`${style.good('Wrote')} ${style.strong(outcome.label)} to ${outcome.file}.`);
-  return { count: keys.length + 1, works: outcome.works };
 }

@@ -43,7 +43,7 @@ async function askForKey(own: CommandContext): Promise<number> {
   if (process.stdin.isTTY !== true) {
     const error = noKeys(own.config, await loadKeys(own.config));
     throw new KmiError('no_keys', error.message, {
-      hint: 'Run `kmi up` in a terminal, or give a key on standard input: `kmi init --key-stdin --yes < file-with-the-key`.',
+      hint: 'Run `kmi up` in a terminal, log in with `kmi login`, or give a key on standard input: `kmi init --key-stdin --yes < file-with-the-key`.',
     });
   }
   const { initialise } = await import('../init/run.ts');

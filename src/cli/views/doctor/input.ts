@@ -1,6 +1,7 @@
 import { type App, candidatesOf } from '../../../app.ts';
 import { SECRET_SETTINGS } from '../../../config/settings.ts';
 import { type Candidate, keyStatusOf } from '../../../core/choosing/eligibility.ts';
+import { whyOut } from '../../../core/choosing/no-key.ts';
 import { strategyInForce } from '../../../core/choosing/strategy.ts';
 import type { KimiClient } from '../../../core/clients/kimi-model.ts';
 import { activeBlock, endsByRecheck } from '../../../core/keys/key-state.ts';
@@ -18,6 +19,7 @@ import { readDefaultModel } from '../../../keys/default-model.ts';
 import { kimiConfigPaths } from '../../../keys/kimi-config.ts';
 import { findKimi } from '../../../launch/find-kimi.ts';
 import { isOnPath } from '../../../launch/path-search.ts';
+import { loginsFolder } from '../../../logins/login-store.ts';
 import { quotaPath, readQuotaFile } from '../../../state/quota-readings.ts';
 import { statePath } from '../../../state/store.ts';
 import { VERSION } from '../../../version.ts';
@@ -30,6 +32,7 @@ import { addressOf } from '../../proxy/start-check.ts';
 import { shortPath } from '../../ui/shown-path.ts';
 import { outInWords } from '../../words/key-words.ts';
 import { notUsedTexts } from '../../words/not-used-words.ts';
+import { loginFacts } from './logins.ts';
 import { notifyFact } from './notify.ts';
 
 type Learned = Pick<DoctorInput, 'network' | 'rechecked'> & { readonly accounts: ReadonlyMap<string, string> };
@@ -39,13 +42,16 @@ export async function gatherInput(context: CommandContext, app: App, learned: Le
   const { config, environment, loaded } = context;
   const { registry, store } = app;
   const now = app.clock();
-  const [{ logPath }, { tracePath }, daemon, found, configs] = await Promise.all([
+  const [{ logPath }, { tracePath }, daemon, found, configs, logins] = await Promise.all([
     import('../../../log.ts'),
     import('../../../trace/writer.ts'),
     examineDaemon({ ...config, stateDir: loaded.config.stateDir }),
     findKimi({ environment }),
     readConfigs(context),
+    loginFacts(context, app, learned.network),
   ]);
+  // Files of logins are not those of the auths folder, and a client's own are none of ours to close.
+  const skipped = registry.skipped.filter(({ file }) => !logins.broken.some((other) => other.file === file));
   return {
     config,
     envFile: loaded.envFile,
@@ -60,10 +66,14 @@ export async function gatherInput(context: CommandContext, app: App, learned: Le
       folder: config.authsDir,
       folderExists: registry.folderExists,
       keys: candidatesOf(app).map((candidate) => keyFact(candidate, now, config.timezone)),
-      skipped: registry.skipped.map(({ file, detail }) => ({ file: shortPath(file, config.authsDir), detail })),
+      skipped: skipped.map(({ file, detail }) => ({ file: shortPath(file, config.authsDir), detail })),
       accounts: accountsOf(app, learned.accounts),
     },
-    authFiles: [...registry.keys.map(({ source }) => source), ...registry.skipped.map(({ file }) => file)],
+    logins,
+    authFiles: [
+      ...registry.keys.filter(({ login }) => login === undefined).map(({ source }) => source),
+      ...skipped.map(({ file }) => file),
+    ],
     upstreams: upstreamsOf(app),
     labelsAt: (baseUrl) => app.registry.keys.filter((key) => key.baseUrl === baseUrl).map(({ label }) => label),
     autoRotate: store.state.autoRotate,
@@ -77,6 +87,7 @@ export async function gatherInput(context: CommandContext, app: App, learned: Le
       log: logPath(config.stateDir),
       daemonOutput: daemonOutputPath(config.stateDir),
       pid: pidPath(config.stateDir),
+      logins: loginsFolder(config.stateDir),
     },
     clients: { found, configs },
     agents: await agentFacts(context),
@@ -125,6 +136,8 @@ function keyFact(candidate: Candidate, now: number, zone: string): KeyFact {
     status: keyStatusOf(candidate, now),
     why: outInWords(candidate, now, zone),
     isClosed: isClosed(candidate, now),
+    isLogin: key.login !== undefined,
+    isExpired: whyOut(candidate, now)?.reason === 'login_expired',
     hasExpired: hasRunOut(state.block, now) || hasRunOut(state.cooldown, now),
   };
 }

@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
 import { fetchAccountId } from '../../../accounts/fetch-account.ts';
 import { type App, fetchHealth } from '../../../app.ts';
-import type { Key } from '../../../core/keys/key.ts';
+import { isLoginOver, type Key } from '../../../core/keys/key.ts';
 import { activeBlock, activeCooldown } from '../../../core/keys/key-state.ts';
 import type { RecheckFact } from '../../../doctor/checks-recheck.ts';
 import type { Get } from '../../../doctor/reach.ts';
@@ -32,6 +32,7 @@ export async function recheckKeys(app: App, get: Get): Promise<Recheck> {
     const [health] = await Promise.all([
       fetchHealth(app, { keys, live: true, onResult: progress.step }),
       pLimit(3).map(keys, async (key) => {
+        if (isLoginOver(key, app.clock())) return;
         const id = await fetchAccountId(key, get);
         if (id !== null) accounts.set(key.label, id);
       }),

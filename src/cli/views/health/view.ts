@@ -178,9 +178,9 @@ function usedText({ requests, lastUsed, errors401, errors403, errors429, errors5
 
 function skippedLines(skipped: readonly SkippedFile[], config: Config, { width, style }: Frame): string[] {
   if (skipped.length === 0) return [];
-  const title = skipped.length === 1 ? 'One auth file gives no key:' : `${skipped.length} auth files give no key:`;
+  const title = skipped.length === 1 ? 'One file gives no key:' : `${skipped.length} files give no key:`;
   const lines = skipped.flatMap(({ file, detail }) =>
-    wrapToWidth(`${shortPath(file, config.authsDir)}: ${detail}`, width - 4).map((line, n) =>
+    wrapToWidth(`${shortPath(file, config.authsDir, config.stateDir)}: ${detail}`, width - 4).map((line, n) =>
       n === 0 ? `  ${line}` : `    ${line}`,
     ),
   );

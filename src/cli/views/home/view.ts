@@ -64,7 +64,8 @@ function nextLines(report: StatusReport, width: number, style: Style): string[] 
 function nextStep(report: StatusReport): { readonly command: string; readonly does: string } {
   const { probe, candidates, now } = report;
   // A file that gives no key is one that was meant to.
-  if (hasNoKeys(report) && report.skipped.length === 0) return { command: 'kmi up', does: 'adds a key and starts the proxy' };
+  if (hasNoKeys(report) && report.skipped.length === 0)
+    return { command: 'kmi up', does: 'logs in or adds a key, and starts the proxy' };
   if (probe.kind === 'nothing') return { command: 'kmi proxy', does: 'starts the proxy' };
   const canServe = candidates.length === 0 || candidates.some((candidate) => isReady(candidate, now));
   if (probe.kind !== 'running' || !canServe) return { command: 'kmi doctor', does: 'says what to do about it' };

@@ -1,7 +1,9 @@
 import { eligibilityOf, isReady } from '../../../core/choosing/eligibility.ts';
 import { accountedKeys, countAccounts } from '../../../core/choosing/key-accounts.ts';
 import { noKeyWords, whyOut } from '../../../core/choosing/no-key.ts';
+import type { KeyLogin } from '../../../core/keys/key.ts';
 import { activeCooldown } from '../../../core/keys/key-state.ts';
+import { howToRenew, LOGIN_CLIENTS } from '../../../core/keys/login-words.ts';
 import { kimiProductAt } from '../../../core/network/kimi-hosts.ts';
 import { VERSION } from '../../../version.ts';
 import { shortPath } from '../../ui/shown-path.ts';
@@ -23,11 +25,14 @@ const MAX_DETAILS = 5;
 
 /** What is wrong and what to do about it, the worst first. */
 export function findAlerts(report: StatusReport): Alert[] {
+  const ofKeys = keyAlerts(report);
   return [
     ...elsewhereAlerts(report),
     ...failingAlerts(report),
-    ...keyAlerts(report),
+    ...ofKeys,
     ...blockAlerts(report),
+    // Where no key can serve for want of one login, that is said.
+    ...loginAlerts(report).filter(({ fix }) => !ofKeys.some((alert) => alert.fix === fix)),
     ...baseUrlAlerts(report),
     ...proxyAlerts(report),
     ...skippedAlerts(report),
@@ -51,22 +56,23 @@ function keyAlerts({ candidates, config, folderExists, now, isElsewhere }: Statu
     const text = folderExists
       ? `There are no keys in ${config.authsDir}.`
       : `There are no keys: the folder ${config.authsDir} does not exist.`;
-    return [{ level: 'bad', text, fix: 'Run `kmi init`, or `kmi keys add`.' }];
+    return [{ level: 'bad', text, fix: 'Run `kmi login`, `kmi keys add` or `kmi init`.' }];
   }
   if (candidates.some((candidate) => isReady(candidate, now))) return [];
   const out = candidates.flatMap((candidate) => whyOut(candidate, now) ?? []);
   const { text, fix, remedy } = noKeyWords(out, { now, zone: config.timezone });
-  return [{ level: 'bad', text, fix: remedy === 'wait' ? 'Wait, or add a key with `kmi keys add`.' : fix }];
+  return [{ level: 'bad', text, fix: remedy === 'wait' ? 'Wait, or add an account with `kmi login` or `kmi keys add`.' : fix }];
 }
 
 function blockAlerts({ candidates, now }: StatusReport): Alert[] {
-  const blockedFor = (reason: string) =>
+  const blockedKeys = (reason: string) =>
     candidates
       .filter((candidate) => {
         const eligibility = eligibilityOf(candidate, now);
         return eligibility.is === 'out' && eligibility.reason === reason;
       })
-      .map(({ key }) => key.label);
+      .map(({ key }) => key);
+  const blockedFor = (reason: string) => blockedKeys(reason).map(({ label }) => label);
   const alerts: Alert[] = [];
   const add = (level: Alert['level'], labels: readonly string[], what: string, fix: string) => {
     if (labels.length > 0) alerts.push({ level, text: `${what}: ${listLabels(labels)}`, fix });
@@ -79,13 +85,36 @@ function blockAlerts({ candidates, now }: StatusReport): Alert[] {
   );
   add(
     'warn',
-    blockedFor('auth'),
+    blockedKeys('auth').flatMap(({ label, login }) => (login === undefined ? [label] : [])),
     'Key refused (401)',
     'Replace the key in its auth file; `kmi doctor --recheck-keys` tries it again.',
+  );
+  // Another token was refused as well, so the login is not what is wrong.
+  add(
+    'warn',
+    blockedKeys('auth').flatMap(({ label, login }) => (login === undefined ? [] : [label])),
+    'Account refused (401)',
+    'See to it on kimi.com; `kmi doctor --recheck-keys` tries its login again.',
   );
   add('warn', blockedFor('payment_required'), 'Account unpaid', 'Renew the plan; `kmi doctor --recheck-keys` tries it again.');
   return alerts;
 }
+
+/** Logins that need a person, by whose they are. */
+function loginAlerts({ candidates, now }: StatusReport): Alert[] {
+  const over = candidates.flatMap((candidate) => (whyOut(candidate, now)?.reason === 'login_expired' ? [candidate.key] : []));
+  return (Object.keys(LOGIN_CLIENTS) as KeyLogin['kind'][]).flatMap((kind): Alert[] => {
+    const keys = over.filter(({ login }) => login?.kind === kind);
+    const [first] = keys;
+    if (first === undefined) return [];
+    const labels = listLabels(keys.map(({ label }) => label));
+    const fix = keys.length === 1 || kind === 'kimi-code' ? howToRenew(first.label, kind) : LOG_IN_EACH;
+    const whose = kind === 'own' ? 'Login' : `Login of ${LOGIN_CLIENTS[kind]}`;
+    return [{ level: 'warn', text: `${whose} expired: ${labels}`, fix }];
+  });
+}
+
+const LOG_IN_EACH = '`kmi login --label <label>` logs in again, once for each.';
 
 /** A key that fails while others work, and is sent to where no API of Kimi's is known to be. */
 function baseUrlAlerts({ candidates, now }: StatusReport): Alert[] {
@@ -126,9 +155,11 @@ function proxyAlerts({ probe, url }: StatusReport): Alert[] {
 
 function skippedAlerts({ skipped, config }: StatusReport): Alert[] {
   if (skipped.length === 0) return [];
-  const details = skipped.slice(0, MAX_DETAILS).map(({ file, detail }) => `${shortPath(file, config.authsDir)}: ${detail}`);
+  const details = skipped
+    .slice(0, MAX_DETAILS)
+    .map(({ file, detail }) => `${shortPath(file, config.authsDir, config.stateDir)}: ${detail}`);
   if (skipped.length > MAX_DETAILS) details.push(`and ${skipped.length - MAX_DETAILS} more`);
-  const text = skipped.length === 1 ? 'One auth file gives no key:' : `${skipped.length} auth files give no key:`;
+  const text = skipped.length === 1 ? 'One file gives no key:' : `${skipped.length} files give no key:`;
   return [{ level: 'warn', text, details, fix: 'Correct or remove them; `kmi doctor` names them all.' }];
 }
 
@@ -160,7 +191,7 @@ function rotationAlerts(report: StatusReport): Alert[] {
 function activeKeyAlerts({ state, candidates }: StatusReport): Alert[] {
   const { activeKey } = state;
   if (activeKey === null || candidates.length === 0 || candidates.some(({ key }) => key.label === activeKey)) return [];
-  const text = `The active key ${activeKey} has no auth file any more; ${candidates[0]?.key.label} stands in for it.`;
+  const text = `The active key ${activeKey} is not here any more; ${candidates[0]?.key.label} stands in for it.`;
   return [{ level: 'warn', text, fix: 'Choose another with `kmi rotate`.' }];
 }
 

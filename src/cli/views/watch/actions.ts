@@ -21,7 +21,7 @@ export type ActionParts = {
 export async function freeKey(label: string, parts: ActionParts): Promise<string> {
   const candidate = find(label, parts);
   if (candidate === null) return `${label} is gone.`;
-  if (candidate.key.disabled) return `${label} is disabled in its auth file; \`kmi keys enable ${label}\` enables it.`;
+  if (candidate.key.disabled) return `${label} is disabled; \`kmi keys enable ${label}\` enables it.`;
   return changeState(parts, (ledger) => {
     const now = parts.clock();
     const state = ledger.keyState(label);

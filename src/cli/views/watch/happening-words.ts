@@ -28,12 +28,12 @@ const WORDS: { readonly [K in Kind]: Words<K> } = {
     paint: 'warn',
     say: ({ key, reason, until }, clock) => {
       const back = until === null ? '' : `, until ${clock(until)}`;
-      return `${key}: ${ENGLISH_KEYS.reason(reason)}${back}`;
+      return `${key}: ${reason === 'disabled' ? ENGLISH_KEYS.status.disabled : ENGLISH_KEYS.reason(reason)}${back}`;
     },
   },
   back: { paint: 'good', say: ({ key }) => `${key} can serve again` },
   come: { paint: null, say: ({ key }) => `${key} is a new key` },
-  gone: { paint: null, say: ({ key }) => `${key} is gone from the auth files` },
+  gone: { paint: null, say: ({ key }) => `${key} is gone` },
   active: { paint: null, say: ({ key }) => `${key} is the active key` },
   rotation: {
     paint: null,

@@ -15,7 +15,7 @@ type Standing = { readonly label: string; readonly eligibility: Eligibility; rea
 
 /** Whether work can go on, in one sentence: how many accounts can serve, and which is the next to come back. */
 export function verdictOf(candidates: readonly Candidate[], now: number, zone: Zone): Verdict {
-  if (candidates.length === 0) return { level: 'bad', text: 'There are no keys; `kmi keys add` adds one' };
+  if (candidates.length === 0) return { level: 'bad', text: 'There are no keys; `kmi login` or `kmi keys add` adds one' };
   const enabled = candidates.filter(({ key }) => !key.disabled);
   if (enabled.length === 0) {
     const text = candidates.length === 1 ? 'The only key is disabled' : `${allOf(candidates.length, 'key')} are disabled`;

@@ -1,0 +1,20 @@
+import type { KeyLogin } from './key.ts';
+
+/** Whose login it is, for people. */
+export const LOGIN_CLIENTS: Readonly<Record<KeyLogin['kind'], string>> = {
+  own: 'kmi',
+  'kimi-code': 'Kimi Code',
+  'kimi-cli': 'kimi-cli',
+};
+
+/** What a person does about a login that is over, as a sentence with the command. */
+export function howToRenew(label: string, kind: KeyLogin['kind']): string {
+  switch (kind) {
+    case 'own':
+      return `\`kmi login --label ${label}\` logs in again.`;
+    case 'kimi-code':
+      return 'Log in in Kimi Code: `kimi login`.';
+    case 'kimi-cli':
+      return `kmi cannot renew a login of kimi-cli: \`kmi login --label ${label}\` makes one of its own.`;
+  }
+}
