@@ -1,10 +1,11 @@
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { cleanUp } from '../support/cleanup.ts';
 import { type TemporaryHome, temporaryHome } from '../support/home.ts';
 import { runKmi } from '../support/spawn.ts';
 import { openTerminal } from '../support/tmux.ts';
-import { daemonHome } from './daemon-home.ts';
+import { daemonHome, kill } from './daemon-home.ts';
 
 const SECRET = 'swordfish-of-the-proxy#7';
 
@@ -236,6 +237,23 @@ describe('the proxy that runs', () => {
     const unset = await daemon.kmi(['config', 'unset', 'KMI_LOG_MAX_MB']);
     expect(unset.stderr).toMatch(/^The running proxy \(pid \d+\) follows after `kmi restart`\.\n$/);
     await daemon.kmi(['stop', '--force']);
+  });
+
+  it('that keeps another state folder is named with the command that stops it', async () => {
+    const daemon = await daemonHome();
+    await daemon.addKey({ label: 'ada' });
+    const { KMI_STATE_DIR: _default, ...rest } = daemon.env;
+    const run = (...args: string[]) => runKmi(args, { env: rest, cwd: daemon.root });
+    expect(await run('start')).toMatchObject({ code: 0 });
+    const pid = (await daemon.pid()) as number;
+    cleanUp(async () => kill(pid));
+    const set = await run('config', 'set', 'KMI_STATE_DIR', '~/elsewhere');
+    expect(set.stderr).toBe(
+      `The running proxy (pid ${pid}) keeps its folder. Stop it with \`KMI_STATE_DIR=${daemon.stateDir} kmi stop\`, then \`kmi start\`.\n`,
+    );
+    expect((await runKmi(['stop'], { env: { ...rest, KMI_STATE_DIR: daemon.stateDir }, cwd: daemon.root })).stdout).toContain(
+      String(pid),
+    );
   });
 
   it('of another file is not reached, as it says', async () => {

@@ -1,4 +1,5 @@
 import { type Config, SECRET_SETTINGS, SETTINGS, type SettingName } from '../../config/settings.ts';
+import { shellWord } from '../../core/clients/shell-quote.ts';
 import { type ProxyAbout, proxyUrl } from '../../daemon/probe.ts';
 import type { ProxyRecord } from '../../daemon/record.ts';
 import type { CommandContext } from '../command/context.ts';
@@ -37,6 +38,11 @@ export function followingOf(
   const isConcerned = names.some((name) => SECRET_SETTINGS.has(name) || differing.includes(SETTINGS[name].variable));
   if (!isConcerned) return null;
   const { envFile } = own.loaded;
+  const { stateDir } = proxy.settings;
+  // From the new folder no command finds it.
+  if (differing.includes(SETTINGS.stateDir.variable)) {
+    return `The running proxy (pid ${proxy.pid}) keeps its folder. Stop it with \`KMI_STATE_DIR=${shellWord(stateDir)} kmi stop\`, then \`kmi start\`.`;
+  }
   return proxy.envFile === null || proxy.envFile === envFile
     ? `The running proxy (pid ${proxy.pid}) follows after \`kmi restart\`.`
     : `The running proxy (pid ${proxy.pid}) has its settings from ${ownerOf(proxy, own)}, so this does not reach it.`;
