@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Simulator } from '../../src/simulator/simulator.ts';
@@ -251,8 +251,17 @@ describe('kmi doctor on logins', () => {
       { level: 'fail', text: expect.stringContaining('oauth cannot be a folder (ENOTDIR)') },
     ]);
     await rm(join(home.root, '.kimi-code', 'oauth'));
-    await mkdir(join(home.root, '.kimi-code', 'oauth', 'kimi-code-env-test.lock'), { recursive: true });
+    const lock = join(home.root, '.kimi-code', 'oauth', 'kimi-code-env-test.lock');
+    await mkdir(lock, { recursive: true });
+    // On a loaded machine the doctor may look only after the lock has gone stale.
+    const soon = new Date(Date.now() + 60_000);
+    await utimes(lock, soon, soon);
     expect(await checks('login_shared')).toMatchObject([{ text: expect.stringContaining('it is being renewed at this moment') }]);
+    const before = new Date(Date.now() - 120_000);
+    await utimes(lock, before, before);
+    expect(await checks('login_shared')).toMatchObject([
+      { text: expect.stringContaining('a process that renewed it ended 2 min ago') },
+    ]);
     expect(await checks('login_lock')).toEqual([]);
     await rm(join(home.root, '.kimi-code'), { recursive: true });
     await kimiCliLogin(home, simulator, 'cleo');

@@ -121,6 +121,27 @@ describe('kmi login', () => {
     expect(Object.keys(await home.logins())).toEqual(['play']);
   });
 
+  it('an account that became known only after its login is the same member, whoever learned it and when', async () => {
+    simulator.account('ada').respondWith({ status: 500, chunks: ['{}'] }, { on: ['me'] });
+    await home.logIn('ada', ['--weight', '200']);
+    const { login: before } = await home.logins();
+    expect(before?.account).toBeNull();
+    simulator.account('ada').heal();
+    // A proxy writes down what it learned while the person confirms the next code.
+    const running = await home.start(['login']);
+    const code = await eventually(() => simulator.oauth.pending[0]);
+    const known = { account_id: accountId('ada'), account_checked_at: new Date().toISOString(), request_count: 7 };
+    await writeFile(join(home.stateDir, 'state.json'), JSON.stringify({ schema_version: 1, keys: { login: known } }));
+    simulator.oauth.approve(code, 'ada');
+    expect(await running.ended).toMatchObject({ code: 0 });
+    expect(running.stdout()).toMatch(/^Logged in again as ada \(ada@example\.com\)/);
+    const { ada, ...others } = await home.logins();
+    expect(others).toEqual({});
+    expect(ada).toMatchObject({ id: before?.id, weight: 200, account: accountId('ada') });
+    const { keys } = JSON.parse((await home.kmi(['health', '--json'])).stdout);
+    expect(keys).toMatchObject([{ label: 'ada', counters: { requests: 7 } }]);
+  });
+
   it('several accounts are several members, and a second label of a name has a number', async () => {
     await home.logIn('ada');
     await home.addKey({ label: 'ben', key: 'sk-kimi-ben-0123456789abcdef' });

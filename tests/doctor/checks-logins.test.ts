@@ -1,5 +1,11 @@
 import { expect, test } from 'vitest';
-import { type AuthorityFact, checkLogins, type LoginFact, type LoginFacts } from '../../src/doctor/checks-logins.ts';
+import {
+  type AuthorityFact,
+  checkLogins,
+  type LoginFact,
+  type LoginFacts,
+  type SharedFact,
+} from '../../src/doctor/checks-logins.ts';
 import { askAuthority } from '../../src/doctor/reach.ts';
 
 const NOW = Date.UTC(2026, 10, 20, 12);
@@ -18,7 +24,7 @@ const own: LoginFact = {
   problem: null,
   shared: null,
 };
-const shared = { file: '~/.kimi-code/credentials/kimi-code.json', whyNotLockable: null, heldAt: null };
+const shared = { file: '~/.kimi-code/credentials/kimi-code.json', whyNotLockable: null, lock: null };
 const ofKimiCode: LoginFact = { ...own, label: 'ben', kind: 'kimi-code', shared };
 const ofKimiCli: LoginFact = {
   ...own,
@@ -98,11 +104,13 @@ test.each<[string, LoginFact['region'], RegExp | null]>([
 });
 
 test('who shares a login, and whether its lock is held, is told', () => {
-  const held = (heldAt: number | null): LoginFact => ({ ...ofKimiCode, shared: { ...shared, heldAt } });
+  const held = (lock: SharedFact['lock']): LoginFact => ({ ...ofKimiCode, shared: { ...shared, lock } });
   const about = 'info: ben is the login of Kimi Code, which goes on using it (~/.kimi-code/credentials/kimi-code.json)';
   expect(said([held(null)], 'login_shared')).toEqual([`${about}; nobody renews it at this moment.`]);
-  expect(said([held(NOW - 2_000)], 'login_shared')).toEqual([`${about}; it is being renewed at this moment.`]);
-  expect(said([held(NOW - 60_000)], 'login_shared')).toEqual([
+  expect(said([held({ touchedAt: NOW - 2_000, isStale: false })], 'login_shared')).toEqual([
+    `${about}; it is being renewed at this moment.`,
+  ]);
+  expect(said([held({ touchedAt: NOW - 60_000, isStale: true })], 'login_shared')).toEqual([
     `${about}; a process that renewed it ended 1 min ago without giving the lock back, which does no harm.`,
   ]);
   expect(said([own], 'login_shared')).toEqual([]);

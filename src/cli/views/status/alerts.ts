@@ -1,7 +1,7 @@
 import { eligibilityOf, isReady } from '../../../core/choosing/eligibility.ts';
 import { accountedKeys, countAccounts } from '../../../core/choosing/key-accounts.ts';
 import { noKeyWords, whyOut } from '../../../core/choosing/no-key.ts';
-import type { KeyLogin } from '../../../core/keys/key.ts';
+import { LOGIN_KINDS } from '../../../core/keys/key.ts';
 import { activeCooldown } from '../../../core/keys/key-state.ts';
 import { howToRenew, LOGIN_CLIENTS } from '../../../core/keys/login-words.ts';
 import { kimiProductAt } from '../../../core/network/kimi-hosts.ts';
@@ -103,7 +103,7 @@ function blockAlerts({ candidates, now }: StatusReport): Alert[] {
 /** Logins that need a person, by whose they are. */
 function loginAlerts({ candidates, now }: StatusReport): Alert[] {
   const over = candidates.flatMap((candidate) => (whyOut(candidate, now)?.reason === 'login_expired' ? [candidate.key] : []));
-  return (Object.keys(LOGIN_CLIENTS) as KeyLogin['kind'][]).flatMap((kind): Alert[] => {
+  return LOGIN_KINDS.flatMap((kind): Alert[] => {
     const keys = over.filter(({ login }) => login?.kind === kind);
     const [first] = keys;
     if (first === undefined) return [];
