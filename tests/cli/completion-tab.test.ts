@@ -51,7 +51,7 @@ describe.each(['bash', 'zsh', 'fish'] as const)('%s, with Tab', (shell) => {
     )
       skip();
     const terminal = await openShell(shell);
-    await terminal.press('kmi proxy-res', 'Tab');
+    await terminal.press('kmi res', 'Tab');
     await terminal.waitFor(/kmi restart *$/m);
     await terminal.paste('--fo');
     await terminal.press('Tab');
