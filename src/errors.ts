@@ -33,7 +33,11 @@ export const ERRORS = {
     exit: 1,
     hint: "Read the provider's terms, then type `kmi config set KMI_AUTO_ROTATE_ALLOWED 1`.",
   },
-  port_in_use: { http: 500, exit: 1, hint: 'Stop the program that holds the port, or set KMI_PROXY_LISTEN to a free one.' },
+  port_in_use: {
+    http: 500,
+    exit: 1,
+    hint: 'Stop the program that holds the port, or use another one: `kmi config set KMI_PROXY_LISTEN 127.0.0.1:8080`.',
+  },
   unsafe_bind: { http: 500, exit: 1, hint: 'Bind to 127.0.0.1, or set up remote use: see docs/remote.md.' },
   state_unusable: { http: 500, exit: 1, hint: 'Check the folder named by KMI_STATE_DIR: it must be a folder you can write to.' },
   proxy_unreachable: { http: 502, exit: 1, hint: 'Start it with `kmi proxy`.' },

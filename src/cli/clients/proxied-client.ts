@@ -37,7 +37,7 @@ export async function requireProxy(context: CommandContext): Promise<Proxied> {
   }
   if (probe.kind === 'unreachable') throw new KmiError('proxy_unreachable', `No proxy answers at ${url}: ${probe.reason}.`);
   throw new KmiError('proxy_unreachable', `Another program answers at ${url}: ${probe.answer}.`, {
-    hint: 'Stop it, or set KMI_PROXY_LISTEN to a free port and start `kmi proxy` there.',
+    hint: 'Stop it, or use another port: `kmi config set KMI_PROXY_LISTEN 127.0.0.1:8080`.',
   });
 }
 

@@ -63,7 +63,7 @@ export function explainState(state: Exclude<DaemonState, { kind: 'ours' }>, addr
     case 'stranger':
       return {
         text: `Another program holds ${address} (it answered with ${state.answer}).`,
-        hint: 'Stop that program, or set KMI_PROXY_LISTEN to a free port.',
+        hint: 'Stop that program, or use another port: `kmi config set KMI_PROXY_LISTEN 127.0.0.1:8080`.',
       };
     case 'silent':
       return {

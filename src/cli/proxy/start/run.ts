@@ -131,7 +131,7 @@ async function explainTakenPort(context: CommandContext, error: unknown): Promis
   const state = await examineDaemon(context.config);
   if (state.kind !== 'ours' && state.kind !== 'unproven') throw error;
   throw new KmiError('port_in_use', `A kmi proxy (pid ${state.pid}) already serves on ${addressOf(context)}.`, {
-    hint: 'Use that one, stop it with `kmi stop`, or set KMI_PROXY_LISTEN to a free port.',
+    hint: 'Use that one, stop it with `kmi stop`, or start this one elsewhere with --port.',
     cause: error,
   });
 }

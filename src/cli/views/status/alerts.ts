@@ -139,7 +139,7 @@ function proxyAlerts({ probe, url }: StatusReport): Alert[] {
       {
         level: 'bad',
         text: `Another program answers at ${url} (${probe.answer}).`,
-        fix: 'Stop it, or set KMI_PROXY_LISTEN to a free port.',
+        fix: 'Stop it, or use another port: `kmi config set KMI_PROXY_LISTEN 127.0.0.1:8080`.',
       },
     ];
   }
