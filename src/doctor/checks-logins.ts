@@ -26,7 +26,7 @@ export type LoginFact = {
 export type SharedFact = {
   /** The credential file, shown as a person would name it. */
   readonly file: string;
-  /** Why its lock cannot be made, as a sentence; null: it can. */
+  /** Why its lock cannot be created, as a sentence; null: it can. */
   readonly whyNotLockable: string | null;
   /** The lock that is there; null: nobody has made one. */
   readonly lock: LockFact | null;
@@ -150,7 +150,7 @@ function checkLocks({ logins }: LoginFacts): readonly Finding[] {
       ? []
       : [
           fail(
-            `The login ${label} cannot be renewed, for its lock cannot be made. ${shared.whyNotLockable}`,
+            `The login ${label} cannot be renewed, because its lock cannot be created. ${shared.whyNotLockable}`,
             'Make it a folder of yours that can be written to; Kimi Code needs it too.',
           ),
         ],
@@ -193,6 +193,6 @@ function checkAuthorities({ authorities, logins }: LoginFacts): readonly Finding
         'Set the clock, or turn on time synchronisation.',
       );
     }
-    return ok(`${host} answers${aheadMs === null ? '' : ', and the clock agrees with its'}.`);
+    return ok(`${host} answers${aheadMs === null ? '' : ', and both clocks agree'}.`);
   });
 }

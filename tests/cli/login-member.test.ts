@@ -180,9 +180,9 @@ describe('a login that has expired', () => {
     await home.kmi(['login', '--existing']);
     await rm(slot.file);
     expect(await keyList()).toMatchObject([{ label: 'ben', reason: 'login_expired' }]);
-    expect((await home.kmi(['status'])).stdout).toMatch(/needs a new login\.\n.*Log in in Kimi Code: `kimi login`\./);
+    expect((await home.kmi(['status'])).stdout).toMatch(/needs a new login\.\n.*Log in again: `kimi login`\./);
     expect(await checks('login_state')).toMatchObject([
-      { level: 'warn', text: expect.stringContaining('Kimi Code has logged out'), fix: 'Log in in Kimi Code: `kimi login`.' },
+      { level: 'warn', text: expect.stringContaining('Kimi Code has logged out'), fix: 'Log in again: `kimi login`.' },
     ]);
   });
 });
@@ -205,7 +205,7 @@ describe('kmi doctor on logins', () => {
       },
     ]);
     expect(await checks('login_host')).toMatchObject([
-      { level: 'ok', text: expect.stringMatching(/^127\.0\.0\.1:\d+ answers, and the clock agrees with its\.$/) },
+      { level: 'ok', text: expect.stringMatching(/^127\.0\.0\.1:\d+ answers, and both clocks agree\.$/) },
     ]);
     expect(await checks('login_region')).toEqual([]);
     expect((await home.kmi(['doctor'])).stdout).toMatch(/^Logins$/m);

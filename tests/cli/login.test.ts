@@ -173,6 +173,14 @@ describe('kmi login', () => {
     expect(Object.keys(await home.logins())).toEqual(['ada']);
   });
 
+  it('its help says what it prints and what becomes of a shared login', async () => {
+    const { stdout } = await home.kmi(['login', '--help']);
+    const help = stdout.replace(/\s+/g, ' ');
+    expect(help).toContain('--json events as JSON lines');
+    expect(help).toContain("kmi never copies or deletes it, and renews it only under Kimi Code's own lock.");
+    expect(help).not.toContain('one JSON value on standard output');
+  });
+
   it('a label that an API key has is refused before anybody is asked to log in', async () => {
     await home.addKey({ label: 'work' });
     const begun = simulator.oauth.received.length;

@@ -70,7 +70,7 @@ test('a login that has expired names why, and the command that mends it', () => 
     said([over(own), over(ofKimiCode, 'Kimi Code has logged out; log in there again.'), over(ofKimiCli)], 'login_state'),
   ).toEqual([
     'warn: The login ada has expired. | -> `kmi login --label ada` logs in again.',
-    'warn: The login ben of Kimi Code has expired. Kimi Code has logged out; log in there again. | -> Log in in Kimi Code: `kimi login`.',
+    'warn: The login ben of Kimi Code has expired. Kimi Code has logged out; log in there again. | -> Log in again: `kimi login`.',
     'warn: The login cleo of kimi-cli has expired. | -> kmi cannot renew a login of kimi-cli: `kmi login --label cleo` makes one of its own.',
   ]);
 });
@@ -120,7 +120,7 @@ test('a lock that cannot be made fails, and only where kmi would take it', () =>
   const whyNotLockable = '/h/.kimi-code/oauth cannot be a folder (ENOTDIR).';
   const closed = (login: LoginFact): LoginFact => ({ ...login, shared: { ...shared, whyNotLockable } });
   expect(said([closed(ofKimiCode)], 'login_lock')[0]).toMatch(
-    /^fail: The login ben cannot be renewed, for its lock cannot be made\. .*ENOTDIR/,
+    /^fail: The login ben cannot be renewed, because its lock cannot be created\. .*ENOTDIR/,
   );
   expect(said([closed(ofKimiCli), ofKimiCode, own], 'login_lock')).toEqual([]);
 });
@@ -135,7 +135,7 @@ test("kimi-cli's login is used, and does not last", () => {
 const authority: AuthorityFact = { host: 'auth.kimi.com', labels: ['ada', 'ben'], aheadMs: 400, problem: null };
 
 test.each<[string, AuthorityFact[] | null, RegExp]>([
-  ['answers', [authority], /^ok: auth\.kimi\.com answers, and the clock agrees with its\.$/],
+  ['answers', [authority], /^ok: auth\.kimi\.com answers, and both clocks agree\.$/],
   ['tells no time', [{ ...authority, aheadMs: null }], /^ok: auth\.kimi\.com answers\.$/],
   ['is behind', [{ ...authority, aheadMs: 3 * MINUTE }], /^warn: The clock is 3 min ahead of that of auth\.kimi\.com/],
   ['is ahead', [{ ...authority, aheadMs: -90_000 }], /^warn: The clock is 1 min behind that of auth\.kimi\.com/],

@@ -50,10 +50,10 @@ describe.each(VARIANTS)('at %s', (_, { width, style }) => {
 
 test('the countdown runs by the second and does not go below nothing', () => {
   const at = (ms: number) => waitingText(CODE, CODE.expiresAt - ms);
-  expect(at(15 * 60_000)).toBe('Waiting for you there: 15 min left. Ctrl+C cancels.');
-  expect(at(893_500)).toBe('Waiting for you there: 14 min 54 s left. Ctrl+C cancels.');
-  expect(at(59_000)).toBe('Waiting for you there: 59 s left. Ctrl+C cancels.');
-  expect(at(-5)).toBe('Waiting for you there: 0 s left. Ctrl+C cancels.');
+  expect(at(15 * 60_000)).toBe('Waiting for you to confirm: 15 min left. Ctrl+C stops.');
+  expect(at(893_500)).toBe('Waiting for you to confirm: 14 min 54 s left. Ctrl+C stops.');
+  expect(at(59_000)).toBe('Waiting for you to confirm: 59 s left. Ctrl+C stops.');
+  expect(at(-5)).toBe('Waiting for you to confirm: 0 s left. Ctrl+C stops.');
 });
 
 describe('where a login is made and used', () => {

@@ -1,5 +1,5 @@
 import type { App } from '../../../app.ts';
-import { LOGIN_CLIENTS } from '../../../core/keys/login-words.ts';
+import { howToRenew, LOGIN_CLIENTS } from '../../../core/keys/login-words.ts';
 import { KmiError } from '../../../errors.ts';
 import { findExistingLogin } from '../../../logins/existing.ts';
 import { type ClientLogin, isPairOver, type TokenPair } from '../../../logins/login.ts';
@@ -55,6 +55,6 @@ async function presentTokens(app: App, found: ClientLogin): Promise<TokenPair | 
 
 function expired(kind: ClientLogin['kind']): KmiError {
   return new KmiError('login_failed', `The login of ${LOGIN_CLIENTS[kind]} on this machine has expired.`, {
-    hint: kind === 'kimi-code' ? `Log in there again: \`kimi login\`. ${OWN_INSTEAD}` : OWN_INSTEAD,
+    hint: kind === 'kimi-code' ? `${howToRenew('', kind)} ${OWN_INSTEAD}` : OWN_INSTEAD,
   });
 }
