@@ -1,5 +1,6 @@
 import { isLoopbackHost } from '../config/kinds.ts';
 import type { KimiClient } from '../core/clients/kimi-model.ts';
+import { LOGIN_CLIENTS } from '../core/keys/login-words.ts';
 import { answersOf, type Finding } from './finding.ts';
 
 /** What the config file of a Kimi client says of the account it uses. */
@@ -20,7 +21,6 @@ export type ClientFacts = {
   readonly token: string;
 };
 
-const NAMES: Readonly<Record<KimiClient, string>> = { 'kimi-cli': 'kimi-cli', 'kimi-code': 'Kimi Code' };
 const FIX = '`kmi kimi` starts it through the proxy; `kmi env` prints the variables.';
 
 /**
@@ -56,7 +56,7 @@ type Route =
 
 function describeRoute(client: KimiClient, path: string, route: Route): Finding {
   const { ok, info, warn } = answersOf('Clients', 'kimi_client');
-  const name = `${NAMES[client]} (${path})`;
+  const name = `${LOGIN_CLIENTS[client]} (${path})`;
   switch (route.to) {
     case 'proxy':
       return route.sendsToken

@@ -1,3 +1,4 @@
+import type { LoginKind, Region } from '../core/keys/key.ts';
 import { howToRenew, LOGIN_CLIENTS } from '../core/keys/login-words.ts';
 import { isWithin } from '../core/network/kimi-hosts.ts';
 import { agoText, durationText } from '../core/text/duration.ts';
@@ -6,8 +7,8 @@ import { answersOf, type Finding, shorten } from './finding.ts';
 
 export type LoginFact = {
   readonly label: string;
-  readonly kind: 'own' | 'kimi-code' | 'kimi-cli';
-  readonly region: 'mainland-cn' | 'global';
+  readonly kind: LoginKind;
+  readonly region: Region;
   readonly baseUrl: string;
   readonly disabled: boolean;
   /** When it was made or referred to; epoch ms. */
@@ -25,10 +26,17 @@ export type LoginFact = {
 export type SharedFact = {
   /** The credential file, shown as a person would name it. */
   readonly file: string;
-  /** Why its lock cannot be made, as a sentence; null: it can. */
+  /** Why its lock cannot be created, as a sentence; null: it can. */
   readonly whyNotLockable: string | null;
-  /** When the holder of the lock was last heard of; epoch ms. Null: nobody holds it. */
-  readonly heldAt: number | null;
+  /** The lock that is there; null: nobody has made one. */
+  readonly lock: LockFact | null;
+};
+
+export type LockFact = {
+  /** When its holder last touched it; epoch ms. */
+  readonly touchedAt: number;
+  /** That is so long ago that it counts for nothing. */
+  readonly isStale: boolean;
 };
 
 /** What an authorisation server said to a plain call. */
@@ -124,20 +132,16 @@ function checkShared({ logins, now }: LoginFacts): readonly Finding[] {
   const { info } = answersOf('Logins', 'login_shared');
   return logins.flatMap(({ label, kind, shared }) => {
     if (shared === null) return [];
-    const { heldAt } = shared;
-    // docs/kimi-api.md#oauth-lock: a lock that was not touched for 5 s counts for nothing.
-    const lock =
-      heldAt === null
-        ? 'nobody renews it at this moment'
-        : now - heldAt <= STALE_MS
-          ? 'it is being renewed at this moment'
-          : `a process that renewed it ended ${agoText(heldAt, now)} without giving the lock back, which does no harm`;
-    const lockText = kind === 'kimi-code' ? `; ${lock}` : '';
+    const lockText = kind === 'kimi-code' ? `; ${aboutLock(shared.lock, now)}` : '';
     return [info(`${label} is the login of ${LOGIN_CLIENTS[kind]}, which goes on using it (${shared.file})${lockText}.`)];
   });
 }
 
-const STALE_MS = 5_000;
+function aboutLock(lock: LockFact | null, now: number): string {
+  if (lock === null) return 'nobody renews it at this moment';
+  if (!lock.isStale) return 'it is being renewed at this moment';
+  return `a process that renewed it ended ${agoText(lock.touchedAt, now)} without giving the lock back, which does no harm`;
+}
 
 function checkLocks({ logins }: LoginFacts): readonly Finding[] {
   const { fail } = answersOf('Logins', 'login_lock');
@@ -146,7 +150,7 @@ function checkLocks({ logins }: LoginFacts): readonly Finding[] {
       ? []
       : [
           fail(
-            `The login ${label} cannot be renewed, for its lock cannot be made. ${shared.whyNotLockable}`,
+            `The login ${label} cannot be renewed, because its lock cannot be created. ${shared.whyNotLockable}`,
             'Make it a folder of yours that can be written to; Kimi Code needs it too.',
           ),
         ],
@@ -189,6 +193,6 @@ function checkAuthorities({ authorities, logins }: LoginFacts): readonly Finding
         'Set the clock, or turn on time synchronisation.',
       );
     }
-    return ok(`${host} answers${aheadMs === null ? '' : ', and the clock agrees with its'}.`);
+    return ok(`${host} answers${aheadMs === null ? '' : ', and both clocks agree'}.`);
   });
 }

@@ -1,22 +1,16 @@
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { parseBaseUrl } from '../config/base-url.ts';
+import type { Region } from '../core/keys/key.ts';
 import { readBoundedFile } from '../files/bounded-file.ts';
 import { textOf } from '../files/text-bytes.ts';
 import { isTable, own, type Table } from '../files/toml-table.ts';
-import { parseOauthHost, REGIONS, type Region } from './login.ts';
+import { type ClientLogin, isPairOver, parseOauthHost, REGIONS } from './login.ts';
 import { readCredential } from './login-store.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** A login that a Kimi client has on this machine. */
-export type ExistingLogin = {
-  readonly kind: 'kimi-code' | 'kimi-cli';
-  /** Absolute path of the client's credential file. */
-  readonly file: string;
-  readonly region: Region;
-  readonly oauthHost: string;
-  readonly baseUrl: string;
+export type ExistingLogin = ClientLogin & {
   /** It can serve no more: refused, broken, or one of kimi-cli past its time. */
   readonly isOver: boolean;
 };
@@ -93,9 +87,7 @@ async function findKimiCli(
     baseUrl: environment.KIMI_CODE_BASE_URL || ('problem' in config ? null : config.baseUrl) || CHINA.baseUrl,
   });
   if (addresses === null) return { problem: 'The config of kimi-cli names an address that is no https:// address of an API.' };
-  const expiresAt = credential.kind === 'pair' ? credential.tokens.expiresAt : null;
-  const isPast = expiresAt !== null && expiresAt * 1000 <= now;
-  return { kind: 'kimi-cli', file, ...addresses, isOver: credential.kind !== 'pair' || isPast };
+  return { kind: 'kimi-cli', file, ...addresses, isOver: credential.kind !== 'pair' || isPairOver(credential.tokens, now) };
 }
 
 function folderOf(variable: string | undefined, home: string | null, name: string): string | null {

@@ -1,8 +1,9 @@
 import { isAbsolute } from 'node:path';
 import { parseBaseUrl } from '../config/base-url.ts';
 import { fieldOf, type JsonRecord, parseJson, recordOf } from '../core/json/json-value.ts';
+import { LOGIN_KINDS, REGION_NAMES } from '../core/keys/key.ts';
 import { oneLine } from '../core/text/one-line.ts';
-import { type Login, type LoginKind, parseOauthHost, type Region, type TokenPair } from './login.ts';
+import { type Login, parseOauthHost, type TokenPair } from './login.ts';
 import { recordOfTokens, tokensOf } from './token-pair.ts';
 
 /** What the file of a login says. `tokens`: those of an own login; null for a client's, which are in the client's file. */
@@ -11,8 +12,6 @@ export type LoginFile = { readonly login: Login; readonly tokens: TokenPair | nu
 const VERSION = 1;
 const LONGEST_LABEL = 80;
 const LONGEST_EMAIL = 254;
-const KINDS: readonly string[] = ['own', 'kimi-code', 'kimi-cli'] satisfies readonly LoginKind[];
-const REGION_NAMES: readonly string[] = ['mainland-cn', 'global'] satisfies readonly Region[];
 
 export function renderLogin({ login, tokens }: LoginFile): string {
   const record = {
@@ -43,13 +42,13 @@ export function parseLogin(text: string, id: string): LoginFile | { readonly pro
   const version = fieldOf(record, 'version');
   if (version !== VERSION) return { problem: 'The login was written by another version of kmi.' };
   const field = new Fields(record);
-  const kind = field.one('kind', isOneOf<LoginKind>(KINDS));
+  const kind = field.one('kind', isOneOf(LOGIN_KINDS));
   const isOwn = kind === 'own';
   const login: Login = Object.freeze({
     id: field.one('id', (value) => (value === id ? id : null)),
     label: field.one('label', (value) => lineOf(value, LONGEST_LABEL)),
     kind,
-    region: field.one('region', isOneOf<Region>(REGION_NAMES)),
+    region: field.one('region', isOneOf(REGION_NAMES)),
     oauthHost: field.one('oauth_host', (value) => (typeof value === 'string' ? parseOauthHost(value) : null)),
     baseUrl: field.one('base_url', (value) => (typeof value === 'string' ? parseBaseUrl(value) : null)),
     account: field.orNull('account', (value) => matching(value, /^[\w.:-]{1,64}$/)),
@@ -92,8 +91,8 @@ class Fields {
   }
 }
 
-function isOneOf<Name extends string>(names: readonly string[]): (value: unknown) => Name | null {
-  return (value) => (typeof value === 'string' && names.includes(value) ? (value as Name) : null);
+function isOneOf<Name extends string>(names: readonly Name[]): (value: unknown) => Name | null {
+  return (value) => names.find((name) => name === value) ?? null;
 }
 
 function lineOf(value: unknown, longest: number): string | null {

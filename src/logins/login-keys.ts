@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { Key } from '../core/keys/key.ts';
+import { LOGIN_CLIENTS } from '../core/keys/login-words.ts';
 import { reasonOf } from '../errors.ts';
 import { versionOf } from '../files/version.ts';
-import { hashLogin, isOver, type Login, type TokenPair } from './login.ts';
+import { endOf, hashLogin, inMs, isOver, type Login, type TokenPair } from './login.ts';
 import { type BrokenLogin, listLogins, loginPath, loginsFolder, readCredential, readLogin } from './login-store.ts';
 
 /** A login and its tokens at one moment. */
@@ -78,7 +79,7 @@ async function readFolder(stateDir: string, onSecret: OnSecret): Promise<FolderR
 /** The tokens of a client's login, from the client's file. */
 async function lookUp(login: Login, path: string): Promise<FolderReading['readings'][number]> {
   const credential = await readCredential(path);
-  const client = login.kind === 'kimi-code' ? 'Kimi Code' : 'kimi-cli';
+  const client = LOGIN_CLIENTS[login.kind];
   const without = (problem: string, unreadable: BrokenLogin | null = null) => ({ login, tokens: null, problem, unreadable });
   switch (credential.kind) {
     case 'pair':
@@ -108,15 +109,11 @@ function toKey(stateDir: string, { login, tokens }: LoginReading): Key {
     login: Object.freeze({
       id: login.id,
       kind: login.kind,
-      expiresAt: inMs(tokens?.expiresAt),
-      lifeMs: inMs(tokens?.expiresIn),
+      expiresAt: tokens === null ? null : endOf(tokens),
+      lifeMs: tokens === null ? null : inMs(tokens.expiresIn),
       isOver: isOver(login, tokens),
     }),
   });
-}
-
-function inMs(seconds: number | null | undefined): number | null {
-  return seconds == null ? null : seconds * 1000;
 }
 
 /** Which credential file a version of a login's file names, so that telling a change takes a `stat` of each and no reading. */

@@ -1,10 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isLoopbackHost } from '../config/loopback.ts';
-
-export type Region = 'mainland-cn' | 'global';
-
-/** Whose file holds the tokens: kmi's own, or that of a Kimi client, which is used in place. */
-export type LoginKind = 'own' | 'kimi-code' | 'kimi-cli';
+import type { KimiClient } from '../core/clients/kimi-model.ts';
+import { isTokenOver, type LoginKind, type Region } from '../core/keys/key.ts';
 
 /** Frozen; a renewal makes a new one. */
 export type TokenPair = {
@@ -43,6 +40,13 @@ export type Login = {
   readonly file: string | null;
 };
 
+/** A login that a Kimi client has on this machine, whether or not kmi uses it. */
+export type ClientLogin = Pick<Login, 'region' | 'oauthHost' | 'baseUrl'> & {
+  readonly kind: KimiClient;
+  /** Absolute path of the client's credential file. */
+  readonly file: string;
+};
+
 /** docs/kimi-api.md#endpoints */
 export const REGIONS: Readonly<Record<Region, { readonly oauthHost: string; readonly baseUrl: string }>> = {
   'mainland-cn': { oauthHost: 'https://auth.kimi.com', baseUrl: 'https://api.kimi.com/coding/v1' },
@@ -67,6 +71,21 @@ function hashed(text: string): string {
 /** Has the login no tokens, or tokens that were refused for good? A person must log in again. */
 export function isOver({ refused }: Pick<Login, 'refused'>, tokens: TokenPair | null): boolean {
   return tokens === null || tokens.accessToken === '' || refused === fingerprintOf(tokens.refreshToken);
+}
+
+/** When the access token ends; epoch ms. Null: its file names no end. */
+export function endOf({ expiresAt }: Pick<TokenPair, 'expiresAt'>): number | null {
+  return inMs(expiresAt);
+}
+
+/** Null stays null. */
+export function inMs(seconds: number | null): number | null {
+  return seconds === null ? null : seconds * 1000;
+}
+
+/** Whether the access token's time is up at `now` (epoch ms). */
+export function isPairOver(tokens: Pick<TokenPair, 'expiresAt'>, now: number): boolean {
+  return isTokenOver({ expiresAt: endOf(tokens) }, now);
 }
 
 /** Whether kmi may renew the tokens: never those of kimi-cli, whose lock it cannot take (docs/kimi-api.md#kimi-cli). */

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DEFAULT_WEIGHT } from '../core/keys/key.ts';
 import type { Clock } from '../core/text/time.ts';
 import { KmiError } from '../errors.ts';
 import { makePrivateFolder, removeLeftovers } from '../files/private.ts';
 import type { DeviceCode } from './device-login.ts';
-import type { Login, TokenPair } from './login.ts';
+import type { ClientLogin, Login, TokenPair } from './login.ts';
 import type { LoginFile } from './login-file.ts';
 import { listLogins, loginPath, loginsFolder, readLogin, writeLogin } from './login-store.ts';
 import type { OauthNet, PostForm } from './oauth-client.ts';
@@ -42,6 +43,7 @@ export type RenewOptions = {
 };
 
 type NewLogin = Omit<Login, 'id' | 'createdAt' | 'refused'>;
+type Draft = Login & ClientLogin;
 type Flight = { readonly refusedToken: string | undefined; readonly renewal: Promise<Renewal> };
 
 /** Longer than a renewal may hold a login. */
@@ -55,6 +57,8 @@ export class Logins {
   readonly #options: LoginsOptions;
   readonly #flights = new Map<string, Flight>();
   readonly #unwritten: Unwritten = new Map();
+  /** What is renewed before it is stored, by the id under which that happens. */
+  readonly #drafts = new Map<string, Draft>();
   readonly #grants = new Set<Promise<unknown>>();
   readonly #stopping = new AbortController();
 
@@ -75,10 +79,27 @@ export class Logins {
     return renewal;
   }
 
+  /**
+   * Renews a client's login that is to be added, because whose it is can be asked only with a token that is in force. Stores nothing of it
+   * in the state. Throws what the file system says of the folder of logins.
+   */
+  async renewBeforeAdding(login: ClientLogin): Promise<Renewal> {
+    await makePrivateFolder(loginsFolder(this.#options.stateDir));
+    // If it is stored, other processes renew it under this id.
+    const [stored] = await this.#sameAs({ account: null, file: login.file });
+    const id = stored ?? (await this.#freeId());
+    this.#drafts.set(id, Object.freeze({ ...NOTHING_KNOWN, ...login, id }));
+    const renewal = await this.renew(id);
+    // Tokens that could not be written are still to be.
+    if (!this.#unwritten.has(id)) this.#drafts.delete(id);
+    return renewal;
+  }
+
   async #renewAlone(id: string, { refusedToken, dueShare }: RenewOptions): Promise<Renewal> {
     const { stateDir, lock, limits, oauthHost, overridesSlots } = this.#options;
-    const [file, { renewTokens, RENEWAL_LIMITS }, { tokenHomeOf }] = await Promise.all([
-      readLogin(stateDir, id),
+    const draft = this.#drafts.get(id);
+    const [file, { renewTokens, RENEWAL_LIMITS }, { tokenHomeOf, unstoredHome }] = await Promise.all([
+      draft === undefined ? readLogin(stateDir, id) : { login: draft },
       import('./renew.ts'),
       import('./token-home.ts'),
     ]);
@@ -87,11 +108,12 @@ export class Logins {
     const { login } = file;
     const host = login.kind !== 'own' && overridesSlots && oauthHost !== null ? oauthHost : login.oauthHost;
     if (this.#options.allowsHost?.(host) === false) return { kind: 'failed', reason: notAllowed(host) };
+    const homeOptions = { stateDir, lock };
     return renewTokens({
       id,
       refusedToken,
       dueShare,
-      home: tokenHomeOf(login, { stateDir, lock }),
+      home: draft === undefined ? tokenHomeOf(login, homeOptions) : unstoredHome(draft, draft.file, homeOptions),
       host,
       net: this.#net(),
       limits: limits ?? RENEWAL_LIMITS,
@@ -106,20 +128,23 @@ export class Logins {
   }
 
   /**
-   * Stores an account that has logged in, its tokens or the client's file that holds them. The same account, or the same file, replaces
-   * the login there is, which keeps its id.
+   * Stores an account that has logged in, its tokens or the client's file that holds them. It replaces the logins `instead`, and those of
+   * the same account or file; the first of them keeps its id.
    */
-  async add(login: NewLogin, tokens: TokenPair | null): Promise<Login> {
+  async add(login: NewLogin, tokens: TokenPair | null, instead: readonly string[] = []): Promise<Login> {
     const { stateDir, lock, clock } = this.#options;
     const folder = loginsFolder(stateDir);
     await makePrivateFolder(folder);
     return lock(
       join(folder, 'add'),
       async () => {
-        const [first, ...others] = await this.#sameAs(login);
-        const id = first ?? (await this.#freeId());
+        const [first, ...others] = await this.#sameAs(login, instead);
+        // Tokens that were got for it and are not written yet are known by that id.
+        const draft = [...this.#drafts.values()].find(({ file }) => file === login.file);
+        const id = first ?? draft?.id ?? (await this.#freeId());
         const added: Login = Object.freeze({ ...login, id, createdAt: Math.floor(clock() / 1000), refused: null });
         await this.#locked(id, () => writeLogin(stateDir, { login: added, tokens: login.file === null ? tokens : null }));
+        this.#drafts.delete(id);
         for (const other of others) await this.remove(other);
         return added;
       },
@@ -170,15 +195,19 @@ export class Logins {
     return this.#options.lock(loginPath(this.#options.stateDir, id), work, { waitMs: EDIT_WAIT_MS });
   }
 
-  /** Ids of the logins that a new one replaces. */
-  async #sameAs({ account, file }: NewLogin): Promise<readonly string[]> {
+  /** Ids of the logins that a new one replaces, `instead` first. */
+  async #sameAs(
+    { account, file }: Pick<NewLogin, 'account' | 'file'>,
+    instead: readonly string[] = [],
+  ): Promise<readonly string[]> {
     const ids = await listLogins(this.#options.stateDir);
     const files = await Promise.all(ids.map((id) => readLogin(this.#options.stateDir, id)));
-    return files.flatMap((read) => {
+    const same = files.flatMap((read) => {
       if (read === 'missing' || 'broken' in read) return [];
       const isSame = (account !== null && read.login.account === account) || (file !== null && read.login.file === file);
       return isSame ? [read.login.id] : [];
     });
+    return [...new Set([...instead.filter((id) => ids.includes(id)), ...same])];
   }
 
   async #freeId(): Promise<string> {
@@ -204,6 +233,12 @@ export class Logins {
 function notAllowed(host: string): string {
   return `KMI_UPSTREAM_ALLOWLIST does not list the authorisation server ${new URL(host).hostname}.`;
 }
+
+/** Of a login that is not stored. */
+const NOTHING_KNOWN = {
+  ...{ label: '', account: null, email: null, priority: 0, weight: DEFAULT_WEIGHT, disabled: false },
+  ...{ createdAt: 0, refused: null },
+} as const;
 
 /** Whether a renewal that was under way is what another caller wanted, who may have met a 401 with the very token it found current. */
 function answers(renewal: Renewal, flight: Flight, { refusedToken }: RenewOptions): boolean {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { KmiError } from '../errors.ts';
 import type { Replacement } from '../files/private.ts';
-import { fingerprintOf, isRenewable, type Login, type TokenPair } from './login.ts';
+import { fingerprintOf, isPairOver, isRenewable, type Login, type TokenPair } from './login.ts';
 import { CALL_MS, type OauthNet, type RefreshOutcome, refreshTokens } from './oauth-client.ts';
 import { SlotLockError, type StillHeld } from './slot-lock.ts';
 import { codeOf, type HeldTokens, type HomeReading, type TokenHome, type TokensThere } from './token-home.ts';
@@ -101,7 +101,7 @@ function settle(reading: HomeReading, { net, refusedToken, dueShare }: RenewalOp
   const now = net.clock();
   if (login.refused === fingerprintOf(tokens.refreshToken)) return { kind: 'refused' };
   if (!isRenewable(login, tokens)) {
-    if (tokens.expiresAt !== null && tokens.expiresAt * 1000 <= now) return { kind: 'refused' };
+    if (isPairOver(tokens, now)) return { kind: 'refused' };
     if (tokens.accessToken !== refusedToken) return { kind: 'current', tokens };
     return failed(login.kind === 'kimi-cli' ? 'kmi does not renew a login of kimi-cli.' : 'There is nothing to renew it with.');
   }

@@ -68,7 +68,7 @@ async function prepare(folder: string, sentinel: string): Promise<void> {
 function take(lock: string): string | null {
   try {
     if (make(lock)) return mark(lock);
-    if (!isStale(lock)) return null;
+    if (!isStale(statSync(lock).mtimeMs, Date.now())) return null;
     rmdirSync(lock);
     return make(lock) ? mark(lock) : null;
   } catch (error) {
@@ -88,8 +88,9 @@ function make(lock: string): boolean {
   }
 }
 
-function isStale(lock: string): boolean {
-  return statSync(lock).mtimeMs < Date.now() - STALE_MS;
+/** Whether a lock that was last touched at `touchedAt` counts for nothing any more. Both epoch ms. */
+export function isStale(touchedAt: number, now: number): boolean {
+  return touchedAt < now - STALE_MS;
 }
 
 /** Marks the lock as alive by this machine's clock, which on a network drive is not the one that made it. */

@@ -50,6 +50,18 @@ export function tokenHomeOf(login: Login, options: HomeOptions): TokenHome {
   return login.file === null ? ownHome(login, options) : slotHome(login, login.file, options);
 }
 
+/** The same for a client's login that kmi has no file of, or one that says otherwise. */
+export function unstoredHome(login: Login, credentialPath: string, options: HomeOptions): TokenHome {
+  const home = slotHome(login, credentialPath, options);
+  return {
+    ...home,
+    read: async () => {
+      const there = await home.readTokens();
+      return there.kind === 'pair' ? { ...there, login } : there;
+    },
+  };
+}
+
 function ownHome({ id }: Login, { stateDir, lock }: HomeOptions): TokenHome {
   const path = loginPath(stateDir, id);
   const read = async (): Promise<HomeReading> => {

@@ -142,6 +142,11 @@ export class StateStore {
     await this.#exclusively(() => this.#write());
   }
 
+  /** Takes over what others wrote. Throws when the file cannot be read. */
+  async refresh(): Promise<void> {
+    if (!this.#isBlind) await this.#exclusively(() => this.#read());
+  }
+
   /**
    * Looks at the file every `intervalMs` and takes over what others wrote. Calls `onForeignChange` whenever that happened,
    * also when it was a save that came upon it.

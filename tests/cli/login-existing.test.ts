@@ -75,6 +75,58 @@ describe('kmi login --existing', () => {
     expect(logins).toMatchObject({ mine: { id: own?.id, kind: 'own', file: null } });
   });
 
+  describe.each([
+    ['in force', 900],
+    ['ended', -60],
+  ])('of an account that has an own login, and its token has %s', (_, endsIn) => {
+    const replaced = "It takes the place of kmi's own login of this account, whose tokens are deleted.";
+
+    it('another label is that of the one member', async () => {
+      await home.logIn('ada');
+      const { ada: own } = await home.logins();
+      const slot = await kimiCodeLogin(home, simulator, 'ada', { endsIn });
+      const { code, stdout, stderr } = await use(['--label', 'work']);
+      expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining(replaced) });
+      expect(stdout).toMatch(/^Using the login of Kimi Code as work \(ada@example\.com\): /);
+      const { work, ...others } = await home.logins();
+      expect(others).toEqual({});
+      expect(work).toMatchObject({ id: own?.id, kind: 'kimi-code', file: slot.file, account: accountId('ada') });
+    });
+
+    it('its label stays, and that it was replaced is told', async () => {
+      await home.logIn('ada', ['--label', 'home']);
+      await kimiCodeLogin(home, simulator, 'ada', { endsIn });
+      const { code, stdout } = await use(['--json']);
+      expect(code).toBe(0);
+      expect(JSON.parse(stdout)).toMatchObject({ label: 'home', kind: 'kimi-code', replaced: true });
+      expect(Object.keys(await home.logins())).toEqual(['home']);
+    });
+  });
+
+  it('one whose token has ended and is refused is no login, and nothing is stored or changed', async () => {
+    await home.logIn('ben');
+    const before = await home.logins();
+    const slot = await kimiCodeLogin(home, simulator, 'ada', { endsIn: -60 });
+    const text = await slot.text();
+    simulator.oauth.revoke('ada');
+    const { code, stdout, stderr } = await use();
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain('The login of Kimi Code on this machine has expired.\n     Log in again: `kimi login`.');
+    expect(await home.logins()).toEqual(before);
+    expect(await slot.text()).toBe(text);
+    const json = await use(['--json']);
+    expect(JSON.parse(json.stdout)).toMatchObject({ event: 'error', code: 'login_failed' });
+  });
+
+  it('one whose token has ended can be renewed later too: the server is away for a while', async () => {
+    const slot = await kimiCodeLogin(home, simulator, 'ada', { endsIn: -60 });
+    simulator.oauth.fail({ status: 400 }, { on: ['refresh'] });
+    const { code, stdout } = await use();
+    simulator.oauth.heal();
+    expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/^Using the login of Kimi Code as login: /) });
+    expect(await home.logins()).toMatchObject({ login: { file: slot.file, account: null } });
+  });
+
   it("kimi-cli's login is used while it is valid, and that is said", async () => {
     const slot = await kimiCliLogin(home, simulator, 'ben');
     const before = await slot.text();
@@ -120,7 +172,7 @@ describe('kmi login --existing', () => {
     await writeFile(slot.file, JSON.stringify({ access_token: '', refresh_token: '', expires_at: 0, expires_in: 0 }));
     const { code, stderr } = await use(['--json']);
     expect(code).toBe(1);
-    expect(stderr).toContain('The login of Kimi Code on this machine has expired.\n     Log in there again: `kimi login`.');
+    expect(stderr).toContain('The login of Kimi Code on this machine has expired.\n     Log in again: `kimi login`.');
     expect(await home.logins()).toEqual({});
   });
 

@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Simulator } from '../../src/simulator/simulator.ts';
@@ -180,9 +180,9 @@ describe('a login that has expired', () => {
     await home.kmi(['login', '--existing']);
     await rm(slot.file);
     expect(await keyList()).toMatchObject([{ label: 'ben', reason: 'login_expired' }]);
-    expect((await home.kmi(['status'])).stdout).toMatch(/needs a new login\.\n.*Log in in Kimi Code: `kimi login`\./);
+    expect((await home.kmi(['status'])).stdout).toMatch(/needs a new login\.\n.*Log in again: `kimi login`\./);
     expect(await checks('login_state')).toMatchObject([
-      { level: 'warn', text: expect.stringContaining('Kimi Code has logged out'), fix: 'Log in in Kimi Code: `kimi login`.' },
+      { level: 'warn', text: expect.stringContaining('Kimi Code has logged out'), fix: 'Log in again: `kimi login`.' },
     ]);
   });
 });
@@ -205,7 +205,7 @@ describe('kmi doctor on logins', () => {
       },
     ]);
     expect(await checks('login_host')).toMatchObject([
-      { level: 'ok', text: expect.stringMatching(/^127\.0\.0\.1:\d+ answers, and the clock agrees with its\.$/) },
+      { level: 'ok', text: expect.stringMatching(/^127\.0\.0\.1:\d+ answers, and both clocks agree\.$/) },
     ]);
     expect(await checks('login_region')).toEqual([]);
     expect((await home.kmi(['doctor'])).stdout).toMatch(/^Logins$/m);
@@ -251,8 +251,17 @@ describe('kmi doctor on logins', () => {
       { level: 'fail', text: expect.stringContaining('oauth cannot be a folder (ENOTDIR)') },
     ]);
     await rm(join(home.root, '.kimi-code', 'oauth'));
-    await mkdir(join(home.root, '.kimi-code', 'oauth', 'kimi-code-env-test.lock'), { recursive: true });
+    const lock = join(home.root, '.kimi-code', 'oauth', 'kimi-code-env-test.lock');
+    await mkdir(lock, { recursive: true });
+    // On a loaded machine the doctor may look only after the lock has gone stale.
+    const soon = new Date(Date.now() + 60_000);
+    await utimes(lock, soon, soon);
     expect(await checks('login_shared')).toMatchObject([{ text: expect.stringContaining('it is being renewed at this moment') }]);
+    const before = new Date(Date.now() - 120_000);
+    await utimes(lock, before, before);
+    expect(await checks('login_shared')).toMatchObject([
+      { text: expect.stringContaining('a process that renewed it ended 2 min ago') },
+    ]);
     expect(await checks('login_lock')).toEqual([]);
     await rm(join(home.root, '.kimi-code'), { recursive: true });
     await kimiCliLogin(home, simulator, 'cleo');

@@ -22,8 +22,9 @@ const open = (options: { columns?: number; env?: Readonly<Record<string, string>
   openTerminal({ ...options, env: { ...home.env, ...options.env }, cwd: home.root });
 /** The screen once the countdown has gone on. */
 async function counted(terminal: Terminal): Promise<string> {
-  const [, first] = /there: (1[45] min[^.]*) left\. Ctrl/.exec(await terminal.waitFor(/there: 1[45] min.* left\. Ctrl\+C/)) ?? [];
-  return terminal.waitFor(new RegExp(`there: (?!${first} left)1[345] min.* left\\. Ctrl\\+C`));
+  const [, first] =
+    /confirm: (1[45] min[^.]*) left\. Ctrl/.exec(await terminal.waitFor(/confirm: 1[45] min.* left\. Ctrl\+C/)) ?? [];
+  return terminal.waitFor(new RegExp(`confirm: (?!${first} left)1[345] min.* left\\. Ctrl\\+C`));
 }
 
 const settings = () => readFile(join(home.stateDir, '.env'), 'utf8').catch(() => '');
@@ -58,7 +59,7 @@ describe('kmi login in a terminal', () => {
   it('Ctrl+C leaves a clean line and nothing else', async () => {
     const terminal = await open();
     await terminal.type('kmi login');
-    await terminal.waitFor(/Waiting for you there/);
+    await terminal.waitFor(/Waiting for you to confirm/);
     await terminal.press('C-c');
     const screen = await terminal.waitFor(/^Interrupted\. Nothing was stored\.\nended 130$/m);
     expect(screen).not.toContain('Waiting');
@@ -70,11 +71,11 @@ describe('kmi login in a terminal', () => {
   it('suspended and in front again it goes on where it was', async () => {
     const terminal = await open();
     await terminal.type('kmi login --no-browser');
-    await terminal.waitFor(/Waiting for you there/);
+    await terminal.waitFor(/Waiting for you to confirm/);
     await terminal.press('C-z');
     await terminal.waitFor(/Stopped/);
     await terminal.type('fg');
-    await terminal.waitFor(/fg(.|\n)*Waiting for you there/);
+    await terminal.waitFor(/fg(.|\n)*Waiting for you to confirm/);
     await confirm(simulator, 'ben');
     await terminal.waitFor(/Logged in as ben/);
   });
@@ -88,7 +89,7 @@ describe('kmi login in a terminal', () => {
     // tmux gives its shells its own path and display.
     await terminal.type(`export DISPLAY=:99 PATH='${bin}':"$PATH"; clear`);
     await terminal.type('kmi login --no-browser');
-    await terminal.waitFor(/Waiting for you there/);
+    await terminal.waitFor(/Waiting for you to confirm/);
     await terminal.press('C-c');
     await terminal.waitFor(/ended 130/);
     await terminal.typeAfresh('kmi login');
@@ -135,7 +136,7 @@ describe('kmi init in a terminal', () => {
     await terminal.type('y');
     await terminal.waitFor(/Log in with a Kimi account, rather than enter an API key\? \[Y\/n\]/);
     await terminal.press('Enter');
-    await terminal.waitFor(/Waiting for you there/);
+    await terminal.waitFor(/Waiting for you to confirm/);
     await confirm(simulator, 'ben');
     await terminal.waitFor(/Logged in as ben(.|\n)*ended 0/);
     expect(Object.keys(await home.logins()).sort()).toEqual(['ada', 'ben']);
@@ -146,7 +147,7 @@ describe('kmi init in a terminal', () => {
     await terminal.type('kmi init');
     await terminal.waitFor(/rather than enter an API key\? \[Y\/n\]/);
     await terminal.press('Enter');
-    await terminal.waitFor(/Waiting for you there/);
+    await terminal.waitFor(/Waiting for you to confirm/);
     await terminal.press('C-c');
     await terminal.waitFor(/Interrupted\. What was written so far stays(.|\n)*ended 130/);
     expect(await home.logins()).toEqual({});

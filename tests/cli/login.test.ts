@@ -121,6 +121,27 @@ describe('kmi login', () => {
     expect(Object.keys(await home.logins())).toEqual(['play']);
   });
 
+  it('an account that became known only after its login is the same member, whoever learned it and when', async () => {
+    simulator.account('ada').respondWith({ status: 500, chunks: ['{}'] }, { on: ['me'] });
+    await home.logIn('ada', ['--weight', '200']);
+    const { login: before } = await home.logins();
+    expect(before?.account).toBeNull();
+    simulator.account('ada').heal();
+    // A proxy writes down what it learned while the person confirms the next code.
+    const running = await home.start(['login']);
+    const code = await eventually(() => simulator.oauth.pending[0]);
+    const known = { account_id: accountId('ada'), account_checked_at: new Date().toISOString(), request_count: 7 };
+    await writeFile(join(home.stateDir, 'state.json'), JSON.stringify({ schema_version: 1, keys: { login: known } }));
+    simulator.oauth.approve(code, 'ada');
+    expect(await running.ended).toMatchObject({ code: 0 });
+    expect(running.stdout()).toMatch(/^Logged in again as ada \(ada@example\.com\)/);
+    const { ada, ...others } = await home.logins();
+    expect(others).toEqual({});
+    expect(ada).toMatchObject({ id: before?.id, weight: 200, account: accountId('ada') });
+    const { keys } = JSON.parse((await home.kmi(['health', '--json'])).stdout);
+    expect(keys).toMatchObject([{ label: 'ada', counters: { requests: 7 } }]);
+  });
+
   it('several accounts are several members, and a second label of a name has a number', async () => {
     await home.logIn('ada');
     await home.addKey({ label: 'ben', key: 'sk-kimi-ben-0123456789abcdef' });
@@ -150,6 +171,14 @@ describe('kmi login', () => {
     expect(code).toBe(0);
     expect(stdout).toContain('The running proxy is a simulation with made-up accounts and uses none of these keys.');
     expect(Object.keys(await home.logins())).toEqual(['ada']);
+  });
+
+  it('its help says what it prints and what becomes of a shared login', async () => {
+    const { stdout } = await home.kmi(['login', '--help']);
+    const help = stdout.replace(/\s+/g, ' ');
+    expect(help).toContain('--json events as JSON lines');
+    expect(help).toContain("kmi never copies or deletes it, and renews it only under Kimi Code's own lock.");
+    expect(help).not.toContain('one JSON value on standard output');
   });
 
   it('a label that an API key has is refused before anybody is asked to log in', async () => {

@@ -1,5 +1,11 @@
 import { expect, test } from 'vitest';
-import { type AuthorityFact, checkLogins, type LoginFact, type LoginFacts } from '../../src/doctor/checks-logins.ts';
+import {
+  type AuthorityFact,
+  checkLogins,
+  type LoginFact,
+  type LoginFacts,
+  type SharedFact,
+} from '../../src/doctor/checks-logins.ts';
 import { askAuthority } from '../../src/doctor/reach.ts';
 
 const NOW = Date.UTC(2026, 10, 20, 12);
@@ -18,7 +24,7 @@ const own: LoginFact = {
   problem: null,
   shared: null,
 };
-const shared = { file: '~/.kimi-code/credentials/kimi-code.json', whyNotLockable: null, heldAt: null };
+const shared = { file: '~/.kimi-code/credentials/kimi-code.json', whyNotLockable: null, lock: null };
 const ofKimiCode: LoginFact = { ...own, label: 'ben', kind: 'kimi-code', shared };
 const ofKimiCli: LoginFact = {
   ...own,
@@ -64,7 +70,7 @@ test('a login that has expired names why, and the command that mends it', () => 
     said([over(own), over(ofKimiCode, 'Kimi Code has logged out; log in there again.'), over(ofKimiCli)], 'login_state'),
   ).toEqual([
     'warn: The login ada has expired. | -> `kmi login --label ada` logs in again.',
-    'warn: The login ben of Kimi Code has expired. Kimi Code has logged out; log in there again. | -> Log in in Kimi Code: `kimi login`.',
+    'warn: The login ben of Kimi Code has expired. Kimi Code has logged out; log in there again. | -> Log in again: `kimi login`.',
     'warn: The login cleo of kimi-cli has expired. | -> kmi cannot renew a login of kimi-cli: `kmi login --label cleo` makes one of its own.',
   ]);
 });
@@ -98,11 +104,13 @@ test.each<[string, LoginFact['region'], RegExp | null]>([
 });
 
 test('who shares a login, and whether its lock is held, is told', () => {
-  const held = (heldAt: number | null): LoginFact => ({ ...ofKimiCode, shared: { ...shared, heldAt } });
+  const held = (lock: SharedFact['lock']): LoginFact => ({ ...ofKimiCode, shared: { ...shared, lock } });
   const about = 'info: ben is the login of Kimi Code, which goes on using it (~/.kimi-code/credentials/kimi-code.json)';
   expect(said([held(null)], 'login_shared')).toEqual([`${about}; nobody renews it at this moment.`]);
-  expect(said([held(NOW - 2_000)], 'login_shared')).toEqual([`${about}; it is being renewed at this moment.`]);
-  expect(said([held(NOW - 60_000)], 'login_shared')).toEqual([
+  expect(said([held({ touchedAt: NOW - 2_000, isStale: false })], 'login_shared')).toEqual([
+    `${about}; it is being renewed at this moment.`,
+  ]);
+  expect(said([held({ touchedAt: NOW - 60_000, isStale: true })], 'login_shared')).toEqual([
     `${about}; a process that renewed it ended 1 min ago without giving the lock back, which does no harm.`,
   ]);
   expect(said([own], 'login_shared')).toEqual([]);
@@ -112,7 +120,7 @@ test('a lock that cannot be made fails, and only where kmi would take it', () =>
   const whyNotLockable = '/h/.kimi-code/oauth cannot be a folder (ENOTDIR).';
   const closed = (login: LoginFact): LoginFact => ({ ...login, shared: { ...shared, whyNotLockable } });
   expect(said([closed(ofKimiCode)], 'login_lock')[0]).toMatch(
-    /^fail: The login ben cannot be renewed, for its lock cannot be made\. .*ENOTDIR/,
+    /^fail: The login ben cannot be renewed, because its lock cannot be created\. .*ENOTDIR/,
   );
   expect(said([closed(ofKimiCli), ofKimiCode, own], 'login_lock')).toEqual([]);
 });
@@ -127,7 +135,7 @@ test("kimi-cli's login is used, and does not last", () => {
 const authority: AuthorityFact = { host: 'auth.kimi.com', labels: ['ada', 'ben'], aheadMs: 400, problem: null };
 
 test.each<[string, AuthorityFact[] | null, RegExp]>([
-  ['answers', [authority], /^ok: auth\.kimi\.com answers, and the clock agrees with its\.$/],
+  ['answers', [authority], /^ok: auth\.kimi\.com answers, and both clocks agree\.$/],
   ['tells no time', [{ ...authority, aheadMs: null }], /^ok: auth\.kimi\.com answers\.$/],
   ['is behind', [{ ...authority, aheadMs: 3 * MINUTE }], /^warn: The clock is 3 min ahead of that of auth\.kimi\.com/],
   ['is ahead', [{ ...authority, aheadMs: -90_000 }], /^warn: The clock is 1 min behind that of auth\.kimi\.com/],

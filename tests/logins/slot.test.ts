@@ -1,5 +1,5 @@
 import { mkdirSync, rmdirSync, statSync, utimesSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, rmdir, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, rmdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, expect, test, vi } from 'vitest';
@@ -42,6 +42,64 @@ function stealLock(lock: string): number {
   utimesSync(lock, stolenAt, stolenAt);
   return stolenAt * 1000;
 }
+
+/** A slot of ada that kmi has no file of. */
+async function unstoredStage() {
+  const stage = await loginStage();
+  const { login, tokens, file } = await stage.addSlot();
+  await stage.logins.remove(login.id);
+  await writeSlot(file, { ...tokens, expiresAt: 1 });
+  const { region, oauthHost, baseUrl } = login;
+  const isSaved = async () => stage.simulator.oauth.isLive(JSON.parse(await readFile(file, 'utf8')).refresh_token);
+  return { ...stage, login, file, found: { kind: 'kimi-code', region, oauthHost, baseUrl, file } as const, isSaved };
+}
+
+test('a slot that is to be added is renewed in place, and nothing of it is stored', async () => {
+  const { logins, found, stateDir, isSaved } = await unstoredStage();
+  expect((await logins.renewBeforeAdding(found)).kind).toBe('renewed');
+  expect(await isSaved()).toBe(true);
+  expect(await readdir(join(stateDir, 'logins'))).toEqual([]);
+});
+
+test('one that is refused then is refused, and nothing of it is stored either', async () => {
+  const { logins, found, stateDir, simulator } = await unstoredStage();
+  simulator.oauth.revoke('ada');
+  expect(await logins.renewBeforeAdding(found)).toEqual({ kind: 'refused' });
+  expect(await readdir(join(stateDir, 'logins'))).toEqual([]);
+});
+
+test('one that was stored with another host is renewed at the host it has now', async () => {
+  const { logins, found, login, isSaved } = await unstoredStage();
+  const { id } = await logins.add({ ...login, oauthHost: 'http://127.0.0.1:9' }, null);
+  expect((await logins.renewBeforeAdding(found)).kind).toBe('renewed');
+  expect(await isSaved()).toBe(true);
+  expect((await logins.add(login, null)).id).toBe(id);
+});
+
+test.each([[true], [false]])(
+  'its new tokens that could not be written are written later, added meanwhile: %s',
+  async (isAdded) => {
+    const { another, post, found, login, file, simulator, isSaved } = await unstoredStage();
+    const logins = another({
+      post: async (...call) => {
+        const answer = await post(...call);
+        await rename(file, `${file}.away`);
+        await mkdir(file);
+        return answer;
+      },
+    });
+    expect(await logins.renewBeforeAdding(found)).toMatchObject({ kind: 'failed' });
+    await rmdir(file);
+    await rename(`${file}.away`, file);
+    if (isAdded) {
+      const { id } = await logins.add(login, null);
+      expect((await logins.renew(id)).kind).toBe('renewed');
+    }
+    await logins.close();
+    expect(await isSaved()).toBe(true);
+    expect(simulator.oauth.received).toHaveLength(1);
+  },
+);
 
 test('a slot is renewed in place, in the form of Kimi Code, and nothing of it is copied', async () => {
   const { logins, id, forced, file, codeHome, stateDir, peer } = await slotStage();

@@ -1,8 +1,10 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import type { Simulator } from '../../src/simulator/simulator.ts';
 import { confirm, kimiCodeLogin, loginHome, loginSimulator } from '../cli/login-home.ts';
 import { eventually } from '../support/eventually.ts';
+import { runKmi, startKmi } from '../support/spawn.ts';
 import { readEverything } from './read-everything.ts';
 
 /** Commands that show or ask something about logins. */
@@ -127,6 +129,87 @@ it('a file of a login that is not as kmi writes it is no login, and nothing of i
     expect(skipped_auth_files).toMatchObject([{ file, reason: 'malformed' }]);
     expect(JSON.stringify(skipped_auth_files)).not.toContain(ada?.tokens?.access_token ?? 'no token');
   }
+});
+
+describe('a `.env` that merely lies in a folder', () => {
+  const KEY = 'sk-kimi-of-the-project-0123456789';
+
+  async function project(simulator: Simulator, settings: string) {
+    const home = await loginHome(simulator);
+    const folder = join(home.root, 'project');
+    await mkdir(join(folder, '_auths'), { recursive: true });
+    await writeFile(join(folder, '_auths', 'b.env'), `KMI_API_KEY=${KEY}\n`, { mode: 0o600 });
+    await writeFile(join(folder, '.env'), settings);
+    const { KMI_UPSTREAM_BASE_URL: _, KMI_AUTHS_DIR: __, ...env } = home.env;
+    const kmi = (args: readonly string[], more = {}) => runKmi(args, { env: { ...env, ...more }, cwd: folder });
+    return { home, kmi, folder, env };
+  }
+  const astray = (host: string) =>
+    new RegExp(`^kmi: The env file \\S+/project/\\.env would send the tokens of a login to ${host}\\.`);
+
+  it('sends the tokens of a login nowhere, whatever keys the folder has', async () => {
+    const simulator = await loginSimulator(['ada']);
+    for (const [url, host] of [
+      ['https://gateway.example/v1', 'gateway\\.example'],
+      [simulator.baseUrl, '127\\.0\\.0\\.1:\\d+'],
+      ['https://evil.kimi.com/v1', 'evil\\.kimi\\.com'],
+    ] as const) {
+      const { kmi } = await project(simulator, `KMI_UPSTREAM_BASE_URL=${url}\n`);
+      const { code, stderr } = await kmi(['login', '--no-browser']);
+      expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(astray(host)) });
+      expect(simulator.oauth.received).toEqual([]);
+    }
+  });
+
+  it('nor does the proxy that was started there', async () => {
+    const simulator = await loginSimulator(['ada']);
+    const stranger = await loginSimulator(['ada']);
+    const { home, env, folder } = await project(simulator, `KMI_UPSTREAM_BASE_URL=${stranger.baseUrl}\n`);
+    const proxy = await startKmi(['proxy', '--foreground'], { env: { ...env, KMI_DRY_RUN: '0' }, cwd: folder });
+    await proxy.waitForOutput(/serves http/);
+    // Elsewhere the keys in question are those of the running proxy.
+    const login = await startKmi(['login', '--no-browser'], {
+      env: { ...env, KMI_UPSTREAM_BASE_URL: simulator.baseUrl },
+      cwd: home.root,
+    });
+    await confirm(simulator, 'ada');
+    expect(await login.ended).toMatchObject({ code: 0 });
+    expect(await home.logins()).toMatchObject({ ada: { base_url: simulator.baseUrl } });
+    await proxy.stop();
+    const senders = new Set(stranger.received.map(({ headers }) => headers.authorization));
+    expect([...senders].filter((sender) => sender !== `Bearer ${KEY}`)).toEqual([]);
+  });
+
+  it('is believed when somebody named it, and so is the environment', async () => {
+    const simulator = await loginSimulator(['ada']);
+    const { kmi, folder, home, env } = await project(simulator, `KMI_UPSTREAM_BASE_URL=${simulator.baseUrl}\n`);
+    for (const more of [{ KMI_ENV_PATH: join(folder, '.env') }, { KMI_UPSTREAM_BASE_URL: simulator.baseUrl }]) {
+      const login = await startKmi(['login', '--no-browser'], { env: { ...env, ...more }, cwd: folder });
+      await confirm(simulator, 'ada');
+      expect(await login.ended).toMatchObject({ code: 0 });
+      expect(await home.logins()).toMatchObject({ ada: { base_url: simulator.baseUrl } });
+    }
+    expect(await kmi(['keys', 'list'])).toMatchObject({ code: 0 });
+  });
+});
+
+it.each([
+  ['API', { KMI_UPSTREAM_ALLOWLIST: 'auth.example' }],
+  ['authorisation server', { KMI_UPSTREAM_ALLOWLIST: '127.0.0.1', KMI_OAUTH_HOST: 'https://auth.example' }],
+])('a login of Kimi Code is not used when the allowlist does not name its %s', async (what, settings) => {
+  const simulator = await loginSimulator(['ada']);
+  const home = await loginHome(simulator, { KMI_OAUTH_HOST_OVERRIDES_SLOTS: '1' });
+  await kimiCodeLogin(home, simulator, 'ada', { endsIn: -1 });
+  const { KMI_UPSTREAM_BASE_URL } = what === 'API' ? { KMI_UPSTREAM_BASE_URL: 'https://auth.example/v1' } : home.env;
+  const overriding = {
+    ...settings,
+    KMI_UPSTREAM_BASE_URL: KMI_UPSTREAM_BASE_URL ?? '',
+    KMI_OAUTH_HOST_OVERRIDES_SLOTS: what === 'API' ? '0' : '1',
+  };
+  const { code, stderr } = await home.kmi(['login', '--existing'], overriding);
+  expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(`The ${what} of this login is `) });
+  expect(await home.logins()).toEqual({});
+  expect(simulator.oauth.received).toEqual([]);
 });
 
 it('the token of a login goes to no host that the allowlist does not name', async () => {

@@ -5,8 +5,8 @@ import { parseRegion, placeOfLogin } from '../../src/cli/keys/login/where.ts';
 import { takenInLines } from '../../src/cli/keys/login/words.ts';
 import type { TestResult } from '../../src/cli/keys/test/words.ts';
 import { wrapProse } from '../../src/cli/ui/prose.ts';
-import type { KeyLogin } from '../../src/core/keys/key.ts';
-import type { Login, LoginKind } from '../../src/logins/login.ts';
+import type { KeyLogin, LoginKind } from '../../src/core/keys/key.ts';
+import type { Login } from '../../src/logins/login.ts';
 import { aCandidate, NOW } from '../core/candidates.ts';
 import { configOf } from './fixture.ts';
 import { VARIANTS } from './view-variants.ts';
@@ -50,16 +50,17 @@ describe.each(VARIANTS)('at %s', (_, { width, style }) => {
 
 test('the countdown runs by the second and does not go below nothing', () => {
   const at = (ms: number) => waitingText(CODE, CODE.expiresAt - ms);
-  expect(at(15 * 60_000)).toBe('Waiting for you there: 15 min left. Ctrl+C cancels.');
-  expect(at(893_500)).toBe('Waiting for you there: 14 min 54 s left. Ctrl+C cancels.');
-  expect(at(59_000)).toBe('Waiting for you there: 59 s left. Ctrl+C cancels.');
-  expect(at(-5)).toBe('Waiting for you there: 0 s left. Ctrl+C cancels.');
+  expect(at(15 * 60_000)).toBe('Waiting for you to confirm: 15 min left. Ctrl+C stops.');
+  expect(at(893_500)).toBe('Waiting for you to confirm: 14 min 54 s left. Ctrl+C stops.');
+  expect(at(59_000)).toBe('Waiting for you to confirm: 59 s left. Ctrl+C stops.');
+  expect(at(-5)).toBe('Waiting for you to confirm: 0 s left. Ctrl+C stops.');
 });
 
 describe('where a login is made and used', () => {
   const CN = { region: 'mainland-cn', oauthHost: 'https://auth.kimi.com', baseUrl: 'https://api.kimi.com/coding/v1' };
   const GLOBAL = { region: 'global', oauthHost: 'https://auth.kimi.ai', baseUrl: 'https://api.kimi.ai/coding/v1' };
   const local = 'http://127.0.0.1:9/coding/v1';
+  const settingsOf = (settings: Parameters<typeof configOf>[0]) => ({ ...configOf(settings), allowlists: [] });
 
   it.each([
     ['nothing', {}, null, { ...CN, isGuess: true }],
@@ -81,13 +82,41 @@ describe('where a login is made and used', () => {
       { region: 'mainland-cn', baseUrl: local, oauthHost: 'http://127.0.0.1:9', isGuess: false },
     ],
   ] as const)('with %s', (_, settings, region, place) => {
-    expect(placeOfLogin(configOf(settings), region)).toEqual(place);
+    expect(placeOfLogin(settingsOf(settings), region)).toEqual(place);
   });
 
-  it('a host that keys may not be sent to is refused before anybody logs in', () => {
-    expect(() => placeOfLogin(configOf({ upstreamAllowlist: ['api.kimi.com'] }), 'global')).toThrow(
-      'api.kimi.ai, which KMI_UPSTREAM_ALLOWLIST does not list',
-    );
+  it.each([
+    ['of another region', {}, 'global', 'The API of this login is api.kimi.ai,'],
+    ['of a gateway', { upstreamBaseUrl: 'https://gateway.example/v1' }, null, 'The API of this login is gateway.example,'],
+    [
+      'where the login would be made',
+      { oauthHost: 'https://auth.example' },
+      null,
+      'The authorisation server of this login is auth.example,',
+    ],
+    [
+      "of the other region's server",
+      { oauthHost: GLOBAL.oauthHost },
+      null,
+      'The authorisation server of this login is auth.kimi.ai,',
+    ],
+  ] as const)('a host that tokens may not be sent to is refused, %s', (_, settings, region, words) => {
+    for (const lists of [
+      [['api.kimi.com'], []],
+      [[], ['api.kimi.com']],
+    ] as const) {
+      expect(() => placeOfLogin({ ...settingsOf(settings), allowlists: lists }, region)).toThrow(
+        `${words} which KMI_UPSTREAM_ALLOWLIST does not list.`,
+      );
+    }
+  });
+
+  it("a region's own server goes with its API, another one must be listed", () => {
+    const allowlists = [['api.kimi.com', 'auth.example']];
+    expect(placeOfLogin({ ...settingsOf({}), allowlists }, null)).toMatchObject(CN);
+    expect(placeOfLogin({ ...settingsOf({ oauthHost: 'https://auth.example' }), allowlists }, null)).toMatchObject({
+      oauthHost: 'https://auth.example',
+    });
   });
 
   it('a region that is none is refused', () => {

@@ -335,7 +335,7 @@ test('logins that have expired are told by whose they are, each with what renews
     '! Login expired: ada, ben `kmi login --label <label>` logs in again, once for each.',
   );
   expect(of(candidate('cleo', { login: { kind: 'kimi-code' } }))).toBe(
-    '! Login of Kimi Code expired: cleo Log in in Kimi Code: `kimi login`.',
+    '! Login of Kimi Code expired: cleo Log in again: `kimi login`.',
   );
   const past = { kind: 'kimi-cli', isOver: false, expiresAt: NOW - 1 } as const;
   expect(of(candidate('dan', { login: past }))).toMatch(/^! Login of kimi-cli expired: dan kmi cannot renew a login of kimi-cli/);
@@ -343,4 +343,8 @@ test('logins that have expired are told by whose they are, each with what renews
   expect(of(candidate('eve', { login: fine }), candidate('off', { login: {}, disabled: true }))).not.toContain('expired');
   const refused = candidate('fay', { login: fine, state: { errors401: 1 } });
   expect(of(refused)).toMatch(/Account refused \(401\): fay See to it on kimi\.com/);
+  const gil = candidate('gil', { login: fine, state: { errors401: 1 } });
+  const abroad = { ...gil, key: { ...gil.key, baseUrl: 'https://api.kimi.ai/coding/v1' } };
+  expect(of(abroad)).toMatch(/Account refused \(401\): gil See to it on kimi\.ai/);
+  expect(of(refused, abroad)).toMatch(/: fay See to it on kimi\.com; .*: gil See to it on kimi\.ai; /);
 });

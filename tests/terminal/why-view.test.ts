@@ -31,11 +31,14 @@ it('a request that no key could serve names all that were passed over', () => {
   const skipped = [
     { key_label: 'ada', reason: 'quota' },
     { key_label: 'ben', reason: 'auth' },
+    { key_label: 'cleo', reason: 'login_expired' },
   ];
   const text = told({ status: 503, error_code: 'no_eligible_key', key_label: '', choice: null, skipped });
   expect(text).toContain('No key could serve: the client got 503');
   expect(text).toMatch(/ada +skipped +it is on cooldown until its used-up quota returns/);
   expect(text).toMatch(/ben +skipped +it is blocked: the upstream refused the key \(401\)/);
+  // The command is another one for each kind of login, and a trace does not know the kind.
+  expect(text).toMatch(/cleo +skipped +its login has expired; `kmi status` says how to renew it/);
   expect(text).not.toContain('chosen');
 });
 

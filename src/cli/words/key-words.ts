@@ -12,8 +12,8 @@ import { REASON_WORDS } from './reason-words.ts';
 export type KeyWords = {
   readonly status: Readonly<Record<KeyStatus, string>>;
   readonly reason: (reason: UnreadyReason) => string;
-  /** Why a login is disabled: it has no auth file. */
-  readonly loginDisabled: string;
+  /** Where it is that a key, or a login, is disabled. */
+  readonly disabledIn: { readonly key: string; readonly login: string };
   /** Before the time of return. */
   readonly back: string;
   /** Before the end of a block: nothing says that the key works then. */
@@ -36,7 +36,7 @@ export const ENGLISH_KEYS: KeyWords = {
     disabled: 'disabled',
   },
   reason: (reason) => REASON_WORDS[reason].short,
-  loginDisabled: 'disabled with `kmi keys disable`',
+  disabledIn: { key: 'disabled in its auth file', login: 'disabled with `kmi keys disable`' },
   back: 'back',
   askedAgain: 'tried again',
   untilRecheck: 'until a recheck succeeds',
@@ -62,8 +62,8 @@ export function paintStatus(status: KeyStatus, style: Style): (text: string) => 
 export function outInWords(candidate: Candidate, now: number, zone: Zone, words: KeyWords = ENGLISH_KEYS): string | null {
   const out = whyOut(candidate, now);
   if (out === null) return null;
-  if (out.reason === 'disabled' && candidate.key.login !== undefined) return words.loginDisabled;
-  const block = out.reason === 'disabled' ? null : activeBlock(candidate.state, now);
+  if (out.reason === 'disabled') return words.disabledIn[candidate.key.login === undefined ? 'key' : 'login'];
+  const block = activeBlock(candidate.state, now);
   const reason =
     out.reason === 'blocked' && block !== null && block.reason !== 'blocked'
       ? `${words.reason('blocked')}: ${oneLine(block.reason, 60)}`

@@ -10,8 +10,8 @@ type ReasonWords<Reason> = {
 };
 
 export const REASON_WORDS: { readonly [Reason in AccountSkipReason]: ReasonWords<Reason> } = {
-  disabled: { short: 'disabled in its auth file', skipped: 'it is disabled' },
-  login_expired: { short: 'login expired', skipped: 'its login is over: `kmi login` renews it' },
+  disabled: { short: 'disabled', skipped: 'it is disabled' },
+  login_expired: { short: 'login expired', skipped: 'its login has expired; `kmi status` says how to renew it' },
   auth: { short: 'key refused (401)', skipped: 'it is blocked: the upstream refused the key (401)' },
   payment_required: { short: 'account unpaid', skipped: 'it is blocked: the account must be paid for' },
   banned: { short: 'account closed by Kimi', skipped: 'it is blocked: Kimi has closed the account' },

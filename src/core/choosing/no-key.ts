@@ -144,7 +144,7 @@ function remedyOf(enabled: readonly KeyOut[]): Remedy {
 
 const FIXES: Readonly<Record<Exclude<Remedy, 'wait'>, string>> = {
   doctor: '`kmi doctor` says what to do.',
-  login: '`kmi login` logs in again; `kmi status` says which command does so for each.',
+  login: '`kmi status` says for each how to log in again.',
   enable: 'Enable one with `kmi keys enable`.',
   usage: '`kmi health` asks for it; KMI_REQUIRE_USAGE_BEFORE_REQUEST=0 does without.',
 };

@@ -21,11 +21,19 @@ export type Key = {
   readonly login?: KeyLogin;
 };
 
+/** Whose file holds the tokens of a login: kmi's own, or that of a Kimi client, which is used in place. */
+export const LOGIN_KINDS = ['own', 'kimi-code', 'kimi-cli'] as const;
+export type LoginKind = (typeof LOGIN_KINDS)[number];
+
+/** Kimi's two realms, kimi.com and kimi.ai, which know nothing of each other's accounts (docs/kimi-api.md#endpoints). */
+export const REGION_NAMES = ['mainland-cn', 'global'] as const;
+export type Region = (typeof REGION_NAMES)[number];
+
 /** The login whose access token a key is, as its file says. */
 export type KeyLogin = {
   readonly id: string;
-  /** `own`: kmi's own; else whose it is, used in place. kmi-cli's is used while it is valid and never renewed (docs/kimi-api.md#kimi-cli). */
-  readonly kind: 'own' | 'kimi-code' | 'kimi-cli';
+  /** kimi-cli's is used while it is valid and never renewed (docs/kimi-api.md#kimi-cli). */
+  readonly kind: LoginKind;
   /** When the access token ends; epoch ms. Null: the file names no end, and it is used as it is. */
   readonly expiresAt: number | null;
   /** How long the access token lives in all; ms. Null: not known. */
@@ -46,7 +54,7 @@ export function isRenewable({ kind, isOver }: KeyLogin): boolean {
 }
 
 /** Whether the access token's time is up, by this machine's clock. */
-export function isTokenOver({ expiresAt }: KeyLogin, now: number): boolean {
+export function isTokenOver({ expiresAt }: Pick<KeyLogin, 'expiresAt'>, now: number): boolean {
   return expiresAt !== null && expiresAt <= now;
 }
 

@@ -69,7 +69,7 @@ describe('the words for a pool that cannot serve', () => {
     [
       'a login of Kimi Code that is over',
       [{ login: { kind: 'kimi-code' } }],
-      'The only Kimi key needs a new login. Log in in Kimi Code: `kimi login`.',
+      'The only Kimi key needs a new login. Log in again: `kimi login`.',
     ],
     [
       "kimi-cli's login, past its time",
@@ -79,7 +79,7 @@ describe('the words for a pool that cannot serve', () => {
     [
       'several logins that are over',
       [{ login: {} }, { login: { kind: 'kimi-code' } }],
-      'Both Kimi keys need a new login. `kmi login` logs in again; `kmi status` says which command does so for each.',
+      'Both Kimi keys need a new login. `kmi status` says for each how to log in again.',
     ],
     [
       'a login that is over beside a refused key',

@@ -1,6 +1,6 @@
 import { type App, openApp } from '../../../app.ts';
+import type { Region } from '../../../core/keys/key.ts';
 import { KmiError } from '../../../errors.ts';
-import type { Region } from '../../../logins/login.ts';
 import type { Command, CommandContext } from '../../command/context.ts';
 import { withPrompter } from '../../command/prompting.ts';
 import { PromptEnded, type Prompter } from '../../ui/prompt.ts';
@@ -13,7 +13,7 @@ import { sayTakenIn } from './say.ts';
 import { jsonScreen, personScreen } from './screen.ts';
 import { firstReading, type LoginWishes, type TakenIn } from './take-in.ts';
 import { findExisting, useExisting } from './use-existing.ts';
-import { parseRegion, placeOfLogin } from './where.ts';
+import { loginSettings, parseRegion, placeOfLogin } from './where.ts';
 import { takenInToJson } from './words.ts';
 
 type Options = {
@@ -84,7 +84,7 @@ function logInWith(
   wishes: LoginWishes,
 ): Promise<TakenIn> {
   const { config, err, errStyle } = context;
-  const place = placeOfLogin(config, region);
+  const place = placeOfLogin(loginSettings(context), region);
   if (config.dryRun) err(errStyle.dim('This is dry-run, but the login is a real one.'));
   return logIn(app, place, wishes, isJson ? jsonScreen(context) : personScreen(context, { place, browser }));
 }

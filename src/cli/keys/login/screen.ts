@@ -60,7 +60,7 @@ export function codeLines({ userCode, verificationUriComplete }: DeviceCode, sty
 
 /** Cut from the end where there is no room. */
 export function waitingText({ expiresAt }: Pick<DeviceCode, 'expiresAt'>, now: number): string {
-  return `Waiting for you there: ${countdown(expiresAt - now)} left. Ctrl+C cancels.`;
+  return `Waiting for you to confirm: ${countdown(expiresAt - now)} left. Ctrl+C stops.`;
 }
 
 /** "14 min 5 s": to the second, so that it is seen to run. */

@@ -38,8 +38,10 @@ export async function takeIn(app: App, login: NewLogin, wishes: LoginWishes): Pr
   const { tokens, profile, ...about } = login;
   // As they are now: a person may have taken a quarter of an hour to log in.
   const present = await loadKeys(app.config);
-  const before = await earlierOf(app, present, login, wishes.label);
-  const label = labelOf(present, login, before, wishes.label);
+  await store.refresh();
+  const earlier = await earlierOf(app, present, login, wishes.label);
+  const [before = null] = earlier;
+  const label = labelOf(present, login, earlier, wishes.label);
   const logins = await app.logins();
   const added = await logins.add(
     {
@@ -52,9 +54,8 @@ export async function takeIn(app: App, login: NewLogin, wishes: LoginWishes): Pr
       disabled: before?.disabled ?? false,
     },
     tokens,
+    earlier.map(({ id }) => id),
   );
-  // One whose account nobody knew is told apart by its label alone.
-  if (before !== null && before.id !== added.id) await logins.remove(before.id);
   const { registry } = await followAuthFiles(app, present);
   const key = registry.keys.find((each) => each.login?.id === added.id);
   if (key === undefined) throw new KmiError('key_not_added', `The login ${label} was stored, but cannot be read back.`);
@@ -69,21 +70,34 @@ export async function takeIn(app: App, login: NewLogin, wishes: LoginWishes): Pr
   return { key, before, sharing: sharing.map((other) => other.label) };
 }
 
-/** The login that this one replaces: of the same account or file; or of the label asked for, when nobody knows whose that was. */
-async function earlierOf(app: App, present: Registry, { file, profile }: NewLogin, label: string | null): Promise<Login | null> {
-  const readings = await readLogins(app.config.stateDir, (secret) => app.secrets.add(secret));
+/** The logins that this one replaces: of the same account or file; or of the label asked for, when nobody knows whose that was. */
+async function earlierOf(
+  { config, secrets, store, clock }: App,
+  present: Registry,
+  { file, profile }: NewLogin,
+  label: string | null,
+): Promise<readonly Login[]> {
+  const readings = await readLogins(config.stateDir, (secret) => secrets.add(secret));
   const logins = readings.map(({ login }) => login);
-  const same = logins.find((other) => profile !== null && other.account === profile.account);
-  const inPlace = logins.find((other) => file !== null && other.file === file);
-  if (same !== undefined || inPlace !== undefined) return same ?? inPlace ?? null;
-  const key = present.keys.find((each) => each.login !== undefined && each.label === label);
-  const named = logins.find(({ id }) => id === key?.login?.id);
-  const isUnknown = profile === null || named?.account === null;
-  return key !== undefined && named !== undefined && isUnknown && isLoginOver(key, app.clock()) ? named : null;
+  const keyOf = ({ id }: Login) => present.keys.find((key) => key.login?.id === id);
+  // What was not known when it logged in, a proxy may have learned since.
+  const accountOf = (login: Login) => {
+    const key = keyOf(login);
+    return login.account ?? (key === undefined ? null : (store.keyState(key.label).account?.id ?? null));
+  };
+  const same = logins.filter((other) => profile !== null && accountOf(other) === profile.account);
+  const inPlace = logins.filter((other) => file !== null && other.file === file);
+  if (same.length > 0 || inPlace.length > 0) return [...same, ...inPlace];
+  return logins.filter((other) => {
+    const key = keyOf(other);
+    const isUnknown = profile === null || accountOf(other) === null;
+    return isUnknown && key !== undefined && key.label === label && isLoginOver(key, clock());
+  });
 }
 
-function labelOf({ keys }: Registry, { profile }: NewLogin, before: Login | null, wished: string | null): string {
-  const others = keys.filter(({ login }) => login === undefined || login.id !== before?.id);
+function labelOf({ keys }: Registry, { profile }: NewLogin, earlier: readonly Login[], wished: string | null): string {
+  const [before = null] = earlier;
+  const others = keys.filter(({ login }) => !earlier.some(({ id }) => id === login?.id));
   // One that was nobody's so far may have a name now.
   const isNamed = before !== null && (before.account !== null || profile === null || !/^login(?:-\d+)?$/.test(before.label));
   if (wished === null && isNamed) return before.label;

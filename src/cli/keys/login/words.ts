@@ -1,8 +1,7 @@
-import type { Key } from '../../../core/keys/key.ts';
+import type { Key, LoginKind } from '../../../core/keys/key.ts';
 import { LOGIN_CLIENTS } from '../../../core/keys/login-words.ts';
 import { clockText } from '../../../core/text/duration.ts';
 import type { Zone } from '../../../core/text/zoned-time.ts';
-import type { LoginKind } from '../../../logins/login.ts';
 import type { CommandContext } from '../../command/context.ts';
 import { SHARED_FIX, sharedText } from '../../words/account-words.ts';
 import type { TestResult } from '../test/words.ts';

@@ -4,7 +4,7 @@ export const LOGOUT: CommandRow = {
   name: 'logout',
   args: '<label>',
   group: 'Set up',
-  summary: 'give up a login',
+  summary: 'log out of a Kimi account',
   details: `Deletes the tokens that \`kmi login\` stored. A login of Kimi Code or kimi-cli that kmi uses in place is only forgotten: that program stays logged in.`,
   examples: ['kmi logout work', 'kmi logout work --yes'],
   exitCodes: [

@@ -80,8 +80,8 @@ const ENGLISH: RotationMessages = {
 };
 
 const RUSSIAN_REASONS: Readonly<Record<UnreadyReason, string>> = {
-  disabled: 'выключен в своём файле',
-  login_expired: 'нужно войти заново (`kmi login`)',
+  disabled: 'выключен',
+  login_expired: 'вход истёк',
   auth: 'ключ отклонён (401)',
   payment_required: 'аккаунт не оплачен',
   banned: 'аккаунт закрыт Kimi',
@@ -105,7 +105,7 @@ const RUSSIAN: RotationMessages = {
       disabled: 'выключен',
     },
     reason: (reason) => RUSSIAN_REASONS[reason],
-    loginDisabled: 'выключен командой `kmi keys disable`',
+    disabledIn: { key: 'выключен в своём файле', login: 'выключен командой `kmi keys disable`' },
     back: 'вернётся',
     askedAgain: 'следующая попытка',
     untilRecheck: 'до успешной проверки',

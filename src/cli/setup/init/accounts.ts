@@ -1,6 +1,6 @@
 import type { App } from '../../../app.ts';
 import { KmiError } from '../../../errors.ts';
-import type { ExistingLogin } from '../../../logins/existing.ts';
+import type { ClientLogin } from '../../../logins/login.ts';
 import type { CommandContext } from '../../command/context.ts';
 import { type InitAnswer, say } from '../../command/settings-file.ts';
 import { logIn } from '../../keys/login/log-in.ts';
@@ -8,7 +8,7 @@ import { sayTakenIn } from '../../keys/login/say.ts';
 import { personScreen } from '../../keys/login/screen.ts';
 import { firstReading, type TakenIn } from '../../keys/login/take-in.ts';
 import { findExisting, useExisting } from '../../keys/login/use-existing.ts';
-import { placeOfLogin } from '../../keys/login/where.ts';
+import { loginSettings, placeOfLogin } from '../../keys/login/where.ts';
 import { addNewKey, checkLabel } from '../../keys/new-key.ts';
 import type { Prompter } from '../../ui/prompt.ts';
 import { wrapToWidth } from '../../ui/width.ts';
@@ -76,12 +76,12 @@ async function obtainLogin(
     if (await confirm('Use it?', true)) return useExisting(app, existing, wishes);
   }
   if (!(await confirm('Log in with a Kimi account, rather than enter an API key?', true))) return null;
-  const place = placeOfLogin(context.config, null);
+  const place = placeOfLogin(loginSettings(context), null);
   return logIn(app, place, wishes, personScreen(context, { place, browser: true }));
 }
 
 /** Kimi Code's login on this machine, when it can serve and does not yet. kimi-cli's lasts for minutes, so it is not offered. */
-async function offered(context: CommandContext, { registry }: App): Promise<ExistingLogin | null> {
+async function offered(context: CommandContext, { registry }: App): Promise<ClientLogin | null> {
   if (registry.keys.some(({ login }) => login?.kind === 'kimi-code')) return null;
   const found = await findExisting(context);
   return found instanceof KmiError || found.kind !== 'kimi-code' ? null : found;

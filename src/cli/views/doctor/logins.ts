@@ -6,9 +6,10 @@ import type { AuthorityFact, LoginFact, LoginFacts, SharedFact } from '../../../
 import { whyNotWritable } from '../../../doctor/file-facts.ts';
 import { askAuthority } from '../../../doctor/reach.ts';
 import type { Network } from '../../../doctor/run.ts';
+import { endOf } from '../../../logins/login.ts';
 import { type LoginReading, readLogins } from '../../../logins/login-keys.ts';
 import { loginsFolder } from '../../../logins/login-store.ts';
-import { isSlotLockOff, slotPaths } from '../../../logins/slot-lock.ts';
+import { isSlotLockOff, isStale, slotPaths } from '../../../logins/slot-lock.ts';
 import type { CommandContext } from '../../command/context.ts';
 import { shownPath } from '../../ui/shown-path.ts';
 
@@ -49,23 +50,27 @@ async function loginFact(
     baseUrl: login.baseUrl,
     disabled: login.disabled,
     createdAt: login.createdAt * 1000,
-    expiresAt: tokens?.expiresAt == null ? null : tokens.expiresAt * 1000,
+    expiresAt: tokens === null ? null : endOf(tokens),
     isOver: key === undefined || isLoginOver(key, now),
     problem,
-    shared: login.file === null ? null : await sharedFact(context, login.file),
+    shared: login.file === null ? null : await sharedFact(context, login.file, now),
   };
 }
 
-async function sharedFact(context: CommandContext, file: string): Promise<SharedFact> {
+async function sharedFact(context: CommandContext, file: string, now: number): Promise<SharedFact> {
   const { folder, lock } = slotPaths(file);
-  const [obstacle, heldAt] = await Promise.all([
+  const [obstacle, touchedAt] = await Promise.all([
     isSlotLockOff(context.environment) ? null : whyNotWritable(folder),
     stat(lock).then(
       ({ mtimeMs }) => mtimeMs,
       () => null,
     ),
   ]);
-  return { file: shownPath(file, context), whyNotLockable: obstacle?.text ?? null, heldAt };
+  return {
+    file: shownPath(file, context),
+    whyNotLockable: obstacle?.text ?? null,
+    lock: touchedAt === null ? null : { touchedAt, isStale: isStale(touchedAt, now) },
+  };
 }
 
 async function askAuthorities(readings: readonly LoginReading[], { get }: Network): Promise<readonly AuthorityFact[]> {

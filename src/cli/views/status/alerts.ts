@@ -1,10 +1,10 @@
 import { eligibilityOf, isReady } from '../../../core/choosing/eligibility.ts';
 import { accountedKeys, countAccounts } from '../../../core/choosing/key-accounts.ts';
 import { noKeyWords, whyOut } from '../../../core/choosing/no-key.ts';
-import type { KeyLogin } from '../../../core/keys/key.ts';
+import { type Key, LOGIN_KINDS } from '../../../core/keys/key.ts';
 import { activeCooldown } from '../../../core/keys/key-state.ts';
 import { howToRenew, LOGIN_CLIENTS } from '../../../core/keys/login-words.ts';
-import { kimiProductAt } from '../../../core/network/kimi-hosts.ts';
+import { isWithin, kimiProductAt } from '../../../core/network/kimi-hosts.ts';
 import { VERSION } from '../../../version.ts';
 import { shortPath } from '../../ui/shown-path.ts';
 import { listLabels, SHARED_FIX, sharedText } from '../../words/account-words.ts';
@@ -90,20 +90,27 @@ function blockAlerts({ candidates, now }: StatusReport): Alert[] {
     'Replace the key in its auth file; `kmi doctor --recheck-keys` tries it again.',
   );
   // Another token was refused as well, so the login is not what is wrong.
-  add(
-    'warn',
-    blockedKeys('auth').flatMap(({ label, login }) => (login === undefined ? [] : [label])),
-    'Account refused (401)',
-    'See to it on kimi.com; `kmi doctor --recheck-keys` tries its login again.',
-  );
+  for (const site of ['kimi.com', 'kimi.ai'] as const) {
+    add(
+      'warn',
+      blockedKeys('auth').flatMap((key) => (key.login !== undefined && siteOf(key) === site ? [key.label] : [])),
+      'Account refused (401)',
+      `See to it on ${site}; \`kmi doctor --recheck-keys\` tries its login again.`,
+    );
+  }
   add('warn', blockedFor('payment_required'), 'Account unpaid', 'Renew the plan; `kmi doctor --recheck-keys` tries it again.');
   return alerts;
+}
+
+/** Where the person who has the account sees to it. A gateway's may be of either; most are of kimi.com. */
+function siteOf({ baseUrl }: Key): 'kimi.com' | 'kimi.ai' {
+  return isWithin(new URL(baseUrl).hostname, ['kimi.ai']) ? 'kimi.ai' : 'kimi.com';
 }
 
 /** Logins that need a person, by whose they are. */
 function loginAlerts({ candidates, now }: StatusReport): Alert[] {
   const over = candidates.flatMap((candidate) => (whyOut(candidate, now)?.reason === 'login_expired' ? [candidate.key] : []));
-  return (Object.keys(LOGIN_CLIENTS) as KeyLogin['kind'][]).flatMap((kind): Alert[] => {
+  return LOGIN_KINDS.flatMap((kind): Alert[] => {
     const keys = over.filter(({ login }) => login?.kind === kind);
     const [first] = keys;
     if (first === undefined) return [];

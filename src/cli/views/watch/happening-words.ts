@@ -28,7 +28,7 @@ const WORDS: { readonly [K in Kind]: Words<K> } = {
     paint: 'warn',
     say: ({ key, reason, until }, clock) => {
       const back = until === null ? '' : `, until ${clock(until)}`;
-      return `${key}: ${reason === 'disabled' ? ENGLISH_KEYS.status.disabled : ENGLISH_KEYS.reason(reason)}${back}`;
+      return `${key}: ${ENGLISH_KEYS.reason(reason)}${back}`;
     },
   },
   back: { paint: 'good', say: ({ key }) => `${key} can serve again` },
