@@ -7,6 +7,7 @@ import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
+import { INTRO, writeCodeCache } from './code-cache.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const outDir = process.argv[2] ?? join(root, 'dist');
@@ -120,6 +121,7 @@ await bundle.write({
   minify: { compress: false, mangle: { toplevel: false }, codegen: true },
   entryFileNames: '[name].js',
   chunkFileNames: '[name]-[hash].js',
+  intro: ({ isEntry }) => (isEntry ? INTRO : ''),
   codeSplitting: {
     groups: CHUNKS.map((chunk, n) => ({ ...chunk, priority: CHUNKS.length - n })),
   },
@@ -128,6 +130,7 @@ await bundle.write({
 writeFileSync(join(outDir, 'package.json'), '{ "type": "commonjs" }\n');
 writeFileSync(join(outDir, 'LICENSES.txt'), licensesOf(imports.keys()));
 for (const name of Object.keys(BINS)) chmodSync(join(outDir, `${name}.js`), 0o755);
+writeCodeCache(outDir);
 
 /** The licences of the packages whose code went into the files. */
 function licensesOf(ids) {

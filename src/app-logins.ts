@@ -1,8 +1,13 @@
 import type { App } from './app.ts';
+import { isAllowedHost } from './config/kinds.ts';
 import { isLoginOver, isTokenOver, type Key } from './core/keys/key.ts';
 import type { Clock } from './core/text/time.ts';
 import type { FetchedHealth } from './health/usage-client.ts';
+import { REGIONS } from './logins/login.ts';
 import type { Logins } from './logins/logins.ts';
+
+/** Whoever lists an API host of Kimi's means its logins, too. */
+const KIMIS_OWN: ReadonlySet<string> = new Set(Object.values(REGIONS).map(({ oauthHost }) => oauthHost));
 
 export type OpenLogins = {
   readonly logins: Logins;
@@ -29,9 +34,10 @@ export async function openLogins({
     clock,
     post: (url, form, options) => plainForm(upstreams, url, form, options),
     lock: withFileLock,
-    onSecret: (secret) => secrets.add(secret),
+    onSecret: (secret) => secrets.addPassing(secret),
     oauthHost: config.oauthHost === '' ? null : config.oauthHost,
     overridesSlots: config.oauthHostOverridesSlots,
+    allowsHost: (url) => KIMIS_OWN.has(url) || isAllowedHost(url, config.upstreamAllowlist),
   });
   return {
     logins,
@@ -65,7 +71,7 @@ export async function askWithLogin(
   if (isLoginOver(key, clock())) return { usage: null, error: 'its login has expired', fetchedAt: clock() };
   const first = isTokenOver(login, clock()) ? ((await renew(key, null)) ?? key) : key;
   const answer = await ask(first);
-  if (answer.status !== 401 || answer.isForeign === true) return answer;
+  if (answer.refusesKey !== true) return answer;
   const other = await renew(first, first.value);
   return other === null ? answer : ask(other);
 }

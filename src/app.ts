@@ -58,8 +58,8 @@ export async function openApp(config: Config, overrides: AppOverrides = {}): Pro
   const clock = overrides.clock ?? Date.now;
   if (overrides.registry === undefined && overrides.harden !== false) await closeToOthers(config, overrides.warn);
   const secrets = new SecretSet([config.proxyToken, ...notifySecrets(config.notify)]);
-  const registry = overrides.registry ?? (await loadKeys(config, (secret) => secrets.add(secret)));
-  for (const { value } of registry.keys) secrets.add(value);
+  const registry = overrides.registry ?? (await loadKeys(config, (secret) => secrets.addPassing(secret)));
+  for (const { value, login } of registry.keys) if (login === undefined) secrets.add(value);
   if (overrides.registry === undefined) sayUnreadableKeys(registry.skipped, config, overrides.warn);
   let logFile: LogFile | null = null;
   const log = async (): Promise<LogFile> => {
@@ -75,6 +75,10 @@ export async function openApp(config: Config, overrides: AppOverrides = {}): Pro
   const store = await StateStore.open({ path, clock, log: { warn }, goesOnWithout });
   const environment = overrides.environment ?? process.env;
   let opened: Promise<OpenLogins> | null = null;
+  const forget = (error: unknown): never => {
+    opened = null;
+    throw error;
+  };
   return {
     config,
     clock,
@@ -87,7 +91,7 @@ export async function openApp(config: Config, overrides: AppOverrides = {}): Pro
     log,
     async logins() {
       opened ??= import('./app-logins.ts').then(({ openLogins }) => openLogins({ config, clock, environment, secrets }));
-      return (await opened).logins;
+      return (await opened.catch(forget)).logins;
     },
     async close() {
       await store.close();

@@ -19,8 +19,8 @@ export type AccountWatchOptions = {
 };
 
 export type AccountWatch = {
-  /** Asks for keys that are new. */
-  keysChanged(): void;
+  /** Asks for keys that are new, and again for those that may belong to another account now. */
+  keysChanged(doubtful?: readonly Key[]): void;
   /** Ends calls and timers; nothing is called back any more. */
   stop(): void;
 };
@@ -122,7 +122,10 @@ export function startAccountWatch(options: AccountWatchOptions): AccountWatch {
   look();
   void doubt();
   return {
-    keysChanged: look,
+    keysChanged(doubtful = []) {
+      for (const { hash } of doubtful) doubted.add(hash);
+      look();
+    },
     stop() {
       abort.abort();
       if (timer !== null) clearTimeout(timer);

@@ -115,7 +115,10 @@ function buildProgram(rows: readonly CommandRow[], executeRow: Action): Commande
 function closingLines(columns: number): readonly string[] {
   const forms = COMMANDS.flatMap(({ rootFlag }) => (rootFlag === undefined ? [] : [rootFlag]));
   return [
-    ...wrapToWidth('Settings come from the environment and .env; `kmi config --all` shows them.', columns),
+    ...wrapToWidth(
+      'Settings come from the environment and .env: `kmi config --all` shows them, `kmi config set` changes one.',
+      columns,
+    ),
     ...wrapToWidth(`Older forms: ${forms.join(', ')}; each means the command of that name.`, columns),
   ];
 }

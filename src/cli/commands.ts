@@ -22,6 +22,9 @@ import { ROTATE_OFF } from './rotation/off/row.ts';
 import { ROTATE } from './rotation/rotate/row.ts';
 import { completionRow } from './setup/completion/row.ts';
 import { CONFIG } from './setup/config/row.ts';
+import { CONFIG_GET } from './setup/config-get/row.ts';
+import { CONFIG_SET } from './setup/config-set/row.ts';
+import { CONFIG_UNSET } from './setup/config-unset/row.ts';
 import { DEMO } from './setup/demo/row.ts';
 import { INIT } from './setup/init/row.ts';
 import { UP } from './setup/up/row.ts';
@@ -52,6 +55,9 @@ export const COMMANDS: readonly CommandRow[] = [
   KEYS_SET,
   KEYS_TEST,
   CONFIG,
+  CONFIG_SET,
+  CONFIG_UNSET,
+  CONFIG_GET,
   completionRow(() => COMMANDS),
   DEMO,
   VERSION,

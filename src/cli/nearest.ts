@@ -1,5 +1,6 @@
 import { type CommandRow, namesOf, type OptionRow } from './command/command-row.ts';
 import { COMMANDS } from './commands.ts';
+import { GUESSES } from './guesses.ts';
 import { similarWord } from './similar-word.ts';
 
 /**
@@ -8,14 +9,23 @@ import { similarWord } from './similar-word.ts';
  */
 export function nearestCommand(place: string, word: string): string | null {
   const below = COMMANDS.filter(({ name }) => name.startsWith(`${place} `));
+  const guess = guessOf(place, word);
+  if (guess !== null) return guess;
   const subcommand = similarWord(word, wordsAfter(place));
-  if (place !== '' && subcommand !== null) return `kmi ${place} ${subcommand}`;
+  if (place !== '' && subcommand !== null) return ownLine(`${place} ${subcommand}`);
   if (place === '') return nearestOf(word);
   // `kmi proxy stop`, `kmi keys status`, `kmi rotate auto sticky`, `kmi status json`.
   const own = COMMANDS.filter(({ name }) => name === place);
   return (
     named(`${place} ${word}`) ?? namingOption([...own, ...below], word) ?? nearestOf(`${place} ${word}`) ?? exactly(word) ?? null
   );
+}
+
+/** What a word is called here; behind a command only what is one of its own: `kmi keys new`, but not `kmi status new`. */
+function guessOf(place: string, word: string): string | null {
+  const meant = Object.hasOwn(GUESSES, word.toLowerCase()) ? (GUESSES[word.toLowerCase()] as string) : null;
+  if (meant === null || place === '') return meant;
+  return `${meant} `.startsWith(`kmi ${place} `) ? meant : null;
 }
 
 /** The command line with the option a person may have meant; null when nothing is near. `typed` has its dashes and no value. */
@@ -42,14 +52,19 @@ function flat(name: string): string {
 
 function named(words: string): string | null {
   const found = COMMANDS.flatMap(namesOf).find((name) => flat(name) === flat(words));
-  return found === undefined ? null : `kmi ${found}`;
+  return found === undefined ? null : ownLine(found);
+}
+
+/** The command line of a command in its own words, by any name of it. */
+function ownLine(name: string): string {
+  return `kmi ${COMMANDS.find((row) => namesOf(row).includes(name))?.name ?? name}`;
 }
 
 /** A command of that name, or a subcommand of one command only: `kmi add` is `kmi keys add`. */
 function exactly(word: string): string | null {
   const names = COMMANDS.flatMap(namesOf);
   const found = names.find((name) => name === word) ?? names.find((name) => name.endsWith(` ${word}`));
-  return found === undefined ? null : `kmi ${found}`;
+  return found === undefined ? null : ownLine(found);
 }
 
 function nearestOf(words: string): string | null {
@@ -64,7 +79,7 @@ function nearestOf(words: string): string | null {
   );
   const last = near === null ? similarWord(words, names.filter((name) => name.includes(' ')).map(lastWord)) : null;
   const found = names.find((name) => (near === null ? lastWord(name) === last : flat(name) === near));
-  return found === undefined ? null : `kmi ${found}`;
+  return found === undefined ? null : ownLine(found);
 }
 
 function lastWord(name: string): string {

@@ -45,13 +45,13 @@ function bareCommand(args: readonly string[]): CommandRow | null {
 }
 
 async function execute(row: CommandRow, options: Record<string, unknown>, flags: OutputFlags): Promise<number> {
-  const [{ loadConfig }, { createContext }, { closeStateFolder, nameObstacle }, { run }] = await Promise.all([
+  const [{ loadConfig, examineConfig }, { createContext }, { closeStateFolder, nameObstacle }, { run }] = await Promise.all([
     import('../config/load.ts'),
     import('./command/context.ts'),
     import('./command/state-folder.ts'),
     row.load(),
   ]);
-  const given = createContext(loadConfig(), flags);
+  const given = createContext(row.mendsSettings === true ? examineConfig().loaded : loadConfig(), flags);
   const { loaded, cwdProblem, cwd, err } = given;
   let { config } = given;
   if (cwdProblem !== null) err(`kmi: the folder you are in ${cwdProblem}; kmi goes on as if it were called in ${cwd}.`);

@@ -37,8 +37,7 @@ export function unknownWord(place: string, words: readonly string[]): KmiError {
   const [word = '', ...more] = words;
   const said = sayable(word);
   const next = sayable(more[0] ?? '');
-  const meant =
-    said === null ? null : ((next === null ? null : nearestCommand(place, `${said} ${next}`)) ?? nearestCommand(place, said));
+  const meant = said === null ? null : (settingMeant(place, said, next) ?? commandMeant(place, said, next));
   const hasSubcommands = COMMANDS.some(({ name }) => name.startsWith(`${place} `));
   const what = place === '' ? 'command' : 'subcommand';
   if (place !== '' && !hasSubcommands) {
@@ -46,6 +45,17 @@ export function unknownWord(place: string, words: readonly string[]): KmiError {
   }
   const kmi = place === '' ? 'kmi' : `kmi ${place}`;
   return wrong(said === null ? `\`${kmi}\` has no such ${what}.` : `\`${kmi}\` has no ${what} "${said}".`, place, meant);
+}
+
+function commandMeant(place: string, said: string, next: string | null): string | null {
+  return (next === null ? null : nearestCommand(place, `${said} ${next}`)) ?? nearestCommand(place, said);
+}
+
+/** `kmi config KMI_DRY_RUN`, with or without a value. */
+function settingMeant(place: string, said: string, next: string | null): string | null {
+  if (place !== 'config' || !/^kmi_/i.test(said)) return null;
+  if (next !== null) return `kmi config set ${said} ${next}`;
+  return `kmi config ${said.includes('=') ? 'set' : 'get'} ${said}`;
 }
 
 /** More words than a command takes. Throws `bad_usage` for a key. */

@@ -73,14 +73,15 @@ export type ConfigEntry = {
 
 /** Every setting in the table's order. */
 export function describeConfig(loaded: LoadedConfig): ConfigEntry[] {
-  return grouped().flatMap(({ title, names }) =>
-    names.map((name) => ({
-      group: title,
-      variable: SETTINGS[name].variable,
-      value: printable(valueText(name, loaded.config)),
-      source: printable(sourceText(name, loaded)),
-    })),
-  );
+  return grouped().flatMap(({ title, names }) => names.map((name) => ({ group: title, ...describeSetting(name, loaded) })));
+}
+
+export function describeSetting(name: SettingName, loaded: LoadedConfig): Omit<ConfigEntry, 'group'> {
+  return {
+    variable: SETTINGS[name].variable,
+    value: printable(valueText(name, loaded.config)),
+    source: printable(sourceText(name, loaded)),
+  };
 }
 
 function valueText(name: SettingName, config: Config): string {

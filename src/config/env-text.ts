@@ -11,12 +11,48 @@ export function setEnvVariable(text: string, name: string, value: string): strin
   if (before[name] === value) return text;
   const written = quote(value);
   if (written === null || before[name]?.includes('\n') === true) return null;
-  const lines = text.split(/(?<=\n|\r(?!\n))/);
+  const lines = linesOf(text);
   const changed = replaceLine(lines, name, written) ?? insertLine(lines, name, written, text);
   const after = parseEnv(changed);
   const isSafe = after[name] === value && sameBut(before, after, name);
   return isSafe ? changed : null;
 }
+
+/**
+ * The text of an env file without a variable: each of its lines goes, every other byte stays. Null when that cannot be done
+ * without touching more, as with a value that spans lines.
+ */
+export function unsetEnvVariable(text: string, name: string): string | null {
+  const before = parseEnv(text);
+  if (before[name] === undefined) return text;
+  const mark = text.startsWith('\uFEFF') ? '\uFEFF' : '';
+  const pattern = linePattern(name);
+  const lines = linesOf(text);
+  const own = lines.filter((line) => pattern.test(line));
+  if (own.some((line) => isOpenQuote(pattern.exec(line)?.[2] ?? ''))) return null;
+  const kept = lines.filter((line) => !own.includes(line)).join('');
+  const changed = kept.startsWith(mark) ? kept : `${mark}${kept}`;
+  const after = parseEnv(changed);
+  return after[name] === undefined && sameBut(before, after, name) ? changed : null;
+}
+
+/** A quote that does not end in its line. */
+function isOpenQuote(rest: string): boolean {
+  return /^['"`]/.test(rest) && !QUOTED.test(rest);
+}
+
+/** With their ends. */
+function linesOf(text: string): string[] {
+  return text.split(/(?<=\n|\r(?!\n))/);
+}
+
+/** A line that sets the variable, in the forms dotenv reads: `NAME=value`, `export NAME=value`, `NAME: value`. Its value is group 2. */
+function linePattern(name: string): RegExp {
+  return new RegExp(`^(\\uFEFF?[ \\t]*(?:export[ \\t]+)?${name}[ \\t]*(?:=|:(?=[ \\t]))[ \\t]*)([^\\r\\n]*)`);
+}
+
+/** A value in quotes; what follows it in its line is group 1. */
+const QUOTED = /^(?:'(?:\\'|[^'])*'|"(?:\\"|[^"])*"|`(?:\\`|[^`])*`)([ \t]*(?:#.*)?)$/;
 
 /** A value as it stands in an env file: bare, or in quotes it does not hold; null when it holds all of them or a line break. */
 export function quote(value: string): string | null {
@@ -28,8 +64,7 @@ export function quote(value: string): string | null {
 }
 
 function replaceLine(lines: readonly string[], name: string, written: string): string | null {
-  // The forms dotenv reads: `NAME=value`, `export NAME=value`, `NAME: value`.
-  const pattern = new RegExp(`^(\\uFEFF?[ \\t]*(?:export[ \\t]+)?${name}[ \\t]*(?:=|:(?=[ \\t]))[ \\t]*)([^\\r\\n]*)`);
+  const pattern = linePattern(name);
   const at = lines.findLastIndex((line) => pattern.test(line));
   if (at === -1) return null;
   const line = lines[at] as string;
@@ -41,7 +76,7 @@ function replaceLine(lines: readonly string[], name: string, written: string): s
 
 /** What follows the value in its line, the blanks before a comment included. */
 function commentAfterValue(rest: string): string {
-  const quoted = /^(?:'(?:\\'|[^'])*'|"(?:\\"|[^"])*"|`(?:\\`|[^`])*`)([ \t]*(?:#.*)?)$/.exec(rest);
+  const quoted = QUOTED.exec(rest);
   if (quoted !== null) return quoted[1] as string;
   const hash = rest.indexOf('#');
   const end = hash === -1 ? rest.length : hash;

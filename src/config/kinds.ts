@@ -4,7 +4,7 @@ import { parseBaseUrl, whyNoBaseUrl, withoutTrailingSlashes } from './base-url.t
 import { BOOLEAN_WORDS, parseBoolean } from './boolean-words.ts';
 import { expandPath } from './expand-path.ts';
 import { isLoopbackHost } from './loopback.ts';
-import { parseNotifyTarget } from './notify-target.ts';
+import { DESKTOP, parseNotifyTarget } from './notify-target.ts';
 import { parseOrigin } from './origin.ts';
 
 export { parseBaseUrl, whyNoBaseUrl } from './base-url.ts';
@@ -20,6 +20,10 @@ export type Setting<Value> = {
   /** What a value may be, in words: used in error messages. */
   readonly accepts: string;
   readonly secret: boolean;
+  /** Of a secret setting: whether this text is fit for the command line and the screen all the same, such as a word. */
+  readonly isOpen: (text: string) => boolean;
+  /** Values that are words; a shell offers them. */
+  readonly words: readonly string[];
   /** Text to value; paths may name variables of the environment. Throws `BadValue` when the text is none of what is accepted. */
   readonly parse: (text: string, environment?: Readonly<Record<string, string | undefined>>) => Value;
 };
@@ -27,7 +31,7 @@ export type Setting<Value> = {
 /** A setting's text is not what is accepted; the loader adds variable and value. The message, if any, says why. */
 export class BadValue extends Error {}
 
-type Options = { readonly secret?: boolean };
+type Options = Partial<Pick<Setting<unknown>, 'secret' | 'isOpen' | 'words'>>;
 
 function setting<Value>(
   variable: string,
@@ -35,18 +39,19 @@ function setting<Value>(
   help: string,
   accepts: string,
   parse: Setting<Value>['parse'],
-  { secret = false }: Options = {},
+  { secret = false, isOpen = () => !secret, words = [] }: Options = {},
 ): Setting<Value> {
-  return { variable, defaultText, help, accepts, secret, parse };
+  return { variable, defaultText, help, accepts, secret, isOpen, words, parse };
 }
 
 /** Strict: a slip in a switch that guards money or keys must not count as the unsafe side. */
 export function boolean(variable: string, fallback: boolean, help: string): Setting<boolean> {
-  return setting(variable, fallback ? '1' : '0', help, BOOLEAN_WORDS, (value) => {
+  const parse = (value: string) => {
     const parsed = parseBoolean(value);
     if (parsed === null) throw new BadValue();
     return parsed;
-  });
+  };
+  return setting(variable, fallback ? '1' : '0', help, BOOLEAN_WORDS, parse, { words: ['0', '1'] });
 }
 
 export function integer(
@@ -83,11 +88,12 @@ export function choice<const Word extends string>(
   words: readonly [Word, ...Word[]],
   help: string,
 ): Setting<Word> {
-  return setting(variable, words[0], help, `one of ${words.join(', ')}`, (value) => {
+  const parse = (value: string) => {
     const word = words.find((candidate) => candidate === value.trim().toLowerCase());
     if (word === undefined) throw new BadValue();
     return word;
-  });
+  };
+  return setting(variable, words[0], help, `one of ${words.join(', ')}`, parse, { words });
 }
 
 export const PATH_WORDS = 'a path; ~, $HOME, %USERPROFILE% and the XDG variables are expanded where they are set';
@@ -213,8 +219,13 @@ export function proxyUrl(variable: string, help: string): Setting<string> {
       if (proxy !== null && 'problem' in proxy) throw new BadValue(proxy.problem);
       return trimmed;
     },
-    { secret: true },
+    { secret: true, isOpen: (value) => isDirect(value) || isOpenProxy(value), words: [DIRECT] },
   );
+}
+
+function isOpenProxy(text: string): boolean {
+  const proxy = parseProxy(text);
+  return 'user' in proxy && proxy.user === null;
 }
 
 /** A secret: anyone who has the URL of a webhook can send to it. */
@@ -225,7 +236,8 @@ export function notifyTarget(variable: string, help: string): Setting<string> {
     if (target === null) throw new BadValue();
     return target;
   };
-  return setting(variable, '', help, accepts, parse, { secret: true });
+  const isOpen = (value: string) => ['', DESKTOP].includes(parseNotifyTarget(value) ?? value);
+  return setting(variable, '', help, accepts, parse, { secret: true, isOpen, words: [DESKTOP, 'off'] });
 }
 
 /** `local`, `UTC`, an offset such as `+03:00`, or an IANA zone. */
@@ -247,5 +259,6 @@ export function timezone(variable: string, fallback: string, help: string): Sett
         throw new BadValue();
       }
     },
+    { words: ['local', 'UTC'] },
   );
 }

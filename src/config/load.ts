@@ -6,19 +6,11 @@ import { NOT_TEXT } from '../files/text-bytes.ts';
 import { cutNames } from './cut-values.ts';
 import { mentionsUs, readEnvText } from './env-file.ts';
 import { expandPath } from './expand-path.ts';
-import { BadValue, isAllowedHost, PATH_WORDS, type Setting } from './kinds.ts';
+import { BadValue, PATH_WORDS, type Setting } from './kinds.ts';
 import { readProxyToken, readSettingsFile, tokenPath } from './own-files.ts';
-import {
-  envFiles,
-  findAuthsDir,
-  type KeysOf,
-  newEnvFile,
-  type Places,
-  placesOf,
-  sendsKeysAstray,
-  speaksToKmi,
-} from './places.ts';
+import { envFiles, findAuthsDir, type KeysOf, newEnvFile, type Places, placesOf, speaksToKmi } from './places.ts';
 import { type Config, SETTINGS, type SettingName } from './settings.ts';
+import { type BadSetting, badValues, bothOf, crossCheck, findStray, type SettingsProblem } from './settings-problem.ts';
 import { findUnusedLines, findUnusedVariables, type Unused, WHY_CUT } from './unused.ts';
 import { workingFolder } from './working-folder.ts';
 
@@ -50,20 +42,36 @@ export type LoadedConfig = {
   readonly keysOf: KeysOf;
 };
 
-type Problem = { readonly variable: string; readonly value: string; readonly accepts: string };
+/** `here` leaves the home out. `edited` stands for what the file of that path holds. */
+type LoadOptions = { readonly here?: boolean; readonly edited?: { readonly path: string; readonly text: string } };
 
 /**
  * Reads the settings: a file named by `KMI_ENV_PATH` goes before the environment; a `.env` found in `cwd`, else in `~/.kmi`,
- * after it. With `here` the home is left out. Throws `bad_settings` naming every unacceptable value at once.
+ * after it. Throws `bad_settings` naming every unacceptable value at once.
  */
-export function loadConfig(
+export function loadConfig(environment?: Environment, cwd?: string, options?: LoadOptions): LoadedConfig {
+  const { loaded, problem } = examineConfig(environment, cwd, options);
+  if (problem !== null) throw problem.error;
+  return loaded;
+}
+
+/**
+ * Reads the settings as `loadConfig` does. Those that cannot be used have their defaults, for a command that mends them. Throws
+ * `bad_settings` only for a file that cannot be read.
+ */
+export function examineConfig(
   environment: Environment = process.env,
   cwd: string = workingFolder().path,
-  options: { readonly here?: boolean } = {},
-): LoadedConfig {
+  options: LoadOptions = {},
+): { readonly loaded: LoadedConfig; readonly problem: SettingsProblem | null } {
   const places = placesOf(cwd, { ...options, environment });
-  const { file: envFile, passedOver, unusedOfPassed, problem: settingsProblem } = readEnvFile(environment, places);
-  const problems: Problem[] = [];
+  const {
+    file: envFile,
+    passedOver,
+    unusedOfPassed,
+    problem: settingsProblem,
+  } = readEnvFile(environment, places, options.edited);
+  const problems: BadSetting[] = [];
   const values: Record<string, unknown> = {};
   const sources: Record<string, Source> = {};
 
@@ -72,6 +80,7 @@ export function loadConfig(
     sources[name] = source;
     if (row.secret && isCut(row.variable, source, envFile)) {
       problems.push({ variable: row.variable, value: '(hidden)', accepts: `a whole value; the file's ${WHY_CUT}` });
+      values[name] = defaultOf(name);
       continue;
     }
     try {
@@ -80,6 +89,7 @@ export function loadConfig(
       if (!(error instanceof BadValue)) throw error;
       const accepts = error.message === '' ? row.accepts : `${row.accepts} (${error.message})`;
       problems.push({ variable: row.variable, value: row.secret ? '(hidden)' : text, accepts });
+      values[name] = defaultOf(name);
     }
   }
 
@@ -95,12 +105,11 @@ export function loadConfig(
     }
   }
   if ((environment.NO_COLOR ?? '') !== '') values.noColor = true;
-  if (problems.length === 0) problems.push(...crossCheck(values as Config));
-  if (problems.length > 0) throw badSettings(problems, envFile?.path ?? null);
-  if (envFile?.isFound === true && sources.upstreamBaseUrl?.kind === 'file')
-    refuseStrayUpstream(values as Config, envFile.path, places);
+  problems.push(...crossCheck(values as Config, new Set(problems.map(({ variable }) => variable))));
+  const isOfFolder = (name: SettingName) => envFile?.isFound === true && sources[name]?.kind === 'file';
+  const stray = findStray(values as Config, isOfFolder, envFile?.path ?? '', places);
 
-  return Object.freeze({
+  const loaded = Object.freeze({
     config: Object.freeze(values) as Config,
     sources: Object.freeze(sources) as LoadedConfig['sources'],
     envFile: envFile?.path ?? null,
@@ -112,6 +121,11 @@ export function loadConfig(
     isEnvFileOfFolder: envFile?.isFound === true,
     keysOf,
   });
+  return { loaded, problem: bothOf(problems.length === 0 ? null : badValues(problems, envFile?.path ?? null), stray) };
+}
+
+function defaultOf(name: SettingName): unknown {
+  return SETTINGS[name].parse(SETTINGS[name].defaultText);
 }
 
 type EnvFile = {
@@ -134,12 +148,12 @@ type FoundEnvFile = {
 };
 
 /** The one env file that counts, and the `.env` of the working folder when that is not kmi's. */
-function readEnvFile(environment: Environment, places: Places): FoundEnvFile {
+function readEnvFile(environment: Environment, places: Places, edited: LoadOptions['edited']): FoundEnvFile {
   const named = environment.KMI_ENV_PATH?.trim() ?? '';
   if (named !== '') {
     const path = expandPath(named, environment);
-    if (path === null) throw badSettings([{ variable: 'KMI_ENV_PATH', value: named, accepts: PATH_WORDS }], null);
-    const read = readVariables(path, { isNamed: true, isOurs: true });
+    if (path === null) throw badValues([{ variable: 'KMI_ENV_PATH', value: named, accepts: PATH_WORDS }], null).error;
+    const read = readVariables(path, { isNamed: true, isOurs: true, edited });
     const file = read === null ? null : { path, ...read, beatsEnvironment: true, isFound: false };
     return { file, passedOver: null, unusedOfPassed: [], problem: null };
   }
@@ -149,7 +163,7 @@ function readEnvFile(environment: Environment, places: Places): FoundEnvFile {
     const isFound = folder !== places.home;
     let read: Variables | null;
     try {
-      read = readVariables(path, { isNamed: false, isOurs: !isFound, own: isFound ? path : folder });
+      read = readVariables(path, { isNamed: false, isOurs: !isFound, own: isFound ? path : folder, edited });
     } catch (error) {
       // A closed folder may hold a file; a folder that is out of reach holds none.
       if (isFound || !isClosed(folder) || !(error instanceof KmiError)) throw error;
@@ -178,10 +192,10 @@ type Variables = Pick<EnvFile, 'values' | 'unused' | 'cut'>;
 /** What an env file says; null for one that is not there, unless it was named. `own` is what is given back when it is another's. */
 function readVariables(
   path: string,
-  { isNamed, isOurs, own = path }: { isNamed: boolean; isOurs: boolean; own?: string },
+  { isNamed, isOurs, own = path, edited }: { isNamed: boolean; isOurs: boolean; own?: string; edited: LoadOptions['edited'] },
 ): Variables | null {
   try {
-    const file = readSettingsFile(path);
+    const file = edited?.path === path ? { bytes: Buffer.from(edited.text), isForeign: false } : readSettingsFile(path);
     const env = readEnvText(file.bytes);
     if (!isNamed && file.isForeign) return refuseForeignSettings(path, env.values);
     if (!env.certain && (isNamed || mentionsUs(env))) throw unclearText(path);
@@ -232,53 +246,4 @@ function findText(row: Setting<unknown>, environment: Environment, envFile: EnvF
 /** Half a secret is a wrong one. What the environment sets in the file's place is whole. */
 function isCut(variable: string, source: Source, envFile: EnvFile | null): boolean {
   return envFile?.cut.includes(variable) === true && (source.kind !== 'environment' || envFile.beatsEnvironment);
-}
-
-function refuseStrayUpstream({ upstreamBaseUrl, authsDir }: Config, envFile: string, { cwd }: Places): void {
-  if (!sendsKeysAstray(upstreamBaseUrl, authsDir, cwd)) return;
-  const { host } = new URL(upstreamBaseUrl);
-  throw new KmiError('bad_settings', `The env file ${envFile} would send the keys in ${authsDir} to ${host}.`, {
-    hint: 'A file in a project may not do that. If you intend it, set KMI_UPSTREAM_BASE_URL in ~/.kmi/.env or in the environment, or name the file with KMI_ENV_PATH.',
-  });
-}
-
-/** Rules between settings. */
-function crossCheck(config: Config): Problem[] {
-  const problems: Problem[] = [];
-  if (!isAllowedHost(config.upstreamBaseUrl, config.upstreamAllowlist)) {
-    problems.push({
-      variable: SETTINGS.upstreamBaseUrl.variable,
-      value: config.upstreamBaseUrl,
-      accepts: `a host in ${SETTINGS.upstreamAllowlist.variable} (${config.upstreamAllowlist.join(', ')})`,
-    });
-  }
-  if ((config.proxyTlsCert === '') !== (config.proxyTlsKey === '')) {
-    const missing = config.proxyTlsCert === '' ? SETTINGS.proxyTlsCert : SETTINGS.proxyTlsKey;
-    const given = config.proxyTlsCert === '' ? SETTINGS.proxyTlsKey : SETTINGS.proxyTlsCert;
-    problems.push({ variable: missing.variable, value: '', accepts: `a path, because ${given.variable} is set` });
-  }
-  return problems;
-}
-
-function badSettings(problems: readonly Problem[], envFile: string | null): KmiError {
-  const lines = problems.map(({ variable, value, accepts }) => `  ${variable}=${printable(value)}  accepted: ${accepts}`);
-  const count = problems.length === 1 ? 'One setting is' : `${problems.length} settings are`;
-  return new KmiError('bad_settings', `${count} not usable:\n${lines.join('\n')}`, {
-    hint: envFile === null ? 'Fix this in the environment.' : `Fix this in ${envFile} or in the environment.`,
-  });
-}
-
-/** One line, without control characters and passwords in URLs, at most 80 characters. */
-function printable(value: string): string {
-  const clean = withoutUserinfo(value)
-    .slice(0, 200)
-    .replace(/[\p{Cc}\p{Cf}]/gu, '?');
-  return clean.length > 80 ? `${clean.slice(0, 77)}...` : clean;
-}
-
-/** Everything between the first `//` and the last `@`: a password may hold any character, and the text is no good URL anyway. */
-function withoutUserinfo(value: string): string {
-  const start = value.indexOf('//');
-  const end = value.lastIndexOf('@');
-  return start === -1 || end < start ? value : `${value.slice(0, start)}//***${value.slice(end)}`;
 }

@@ -17,6 +17,8 @@ export type ProxyRecord = {
   /** The folder it was started in, and the env file it read. */
   readonly folder: string;
   readonly envFile: string | null;
+  /** The port that `--port` gave it, for its run; null when it went by its settings. */
+  readonly port: number | null;
   /** It asks clients for a token. */
   readonly asksToken: boolean;
   /** Without the secret ones, which stand at their defaults. */
@@ -76,7 +78,7 @@ export async function readRecords(
 async function readRecord(path: string): Promise<ProxyRecord | null> {
   try {
     await refuseForeign(path);
-    const { identity, pid, version, startedAt, folder, envFile, asksToken, settings } = JSON.parse(
+    const { identity, pid, version, startedAt, folder, envFile, port, asksToken, settings } = JSON.parse(
       await readFile(path, 'utf8'),
     ) as Record<string, unknown>;
     if (typeof pid !== 'number' || typeof version !== 'string' || typeof startedAt !== 'number') return null;
@@ -85,6 +87,7 @@ async function readRecord(path: string): Promise<ProxyRecord | null> {
     return {
       ...{ pid, version, startedAt, folder, asksToken: asksToken === true },
       envFile: typeof envFile === 'string' ? envFile : null,
+      port: typeof port === 'number' ? port : null,
       settings: settingsOf(settings as Record<string, unknown>),
     };
   } catch {

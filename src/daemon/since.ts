@@ -1,14 +1,34 @@
-import { offsetMinutes, type Zone } from '../core/text/zoned-time.ts';
+import { offsetMinutes, type Zone, zonedStamp } from '../core/text/zoned-time.ts';
 
-const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const DAY_MS = 86_400_000;
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: DAY_MS, w: 7 * DAY_MS };
+
+/** Days that have a name: how many days before today they began. `day` is today as a date in UTC. */
+const NAMED_DAYS: Readonly<Record<string, (day: Date) => number>> = {
+  today: () => 0,
+  yesterday: () => 1,
+  week: (day) => (day.getUTCDay() + 6) % 7,
+  month: (day) => day.getUTCDate() - 1,
+};
+
+/** The words that `--since` takes; `week` began on Monday. */
+const SINCE_WORDS: readonly string[] = Object.keys(NAMED_DAYS);
 
 /** What `--since` takes, in words. */
-export const SINCE_ACCEPTS = 'a span such as 30s, 10m, 1h or 2d, or a time such as 2026-02-02T12:00 or 2026-02-02T12:00:00Z';
+export const SINCE_ACCEPTS = `${SINCE_WORDS.join(', ')}, a span such as 10m, 12h or 30d, or a time such as 2026-02-02 or 2026-02-02T12:00`;
 
-/** Epoch ms of a `--since` value: that long before `now`, or an ISO time, in `zone` when it names none. Null: neither. */
+/**
+ * Epoch ms of a `--since` value: that long before `now`, the beginning of a day with a name, or an ISO time; days and times without a
+ * zone are in `zone`. Null: none of these.
+ */
 export function parseSince(value: string, now: number, zone: Zone): number | null {
-  const span = /^(\d{1,9})([smhd])$/.exec(value.trim());
-  return span === null ? parseTime(value, zone) : now - Number(span[1]) * (UNIT_MS[span[2] as string] as number);
+  const text = value.trim().toLowerCase();
+  const span = /^(\d{1,9})([smhdw])$/.exec(text);
+  if (span !== null) return now - Number(span[1]) * (UNIT_MS[span[2] as string] as number);
+  const daysBack = Object.hasOwn(NAMED_DAYS, text) ? NAMED_DAYS[text] : undefined;
+  if (daysBack === undefined) return parseTime(value, zone);
+  const today = new Date(`${zonedStamp(now, zone).slice(0, 10)}T00:00:00Z`);
+  return parseTime(new Date(today.getTime() - daysBack(today) * DAY_MS).toISOString().slice(0, 10), zone);
 }
 
 const TIME = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)?\s?(Z|[+-]\d\d(?::?\d\d)?)?$/i;

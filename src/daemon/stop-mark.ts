@@ -4,7 +4,7 @@ import { replaceFile } from '../files/private.ts';
 import { identityOf } from './processes.ts';
 
 /**
- * A proxy that finishes its open requests no longer answers `/healthz`. So that `proxy-stop -f` can still prove it to
+ * A proxy that finishes its open requests no longer answers `/healthz`. So that `kmi stop -f` can still prove it to
  * be ours, the command that proved it and told it to stop leaves a mark: pid and start time of the process.
  */
 function markPath(stateDir: string): string {

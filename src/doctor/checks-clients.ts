@@ -162,11 +162,12 @@ function checkLoopbackDirect({ found, environment, url }: ClientFacts): readonly
 function clientIdentity(): Finding {
   const { info } = answersOf('Clients', 'client_identity');
   return info(
-    "The upstream's OpenAI path takes chats only from coding agents that it knows by their User-Agent; kmi passes it on unchanged.",
+    "The upstream's /chat/completions takes chats only from coding agents that it knows by their User-Agent; kmi passes it on unchanged.",
     'Point the others at the Anthropic path (base URL without /v1), which has no such list.',
     [
       'pass: Kimi CLI, Kimi Code (provider type kimi), Claude Code',
-      'refused with 403: codex-cli, OpenAI SDKs, LangChain, curl, Cline, Zed',
+      'no such list: Codex, which uses /responses (`kmi run -- codex`)',
+      'refused with 403: OpenAI SDKs, LangChain, curl, Cline, Zed',
     ],
   );
 }

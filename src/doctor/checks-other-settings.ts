@@ -12,13 +12,12 @@ export type OtherSettings = {
 export function checkOtherSettings(other: OtherSettings | null): readonly Finding[] {
   const { info, warn } = answersOf('Proxy', 'proxy_settings');
   if (other === null) return [];
-  if (other.isSimulated)
-    return [info('The running proxy is a simulation: made-up accounts answer.', 'Stop it with `kmi proxy-stop`.')];
+  if (other.isSimulated) return [info('The running proxy is a simulation: made-up accounts answer.', 'Stop it with `kmi stop`.')];
   if (other.variables.length === 0) return [];
   return [
     warn(
       `The running proxy has the settings of ${other.from}, and this report covers those. This folder has other settings:`,
-      '`kmi proxy-restart` applies those of this folder.',
+      '`kmi restart` applies those of this folder.',
       shorten(other.variables),
     ),
   ];

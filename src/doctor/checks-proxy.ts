@@ -90,8 +90,11 @@ function checkToken({ config }: ProxyFacts): Finding {
   const { proxyToken } = config;
   if (proxyToken === '') {
     return isRemote
-      ? fail('Other machines can reach the address, and there is no client token.', 'Set KMI_PROXY_TOKEN to a long random text.')
-      : info('No client token: every program on this machine may use the proxy.', 'KMI_PROXY_TOKEN asks clients for one.');
+      ? fail('Other machines can reach the address, and there is no client token.', '`kmi proxy --make-token` makes one.')
+      : info(
+          'No client token: every program on this machine may use the proxy.',
+          '`kmi proxy --make-token` makes one that your own clients send.',
+        );
   }
   return isRemote && proxyToken.length < TOKEN_LENGTH
     ? warn('The client token is short enough to be guessed.', `Use ${TOKEN_LENGTH} random characters or more.`)
@@ -106,14 +109,14 @@ function checkListening({ listener, url, version }: ProxyFacts): Finding {
         ? ok(`Answers at ${url} (pid ${listener.pid}, version ${version}).`)
         : warn(
             `The running proxy (pid ${listener.pid}) is version ${listener.version}; this is ${version}.`,
-            'Restart it: `kmi proxy-restart`.',
+            'Restart it: `kmi restart`.',
           );
     case 'stopped':
       return warn(`Does not run: nothing listens at ${url}.`, 'Start it with `kmi proxy`.');
     case 'stale':
       return warn(
         `Does not run: its process ${listener.pid} ended without being stopped.`,
-        'See `kmi proxy-logs --no-follow`, then start it with `kmi proxy`; `kmi doctor --fix` removes the stale proxy.pid.',
+        'See `kmi logs --no-follow`, then start it with `kmi proxy`; `kmi doctor --fix` removes the stale proxy.pid.',
       );
     case 'odd':
       return (listener.blocks ? fail : warn)(listener.text, listener.hint);

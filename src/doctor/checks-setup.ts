@@ -54,7 +54,7 @@ function checkDryRun({ config }: SetupFacts): Finding {
     );
   }
   return config.dryRun
-    ? warn('Dry-run: the proxy answers by itself and sends nothing to the upstream.', 'Set KMI_DRY_RUN=0 for live traffic.')
+    ? warn('Dry-run: the proxy answers by itself and sends nothing to the upstream.', '`kmi config set KMI_DRY_RUN 0` goes live.')
     : ok('Live: requests go to the upstream.');
 }
 
@@ -63,7 +63,7 @@ function checkAutoRotate({ config, autoRotate, strategy }: SetupFacts): Finding 
   if (autoRotate && !config.autoRotateAllowed) {
     return warn(
       'Auto-rotation is on, but KMI_AUTO_ROTATE_ALLOWED does not allow it: requests stay with the active key.',
-      "Read the provider's terms and set KMI_AUTO_ROTATE_ALLOWED=1, or run `kmi rotate off`.",
+      "Read the provider's terms, then `kmi config set KMI_AUTO_ROTATE_ALLOWED 1`, or run `kmi rotate off`.",
     );
   }
   if (autoRotate) return ok(`Auto-rotation is allowed and on: ${strategy}.`);

@@ -18,6 +18,8 @@ export type FetchedHealth = KeyHealth & {
   readonly status?: number;
   readonly retryAfterMs?: number;
   readonly isForeign?: boolean;
+  /** The answer refuses the key itself. */
+  readonly refusesKey?: boolean;
 };
 
 export type FetchUsageOptions = {
@@ -103,7 +105,8 @@ async function call(key: Key, { now, dispatcher }: FetchUsageOptions, signal: Ab
     return { usage: null, error: foreignText(status), fetchedAt: at, askedAt, status, isForeign: true };
   }
   const retryAfterMs = status < 400 ? null : parseRetryAfter(header('retry-after'), at);
-  const isForeign = status >= 400 && FOREIGN.includes(judge(parseErrorBody(status, body.text, head)));
+  const verdict = status >= 400 ? judge(parseErrorBody(status, body.text, head)) : 'served';
+  const isForeign = FOREIGN.includes(verdict);
   const answer = readAnswer(status, body, key.value, at);
   if (status === 404 && !isForeign) answer.error = `${answer.error} (${notFoundHint(url)})`;
   return {
@@ -113,6 +116,7 @@ async function call(key: Key, { now, dispatcher }: FetchUsageOptions, signal: Ab
     status,
     ...(retryAfterMs === null ? {} : { retryAfterMs }),
     ...(isForeign ? { isForeign } : {}),
+    ...(verdict === 'bad-key' ? { refusesKey: true } : {}),
   };
 }
 

@@ -29,6 +29,8 @@ export type LoginsOptions = {
   /** Where a Kimi client's login is renewed instead of at its own host, if `overridesSlots`. An own login names its host itself. */
   readonly oauthHost: string | null;
   readonly overridesSlots: boolean;
+  /** Whether tokens may be sent to the authorisation server at this address. Default: to any. */
+  readonly allowsHost?: (url: string) => boolean;
   /** Default `RENEWAL_LIMITS`. */
   readonly limits?: RenewalLimits;
 };
@@ -104,13 +106,15 @@ export class Logins {
     if (file === 'missing') return { kind: 'gone' };
     if ('broken' in file) return { kind: 'failed', reason: file.broken.detail };
     const { login } = file;
+    const host = login.kind !== 'own' && overridesSlots && oauthHost !== null ? oauthHost : login.oauthHost;
+    if (this.#options.allowsHost?.(host) === false) return { kind: 'failed', reason: notAllowed(host) };
     const homeOptions = { stateDir, lock };
     return renewTokens({
       id,
       refusedToken,
       dueShare,
       home: draft === undefined ? tokenHomeOf(login, homeOptions) : unstoredHome(draft, draft.file, homeOptions),
-      host: login.kind !== 'own' && overridesSlots && oauthHost !== null ? oauthHost : login.oauthHost,
+      host,
       net: this.#net(),
       limits: limits ?? RENEWAL_LIMITS,
       unwritten: this.#unwritten,
@@ -169,6 +173,7 @@ export class Logins {
     oauthHost: string,
     handlers: { readonly onCode: (code: DeviceCode) => void; readonly signal: AbortSignal },
   ): Promise<TokenPair> {
+    if (this.#options.allowsHost?.(oauthHost) === false) throw new KmiError('login_failed', notAllowed(oauthHost));
     const { loginByDevice } = await import('./device-login.ts');
     return loginByDevice(this.#net(), oauthHost, handlers);
   }
@@ -223,6 +228,10 @@ export class Logins {
       );
     return file;
   }
+}
+
+function notAllowed(host: string): string {
+  return `KMI_UPSTREAM_ALLOWLIST does not list the authorisation server ${new URL(host).hostname}.`;
 }
 
 /** Of a login that is not stored. */

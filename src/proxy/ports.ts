@@ -48,7 +48,11 @@ export type HealthPort = { refreshNow(key: Key): Promise<KeyHealth> };
 export type TokenOutcome = 'renewed' | 'adopted' | 'over' | 'failed' | 'no-help';
 
 /** Gets a login another access token. `refusedToken`: one that the upstream refused; null, when its time is up. Never rejects. */
-export type LoginPort = { renew(key: Key, refusedToken: string | null): Promise<TokenOutcome> };
+export type LoginPort = {
+  renew(key: Key, refusedToken: string | null): Promise<TokenOutcome>;
+  /** The key as it is by now. */
+  current(key: Key): Key;
+};
 
 export type TracePort = { record(event: TraceEvent): void };
 

@@ -1,26 +1,22 @@
 import { stat } from 'node:fs/promises';
-import { isDeepStrictEqual } from 'node:util';
 import { startAccountWatch } from '../accounts/account-watch.ts';
 import { fetchAccountId } from '../accounts/fetch-account.ts';
 import type { App } from '../app.ts';
-import { loadKeys, loginsOf } from '../app-keys.ts';
 import { askWithLogin, type RenewKey } from '../app-logins.ts';
 import { watchConnections } from '../connection-watch.ts';
-import type { Key } from '../core/keys/key.ts';
+import { isLoginOver, isTokenOver } from '../core/keys/key.ts';
 import { activeCooldown } from '../core/keys/key-state.ts';
 import type { KeyHealth } from '../core/quota/key-health.ts';
 import { startHealthMonitor } from '../health/monitor.ts';
 import { dryRunHealth, fetchUsage } from '../health/usage-client.ts';
-import { startKeyWatch } from '../keys/auth-watch.ts';
 import { plainGet } from '../proxy/upstream/plain-get.ts';
 import type { Serving } from './build.ts';
+import { type KeysNow, watchKeyFiles } from './key-changes.ts';
 import { type LoginKeeper, startLoginKeeper } from './login-keeper.ts';
 import { startNotices } from './notices.ts';
 
 /** How often a running proxy looks for changes that commands and editors made to state and auth files. */
 const WATCH_MS = 400;
-/** A change of the auth files is taken when two looks in a row see the same, and new requests follow it within a second. */
-const KEY_WATCH_MS = 250;
 
 type HealthMonitor = ReturnType<typeof startHealthMonitor>;
 type AccountWatch = ReturnType<typeof startAccountWatch>;
@@ -37,9 +33,9 @@ export function startBackground(app: App, serving: Serving): () => void {
   app.store.startWatching(WATCH_MS, () => pool.stateChanged());
   const authFiles =
     app.overrides.registry === undefined
-      ? watchAuthFiles(app, serving, keys, () => {
+      ? watchKeyFiles(app, serving, keys, (renewedElsewhere) => {
           monitor.keysChanged();
-          accounts?.keysChanged();
+          accounts?.keysChanged(renewedElsewhere);
           logins.look();
         })
       : null;
@@ -61,9 +57,6 @@ export function startBackground(app: App, serving: Serving): () => void {
   };
 }
 
-/** The keys as the auth files have them now. */
-type KeysNow = { now: readonly Key[] };
-
 function startLogins(app: App, { pool, log }: Serving, keys: KeysNow): LoginKeeper {
   const { config, clock } = app;
   const keeper = startLoginKeeper({
@@ -71,7 +64,7 @@ function startLogins(app: App, { pool, log }: Serving, keys: KeysNow): LoginKeep
     keys: () => (config.dryRun ? [] : keys.now),
     renew: async (id, options) => (await app.logins()).renew(id, options),
     onKey(key) {
-      app.secrets.add(key.value);
+      app.secrets.addPassing(key.value);
       keys.now = keys.now.map((known) => (known.label === key.label && known.hash === key.hash ? key : known));
       pool.loginIs(key);
     },
@@ -128,35 +121,17 @@ function startAccounts({ clock, store }: App, { proxy, pool }: Serving, keys: Ke
   return startAccountWatch({
     keys: () => keys.now,
     accountOf: (label) => store.keyState(label).account,
-    fetch: (key, signal) =>
-      fetchAccountId(logins.current(key), (url, options) => plainGet(proxy.upstreams, url, options), signal),
-    isDoubtful: async ({ source }, { at }) => ((await stat(source).catch(() => null))?.mtimeMs ?? 0) > at,
+    fetch: async (key, signal) => {
+      const present = logins.current(key);
+      if (isLoginOver(present, clock())) return null;
+      if (present.login !== undefined && isTokenOver(present.login, clock())) await logins.renew(present, null);
+      return fetchAccountId(logins.current(key), (url, options) => plainGet(proxy.upstreams, url, options), signal);
+    },
+    // The file of an own login is written at each renewal; that it is another account's now, the watch tells.
+    isDoubtful: async ({ login, source }, { at }) =>
+      login === undefined ? ((await stat(source).catch(() => null))?.mtimeMs ?? 0) > at : login.kind !== 'own',
     onAccount: (key, account) => pool.setAccount(key.label, account),
     clock,
     random: Math.random,
   });
-}
-
-function watchAuthFiles(app: App, { pool, log }: Serving, keys: KeysNow, changed: () => void): { stop(): void } {
-  return startKeyWatch({
-    load: () => loadKeys(app.config, (secret) => app.secrets.add(secret)),
-    current: app.registry,
-    further: loginsOf(app.config),
-    intervalMs: KEY_WATCH_MS,
-    onChange(registry) {
-      const isNews = isDeepStrictEqual(keys.now, registry.keys) || !sameButTokens(keys.now, registry.keys);
-      keys.now = registry.keys;
-      for (const { value } of registry.keys) app.secrets.add(value);
-      pool.replaceKeys(registry.keys);
-      changed();
-      if (isNews) log.info('The auth files changed.', { keys: registry.keys.length, skipped: registry.skipped.length });
-    },
-    onError: (error) => log.warn('The auths folder cannot be read; going on with the keys known.', { reason: String(error) }),
-  });
-}
-
-/** A login's token changes several times an hour, which is worth no line in the log. */
-function sameButTokens(before: readonly Key[], after: readonly Key[]): boolean {
-  const plain = ({ login, value, ...rest }: Key) => ({ ...rest, token: login === undefined ? value : login.isOver });
-  return isDeepStrictEqual(before.map(plain), after.map(plain));
 }

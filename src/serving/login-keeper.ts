@@ -1,11 +1,12 @@
 import { isLoginOver, isRenewable, isTokenOver, type Key, type KeyLogin } from '../core/keys/key.ts';
 import type { Clock } from '../core/text/time.ts';
+import { reasonOf } from '../errors.ts';
 import type { Renewal } from '../logins/logins.ts';
 import type { LoginPort, LogPort, TokenOutcome } from '../proxy/ports.ts';
 
 export type LoginKeeperOptions = {
   readonly keys: () => readonly Key[];
-  /** Renews a login. Never rejects. */
+  /** Renews a login. */
   readonly renew: (id: string, options: { readonly refusedToken?: string; readonly dueShare?: number }) => Promise<Renewal>;
   /** A login has another access token, or is over. */
   readonly onKey: (key: Key) => void;
@@ -40,22 +41,23 @@ const REQUEST_WAIT_MS = 15_000;
 const NO_HELP_MS = 5_000;
 
 /** What is remembered of a login beside its key. Times in epoch ms. */
-type Page = { token: string; share: number; failures: number; retryAt: number; forcedAt: number; isRunning: boolean };
+type Progress = { token: string; share: number; failures: number; retryAt: number; isRunning: boolean };
 
 export function startLoginKeeper(options: LoginKeeperOptions): LoginKeeper {
   const { clock, random, log } = options;
-  const pages = new Map<string, Page>();
+  const progress = new Map<string, Progress>();
   let timer: NodeJS.Timeout | null = null;
   let isStopped = false;
 
-  const current = (key: Key): Key => options.keys().find(({ label, hash }) => label === key.label && hash === key.hash) ?? key;
+  /** By its login: a key may be renamed while a request waits for its token. */
+  const current = (key: Key): Key => options.keys().find(({ hash }) => hash === key.hash) ?? key;
 
-  function pageOf(key: Key, login: KeyLogin): Page {
-    const known = pages.get(login.id);
+  function progressOf(key: Key, login: KeyLogin): Progress {
+    const known = progress.get(login.id);
     if (known?.token === key.value) return known;
     const share = LATEST_SHARE + (EARLIEST_SHARE - LATEST_SHARE) * random();
-    const fresh: Page = { token: key.value, share, failures: 0, retryAt: 0, forcedAt: known?.forcedAt ?? 0, isRunning: false };
-    pages.set(login.id, fresh);
+    const fresh: Progress = { token: key.value, share, failures: 0, retryAt: 0, isRunning: false };
+    progress.set(login.id, fresh);
     return fresh;
   }
 
@@ -63,9 +65,9 @@ export function startLoginKeeper(options: LoginKeeperOptions): LoginKeeper {
   function dueAt(key: Key): number {
     const { login } = key;
     if (login === undefined || key.disabled || !isRenewable(login) || login.expiresAt === null) return Number.POSITIVE_INFINITY;
-    const page = pageOf(key, login);
-    if (page.isRunning) return Number.POSITIVE_INFINITY;
-    return Math.max(login.expiresAt - page.share * (login.lifeMs ?? UNKNOWN_LIFE_MS), page.retryAt);
+    const known = progressOf(key, login);
+    if (known.isRunning) return Number.POSITIVE_INFINITY;
+    return Math.max(login.expiresAt - known.share * (login.lifeMs ?? UNKNOWN_LIFE_MS), known.retryAt);
   }
 
   function look(): void {
@@ -81,42 +83,52 @@ export function startLoginKeeper(options: LoginKeeperOptions): LoginKeeper {
     timer = setTimeout(look, Math.max(nextAt - now, 1)).unref();
   }
 
+  /** What the renewal needs may be gone from the disk, when kmi was updated under a running proxy. */
+  async function renewal(id: string, wanted: Parameters<LoginKeeperOptions['renew']>[1]): Promise<Renewal> {
+    try {
+      return await options.renew(id, wanted);
+    } catch (error) {
+      return { kind: 'failed', reason: `kmi cannot renew it (${reasonOf(error)}); restart the proxy.` };
+    }
+  }
+
   async function renewAhead(key: Key, login: KeyLogin): Promise<void> {
-    const page = pageOf(key, login);
-    page.isRunning = true;
-    const came = take(key, await options.renew(login.id, { dueShare: page.share }));
-    page.isRunning = false;
+    const known = progressOf(key, login);
+    known.isRunning = true;
+    const came = applyRenewal(key, await renewal(login.id, { dueShare: known.share }));
+    known.isRunning = false;
     if (came === 'failed') {
       // While its token is good, nobody needs another.
       const shareMs = isTokenOver(login, clock()) ? 0 : RETRY_SHARE * (login.lifeMs ?? UNKNOWN_LIFE_MS);
-      const pauseMs = Math.max(shareMs, RETRY_MIN_MS) * 2 ** Math.min(page.failures, 10);
-      page.failures += 1;
-      page.retryAt = clock() + Math.min(pauseMs, RETRY_MAX_MS) * (0.8 + 0.4 * random());
+      const pauseMs = Math.max(shareMs, RETRY_MIN_MS) * 2 ** Math.min(known.failures, 10);
+      known.failures += 1;
+      known.retryAt = clock() + Math.min(pauseMs, RETRY_MAX_MS) * (0.8 + 0.4 * random());
     }
     look();
   }
 
   /** What a renewal has brought, for the key and for who waits for it. */
-  function take(asked: Key, renewal: Renewal): TokenOutcome {
+  function applyRenewal(asked: Key, got: Renewal): TokenOutcome {
     const key = current(asked);
     const { login } = key;
-    if (isStopped || login === undefined) return 'failed';
-    if (renewal.kind === 'failed') {
+    if (login === undefined) return 'failed';
+    if (got.kind === 'failed') {
       const isUrgent = isTokenOver(login, clock());
       log[isUrgent ? 'warn' : 'info']('A login could not be renewed; it is tried again.', {
         key_label: key.label,
-        reason: renewal.reason,
+        reason: got.reason,
       });
       return 'failed';
     }
-    if (renewal.kind === 'refused' || renewal.kind === 'gone') {
+    if (got.kind === 'refused' || got.kind === 'gone') {
       if (!login.isOver) {
-        log.error('A login is over: a person must log in again.', { key_label: key.label, verdict: renewal.kind });
+        if (got.kind === 'gone') log.info('A login is gone: its account was logged out.', { key_label: key.label });
+        else log.error('A login is over: a person must log in again.', { key_label: key.label });
         options.onKey(Object.freeze({ ...key, login: { ...login, isOver: true } }));
       }
       return 'over';
     }
-    const { accessToken, expiresAt, expiresIn } = renewal.tokens;
+    const { accessToken, expiresAt, expiresIn } = got.tokens;
     if (accessToken !== key.value) {
       const times = {
         expiresAt: expiresAt === null ? null : expiresAt * 1000,
@@ -127,17 +139,19 @@ export function startLoginKeeper(options: LoginKeeperOptions): LoginKeeper {
     return 'renewed';
   }
 
+  /** The token that was got last because another was refused, by login. */
+  const forced = new Map<string, { readonly token: string; readonly at: number }>();
   /** Renewals that requests wait for, by login; requests that come meanwhile join. */
   const awaited = new Map<string, Promise<TokenOutcome>>();
 
   async function renewNow(key: Key, login: KeyLogin, refusedToken: string | null): Promise<TokenOutcome> {
-    const renewal = await options.renew(login.id, refusedToken === null ? {} : { refusedToken });
-    const came = take(key, renewal);
+    const got = await renewal(login.id, refusedToken === null ? {} : { refusedToken });
+    const came = applyRenewal(key, got);
     const present = current(key);
     if (came !== 'renewed' || present.login === undefined) return came;
     // Those of another process may be as old as the refused one, and were not got because of that.
-    const isNew = renewal.kind === 'renewed';
-    if (refusedToken !== null && isNew) pageOf(present, present.login).forcedAt = clock();
+    const isNew = got.kind === 'renewed';
+    if (refusedToken !== null && isNew) forced.set(login.id, { token: present.value, at: clock() });
     look();
     if (present.value === refusedToken) return 'no-help';
     return isNew ? 'renewed' : 'adopted';
@@ -145,7 +159,7 @@ export function startLoginKeeper(options: LoginKeeperOptions): LoginKeeper {
 
   /** Another process may have replaced the token since. */
   async function adopt(key: Key, login: KeyLogin, refusedToken: string): Promise<TokenOutcome> {
-    const came = take(key, await options.renew(login.id, { dueShare: 0 }));
+    const came = applyRenewal(key, await renewal(login.id, { dueShare: 0 }));
     if (came !== 'renewed') return came;
     return current(key).value === refusedToken ? 'no-help' : 'adopted';
   }
@@ -158,8 +172,9 @@ export function startLoginKeeper(options: LoginKeeperOptions): LoginKeeper {
     const isStillSo = refusedToken === null ? isTokenOver(login, clock()) : key.value === refusedToken;
     // Another request, or another process, was faster.
     if (!isStillSo) return 'adopted';
-    const { forcedAt } = pageOf(key, login);
-    if (refusedToken !== null && Math.abs(clock() - forcedAt) < NO_HELP_MS) return adopt(key, login, refusedToken);
+    const last = forced.get(login.id);
+    const isFresh = last !== undefined && last.token === refusedToken && Math.abs(clock() - last.at) < NO_HELP_MS;
+    if (refusedToken !== null && isFresh) return adopt(key, login, refusedToken);
     const running = awaited.get(login.id) ?? renewNow(key, login, refusedToken).finally(() => awaited.delete(login.id));
     awaited.set(login.id, running);
     return Promise.race([running, failsAfter(REQUEST_WAIT_MS)]);

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { alivenessOf } from '../../src/daemon/processes.ts';
 import { cleanUp } from '../support/cleanup.ts';
+import { freePort } from '../support/free-port.ts';
 import { startKmi } from '../support/spawn.ts';
-import { type DaemonHome, daemonHome, kill, withoutProgress } from './daemon-home.ts';
+import { type DaemonHome, daemonHome, daemonHomeWithPort, kill, withoutProgress } from './daemon-home.ts';
 
 /** A home whose settings name port 0, and its proxy in the background. */
 async function started(): Promise<{ home: DaemonHome; pid: number; url: string }> {
@@ -12,6 +13,16 @@ async function started(): Promise<{ home: DaemonHome; pid: number; url: string }
   await home.addKey({ label: 'ada' });
   const pid = await home.start();
   return { home, pid, url: home.url() };
+}
+
+/** A home whose settings name one port, and its proxy, which was given another. */
+async function startedWithPort(): Promise<{ home: DaemonHome; port: number }> {
+  const home = await daemonHomeWithPort();
+  await home.addKey({ label: 'ada' });
+  const port = await freePort();
+  expect(await home.kmi(['start', '--port', String(port)])).toMatchObject({ code: 0 });
+  cleanUp(async () => kill((await home.pid()) as number));
+  return { home, port };
 }
 
 const proxyOf = async (home: DaemonHome) => JSON.parse((await home.kmi(['status', '--json'])).stdout).proxy;
@@ -84,6 +95,39 @@ test('a restart keeps the port that clients know', async () => {
     expect(await (await fetch(new URL('/healthz', url))).json()).toMatchObject({ pid: next });
   }
   expect(await alivenessOf(pid)).toBe('gone');
+});
+
+test('starts at the same moment make one proxy, and each says where it is', async () => {
+  const home = await daemonHome({ KMI_PROXY_LISTEN: '127.0.0.1:0' });
+  await home.addKey({ label: 'ada' });
+  const ask = ['run', '--', process.execPath, '-p', 'process.env.OPENAI_BASE_URL'];
+  const [one, two, client] = await Promise.all([home.kmi(['proxy', '--json']), home.kmi(['start', '--json']), home.kmi(ask)]);
+  cleanUp(async () => kill((await home.pid()) as number));
+  const proxies = [one, two].map(({ stdout }) => JSON.parse(stdout));
+  expect([one.code, two.code, client.code]).toEqual([0, 0, 0]);
+  expect(proxies[0]).toMatchObject({ url: proxies[1].url, pid: proxies[1].pid });
+  expect(client.stdout.trim()).toBe(proxies[0].url);
+  expect(await readdir(join(home.stateDir, 'proxies'))).toEqual([`${proxies[0].pid}.json`]);
+  expect(await readdir(home.stateDir)).not.toContain('proxy.start.lock');
+});
+
+test('a restart keeps the port that --port gave, and says so; the settings differ in nothing', async () => {
+  const { home, port } = await startedWithPort();
+  const url = `http://127.0.0.1:${port}/kmi-rotor/v1`;
+  for (const args of [['restart'], ['restart', '-f']]) {
+    const restarted = await home.kmi(args);
+    const next = (await home.pid()) as number;
+    cleanUp(async () => kill(next));
+    expect(restarted).toMatchObject({ code: 0, stderr: expect.stringContaining(`It keeps port ${port}, which --port gave it.`) });
+    expect(home.url()).toBe(url);
+    expect((await proxyOf(home)).url).toBe(url);
+  }
+  expect((await home.kmi(['status'])).stdout).not.toContain('KMI_PROXY_LISTEN');
+  // It is not where the settings say, and a script that goes by them must know.
+  const again = await home.kmi(['start']);
+  expect([again.code, home.url()]).toEqual([1, url]);
+  expect(again.stderr.replace(/\s+/g, ' ')).toContain('it was started with --port, so it does not serve http://127.0.0.1:');
+  expect(await home.kmi(['start', '--port', String(port)])).toMatchObject({ code: 0 });
 });
 
 test('after a proxy that was killed the next start is told of it and takes a port of its own', async () => {

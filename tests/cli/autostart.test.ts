@@ -51,7 +51,7 @@ test('it has the settings of `kmi proxy`: token, address, dry-run', async () => 
   const { code, stdout, stderr } = await home.kmi(['run', 'agent'], { PATH });
   await ranProxy(home);
   expect({ code, stdout }).toEqual({ code: 0, stdout: 'answered 200\n' });
-  expect(stderr).toBe(`${STARTED}kmi: dry-run: answers are simulated. Set KMI_DRY_RUN=0 for live traffic.\n`);
+  expect(stderr).toBe(`${STARTED}kmi: dry-run: answers are simulated. \`kmi config set KMI_DRY_RUN 0\` goes live.\n`);
   expect((await fetch(`http://127.0.0.1:${home.port}/mine/v1/models`)).status).toBe(401);
 });
 

@@ -51,12 +51,19 @@ describe.each(['bash', 'zsh', 'fish'] as const)('%s, with Tab', (shell) => {
     )
       skip();
     const terminal = await openShell(shell);
-    await terminal.press('kmi proxy-res', 'Tab');
-    await terminal.waitFor(/kmi proxy-restart *$/m);
+    await terminal.press('kmi res', 'Tab');
+    await terminal.waitFor(/kmi restart *$/m);
     await terminal.paste('--fo');
     await terminal.press('Tab');
-    await terminal.waitFor(/kmi proxy-restart --force *$/m);
+    await terminal.waitFor(/kmi restart --force *$/m);
     await terminal.press('C-c');
+    await terminal.type('clear');
+    await terminal.press('kmi config set KMI_DR', 'Tab', '1', 'Enter');
+    await terminal.waitFor(/Wrote KMI_DRY_RUN=1 to/);
+    await terminal.press('kmi config set KMI_ROTATE_S', 'Tab', 'qu', 'Tab', 'Enter');
+    await terminal.waitFor(/Wrote KMI_ROTATE_STRATEGY=quota to/);
+    await terminal.type('kmi config unset KMI_DRY_RUN KMI_ROTATE_STRATEGY');
+    await terminal.waitFor(/Removed/);
     await terminal.type('clear');
     await terminal.press('kmi keys disable b', 'Tab');
     await terminal.waitFor(/kmi keys disable ben *$/m);

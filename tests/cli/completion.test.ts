@@ -78,6 +78,14 @@ describe('bash', () => {
     ['kmi rotate auto --strategy=st', ['sticky']],
     ['kmi init --strategy q', ['quota']],
     ['kmi --hea', ['--health']],
+    ['kmi config ', ['list', 'show', 'set', 'unset', 'get']],
+    ['kmi config set KMI_DR', ['KMI_DRY_RUN']],
+    ['kmi config unset KMI_DRY_RUN KMI_LOC', ['KMI_LOCALE']],
+    ['kmi config set KMI_DRY_RUN ', ['0', '1']],
+    ['kmi config set KMI_ROTATE_STRATEGY st', ['sticky']],
+    ['kmi config set KMI_NOTIFY ', ['desktop', 'off']],
+    ['kmi config set KMI_AUTHS_DIR _au', ['_auths']],
+    ['kmi config set KMI_LOG_MAX_MB ', ['--here', '-h', '--help', '--plain', '--no-color']],
     ['kmi nothing-like-it', []],
   ])('offers for "%s" what fits there', async (line, expected) => {
     expect(await offered(line)).toEqual(expected);
@@ -152,6 +160,24 @@ it('fish offers the names people guess, where it is installed', async ({ skip })
     .split('\n')
     .map((line) => line.split('\t')[0]);
   expect(words.toSorted()).toEqual(['ada', 'ben', 'cleo@example.test', "it's my key", 'remove', 'rename', 'rm', 'stop']);
+});
+
+it('fish offers settings and their values, where it is installed', async ({ skip }) => {
+  if (!(await has('fish'))) skip();
+  const lines = [
+    'kmi config set KMI_DRY',
+    'kmi config set KMI_DRY_RUN ',
+    'kmi config set KMI_LOCALE e',
+    'kmi config unset KMI_DRY_RUN ',
+  ];
+  const program = `source ${scriptPath('fish')}; ${lines.map((line) => `complete -C'${line}' | string join ,`).join('; ')}`;
+  const { stdout } = await exec('fish', ['--no-config', '-c', program], { env, cwd: home.root });
+  expect(stdout.trim().split('\n')).toEqual([
+    'KMI_DRY_RUN',
+    '0,1',
+    'en',
+    expect.stringMatching(/^KMI_AUDIT_ACTOR,.*,KMI_WRITE_CONFIG$/),
+  ]);
 });
 
 it('zsh offers the names people guess, where it is installed', async ({ skip }) => {

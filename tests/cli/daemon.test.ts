@@ -63,7 +63,7 @@ test('`kmi proxy` starts it in the background, says where it is, and ends', asyn
     '  keys     1 key, 1 ready',
     `  log      ${join(home.stateDir, 'logs', 'proxy.out')}`,
     '  client   kmi kimi, kmi run -- <command>, or eval "$(kmi env)"',
-    '  stop     kmi proxy-stop',
+    '  stop     kmi stop',
     '',
   ]);
   expect(home.url()).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/kmi-rotor\/v1$/);
@@ -336,7 +336,7 @@ test('a port held by a stranger is explained at the start, in both modes', async
   await holdPort(home.port, 'hello');
   const background = await home.kmi(['proxy']);
   expect(background.code).toBe(1);
-  expect(background.stderr).toMatch(/Another program holds .*\n.*set KMI_PROXY_LISTEN to a free port/);
+  expect(background.stderr).toMatch(/Another program holds .*\n.*kmi config set KMI_PROXY_LISTEN/);
   const foreground = await home.kmi(['proxy', '--foreground']);
   expect(foreground.code).toBe(1);
   expect(foreground.stderr).toContain('taken by another program');

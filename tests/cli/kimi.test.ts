@@ -241,9 +241,12 @@ describe('which proxy', () => {
     await proxy.waitForOutput(/Point a client/);
     await writeStandIn(kimi(), { does: `console.log('answer');` });
     const { stdout, stderr } = await runKmi(['kimi', '-p', 'x'], { env: { ...env, ...dry.env } });
-    expect([stdout, stderr]).toEqual(['answer\n', 'kmi: dry-run: answers are simulated. Set KMI_DRY_RUN=0 for live traffic.\n']);
+    expect([stdout, stderr]).toEqual([
+      'answer\n',
+      'kmi: dry-run: answers are simulated. `kmi config set KMI_DRY_RUN 0` goes live.\n',
+    ]);
     const wantsLive = await runKmi(['kimi', '-p', 'x'], { env: { ...env, ...dry.env, KMI_DRY_RUN: '0' } });
-    expect(wantsLive.stderr).toBe('kmi: dry-run: answers are simulated. `kmi proxy-restart` applies KMI_DRY_RUN=0.\n');
+    expect(wantsLive.stderr).toBe('kmi: dry-run: answers are simulated. `kmi restart` applies KMI_DRY_RUN=0.\n');
   });
 
   it('a live one is not called simulated by a shell that is in dry-run', async () => {

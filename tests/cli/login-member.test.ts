@@ -88,10 +88,10 @@ describe('a login in the commands of keys', () => {
   });
 
   it('is tested with its present token, and with the next one when that has ended', async () => {
-    expect(await home.kmi(['keys', 'test'])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^ada +works +5h limit/) });
+    expect(await home.kmi(['keys', 'test'])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^ada +works +5h limit/m) });
     simulator.oauth.endAccess('ada');
     const renewals = simulator.oauth.renewals('ada');
-    expect(await home.kmi(['keys', 'test', 'ada'])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^ada +works/) });
+    expect(await home.kmi(['keys', 'test', 'ada'])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^ada +works/m) });
     expect(simulator.oauth.renewals('ada')).toBe(renewals + 1);
   });
 
@@ -134,7 +134,7 @@ describe('a login that has expired', () => {
     const tested = await home.kmi(['keys', 'test', 'ada']);
     expect(tested.code).toBe(1);
     expect(tested.stdout.replace(/\s+/g, ' ')).toMatch(
-      /^ada refused the login has expired\. `kmi login --label ada` logs in again\./,
+      /^KEY RESULT ANSWER ada refused the login has expired\. `kmi login --label ada` logs in again\./,
     );
     const recheck = JSON.parse((await home.kmi(['doctor', '--recheck-keys', '--json'])).stdout).checks as Check[];
     expect(recheck.filter(({ check }) => check === 'recheck')).toContainEqual(

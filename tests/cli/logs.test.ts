@@ -74,7 +74,7 @@ test('--since leaves out what is older, by the time in the line', async () => {
 });
 
 test.each([
-  [['--since', 'yesterday'], /--since yesterday: takes a span such as 30s, 10m, 1h or 2d/],
+  [['--since', 'lately'], /--since lately: takes today, yesterday, week, month, a span such as 10m/],
   [['-n', 'many'], /-n many: takes a whole number/],
   [['-n', '-1'], /-n/],
   [['--daemon', '--app'], /cannot stand together/],
@@ -132,7 +132,7 @@ test('what the proxy really writes can be read back', async () => {
 test('in a terminal lines are made readable, what could drive it is shown, and it follows', async () => {
   const home = await homeWithLogs({ 'kmi.log': `${line(0, 'hello').slice(0, -2)},"keys":3,"name":"two words"}\n` });
   const terminal = await openTerminal({ env: home.env, cwd: home.root, columns: 100 });
-  await terminal.type('kmi proxy-logs --app');
+  await terminal.type('kmi logs --app');
   await terminal.waitFor(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+0000 {2}info {3}hello {2}keys=3 name="two words"$/m);
   await appendFile(join(home.stateDir, 'logs', 'kmi.log'), 'plain \u001b[2Jline\n');
   await terminal.waitFor(/^plain \?\[2Jline$/m);

@@ -40,7 +40,7 @@ it('notify-test says why a notice did not arrive, and what to set when none is w
     'did not reach https://hook.invalid: hook.invalid could not be reached: ',
   );
   const unset = await run(['notify-test'], {});
-  expect([unset.code, unset.stderr]).toEqual([2, expect.stringContaining('Set it to `desktop` or to the URL of a webhook')]);
+  expect([unset.code, unset.stderr]).toEqual([2, expect.stringContaining('`kmi config set KMI_NOTIFY desktop`')]);
   const bad = await run(['notify-test'], { KMI_NOTIFY: `http://hooks.example${SECRET}` });
   expect([bad.code, bad.stderr]).toEqual([2, expect.stringContaining('KMI_NOTIFY')]);
   expect(bad.stderr).not.toContain('SECRET');

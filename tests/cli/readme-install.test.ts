@@ -3,7 +3,7 @@ import { chmod, cp, mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile }
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
-import { startSimulator } from '../../src/simulator/simulator.ts';
+import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { cleanUp } from '../support/cleanup.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/free-port.ts';
@@ -13,14 +13,13 @@ import { kill } from './daemon-home.ts';
 import { writeStandIn } from './stand-in-kimi.ts';
 
 const CHECKOUT = resolve(import.meta.dirname, '../..');
-const KEY = 'sk-kimi-ada-0123456789abcdef';
 /** What a person who reads the README is promised. */
 const MOST_COMMANDS = 3;
 const MOST_SECONDS = 60;
 const PATIENCE_MS = 120_000;
 const PACKED = [
   ...['package.json', 'package-lock.json', 'README.md', 'LICENSE', 'CHANGELOG.md', '.env.example', '_auths/README.md'],
-  ...['docs', 'src', 'scripts/build.mjs'],
+  ...['docs', 'src', 'scripts/build.mjs', 'scripts/code-cache.mjs'],
 ];
 
 /** A Kimi CLI as the proxy meets it: it takes its model from the variables, asks with `stream`, and prints what comes, as it comes. */
@@ -44,30 +43,25 @@ fetch(url + '/chat/completions', {
 });
 `;
 
-/** What a person answers at a terminal: the key, and Enter for all else. */
-const ANSWERS: readonly (readonly [question: RegExp, answer: string])[] = [
-  [/API key/, KEY],
-  [/Label for it/, ''],
-  [/Go live/, ''],
-  [/Turn auto-rotation on/, ''],
-];
+/** What a person presses Enter at; the code of the login is confirmed in the browser. */
+const QUESTIONS: readonly RegExp[] = [/Log in with a Kimi account/, /Go live/, /Turn auto-rotation on/];
 
 test('the steps of the README, as written, lead from an empty home to a streamed answer', { timeout: 300_000 }, async () => {
   const commands = await stepsOfTheReadme();
   expect(commands.length).toBeLessThanOrEqual(MOST_COMMANDS);
-  const { terminal, home, prefix } = await newUser();
+  const { terminal, home, prefix, simulator } = await newUser();
   cleanUp(async () => kill(Number(await readFile(join(home, '.kmi', 'proxy.pid'), 'utf8').catch(() => '')) || 2 ** 30));
 
   const screens: string[] = [];
   const started = performance.now();
-  for (const command of commands) screens.push(await runStep(terminal, command));
+  for (const command of commands) screens.push(await runStep(terminal, command, simulator));
   const seconds = (performance.now() - started) / 1000;
   const transcript = screens.join('\n');
 
   expect(transcript.match(/^ended \d+$/gm), transcript).toEqual(commands.map(() => 'ended 0'));
   expect(transcript).toMatch(/^answer 200: \S.*$/m);
   expect(transcript).toMatch(/^streamed to its end$/m);
-  expect(transcript).not.toContain(KEY);
+  for (const token of simulator.oauth.issued) expect(transcript.replaceAll('\n', '')).not.toContain(token);
   expect(seconds, transcript).toBeLessThan(MOST_SECONDS);
   expect(await readdir(join(prefix, 'bin'))).toEqual(['kimi_robin', 'kmi']);
   // The package itself, not a link into the clone.
@@ -83,26 +77,27 @@ async function stepsOfTheReadme(): Promise<readonly string[]> {
   return lines;
 }
 
-/** Types the command, answers what it asks, and gives the screen as it was at the command's end. */
-async function runStep(terminal: Terminal, command: string): Promise<string> {
+/** Types the command, answers what it asks, logs in, and gives the screen as it was at the command's end. */
+async function runStep(terminal: Terminal, command: string, { oauth }: Simulator): Promise<string> {
   await terminal.type('clear');
   await eventually(async () => (/^\s*[$#]\s*$/.test(await terminal.screen()) ? true : undefined), PATIENCE_MS);
   await terminal.type(`${command}; echo "ended $?"`);
-  const open = [...ANSWERS];
+  const open = [...QUESTIONS];
   return eventually(async () => {
     const screen = await terminal.screen();
     if (/^ended \d+$/m.test(screen)) return screen.trimEnd();
-    const [question, answer] = open[0] ?? [];
-    if (question?.test(screen)) {
+    if (open[0]?.test(screen) === true) {
       open.shift();
-      await terminal.type(answer ?? '');
+      await terminal.press('Enter');
     }
+    const code = oauth.pending.find((pending) => screen.includes(pending));
+    if (code !== undefined) oauth.approve(code, 'ada');
     throw new Error(`\`${command}\` has not ended:\n${screen}`);
   }, PATIENCE_MS);
 }
 
-/** A person with an empty home, in a clone, with Node, npm and a Kimi CLI, whose Kimi API is the simulator. */
-async function newUser(): Promise<{ terminal: Terminal; home: string; prefix: string }> {
+/** A person with an account, an empty home, in a clone, with Node, npm and a Kimi CLI, whose Kimi API is the simulator. */
+async function newUser(): Promise<{ terminal: Terminal; home: string; prefix: string; simulator: Simulator }> {
   const folder = await mkdtemp(join(tmpdir(), 'kmi-readme-'));
   cleanUp(() => rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 }));
   const [home, prefix, bin, clone] = ['home', 'prefix', 'bin', 'clone'].map((name) => join(folder, name)) as Four;
@@ -111,7 +106,7 @@ async function newUser(): Promise<{ terminal: Terminal; home: string; prefix: st
   await writeNpm(join(bin, 'npm'));
   await writeStandIn(join(bin, 'kimi'), { marker: '@moonshot-ai/kimi-code', does: ASKS });
   const quota = { fiveHour: { limit: 100, used: 12 } };
-  const simulator = await startSimulator({ accounts: [{ name: 'ada', keys: [KEY], quota }], behaviour: { chunkPauseMs: 30 } });
+  const simulator = await startSimulator({ accounts: [{ name: 'ada', keys: [], quota }], behaviour: { chunkPauseMs: 30 } });
   cleanUp(() => simulator.close());
   const env = {
     HOME: home,
@@ -123,6 +118,7 @@ async function newUser(): Promise<{ terminal: Terminal; home: string; prefix: st
     // The port of the README may be taken, by a proxy of the person who runs the tests.
     KMI_PROXY_LISTEN: `127.0.0.1:${await freePort()}`,
     KMI_UPSTREAM_BASE_URL: simulator.baseUrl,
+    KMI_OAUTH_HOST: simulator.origin,
   };
   const terminal = await openTerminal({ env, cwd: clone, rows: 40 });
   const path = [bin, join(prefix, 'bin'), dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin'].join(delimiter);
@@ -130,7 +126,7 @@ async function newUser(): Promise<{ terminal: Terminal; home: string; prefix: st
   await terminal.type(`unset -f kmi; export PATH='${path}'; clear; command -v npm`);
   await terminal.waitFor(/\/bin\/npm$/m);
   expect((await terminal.screen()).replaceAll('\n', '')).toContain(join(bin, 'npm'));
-  return { terminal, home, prefix };
+  return { terminal, home, prefix, simulator };
 }
 
 type Four = [string, string, string, string];

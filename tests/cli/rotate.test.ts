@@ -163,7 +163,7 @@ test('rotate auto is refused with the reason unless the policy allows it', async
   const { run, home } = await simulated({ name: 'ada' });
   const refused = await run(['rotate', 'auto']);
   expect(refused).toMatchObject({ code: 1, stdout: '' });
-  expect(refused.stderr).toMatch(/KMI_AUTO_ROTATE_ALLOWED is 0\.\n.*set KMI_AUTO_ROTATE_ALLOWED=1/);
+  expect(refused.stderr).toMatch(/KMI_AUTO_ROTATE_ALLOWED is 0\.\n.*`kmi config set KMI_AUTO_ROTATE_ALLOWED 1`/);
   await expect(stateOf(home)).rejects.toThrow('ENOENT');
 });
 

@@ -188,7 +188,7 @@ describe('after a change of KMI_PROXY_LISTEN', () => {
     expect(again.stdout).toContain(home.proxyUrl);
     const note = again.stderr.replace(/\s+/g, ' ');
     expect(note).toContain('differ in KMI_PROXY_LISTEN, KMI_DRY_RUN.');
-    expect(note).toContain(`These would serve http://127.0.0.1:${port}/kmi-rotor/v1. \`kmi proxy-restart\` applies them.`);
+    expect(note).toContain(`These would serve http://127.0.0.1:${port}/kmi-rotor/v1. \`kmi restart\` applies them.`);
     const restarted = await run(['proxy-restart', '-y']);
     const pid = Number(await readFile(join(home.root, '.kmi', 'proxy.pid'), 'utf8'));
     cleanUp(async () => kill(pid));

@@ -205,11 +205,11 @@ test('the human view is a line for the proxy and one a key when all is well', as
   const dry = await runKmi(['status'], { env: home.env, cwd: home.root });
   expect(dry.stdout.split('\n')).toEqual([
     'Proxy  not running (dry-run, manual); start it with `kmi proxy`',
-    '       Dry-run: nothing is sent to the upstream; KMI_DRY_RUN=0 makes it live.',
+    '       Dry-run: nothing is sent; `kmi config set KMI_DRY_RUN 0` makes it live.',
     '',
     '1 key: 1 can serve',
-    '  KEY  STATUS  QUOTA  TODAY',
-    '> ada  ready   -          0',
+    '  KEY  STATUS  LEFT  TODAY',
+    '> ada  ready   -         0',
     '',
   ]);
   expect(dry).toMatchObject({ code: 0, stderr: '' });

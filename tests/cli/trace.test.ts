@@ -115,6 +115,18 @@ it('a reader that leaves ends it without a word', async () => {
   expect(kmi.stderr()).toBe('');
 });
 
+it('--last without anything to print says why, and JSON lines stay alone', async () => {
+  const none = await temporaryHome();
+  const said = await runKmi(['trace', '--last', '3'], { env: none.env });
+  expect(said).toMatchObject({ code: 0, stdout: '', stderr: 'No requests yet: the proxy has served none.\n' });
+  expect(await runKmi(['trace', '--last', '3', '--json'], { env: none.env })).toMatchObject({ code: 0, stdout: '', stderr: '' });
+  const { env } = await homeWithTrace(linesOf(traceEvents(3)));
+  expect(await runKmi(['trace', '--last', '3', '--errors'], { env })).toMatchObject({
+    stdout: '',
+    stderr: 'No request passes the filter.\n',
+  });
+});
+
 it('a trace that cannot be read is an error that names it', async () => {
   const home = await temporaryHome();
   const trace = join(home.stateDir, 'trace', 'trace.jsonl');

@@ -19,6 +19,7 @@ const Counts = z.strictObject({
 const Usage = z.strictObject({
   by: z.enum(['key', 'account', 'model', 'day', 'session']),
   since: z.iso.date(),
+  until: z.iso.date().nullable(),
   timezone: z.string(),
   total: Counts,
   groups: z.array(z.strictObject({ name: z.string().nullable(), keys: z.array(z.string()).optional(), ...Counts.shape })),
@@ -105,6 +106,19 @@ it('--since takes a span or a date and counts its day as a whole', async () => {
   expect(await requestsSince(today)).toBe(3);
   expect(await requestsSince('2020-01-01')).toBe(4);
   expect(await requestsSince('2099-01-01T00:00:00Z')).toBe(0);
+  expect(await requestsSince('today')).toBe(3);
+});
+
+it('--until is the last day that counts', async () => {
+  const home = await homeWithUsage();
+  const period = async (...args: string[]) =>
+    Usage.parse(JSON.parse((await runKmi(['usage', '--json', ...args], utc(home))).stdout));
+  expect((await period('--since', '30d', '--until', 'yesterday')).total.requests).toBe(1);
+  expect((await period('--since', '30d', '--until', 'today')).total.requests).toBe(4);
+  const day = new Date(Date.now() - DAY_MS).toISOString().slice(0, 10);
+  expect(await period('--since', 'yesterday', '--until', 'yesterday')).toMatchObject({ since: day, until: day, groups: [] });
+  const { stdout } = await runKmi(['usage', '--since', '30d', '--until', 'today', '--plain'], utc(home));
+  expect(stdout).toMatch(/^Tokens by key from \d{4}-\d\d-\d\d to \d{4}-\d\d-\d\d$/m);
 });
 
 it('without anything counted it says so and is no failure', async () => {
@@ -119,7 +133,9 @@ it('without anything counted it says so and is no failure', async () => {
 
 it.each([
   [['--by', 'colour'], '--by colour: takes key, account, model, day, session.'],
-  [['--since', 'yesterday'], '--since yesterday: takes a span'],
+  [['--since', 'last week'], '--since last week: takes today, yesterday, week, month, a span such as 10m, 12h or 30d, or a time'],
+  [['--until', 'soon'], '--until soon: takes today'],
+  [['--since', 'today', '--until', 'yesterday'], 'lies before --since'],
 ])('%j is a usage error', async (args, words) => {
   const { code, stdout, stderr } = await runKmi(['usage', ...args], utc(await temporaryHome()));
   expect({ code, stdout, stderr }).toEqual({ code: 2, stdout: '', stderr: expect.stringContaining(words) });

@@ -1,6 +1,7 @@
 import { describe, expect, it, test } from 'vitest';
 import { namesOf } from '../../src/cli/command/command-row.ts';
 import { COMMANDS } from '../../src/cli/commands.ts';
+import { GUESSES } from '../../src/cli/guesses.ts';
 import { inOwnWords } from '../../src/cli/spellings.ts';
 import { temporaryHome } from '../support/home.ts';
 import { runKmi } from '../support/spawn.ts';
@@ -9,16 +10,16 @@ describe('names people guess', () => {
   it.each([
     [['start'], ['proxy']],
     [
-      ['stop', '-f'],
       ['proxy-stop', '-f'],
+      ['stop', '-f'],
     ],
     [
-      ['--plain', 'restart', '-y'],
       ['--plain', 'proxy-restart', '-y'],
+      ['--plain', 'restart', '-y'],
     ],
     [
-      ['logs', '-n', '5'],
       ['proxy-logs', '-n', '5'],
+      ['logs', '-n', '5'],
     ],
     [
       ['keys', '--plain', 'ls'],
@@ -75,7 +76,7 @@ describe('names people guess', () => {
         const { code, stdout } = await runKmi([...alias.split(' '), '--help']);
         expect(code).toBe(0);
         expect(stdout).toMatch(new RegExp(`^Usage: kmi ${name}( |$)`, 'm'));
-        expect(stdout).toContain(`\nAlso: kmi ${alias}\n`);
+        expect(stdout).toMatch(new RegExp(`^Also: .*kmi ${alias}(,|$)`, 'm'));
       }
     }
   });
@@ -92,6 +93,20 @@ describe('names people guess', () => {
   });
 });
 
+test('every word people guess leads to a command line there is', () => {
+  const names = COMMANDS.flatMap((row) => namesOf(row).map((name) => ({ name, row })));
+  for (const [word, commandLine] of Object.entries(GUESSES)) {
+    const typed = commandLine.replace(/^kmi /, '');
+    const [longest] = names
+      .filter(({ name }) => `${typed} `.startsWith(`${name} `))
+      .toSorted((a, b) => b.name.length - a.name.length);
+    expect([word, longest?.name]).toEqual([word, expect.any(String)]);
+    const [option] = /--\w[\w-]*/.exec(typed) ?? [];
+    if (option !== undefined) expect(longest?.row.options?.map(({ flags }) => flags)).toContain(option);
+    expect(names.map(({ name }) => name)).not.toContain(word);
+  }
+});
+
 /** What was typed, what is said of it, and the command line that is offered. */
 test.each([
   ['x', '`kmi` has no command "x".', null],
@@ -101,14 +116,15 @@ test.each([
   ['statsu', '`kmi` has no command "statsu".', 'kmi status'],
   ['lgos', '`kmi` has no command "lgos".', 'kmi logs'],
   ['add', '`kmi` has no command "add".', 'kmi keys add'],
-  ['proxi stop', '`kmi` has no command "proxi".', 'kmi proxy-stop'],
-  ['proxystop', '`kmi` has no command "proxystop".', 'kmi proxy-stop'],
+  ['proxi stop', '`kmi` has no command "proxi".', 'kmi stop'],
+  ['proxystop', '`kmi` has no command "proxystop".', 'kmi stop'],
   ['rotate_auto', '`kmi` has no command "rotate_auto".', 'kmi rotate auto'],
-  ['proxy stop', '`kmi proxy` takes no arguments, but got "stop".', 'kmi proxy-stop'],
-  ['proxy logs', '`kmi proxy` takes no arguments, but got "logs".', 'kmi proxy-logs'],
+  ['proxy stop', '`kmi proxy` takes no arguments, but got "stop".', 'kmi stop'],
+  ['proxy logs', '`kmi proxy` takes no arguments, but got "logs".', 'kmi logs'],
   ['proxy foreground', '`kmi proxy` takes no arguments, but got "foreground".', 'kmi proxy --foreground'],
   ['start foreground', '`kmi proxy` takes no arguments, but got "foreground".', 'kmi proxy --foreground'],
   ['status json', '`kmi status` takes no arguments, but got "json".', 'kmi status --json'],
+  ['usage today', '`kmi usage` takes no arguments, but got "today".', 'kmi usage --since today'],
   ['usage day', '`kmi usage` takes no arguments, but got "day".', 'kmi usage --by day'],
   ['keys ad', '`kmi keys` has no subcommand "ad".', 'kmi keys add'],
   ['keys status', '`kmi keys` has no subcommand "status".', 'kmi status'],
@@ -117,6 +133,14 @@ test.each([
   ['rotate auto sticky', '`kmi rotate auto` takes no arguments, but got "sticky".', 'kmi rotate auto --strategy sticky'],
   ['rotate on quota', '`kmi rotate auto` takes no arguments, but got "quota".', 'kmi rotate auto --strategy quota'],
   ['env fish', '`kmi env` takes no arguments, but got "fish".', 'kmi env --shell fish'],
+  ['live', '`kmi` has no command "live".', 'kmi config set KMI_DRY_RUN 0'],
+  ['dashboard', '`kmi` has no command "dashboard".', 'kmi watch'],
+  ['keys delete', '`kmi keys` has no subcommand "delete".', 'kmi keys remove'],
+  ['config edit', '`kmi config` has no subcommand "edit".', 'kmi config set'],
+  ['config KMI_DRY_RUN', '`kmi config` has no subcommand "KMI_DRY_RUN".', 'kmi config get KMI_DRY_RUN'],
+  ['config KMI_DRY_RUN=0', '`kmi config` has no subcommand "KMI_DRY_RUN=0".', 'kmi config set KMI_DRY_RUN=0'],
+  ['config KMI_DRY_RUN 0', '`kmi config` has no subcommand "KMI_DRY_RUN".', 'kmi config set KMI_DRY_RUN 0'],
+  ['config unste', '`kmi config` has no subcommand "unste".', 'kmi config unset'],
   ['health --jsn', '`kmi health` has no option --jsn.', 'kmi health --json'],
   ['keys add --prio 3', '`kmi keys add` has no option --prio.', 'kmi keys add --priority'],
   ['rotate --strategy sticky', '`kmi rotate` has no option --strategy.', 'kmi rotate auto --strategy'],
@@ -160,7 +184,7 @@ it('only one mode stands on a line, and none beside a command', async () => {
 
 it.each([
   [['usage', '--by', 'foo'], 'kmi usage'],
-  [['usage', '--since', 'yesterday'], 'kmi usage'],
+  [['usage', '--since', 'lately'], 'kmi usage'],
   [['rotate', 'auto', '--strategy', 'fair'], 'kmi rotate auto'],
   [['trace', '--last', 'many'], 'kmi trace'],
   [['proxy', '--daemon', '--foreground'], 'kmi proxy'],

@@ -1,7 +1,7 @@
 import { parse } from 'dotenv';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { quote, setEnvVariable } from '../../src/config/env-text.ts';
+import { quote, setEnvVariable, unsetEnvVariable } from '../../src/config/env-text.ts';
 
 const set = (text: string, value = '0') => setEnvVariable(text, 'KMI_DRY_RUN', value);
 
@@ -59,6 +59,40 @@ const line = fc.oneof(
 const file = fc
   .array(fc.tuple(line, fc.constantFrom('\n', '\r\n', '\r', '\n\n', '')), { maxLength: 8 })
   .map((lines) => lines.flat().join(''));
+
+describe('a variable that is taken out', () => {
+  it.each([
+    ['KMI_DRY_RUN=1\n', ''],
+    ['A=1\r\nKMI_DRY_RUN=1\r\nB=2', 'A=1\r\nB=2'],
+    ['A=1\nKMI_DRY_RUN=1', 'A=1\n'],
+    ['  export KMI_DRY_RUN =  "1"   # why\n# stays\n', '# stays\n'],
+    ['\uFEFFKMI_DRY_RUN=1\nA=1\n', '\uFEFFA=1\n'],
+    ['#KMI_DRY_RUN=7\nKMI_DRY_RUN: 1\nMY_KMI_DRY_RUN=1\nKMI_DRY_RUN=\n', '#KMI_DRY_RUN=7\nMY_KMI_DRY_RUN=1\n'],
+    ['A=1\n#KMI_DRY_RUN=7\n', 'A=1\n#KMI_DRY_RUN=7\n'],
+  ])('goes with each of its lines, and nothing else: %j', (before, after) => {
+    expect(unsetEnvVariable(before, 'KMI_DRY_RUN')).toBe(after);
+  });
+
+  it.each(['KMI_DRY_RUN="1\n2"\nB=1\n', 'KMI_DRY_RUN="1\n2"\nKMI_DRY_RUN=3\n', 'A="1\nKMI_DRY_RUN=1\n2"\nKMI_DRY_RUN=1\n'])(
+    'stays where more would have to be touched: %j',
+    (text) => {
+      expect(unsetEnvVariable(text, 'KMI_DRY_RUN')).toBeNull();
+    },
+  );
+});
+
+it('whatever the file, a variable goes and every other keeps its value', () => {
+  fc.assert(
+    fc.property(file, (text) => {
+      const edited = unsetEnvVariable(text, 'KMI_DRY_RUN');
+      if (edited === null) return;
+      const { KMI_DRY_RUN: _gone, ...others } = parse(text);
+      expect(parse(edited)).toEqual(others);
+      expect(edited.length).toBeLessThanOrEqual(text.length);
+    }),
+    { numRuns: 500 },
+  );
+});
 
 it('whatever the file, only one line differs and every other variable keeps its value', () => {
   fc.assert(

@@ -187,6 +187,14 @@ describe('a .env that came with a project', () => {
     expect(refusal()).toContain('gateway.example');
   });
 
+  it.each(['KMI_OAUTH_HOST=https://evil.example', 'KMI_OAUTH_HOST_OVERRIDES_SLOTS=1'])('cannot say %s', (line) => {
+    write(join(project, '.env'), `KMI_DRY_RUN=0\n${line}\n`);
+    expect(refusal()).toContain('which says where logins are renewed');
+    rmSync(join(project, '.env'));
+    write(join(home, '.kmi', '.env'), `${line}\n`);
+    expect(refusal()).toBe('');
+  });
+
   it('may name its own keys, this machine and Kimi', () => {
     write(join(home, '.kmi', '_auths', 'a.env'));
     for (const url of ['http://127.0.0.1:9/v1', 'https://api.moonshot.ai/v1', 'https://api.kimi.com/coding/v1']) {

@@ -20,12 +20,43 @@ test.each([
   expect(parseSince(value, NOW, '+02:00')).toBe(at);
 });
 
-test.each(['', 'yesterday', '10', '10 m', 'm', '-5m', '1w', '2026-13-01', '2026-02-30', '2026-02-02T25:00', '2026-02-02T12'])(
-  '--since %j is refused',
-  (value) => {
-    expect(parseSince(value, NOW, 'UTC')).toBeNull();
-  },
-);
+test.each([
+  ['1w', NOW - 7 * 86_400_000],
+  // NOW is a Friday at 14:00 there.
+  ['today', Date.UTC(2026, 10, 19, 22)],
+  ['Today', Date.UTC(2026, 10, 19, 22)],
+  ['yesterday', Date.UTC(2026, 10, 18, 22)],
+  ['week', Date.UTC(2026, 10, 15, 22)],
+  ['month', Date.UTC(2026, 9, 31, 22)],
+])('--since %s is understood', (value, at) => {
+  expect(parseSince(value, NOW, '+02:00')).toBe(at);
+});
+
+test('a day begins at midnight of its own zone and offset', () => {
+  const afterChange = Date.UTC(2026, 2, 29, 12);
+  expect(parseSince('today', afterChange, 'Europe/Berlin')).toBe(Date.UTC(2026, 2, 28, 23));
+  const lateInAsia = Date.UTC(2026, 10, 20, 20);
+  expect(parseSince('today', lateInAsia, '+08:00')).toBe(Date.UTC(2026, 10, 20, 16));
+  // A Sunday belongs to the week that began on Monday before it.
+  expect(parseSince('week', Date.UTC(2026, 10, 22, 12), 'UTC')).toBe(Date.UTC(2026, 10, 16));
+});
+
+test.each([
+  '',
+  'tomorrow',
+  'constructor',
+  '10',
+  '10 m',
+  'm',
+  '-5m',
+  '1y',
+  '2026-13-01',
+  '2026-02-30',
+  '2026-02-02T25:00',
+  '2026-02-02T12',
+])('--since %j is refused', (value) => {
+  expect(parseSince(value, NOW, 'UTC')).toBeNull();
+});
 
 test('daylight saving is that of the named day', () => {
   expect(parseTime('2026-07-01 12:00', 'Europe/Berlin')).toBe(Date.UTC(2026, 6, 1, 10));

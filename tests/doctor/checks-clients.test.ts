@@ -140,5 +140,5 @@ test('no client, and one that does not tell which it is, are information; who pa
   expect(checkClients(facts)).toMatchObject([{ level: 'info', text: expect.stringContaining('no `kimi`') }, { level: 'info' }]);
   const unknown = checkClients({ ...facts, found: { path: '/bin/kimi', client: null } });
   expect(unknown[0]).toMatchObject({ level: 'info', text: expect.stringContaining('does not tell') });
-  expect(unknown.at(-1)?.details.join(' ')).toMatch(/pass: .*Claude Code.*403: codex-cli/);
+  expect(unknown.at(-1)?.details.join(' ')).toMatch(/pass: .*Claude Code.*no such list: Codex.*403: OpenAI SDKs/);
 });

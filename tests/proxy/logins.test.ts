@@ -146,6 +146,62 @@ describe('an access token that is refused', () => {
   });
 });
 
+it('a refusal is not handed to a client that has the login too, and would renew it', async () => {
+  const proxy = await startWith([{ login: 'a' }]);
+  proxy.simulator.account('a').faults.add('invalid_key');
+  const { access_token: token } = await tokensOf(proxy.home, 'a');
+  const answer = await proxy.chat({}, { headers: { authorization: `Bearer ${token}` } });
+  expect(answer.status).toBe(403);
+});
+
+it('a 401 of `/usages` that is about the plan renews nothing', async () => {
+  const proxy = await startWith([{ login: 'a' }], {
+    settings: { KMI_USAGE_CACHE_SECONDS: '600' },
+    accounts: [
+      {
+        name: 'a',
+        keys: [],
+        behaviour: {
+          usagesFault: {
+            status: 401,
+            body: '{"error":{"message":"We are unable to verify your membership benefits at this time","type":"invalid_authentication_error"}}',
+          },
+        },
+      },
+    ],
+  });
+  await expect.poll(() => proxy.serving.pool.entries[0]?.health?.error ?? null).toContain('membership');
+  expect(proxy.simulator.oauth.received).toEqual([]);
+});
+
+it('a block ends when Kimi Code, whose login it is, has other tokens', async () => {
+  const proxy = await startWith(['b', { login: 'a', ofKimiCode: true }], {
+    state: '{"schema_version":1,"active_key":"a","keys":{}}',
+  });
+  proxy.simulator.account('a').faults.add('invalid_key', { times: 2 });
+  expect((await proxy.chat()).status).toBe(200);
+  await proxy.state(({ keys }) => keys.a?.blocked_reason === 'auth');
+  await addLogin(proxy.home, proxy.simulator, 'a', { ofKimiCode: true });
+  await proxy.state(({ keys }) => keys.a?.blocked_reason === null && keys.a.error_401 === 0);
+});
+
+it('a request that waits for a token keeps its place among those of the account', async () => {
+  const proxy = await startWith([{ login: 'a', endsIn: -1, label: 'a' }], { simulator: { oauth: { latencyMs: 700 } } });
+  const inFlight = () => proxy.serving.pool.entries[0]?.inFlight;
+  const answers = [proxy.chat(), proxy.chat()];
+  await expect.poll(inFlight).toBe(2);
+  await proxy.simulator.waitFor(() => proxy.simulator.oauth.received.length === 1);
+  expect([inFlight(), proxy.calls().length]).toEqual([2, 0]);
+  expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200]);
+  await expect.poll(inFlight).toBe(0);
+  proxy.simulator.oauth.endAccess('a');
+  const again = proxy.chat();
+  await proxy.simulator.waitFor(() => proxy.simulator.oauth.received.length === 2);
+  expect(inFlight()).toBe(1);
+  expect((await again).status).toBe(200);
+  await expect.poll(inFlight).toBe(0);
+});
+
 describe('an access token whose time is up', () => {
   it('is renewed before anything is sent, also for a body that can be sent only once', async () => {
     const proxy = await startWith([{ login: 'a', endsIn: -1 }], { settings: { KMI_PROXY_REPLAY_MAX_MB: '1' } });
@@ -210,6 +266,7 @@ describe('in the background', () => {
     expect(reused).toBe(0);
     for (const { lifeLeftShare } of grants) expect(lifeLeftShare).toBeLessThanOrEqual(0.7);
     expect(proxy.calls().every(({ status }) => status === 200)).toBe(true);
+    expect(await proxy.log()).not.toContain('The auth files changed');
   });
 
   it('an authorisation server that is away costs nobody anything while the token is good', async () => {

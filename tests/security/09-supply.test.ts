@@ -96,7 +96,8 @@ it('the package holds the program and its papers, and nothing else', () => {
     'docs/trace.svg',
   ];
   const paths = files.map(({ path }) => path);
-  expect(paths.filter((path) => !papers.includes(path) && !/^dist\/[\w-]+\.js$/.test(path))).toEqual([]);
+  const code = /^dist\/(?:[\w-]+\.js|code-cache\/[\w.-]+\/[\w-]+\.js\.bin)$/;
+  expect(paths.filter((path) => !papers.includes(path) && !code.test(path))).toEqual([]);
   expect(paths).toContain('dist/cli.js');
   expect(
     paths.filter(

@@ -304,7 +304,7 @@ it('labels and files with control characters, path parts and names of prototypes
       expect(stderr).not.toMatch(/\n\s+at /);
     }
   }
-  // `kmi proxy-logs` shows them through this.
+  // `kmi logs` shows them through this.
   for (const name of ['kmi.log', 'proxy.out']) {
     const log = await readFile(join(home.stateDir, 'logs', name), 'utf8');
     expect(

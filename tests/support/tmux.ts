@@ -30,6 +30,8 @@ export type Terminal = {
   paste(text: string): Promise<void>;
   /** The lines on the screen, without colour. */
   screen(): Promise<string>;
+  /** The same with the sequences that colour them, as `parseScreen` reads them. */
+  painted(): Promise<string>;
   /** The screen as soon as the pattern matches it; fails with the screen when it does not within 20 s. */
   waitFor(pattern: RegExp): Promise<string>;
   resize(columns: number, rows: number): Promise<void>;
@@ -106,6 +108,7 @@ export async function openTerminal({ env = {}, cwd, columns = 80, rows = 24 }: T
       await type(`clear; ${line}`);
     },
     screen,
+    painted: () => tmux('capture-pane', '-p', '-e'),
     waitFor,
     press: async (...keys) => {
       for (const key of keys) await tmux('send-keys', key);

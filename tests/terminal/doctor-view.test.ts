@@ -8,7 +8,7 @@ const findings: readonly Finding[] = [
   answersOf('Setup', 'node_version').ok('Node 22.3.0.'),
   answersOf('Setup', 'dry_run').warn(
     'Dry-run: the proxy answers by itself and sends nothing to the upstream.',
-    'Set KMI_DRY_RUN=0 for live traffic.',
+    '`kmi config set KMI_DRY_RUN 0` goes live.',
   ),
   answersOf('Keys', 'auth_keys').ok('3 keys in /home/kim/_auths.'),
   answersOf('Keys', 'key_states').fail(

@@ -15,6 +15,10 @@ test('a sentence is broken at blanks, whatever of it is coloured', () => {
   for (const line of lines) expect(displayWidth(line)).toBeLessThanOrEqual(30);
 });
 
+test('a command in backticks stays whole', () => {
+  expect(wrapProse('Stop it with `kmi stop -f` now', 20)).toEqual(['Stop it with', '`kmi stop -f` now']);
+});
+
 test('what fits, and what has no width to keep to, stays as it is, blanks and all', () => {
   expect(wrapProse('a  b ', 10)).toEqual(['a  b ']);
   expect(wrapProse('a  b '.repeat(50), Number.POSITIVE_INFINITY)).toEqual(['a  b '.repeat(50)]);

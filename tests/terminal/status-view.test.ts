@@ -148,12 +148,12 @@ test('one line says whether the proxy runs, where, for how long, whether for rea
 test('a line a key says what is left of each window, and when little is left, until when', () => {
   expect(text(read).split('\n').slice(2)).toEqual([
     '2 keys: 2 can serve',
-    'KEY   STATUS  QUOTA                    TODAY',
-    'work  ready   5h  99 %  7d  96 % left     30',
-    'home  warn    5h   3 %  7d  50 % left      0  5h resets in 2 h (14:00)',
+    'KEY   STATUS  LEFT                TODAY',
+    'work  ready   5h  99 %  7d  96 %     30',
+    'home  warn    5h   3 %  7d  50 %      0  5h resets in 2 h (14:00)',
   ]);
   const narrow = renderStatus(read, { columns: 60, style: PLAIN });
-  expect(narrow.slice(-2)).toEqual(['home  warn    5h   3 %  7d  50 % left      0', '    5h resets in 2 h (14:00)']);
+  expect(narrow.slice(-2)).toEqual(['home  warn    5h   3 %  7d  50 %      0', '    5h resets in 2 h (14:00)']);
 });
 
 test('what nobody knows is a dash, and the age of a reading is said when it is old', () => {
@@ -172,11 +172,11 @@ test('what nobody knows is a dash, and the age of a reading is said when it is o
       .split('\n')
       .slice(3),
   ).toEqual([
-    'KEY   STATUS  QUOTA                    READ        TODAY',
-    'ada   ready   -                                        0',
-    'ben   ready   5h  50 %  7d  90 % left                  0',
-    'cleo  ready   5h     -  7d  90 % left  16 min ago      0',
-    'dan   ready   5h 100 %  7d  90 % left  3 h ago         0',
+    'KEY   STATUS  LEFT                READ        TODAY',
+    'ada   ready   -                                   0',
+    'ben   ready   5h  50 %  7d  90 %                  0',
+    'cleo  ready   5h     -  7d  90 %  16 min ago      0',
+    'dan   ready   5h 100 %  7d  90 %  3 h ago         0',
   ]);
 });
 
@@ -191,8 +191,8 @@ test('a narrow terminal has the two tightest windows', () => {
   const windows = [window('5h limit', 0.9), window('7d limit', 0.2), window('month limit', 0.4), window('fast model', 0.5)];
   const candidates = [candidate('ada', { health: healthOf(windows) })];
   const lines = (columns: number) => renderStatus({ ...read, candidates }, { columns, style: PLAIN }).join('\n');
-  expect(lines(60)).toContain('7d  20 %  month  40 % left');
-  expect(lines(80)).toContain('7d  20 %  month  40 %  fast...  50 % left');
+  expect(lines(60)).toContain('7d  20 %  month  40 %');
+  expect(lines(80)).toContain('7d  20 %  month  40 %  fast...  50 %');
 });
 
 test('`>` marks the active key in manual mode only, and is explained', () => {

@@ -35,15 +35,15 @@ test('a section is a title and indented lines, without a box', () => {
   expect(renderSection('Keys', ['日本語', ''], UNCOLORED)).toEqual(['Keys', '  日本語', '']);
 });
 
-test('long values of fields go on under themselves', () => {
+test('long values of fields go on under themselves; one with a word that does not fit there stands below its name', () => {
   expect(
     renderFields(
       [
-        { name: 'log', value: '/a/long/path' },
-        { name: 'state', value: 'up' },
+        { name: 'log', value: '/a/longpath' },
+        { name: 'state', value: 'up for 3 days' },
       ],
       innerWidth(15),
       PLAIN,
     ),
-  ).toEqual(['log    /a/lon', '       g/path', 'state  up']);
+  ).toEqual(['log', '  /a/longpath', 'state  up for', '       3 days']);
 });

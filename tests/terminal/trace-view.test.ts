@@ -186,7 +186,7 @@ it('the key filter goes through the keys seen and back to all', () => {
 
 it.each([80, 120, 160])('at %d columns the tokens fit, and the title stands over them', (columns) => {
   const lines = shown(windowOf(counted), { columns, rows: 24 });
-  expect(lines[1]).toMatch(columns === 80 ? /key +tokens +request +note/ : /key +tokens +out +endpoint +request +note/);
+  expect(lines[1]).toMatch(columns === 80 ? /KEY +TOKENS +REQUEST +NOTE/ : /KEY +TOKENS +OUT +ENDPOINT +REQUEST +NOTE/);
   expect(lines.find((line) => line.includes('12:00:02'))).toMatch(
     columns === 80 ? / 12\.3k\/99% {2}/ : / 12\.3k\/99% {2}1\.05k {2}/,
   );

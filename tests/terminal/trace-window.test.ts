@@ -95,21 +95,21 @@ it('arrow keys select a request, Enter tells how it found its key, Escape goes b
 
 it('another size of the terminal is drawn at once, with fewer columns and lines where it is small', async () => {
   const { terminal } = await openWindow(45);
-  await terminal.waitFor(/ note/);
+  await terminal.waitFor(/ NOTE/);
   await terminal.resize(40, 12);
   // The terminal shows the old lines in its new size for a moment.
   await eventually(async () => {
     const small = await terminal.screen();
     expect(small.split('\n').every((line) => line.length <= 40)).toBe(true);
     expect(requestsOn(small)).toHaveLength(8);
-    expect(small).not.toMatch(/endpoint/);
+    expect(small).not.toMatch(/ENDPOINT/);
     return true;
   });
   await terminal.resize(120, 30);
   await eventually(async () => {
     const large = await terminal.screen();
     expect(large).toContain('Say hello to the whole world');
-    expect(large).toMatch(/endpoint/);
+    expect(large).toMatch(/ENDPOINT/);
     expect(requestsOn(large)).toHaveLength(26);
     return true;
   });

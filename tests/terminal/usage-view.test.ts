@@ -22,7 +22,7 @@ const ROWS: readonly UsageRow[] = [
 for (const [name, { width, style }] of VARIANTS) {
   it(`tokens by key, account and day at ${name}`, () => {
     const views = (['key', 'account', 'day'] as const).map((by) =>
-      renderUsage({ rows: ROWS, by, since: SINCE }, { columns: width, style }),
+      renderUsage({ rows: ROWS, by, since: SINCE, until: null }, { columns: width, style }),
     );
     expect(views.map((lines) => lines.join('\n')).join('\n\n')).toMatchSnapshot();
     for (const line of views.flat()) expect(displayWidth(line)).toBeLessThanOrEqual(width);
@@ -34,7 +34,7 @@ const PLAIN = { columns: 80, style: createStyle({ color: false, plain: true }) }
 
 it('of a thousand sessions the largest are shown, and the rest in one line', () => {
   const rows = Array.from({ length: 1000 }, (_, n) => row('ada', n + 1, { session: `s${n}` }));
-  const lines = renderUsage({ rows, by: 'session', since: SINCE }, PLAIN);
+  const lines = renderUsage({ rows, by: 'session', since: SINCE, until: null }, PLAIN);
   expect(lines).toHaveLength(2 + 1 + 40 + 1);
   expect(lines[3]).toMatch(/^s999 +1,000 +1\.00M/);
   expect(lines.at(-2)).toMatch(/^961 more +462k/);
@@ -42,8 +42,8 @@ it('of a thousand sessions the largest are shown, and the rest in one line', () 
 });
 
 it('a single group needs no total, and nothing counted is said in words', () => {
-  expect(renderUsage({ rows: [row('ada', 1)], by: 'key', since: SINCE }, PLAIN)).toHaveLength(4);
-  expect(renderUsage({ rows: [], by: 'key', since: SINCE }, PLAIN).join(' ')).toBe(
+  expect(renderUsage({ rows: [row('ada', 1)], by: 'key', since: SINCE, until: null }, PLAIN)).toHaveLength(4);
+  expect(renderUsage({ rows: [], by: 'key', since: SINCE, until: null }, PLAIN).join(' ')).toBe(
     'No tokens were counted since 2026-01-26. The proxy counts what passes through it.',
   );
 });
@@ -71,7 +71,7 @@ it('an account stands with the keys that were counted for it, most tokens first'
     row('work', 9, { account: 'a1b2c3d4' }),
     row('new', 2, { account: null }),
   ];
-  const lines = renderUsage({ rows, by: 'account', since: SINCE }, PLAIN);
+  const lines = renderUsage({ rows, by: 'account', since: SINCE, until: null }, PLAIN);
   expect(lines[3]).toMatch(/^a1b2c3d4 \(work, spare\) +10 /);
   expect(lines[4]).toMatch(/^not known \(new\) +2 /);
 });

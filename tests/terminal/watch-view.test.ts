@@ -171,6 +171,13 @@ describe('what happened', () => {
     expect(happeningOf(traceEvent(1))).toBeNull();
   });
 
+  it('say "no answer" of a key that gave none', () => {
+    const event = happeningOf(traceEvent(1, { tried: [{ key_label: 'ben', status: null, verdict: 'broken' }] })) as Happening;
+    expect(wordsOf(event, 'UTC', PLAIN).text).toContain('ben: the upstream failed or could not be reached (no answer); ');
+    const refused = happeningOf(traceEvent(1, { tried: [{ key_label: 'ben', status: 401, verdict: 'bad-key' }] })) as Happening;
+    expect(wordsOf(refused, 'UTC', PLAIN).text).toContain('ben: the key was refused (401); ');
+  });
+
   it('cannot drive the terminal', () => {
     const event = happeningOf(
       traceEvent(1, { tried: [{ key_label: 'a\u001b[2J', status: 500, verdict: 'broken' }] }),

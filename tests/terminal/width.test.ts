@@ -51,6 +51,12 @@ test('text wraps at blanks, and inside a word only when the word is longer than 
   expect(wrapToWidth('', 5)).toEqual(['']);
 });
 
+test('a command in backticks stays whole where a line can hold it', () => {
+  expect(wrapToWidth('Type `kmi rotate off`, then wait.', 20)).toEqual(['Type', '`kmi rotate off`,', 'then wait.']);
+  expect(wrapToWidth('or `kmi doctor --clear-blocklist` now', 20)).toEqual(['or `kmi doctor', '--clear-blocklist`', 'now']);
+  expect(wrapToWidth('a `b`, `c d` and an open ` mark', 10)).toEqual(['a `b`,', '`c d` and', 'an open `', 'mark']);
+});
+
 const texts = fc.string({ unit: fc.constantFrom('a', ' ', 'ж', '日', '😀', 'e\u0301', '…'), maxLength: 40 });
 
 test('whatever the text, cutting and wrapping stay within the width, and wrapping loses nothing but blanks', () => {

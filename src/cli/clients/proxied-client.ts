@@ -37,7 +37,7 @@ export async function requireProxy(context: CommandContext): Promise<Proxied> {
   }
   if (probe.kind === 'unreachable') throw new KmiError('proxy_unreachable', `No proxy answers at ${url}: ${probe.reason}.`);
   throw new KmiError('proxy_unreachable', `Another program answers at ${url}: ${probe.answer}.`, {
-    hint: 'Stop it, or set KMI_PROXY_LISTEN to a free port and start `kmi proxy` there.',
+    hint: 'Stop it, or use another port: `kmi config set KMI_PROXY_LISTEN 127.0.0.1:8080`.',
   });
 }
 
@@ -51,7 +51,7 @@ export function announceMode(context: CommandContext, { about }: RunningProbe): 
   if (mode === 'simulated') err(`kmi: ${style.warn('simulated')}: the proxy has no keys, and made-up accounts answer.`);
   if (mode === 'dry-run') {
     const isLiveHere = !loaded.config.dryRun;
-    const remedy = isLiveHere ? '`kmi proxy-restart` applies KMI_DRY_RUN=0.' : 'Set KMI_DRY_RUN=0 for live traffic.';
+    const remedy = isLiveHere ? '`kmi restart` applies KMI_DRY_RUN=0.' : '`kmi config set KMI_DRY_RUN 0` goes live.';
     err(`kmi: ${style.warn('dry-run')}: answers are simulated. ${remedy}`);
   }
   if (mode === 'live' && process.stderr.isTTY) err(style.dim('kmi: live, through the proxy.'));

@@ -39,6 +39,8 @@ export type CommandRow = {
   readonly withoutToken?: true;
   /** It shows or ends what is there, so settings that cannot be read are left out and said. Without it, they stop the command. */
   readonly withoutSettings?: true;
+  /** It mends settings, so those that cannot be used are at their defaults in its context. Without it, they stop the command. */
+  readonly mendsSettings?: true;
   /** It reports how files lie on the disk and leaves them so. */
   readonly onlyLooks?: true;
   /** Whose settings it goes by: the running proxy's, or those of the key files in question. Without it, this folder's. */

@@ -49,22 +49,32 @@ export async function writeSetting(context: CommandContext, name: SettingName, v
   const { variable } = SETTINGS[name];
   const path = loaded.settingsFile;
   const shown = shownPath(path, context);
-  const outcome = await editPrivateFile(path, (text) => setEnvVariable(text, variable, value)).catch((error: unknown) => {
-    throw new KmiError('bad_settings', `${shown} cannot be written (${reasonOf(error)}).`, {
-      hint: `Set ${variable}=${value} in the environment, or make the file writable.`,
-      cause: error,
-    });
-  });
-  if (outcome === 'refused') {
-    throw new KmiError('bad_settings', `${shown} is written in a way that is not safe to edit.`, {
-      hint: `Set ${variable}=${value} in it by hand.`,
-    });
-  }
+  const hints = {
+    denied: `Set ${variable}=${value} in the environment, or make the file writable.`,
+    refused: `Set ${variable}=${value} in it by hand.`,
+  };
+  const outcome = await editSettingsFile(context, path, (text) => setEnvVariable(text, variable, value), hints);
   if (outcome === 'written') out(`${style.good('Wrote')} ${variable}=${value} to ${shown}.`);
   const source = loaded.sources[name];
   if (source.kind === 'environment' && environment[variable]?.trim() !== value) {
     err(`${errStyle.warn('Note')}: ${variable} is also set in the environment, which goes before ${shown}. Unset it there.`);
   }
+}
+
+/** Edits an env file as `editPrivateFile` does. Throws `bad_settings` with one of the hints, and what `edit` throws. */
+export async function editSettingsFile(
+  context: Pick<CommandContext, 'cwd' | 'home'>,
+  path: string,
+  edit: (text: string) => string | null,
+  hints: { readonly denied: string; readonly refused: string },
+): Promise<'written' | 'unchanged'> {
+  const shown = shownPath(path, context);
+  const outcome = await editPrivateFile(path, edit).catch((error: unknown) => {
+    if (error instanceof KmiError) throw error;
+    throw new KmiError('bad_settings', `${shown} cannot be written (${reasonOf(error)}).`, { hint: hints.denied, cause: error });
+  });
+  if (outcome !== 'refused') return outcome;
+  throw new KmiError('bad_settings', `${shown} is written in a way that is not safe to edit.`, { hint: hints.refused });
 }
 
 /** Questions and what explains them go to standard error, wrapped. */

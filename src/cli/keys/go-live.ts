@@ -24,5 +24,5 @@ export async function offerLive(context: CommandContext, prompter: Prompter): Pr
     return;
   }
   await writeSetting(context, 'dryRun', '0');
-  tell(context, `${style.good('Live')}: requests go to the upstream. A running proxy follows with \`kmi proxy-restart\`.`);
+  tell(context, `${style.good('Live')}: requests go to the upstream. A running proxy follows with \`kmi restart\`.`);
 }

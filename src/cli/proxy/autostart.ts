@@ -3,6 +3,8 @@ import { examineDaemon } from '../../daemon/examine.ts';
 import { ERRORS, KmiError } from '../../errors.ts';
 import type { CommandContext } from '../command/context.ts';
 import { launchProxy } from './launch-proxy.ts';
+import { oneStartAtATime } from './one-start.ts';
+import { atRunningProxy } from './running-proxy.ts';
 import { addressOf, refuseTakenPort, requireKeys } from './start-check.ts';
 
 /** A start that takes longer is worth a further line. */
@@ -13,12 +15,18 @@ const SLOW_MS = 5000;
  * standard error says so; standard output stays the client's. Comes back with the address it has. Throws `no_keys`, `port_in_use` and
  * `proxy_not_started`.
  */
-export async function startForClient(context: CommandContext): Promise<Listen> {
+export function startForClient(context: CommandContext): Promise<Listen> {
+  return oneStartAtATime(context.config, () => startOrFind(context));
+}
+
+async function startOrFind(context: CommandContext): Promise<Listen> {
   const { config, err } = context;
+  // Another command has started it since.
+  const running = await atRunningProxy(context);
+  if (running.proxy != null && (await examineDaemon(running.config)).kind === 'ours') return running.config.proxyListen;
   // Nothing listens on port 0.
   if (config.proxyListen.port !== 0) {
     const state = await examineDaemon(config);
-    // Another command has started it since.
     if (state.kind === 'ours' || state.kind === 'unproven') return config.proxyListen;
     refuseTakenPort(state, addressOf(context));
   }

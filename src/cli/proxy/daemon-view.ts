@@ -23,7 +23,7 @@ export function renderProxyFacts(facts: ProxyFacts, { columns, style }: { column
     ...(keys === null ? [] : [{ name: 'keys', value: `${counted(keys.total, 'key')}, ${keys.ready} ready` }]),
     { name: 'log', value: log },
     { name: 'client', value: 'kmi kimi, kmi run -- <command>, or eval "$(kmi env)"' },
-    { name: 'stop', value: 'kmi proxy-stop' },
+    { name: 'stop', value: 'kmi stop' },
   ];
   return renderFields(fields, viewWidth(columns) - 2, style).map((line) => `  ${line}`);
 }
@@ -48,7 +48,7 @@ export function explainState(state: Exclude<DaemonState, { kind: 'ours' }>, addr
     case 'crashed':
       return {
         text: `The proxy does not run: its process ${state.pid} ended without being stopped (killed, crashed, or the machine restarted).`,
-        hint: 'See `kmi proxy-logs --no-follow` for its last words; start it again with `kmi proxy`.',
+        hint: 'See `kmi logs --no-follow` for its last words; start it again with `kmi proxy`.',
       };
     case 'elsewhere':
       return {
@@ -63,7 +63,7 @@ export function explainState(state: Exclude<DaemonState, { kind: 'ours' }>, addr
     case 'stranger':
       return {
         text: `Another program holds ${address} (it answered with ${state.answer}).`,
-        hint: 'Stop that program, or set KMI_PROXY_LISTEN to a free port.',
+        hint: 'Stop that program, or use another port: `kmi config set KMI_PROXY_LISTEN 127.0.0.1:8080`.',
       };
     case 'silent':
       return {

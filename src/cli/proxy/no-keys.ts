@@ -6,7 +6,8 @@ import type { Registry } from '../../keys/registry.ts';
 /** There is no key to serve with: none at all, or none that can be used, and then why. */
 export function noKeys({ authsDir }: Config, { skipped: [first, ...more] }: Pick<Registry, 'skipped'>): KmiError {
   if (first === undefined) return new KmiError('no_keys', `There are no keys in ${authsDir}.`);
-  const others = more.length === 0 ? '' : ` ${more.length} more files give no key either; \`kmi doctor\` names them.`;
+  const count = more.length === 1 ? '1 more file gives' : `${more.length} more files give`;
+  const others = more.length === 0 ? '' : ` ${count} no key either; \`kmi doctor\` names all.`;
   return new KmiError(
     'no_keys',
     `There are no usable keys in ${authsDir}. ${relative(authsDir, first.file) || first.file}: ${first.detail}${others}`,

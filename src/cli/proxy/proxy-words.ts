@@ -1,10 +1,11 @@
-import type { Config } from '../../config/settings.ts';
+import { type Config, SECRET_SETTINGS, SETTINGS, type SettingName } from '../../config/settings.ts';
+import { shellWord } from '../../core/clients/shell-quote.ts';
 import { type ProxyAbout, proxyUrl } from '../../daemon/probe.ts';
 import type { ProxyRecord } from '../../daemon/record.ts';
 import type { CommandContext } from '../command/context.ts';
 import { shownPath } from '../ui/shown-path.ts';
 import { wrapToWidth } from '../ui/width.ts';
-import { differences, withBoundPort } from './running-proxy.ts';
+import { asServed, differences } from './running-proxy.ts';
 
 type Reader = Pick<CommandContext, 'config' | 'cwd' | 'home' | 'errStyle' | 'width'>;
 
@@ -12,20 +13,39 @@ type Reader = Pick<CommandContext, 'config' | 'cwd' | 'home' | 'errStyle' | 'wid
 const NAMED_MAX = 6;
 
 /** That the running proxy goes by other settings than those in force here, and by which; nothing when it does not. */
-export function describeDifferences(
-  proxy: ProxyRecord,
-  own: Reader,
-  applied = '`kmi proxy-restart` applies them.',
-): readonly string[] {
+export function describeDifferences(proxy: ProxyRecord, own: Reader, applied = '`kmi restart` applies them.'): readonly string[] {
   const names = differences(proxy, own.config);
   if (names.length === 0) return [];
   const shown = names.slice(0, NAMED_MAX).join(', ');
   const more = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : '';
-  const here = proxyUrl(withBoundPort(own.config, proxy.settings.proxyListen));
+  const here = proxyUrl(asServed(own.config, proxy));
   const address = proxyUrl(proxy.settings) === here ? '' : ` These would serve ${here}.`;
   const text = `: the running proxy has the settings of ${ownerOf(proxy, own)}. Those in force here differ in ${shown}${more}.${address} ${applied}`;
   const [first = '', ...rest] = wrapToWidth(`Note${text}`, own.width);
   return [`${own.errStyle.warn('Note')}${first.slice('Note'.length)}`, ...rest];
+}
+
+/**
+ * How the running proxy comes by settings that were just written; `own` has them in force. Null when they are none of its affair, or
+ * it has them already.
+ */
+export function followingOf(
+  proxy: ProxyRecord,
+  own: Reader & Pick<CommandContext, 'loaded'>,
+  names: readonly SettingName[],
+): string | null {
+  const differing = differences(proxy, own.config);
+  const isConcerned = names.some((name) => SECRET_SETTINGS.has(name) || differing.includes(SETTINGS[name].variable));
+  if (!isConcerned) return null;
+  const { envFile } = own.loaded;
+  const { stateDir } = proxy.settings;
+  // From the new folder no command finds it.
+  if (differing.includes(SETTINGS.stateDir.variable)) {
+    return `The running proxy (pid ${proxy.pid}) keeps its folder. Stop it with \`KMI_STATE_DIR=${shellWord(stateDir)} kmi stop\`, then \`kmi start\`.`;
+  }
+  return proxy.envFile === null || proxy.envFile === envFile
+    ? `The running proxy (pid ${proxy.pid}) follows after \`kmi restart\`.`
+    : `The running proxy (pid ${proxy.pid}) has its settings from ${ownerOf(proxy, own)}, so this does not reach it.`;
 }
 
 /** The settings with what a proxy of another state folder tells of itself in their place. */
@@ -51,7 +71,7 @@ export function describeOtherKeys({ proxy, config, ...reader }: CommandContext):
   if (proxy.settings.isSimulated === true)
     return 'The running proxy is a simulation with made-up accounts and uses none of these keys.';
   const folder = shownPath(proxy.settings.authsDir, reader);
-  return `The running proxy reads its keys from ${folder}, not from here; \`kmi proxy-restart\` makes it read this folder.`;
+  return `The running proxy reads its keys from ${folder}, not from here; \`kmi restart\` makes it read this folder.`;
 }
 
 /** What a change of a key means for the proxy. A login is in every proxy of the state folder, whichever auths folder that reads. */

@@ -1,4 +1,3 @@
-import type { Listen } from '../../config/kinds.ts';
 import { loadConfig } from '../../config/load.ts';
 import { type Config, SECRET_SETTINGS, SETTINGS, type SettingName } from '../../config/settings.ts';
 import { findProxy } from '../../daemon/find.ts';
@@ -87,15 +86,21 @@ export function hasOtherToken(proxy: ProxyRecord, { config }: CommandContext): b
   return there !== '' && there !== config.proxyToken;
 }
 
-/** The settings as a proxy meets them that listens there: port 0 is whichever it got. */
-export function withBoundPort(config: Config, { port }: Listen): Config {
-  const { proxyListen } = config;
-  return proxyListen.port === 0 ? Object.freeze({ ...config, proxyListen: Object.freeze({ ...proxyListen, port }) }) : config;
+/** The settings at the port of the running proxy, where they leave it open (port 0) or `--port` stood in for them. */
+export function asServed(config: Config, { port, settings }: Pick<ProxyRecord, 'port' | 'settings'>): Config {
+  const isOpen = config.proxyListen.port === 0 || port !== null;
+  return isOpen ? atPort(config, settings.proxyListen.port) : config;
+}
+
+/** The settings with another port, for one run of the proxy. */
+export function atPort(config: Config, port: number): Config {
+  return Object.freeze({ ...config, proxyListen: Object.freeze({ ...config.proxyListen, port }) });
 }
 
 /** The variables whose values at the running proxy are others than those in force in this folder. */
-export function differences({ asksToken, settings }: ProxyRecord, stated: Config): readonly string[] {
-  const config = withBoundPort(stated, settings.proxyListen);
+export function differences(proxy: ProxyRecord, stated: Config): readonly string[] {
+  const { asksToken, settings } = proxy;
+  const config = asServed(stated, proxy);
   const names = (Object.keys(SETTINGS) as SettingName[]).filter((name) => {
     if (OWN.has(name) || SECRET_SETTINGS.has(name) || (settings.isSimulated === true && SIMULATED.has(name))) return false;
     return JSON.stringify(settings[name]) !== JSON.stringify(config[name]);

@@ -10,14 +10,16 @@ import type { CommandContext } from '../command/context.ts';
 import { renderMode } from '../words/mode-line.ts';
 import { explainState } from './daemon-view.ts';
 import { launchProxy } from './launch-proxy.ts';
+import { oneStartAtATime } from './one-start.ts';
 import { describeDifferences } from './proxy-words.ts';
-import { atRunningProxy, withBoundPort } from './running-proxy.ts';
+import { atPort, atRunningProxy } from './running-proxy.ts';
 import { addressOf, refuseTakenPort, requireKeys } from './start-check.ts';
 import { sayProxy } from './start-report.ts';
 
 export type BackgroundOptions = {
   readonly simulateWithoutKeys?: boolean;
-  readonly port?: string | null;
+  /** What `--port` gives it for this run. */
+  readonly port?: number | null;
   /** What is said on standard output is one JSON value. */
   readonly json?: boolean;
 };
@@ -26,7 +28,11 @@ export type BackgroundOptions = {
  * Starts the proxy in the background and says where it is. One that runs already is success too. Throws `port_in_use`
  * and `proxy_not_started`.
  */
-export async function startInBackground(context: CommandContext, options: BackgroundOptions = {}): Promise<number> {
+export function startInBackground(context: CommandContext, options: BackgroundOptions = {}): Promise<number> {
+  return oneStartAtATime(context.config, () => startOrFind(context, options));
+}
+
+async function startOrFind(context: CommandContext, options: BackgroundOptions): Promise<number> {
   const { simulateWithoutKeys = false, port = null, json = false } = options;
   const { config } = context;
   const running = await atRunningProxy(context);
@@ -40,7 +46,7 @@ export async function startInBackground(context: CommandContext, options: Backgr
   if (state.kind === 'ours' || state.kind === 'unproven') return sayAlreadyRunning(asked, state, context, json);
   refuseTakenPort(state, addressOf(asked));
   if (state.kind !== 'stopped') context.err(context.errStyle.dim(explainState(state, addressOf(asked)).text));
-  const args = [...(simulateWithoutKeys ? ['--simulate-without-keys'] : []), ...(port === null ? [] : ['--port', port])];
+  const args = [...(simulateWithoutKeys ? ['--simulate-without-keys'] : []), ...(port === null ? [] : ['--port', String(port)])];
   return start(context, { simulateWithoutKeys, json }, args);
 }
 
@@ -62,10 +68,16 @@ function sayAlreadyRunning(
   );
   if (state.kind === 'unproven') err(`${errStyle.warn('Note')}: ${explainState(state, addressOf(context)).text}`);
   if (state.version !== VERSION) {
-    err(`${errStyle.warn('Note')}: it is version ${state.version}; this is ${VERSION}. \`kmi proxy-restart\` renews it.`);
+    err(`${errStyle.warn('Note')}: it is version ${state.version}; this is ${VERSION}. \`kmi restart\` renews it.`);
   }
-  if (context.proxy != null) for (const line of describeDifferences(context.proxy, wanted)) err(line);
-  return proxyUrl(config) === proxyUrl(withBoundPort(wanted.config, config.proxyListen)) ? 0 : 1;
+  const differing = context.proxy == null ? [] : describeDifferences(context.proxy, wanted);
+  for (const line of differing) err(line);
+  const wantedUrl = proxyUrl(atPort(wanted.config, wanted.config.proxyListen.port || config.proxyListen.port));
+  if (proxyUrl(config) === wantedUrl) return 0;
+  if (differing.length === 0) {
+    err(`${errStyle.warn('Note')}: it was started with --port, so it does not serve ${wantedUrl}. \`kmi stop\` stops it.`);
+  }
+  return 1;
 }
 
 async function start(

@@ -25,14 +25,16 @@ export function renderSection(title: string, lines: readonly string[], style: St
 
 export type Field = { readonly name: string; readonly value: Exclude<Cell, { rendered: string }> };
 
-/** Names in one column, values in the next, wrapped to `width`. */
+/** Names in one column, values in the next, wrapped to `width`; below its name a value with a word, such as a path, that fits nowhere else. */
 export function renderFields(fields: readonly Field[], width: number, style: Style): string[] {
   const nameWidth = Math.max(...fields.map(({ name }) => displayWidth(name)));
   return fields.flatMap(({ name, value }) => {
     const text = typeof value === 'string' ? value : value.text;
     const paint: Paint = typeof value === 'string' ? (plain) => plain : value.paint;
-    return wrapToWidth(text, width - nameWidth - 2).map(
-      (line, n) => `${padToWidth(n === 0 ? style.dim(name) : '', nameWidth)}  ${paint(line)}`,
-    );
+    const room = width - nameWidth - 2;
+    if (text.split(' ').some((word) => displayWidth(word) > room)) {
+      return [style.dim(name), ...wrapToWidth(text, innerWidth(width)).map((line) => `${INDENT}${paint(line)}`)];
+    }
+    return wrapToWidth(text, room).map((line, n) => `${padToWidth(n === 0 ? style.dim(name) : '', nameWidth)}  ${paint(line)}`);
   });
 }

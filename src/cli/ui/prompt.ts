@@ -7,7 +7,7 @@
  */
 import { formOf } from '../../files/text-bytes.ts';
 import { type InputEvent, InputReader } from './key-input.ts';
-import { displayWidth } from './width.ts';
+import { displayWidth, wrapToWidth } from './width.ts';
 
 /** The person pressed Ctrl+C, or there is no more input. */
 export class PromptEnded extends Error {
@@ -23,7 +23,7 @@ export class PromptEnded extends Error {
 export type PromptStreams = {
   readonly stdin: Pick<NodeJS.ReadStream, 'isTTY' | 'setRawMode' | 'setEncoding' | 'on' | 'off' | 'resume' | 'pause'>;
   /** Questions go here: standard error, so that standard output stays data. */
-  readonly output: { write(text: string): unknown };
+  readonly output: { write(text: string): unknown; readonly columns?: number };
 };
 
 /** Asks line by line. Throws `PromptEnded`. Without a terminal nothing is shown and each question takes the next line of the input. */
@@ -144,6 +144,7 @@ class InputQueue {
   };
 }
 
+const ANSWER_COLUMNS = 4;
 const PASTE_MARKS_ON = '\u001b[?2004h';
 const PASTE_MARKS_OFF = '\u001b[?2004l';
 const ENDING_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -160,7 +161,7 @@ class TerminalPrompt {
   constructor(streams: PromptStreams, input: InputQueue, question: string, isHidden: boolean) {
     this.#streams = streams;
     this.#input = input;
-    this.#question = question;
+    this.#question = wrapQuestion(question, streams.output.columns);
     this.#isHidden = isHidden;
   }
 
@@ -247,6 +248,12 @@ class TerminalPrompt {
     this.#take();
     this.#streams.output.write(`\r${this.#question}${this.#isHidden ? '' : this.#line}`);
   };
+}
+
+/** In lines that the terminal need not break, the last with room for a short answer. */
+function wrapQuestion(question: string, columns = Number.POSITIVE_INFINITY): string {
+  const text = question.trimEnd();
+  return wrapToWidth(text, Math.max(columns - ANSWER_COLUMNS, ANSWER_COLUMNS)).join('\n') + question.slice(text.length);
 }
 
 function graphemesOf(text: string): string[] {

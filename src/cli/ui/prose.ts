@@ -1,5 +1,5 @@
 import { stripVTControlCharacters } from 'node:util';
-import { displayWidth } from './width.ts';
+import { displayWidth, wordsOf } from './width.ts';
 
 /**
  * A sentence, coloured or not, in lines of at most `width` columns, broken at blanks only: what has no blank, such as an address, stays
@@ -8,7 +8,7 @@ import { displayWidth } from './width.ts';
 export function wrapProse(text: string, width: number): string[] {
   if (displayWidth(text) <= width) return [text];
   const indent = /^ */.exec(stripVTControlCharacters(text))?.[0] ?? '';
-  const [first = '', ...words] = text.split(' ');
+  const [first = '', ...words] = wordsOf(text, width - indent.length);
   const lines: string[] = [];
   let line = first;
   for (const word of words) {

@@ -58,11 +58,34 @@ function takeColumns(text: string, width: number): string {
   return taken;
 }
 
+/** What a line is made of: words, and commands in backticks, which stay whole where a line can hold them, so that they can be copied. */
+export function wordsOf(text: string, width: number): readonly string[] {
+  const words = text.split(' ');
+  if (!text.includes('`')) return words;
+  const whole: string[] = [];
+  for (let n = 0; n < words.length; n++) {
+    const word = words[n] as string;
+    const end = opensCode(word) ? words.findIndex((other, at) => at > n && opensCode(other)) : -1;
+    const command = words.slice(n, end + 1).join(' ');
+    if (end === -1 || displayWidth(command) > width) whole.push(word);
+    else {
+      whole.push(command);
+      n = end;
+    }
+  }
+  return whole;
+}
+
+/** Begins a command in backticks that it does not end, or ends one. */
+function opensCode(word: string): boolean {
+  return word.split('`').length % 2 === 0;
+}
+
 /** Uncoloured text in lines of at most `width` columns, broken at blanks; a word longer than a line is broken inside. */
 export function wrapToWidth(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';
-  for (const word of text.split(' ')) {
+  for (const word of wordsOf(text, width)) {
     const longer = line === '' ? word : `${line} ${word}`;
     if (displayWidth(longer) <= width) {
       line = longer;

@@ -27,3 +27,8 @@ export function listLabels(labels: readonly string[]): string {
   const shown = labels.slice(0, LABELS_MAX).join(', ');
   return labels.length > LABELS_MAX ? `${shown} and ${labels.length - LABELS_MAX} more` : shown;
 }
+
+/** The plan of an account as a person calls it: "intermediate" of "LEVEL_INTERMEDIATE"; empty when it is not known. */
+export function planText(plan: string | null): string {
+  return (plan ?? '').replace(/^LEVEL_/, '').toLowerCase();
+}

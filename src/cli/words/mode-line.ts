@@ -4,7 +4,7 @@ import type { Style } from '../ui/style.ts';
 
 export const MODE_WORDS: Readonly<Record<ProxyMode, { readonly word: string; readonly rest: string }>> = {
   simulated: { word: 'Simulated', rest: 'made-up accounts answer; nothing is sent to the upstream.' },
-  'dry-run': { word: 'Dry-run', rest: 'nothing is sent to the upstream; KMI_DRY_RUN=0 makes it live.' },
+  'dry-run': { word: 'Dry-run', rest: 'nothing is sent; `kmi config set KMI_DRY_RUN 0` makes it live.' },
   live: { word: 'Live', rest: 'requests go to the upstream.' },
 };
 

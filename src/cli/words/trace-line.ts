@@ -23,22 +23,22 @@ function paintNote(text: string, event: TraceEvent, style: Style): string {
 }
 
 const COLUMNS = {
-  time: { title: 'time', min: 8, max: 8, text: timeOf, paint: dimmed },
+  time: { title: 'TIME', min: 8, max: 8, text: timeOf, paint: dimmed },
   status: {
-    title: 'status',
+    title: 'STATUS',
     align: 'right',
     min: 6,
     max: 6,
     text: ({ status }) => String(status),
     paint: (text, event, style) => (isBroken(event) ? style.bad(text) : paintStatus(event.status, text, style)),
   },
-  latency: { title: 'took', align: 'right', min: 7, max: 7, text: latencyOf, paint: asIs },
-  key: { title: 'key', min: 8, max: 24, text: keyOf, paint: asIs },
-  tokens: { title: 'tokens', align: 'right', min: 9, max: 10, text: inputOf, paint: asIs },
-  output: { title: 'out', align: 'right', min: 5, max: 5, text: outputOf, paint: asIs },
-  endpoint: { title: 'endpoint', min: 13, max: 28, text: ({ endpoint }) => endpoint, paint: asIs },
-  id: { title: 'request', min: ID_SHOWN, max: ID_SHOWN, text: shortIdOf, paint: dimmed },
-  note: { title: 'note', min: 8, max: Number.POSITIVE_INFINITY, text: noteOf, paint: paintNote },
+  latency: { title: 'TOOK', align: 'right', min: 7, max: 7, text: latencyOf, paint: asIs },
+  key: { title: 'KEY', min: 8, max: 24, text: keyOf, paint: asIs },
+  tokens: { title: 'TOKENS', align: 'right', min: 9, max: 10, text: inputOf, paint: asIs },
+  output: { title: 'OUT', align: 'right', min: 5, max: 5, text: outputOf, paint: asIs },
+  endpoint: { title: 'ENDPOINT', min: 13, max: 28, text: ({ endpoint }) => endpoint, paint: asIs },
+  id: { title: 'REQUEST', min: ID_SHOWN, max: ID_SHOWN, text: shortIdOf, paint: dimmed },
+  note: { title: 'NOTE', min: 8, max: Number.POSITIVE_INFINITY, text: noteOf, paint: paintNote },
 } as const satisfies Record<string, Column>;
 
 type ColumnName = keyof typeof COLUMNS;

@@ -18,6 +18,8 @@ export type FailoverState = {
   readonly hasAdopted: boolean;
   /** An answer of the upstream was kept: it is what the client gets when no key does better. */
   readonly hasAnswer: boolean;
+  /** The request went to an upstream, in whole or in part. */
+  readonly hasSent: boolean;
   /** What the last key failed with. */
   readonly lastVerdict: VerdictClass | null;
   /** Waiting cannot help: a wrong login at the outgoing proxy, a request that goes round in a circle. */
@@ -35,6 +37,7 @@ export const FRESH: FailoverState = Object.freeze({
   hasRenewed: false,
   hasAdopted: false,
   hasAnswer: false,
+  hasSent: false,
   lastVerdict: null,
   isLasting: false,
   afterPause: null,
@@ -146,8 +149,8 @@ export function nextStep(state: FailoverState, event: FailoverEvent, limits: Lim
     case 'failed':
       // A pooled connection may have died while it was idle. That says nothing about the key: once more on a fresh one.
       if (event.isSocketDeath && !state.hasTriedFreshSocket && limits.canReplay)
-        return { state: { ...state, hasTriedFreshSocket: true }, step: SAME_KEY, failed: 'nothing' };
-      return afterFailure({ ...state, lastVerdict: 'broken', isLasting: event.isLasting }, false, limits);
+        return { state: { ...state, hasSent: true, hasTriedFreshSocket: true }, step: SAME_KEY, failed: 'nothing' };
+      return afterFailure({ ...state, hasSent: true, lastVerdict: 'broken', isLasting: event.isLasting }, false, limits);
     case 'token-over':
       return { state: { ...state, hasRenewed: true }, step: RENEW, failed: 'nothing' };
     case 'token-renewed': {
@@ -179,8 +182,12 @@ function afterAnswer(
   limits: Limits,
 ): Decision {
   if (mayRenew && !before.hasRenewed && limits.canReplay)
-    return { state: { ...before, hasRenewed: true, hasAnswer: true, lastVerdict: verdict }, step: RENEW, failed: 'nothing' };
-  const state = { ...before, hasAnswer: true, lastVerdict: verdict, isLasting };
+    return {
+      state: { ...before, hasSent: true, hasRenewed: true, hasAnswer: true, lastVerdict: verdict },
+      step: RENEW,
+      failed: 'nothing',
+    };
+  const state = { ...before, hasSent: true, hasAnswer: true, lastVerdict: verdict, isLasting };
   const { next } = CONSEQUENCES[verdict];
   if (next === 'relay') return { state, step: RELAY, failed: 'attempt' };
   const mayAskAgain = next === 'same-key' && state.sameKeyRetries < Math.max(SAME_KEY_RETRIES, limits.retryMax);
@@ -190,8 +197,8 @@ function afterAnswer(
 }
 
 /** A body that cannot be sent again can be sent once. */
-function mayStillSend({ lastVerdict }: FailoverState, { canReplay }: Limits): boolean {
-  return canReplay || lastVerdict === null;
+function mayStillSend({ hasSent }: FailoverState, { canReplay }: Limits): boolean {
+  return canReplay || !hasSent;
 }
 
 /** Of the next key. */

@@ -63,7 +63,7 @@ export function proxyUnreached(via: OutgoingProxy, error: unknown): ConnectFailu
 export function proxyUnusable({ variable }: OutgoingProxy, problem: string): ConnectFailure {
   return new ConnectFailure(
     `${variable} cannot be used as the outgoing proxy: ${problem}.`,
-    `Write it as ${PROXY_FORMS}, or unset it; then restart the proxy with \`kmi proxy-restart\`.`,
+    `Write it as ${PROXY_FORMS}, or unset it; then restart the proxy with \`kmi restart\`.`,
     { isLasting: true },
   );
 }
@@ -105,7 +105,7 @@ export function credentialsRefused(via: OutgoingProxy, code: string, schemes = '
   }
   return new ConnectFailure(
     text,
-    `Write them into ${via.variable} as ${formOf(via)}, special characters percent-encoded; then restart the proxy with \`kmi proxy-restart\`.`,
+    `Write them into ${via.variable} as ${formOf(via)}, special characters percent-encoded; then restart the proxy with \`kmi restart\`.`,
     { isLasting: true },
   );
 }

@@ -28,8 +28,8 @@ export function handOn(
   failures: readonly FailedAttempt[],
   parts: NoKeyParts,
 ) {
-  const { answer, outcome, entry } = kept;
-  const own = errorForClient(answer, { outcome, entry, head, route, now: parts.clock() });
+  const { answer, outcome, entry, sent } = kept;
+  const own = errorForClient(answer, { outcome, entry, sent, head, route, now: parts.clock() });
   const told = withKeysTried(own, kept, failures, parts);
   relay.whole(told);
   return { kind: 'relay', answer: told, verdict: outcome.verdict, upstreamStatus: answer.status } as const;

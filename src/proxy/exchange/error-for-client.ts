@@ -16,6 +16,8 @@ import { maskAnswer, withoutHeaders } from './masked-answer.ts';
 export type ErrorContext = {
   readonly outcome: AttemptOutcome;
   readonly entry: PoolEntry;
+  /** The key or token that was sent. */
+  readonly sent: string;
   readonly head: RequestHead;
   readonly route: Route;
   readonly now: number;
@@ -27,7 +29,7 @@ export type ErrorContext = {
  * would take it as being about its own login and renew that.
  */
 export function errorForClient(answer: CollectedAnswer, context: ErrorContext): CollectedAnswer {
-  const masked = boundRetryAfter(maskAnswer(answer, context.entry.key.value), context);
+  const masked = boundRetryAfter(maskAnswer(answer, context.sent), context);
   return answer.status === 401 && context.outcome.verdict !== 'foreign' && !isClientsOwn(context)
     ? aboutTheKey(masked, context)
     : masked;
@@ -52,9 +54,12 @@ function boundRetryAfter(answer: CollectedAnswer, { outcome, now }: ErrorContext
   return bounded === null ? answer : { ...answer, headers: bounded };
 }
 
-/** The client sent the very key that was refused, as one does whose config `kmi rotate` writes: it is told so. */
-function isClientsOwn({ head, entry }: ErrorContext): boolean {
-  const { value } = entry.credential;
+/**
+ * The client sent the very key that was refused, as one does whose config `kmi rotate` writes: it is told so. Not of a login that it
+ * shares, which it would renew although kmi does.
+ */
+function isClientsOwn({ head, entry, sent: value }: ErrorContext): boolean {
+  if (entry.key.login !== undefined) return false;
   return head.apiKeys.includes(value) || head.authorization.some((sent) => sent.replace(/^bearer +/i, '') === value);
 }
 

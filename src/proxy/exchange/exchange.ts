@@ -136,7 +136,6 @@ export class Exchange implements AttemptOwner, BodyWaiter {
     this.#relay.key = entry.credential.value;
     const { login } = entry.key;
     if (login !== undefined && !this.#state.hasRenewed && isTokenOver(login, startedAt)) {
-      pool.ended(entry, startedAt);
       this.#go(EVENTS.tokenOver);
       return;
     }
@@ -186,7 +185,8 @@ export class Exchange implements AttemptOwner, BodyWaiter {
     if (result.kind === 'failed') this.#error = { error: result.error, origin: request.origin };
     const enabled = this.#client.route.isChat && this.#client.request.method === 'POST' ? pool.enabled : null;
     const judged = judgeResult(result, { entry, startedAt, now: clock(), enabled });
-    if (result.kind === 'answered') this.#answer = { answer: result, outcome: judged.outcome, entry };
+    if (result.kind === 'answered')
+      this.#answer = { answer: result, outcome: judged.outcome, entry, sent: this.#relay.key ?? '' };
     this.#settle(entry, judged);
   }
 

@@ -9,6 +9,22 @@ import type { ExchangeParts } from './exchange-parts.ts';
 /** A key has no access token that serves: what that means for it, and what a client is told when nothing was sent. */
 export type TokenLost = { readonly judged: JudgedResult; readonly error: KeptError | null };
 
+/** The request keeps its place among those of the account while it waits; after an attempt it takes it once more. */
+async function held<Value>(
+  pool: ExchangeParts['pool'],
+  entry: PoolEntry,
+  isHeld: boolean,
+  startedAt: number,
+  work: () => Promise<Value>,
+): Promise<Value> {
+  if (!isHeld) pool.began(entry);
+  try {
+    return await work();
+  } finally {
+    pool.ended(entry, startedAt);
+  }
+}
+
 /** The key can be asked. */
 type TokenThere = typeof EVENTS.tokenRenewed | typeof EVENTS.tokenAdopted;
 
@@ -22,7 +38,7 @@ export async function renewToken(
   token: string | null,
   refused: JudgedResult | null,
 ): Promise<TokenLost | TokenThere> {
-  const came = await pool.renewToken(entry, refused === null ? null : token);
+  const came = await held(pool, entry, refused === null, clock(), () => pool.renewToken(entry, refused === null ? null : token));
   if (came === 'renewed') return EVENTS.tokenRenewed;
   if (came === 'adopted') return EVENTS.tokenAdopted;
   // The upstream refused another token too, so the refusal is about the account. A token that nobody renews is asked as it is.

@@ -71,7 +71,11 @@ export class KeyPool {
 
   /** Gets the login of a key another access token. */
   async renewToken(entry: PoolEntry, refusedToken: string | null): Promise<TokenOutcome> {
-    return (await this.#logins?.renew(entry.key, refusedToken)) ?? 'no-help';
+    const came = (await this.#logins?.renew(entry.key, refusedToken)) ?? 'no-help';
+    // A key that was renamed meanwhile has another entry, and this one is asked once more.
+    const present = this.#logins?.current(entry.key) ?? entry.key;
+    if (present.value !== entry.key.value) entry.key = Object.freeze({ ...present, label: entry.key.label });
+    return came;
   }
 
   /** The login of a key has another access token, or is over. */
@@ -79,6 +83,14 @@ export class KeyPool {
     const entry = this.#members.byLabel.get(key.label);
     if (entry === undefined || entry.key.hash !== key.hash) return;
     entry.key = key;
+    this.changed();
+  }
+
+  /** Somebody has logged in anew: a refusal on record was of the tokens before. */
+  loginReplaced(label: string): void {
+    const entry = this.#members.byLabel.get(label);
+    if (entry === undefined || (entry.state.block?.reason !== 'auth' && entry.state.errors401 === 0)) return;
+    this.#options.ledger.clearBlock(label);
     this.changed();
   }
 

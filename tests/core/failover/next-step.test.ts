@@ -175,6 +175,12 @@ describe('a request', () => {
       { canReplay: false },
       ['renew', 'other-key'],
     ],
+    [
+      'renews one login after another while nothing was sent, also with a body that can be sent once',
+      [TOKEN_OVER, NOT_RENEWED, TOKEN_OVER, RENEWED],
+      { canReplay: false },
+      ['renew', 'other-key', 'renew', 'same-key'],
+    ],
     ['whose only login is over says so', [TOKEN_OVER, LOGIN_OVER, NO_KEY], {}, ['renew', 'other-key', 'give-up: unreachable']],
     ['is not sent again after a pause in which its body outgrew what is held', [answered('overloaded')], {}, ['pause 250']],
   ] as [string, FailoverEvent[], Partial<Limits>, string[]][])('%s', (_title, outcomes, limits, expected) => {

@@ -19,6 +19,16 @@ it('learns secrets', () => {
   expect(secrets.redact('the late-secret')).toBe('the ***');
 });
 
+it('forgets passing ones when there are thousands of newer ones, and no others', () => {
+  const set = new SecretSet(['lasting-secret']);
+  set.addPassing('first-token');
+  set.addPassing('first-token');
+  for (let n = 0; n < 4_999; n += 1) set.addPassing(`token-${String(n).padStart(5, '0')}`);
+  expect(set.redact('first-token token-04998 lasting-secret')).toBe('*** *** ***');
+  set.addPassing('token-last!');
+  expect(set.redact('first-token token-00000 token-last! lasting-secret')).toBe('first-token *** *** ***');
+});
+
 it('leaves none in, and nothing out of a text that holds none', () => {
   const piece = fc.string({ unit: fc.constantFrom('a', 'b', 'c'), minLength: 1, maxLength: 6 });
   fc.assert(

@@ -163,9 +163,12 @@ export function renderKeyTests(tests: readonly TestedKey[], { columns, style }: 
         ? 'The key works.'
         : 'All of them work.'
       : `${good} of ${counted(tests.length, 'key')} work${good === 1 ? 's' : ''}.`;
-  const note = 'The upstream knows a key that works. Whether a client may chat with it shows with its first request.';
+  const note = 'A key that works is one the upstream accepts. The first chat of a client shows whether that client may use it.';
   return [
-    ...renderTable([{ shrinkTo: 12 }, {}, { shrinkTo: 24, wrap: true }], rows, { width, style }),
+    ...renderTable([{ title: 'KEY', shrinkTo: 12 }, { title: 'RESULT' }, { title: 'ANSWER', shrinkTo: 24, wrap: true }], rows, {
+      width,
+      style,
+    }),
     '',
     sum,
     ...(good === 0 ? [] : wrapToWidth(note, width).map(style.dim)),

@@ -1,5 +1,6 @@
 import type { FetchedHealth } from '../../../health/usage-client.ts';
 import { percentText } from '../../ui/bar.ts';
+import { planText } from '../../words/account-words.ts';
 
 /** `refused`: the upstream does not know the key. `unclear`: nothing came back that proves the key, or the account may not be used now. */
 export type TestResult = { readonly result: 'works' | 'refused' | 'unclear'; readonly text: string };
@@ -8,7 +9,7 @@ export type TestResult = { readonly result: 'works' | 'refused' | 'unclear'; rea
 export function judgeTest({ usage, error, status, isForeign }: FetchedHealth): TestResult {
   if (usage !== null && error === null) {
     const windows = usage.windows.map(({ label, remainingShare }) => `${label} ${percentText(remainingShare)} left`);
-    return { result: 'works', text: [...windows, ...(usage.plan === null ? [] : [usage.plan])].join(', ') };
+    return { result: 'works', text: [...windows, ...(usage.plan === null ? [] : [`plan ${planText(usage.plan)}`])].join(', ') };
   }
   // The upstream's sentences end; ours go on.
   const text = (error ?? 'no usage in the answer').replace(/\.+$/, '');

@@ -1,11 +1,12 @@
 import { readTail, type Tail } from '../../../daemon/log-tail.ts';
 import { daemonOutputPath } from '../../../daemon/output-file.ts';
-import { parseSince, SINCE_ACCEPTS, sinceFilter } from '../../../daemon/since.ts';
+import { sinceFilter } from '../../../daemon/since.ts';
 import { KmiError, reasonOf } from '../../../errors.ts';
 import { LineFollower } from '../../../files/line-follower.ts';
 import type { Command, CommandContext } from '../../command/context.ts';
 import { untilSignalled } from '../../command/ending.ts';
 import { wholeNumber } from '../../command/numbers.ts';
+import { instant } from '../../command/times.ts';
 import { type LogLine, logLineToJson, mergeLogs, timedLines } from './entries.ts';
 import { renderLogLine } from './line.ts';
 
@@ -31,7 +32,7 @@ type Log = {
 };
 
 /**
- * `kmi proxy-logs`: the newest lines of what the background proxy printed and of the app's log, in the order of their times, and what
+ * `kmi logs`: the newest lines of what the background proxy printed and of the app's log, in the order of their times, and what
  * is added to them.
  */
 export const run: Command<Options> = async (context, options) => {
@@ -56,10 +57,7 @@ export const run: Command<Options> = async (context, options) => {
 };
 
 function selectionOf({ config }: CommandContext, { since: stated, lines }: Options): { count: number; since: number | null } {
-  const since = stated === undefined ? null : parseSince(stated, Date.now(), config.timezone);
-  if (stated !== undefined && since === null) {
-    throw new KmiError('bad_usage', `--since ${stated.slice(0, 40)}: takes ${SINCE_ACCEPTS}.`);
-  }
+  const since = stated === undefined ? null : instant('--since', stated, config.timezone);
   if (lines !== undefined) return { count: wholeNumber('-n', lines, { min: 0, max: LINES_MAX }), since };
   // A --since without -n means all lines since then.
   return { count: since === null ? DEFAULT_LINES : LINES_MAX, since };

@@ -2,11 +2,11 @@ import type { CommandRow } from '../../command/command-row.ts';
 import { STOP_OPTIONS } from '../stop-options.ts';
 
 export const PROXY_RESTART: CommandRow = {
-  name: 'proxy-restart',
-  aliases: ['restart'],
+  name: 'restart',
+  aliases: ['proxy-restart'],
   group: 'The proxy',
   summary: 'stop the proxy if it runs, then start it in the background',
-  details: `Applies changed settings. Stops the proxy as \`kmi stop\` does and starts it as \`kmi start\` does. If it could not start with the new settings, the old proxy keeps running.
+  details: `Applies changed settings. Stops the proxy as \`kmi stop\` does and starts it as \`kmi start\` does. If it could not start with the new settings, the old proxy keeps running. A port that \`kmi start --port\` gave it stays.
 
 In another folder, other settings may apply; the command names them. It refuses to change the mode, the keys, the upstream, the address or the token for that reason. --here permits it.`,
   examples: ['kmi restart', 'kmi restart --here'],

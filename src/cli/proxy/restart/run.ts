@@ -9,7 +9,7 @@ import { KmiError } from '../../../errors.ts';
 import type { Command, CommandContext } from '../../command/context.ts';
 import { shownPath } from '../../ui/shown-path.ts';
 import { describeDifferences } from '../proxy-words.ts';
-import { differences, hasOtherToken, withBoundPort } from '../running-proxy.ts';
+import { asServed, differences, hasOtherToken } from '../running-proxy.ts';
 import { requireStartable } from '../start-check.ts';
 import { startInBackground } from '../start-proxy.ts';
 import { type StopCommandOptions, stopProxy } from '../stop/run.ts';
@@ -20,26 +20,30 @@ type Options = StopCommandOptions & { readonly here?: boolean };
 const DECISIVE: readonly SettingName[] = ['dryRun', 'authsDir', 'upstreamBaseUrl', 'proxyListen', 'proxyToken'];
 
 /**
- * `kmi proxy-restart`: stops the proxy if one runs, then starts it in the background. One that could not start again, or would be
+ * `kmi restart`: stops the proxy if one runs, then starts it in the background. One that could not start again, or would be
  * another one for being restarted elsewhere, is not stopped. Throws `settings_elsewhere` and what `requireStartable` throws.
  */
 export const run: Command<Options> = async (context, { here = false, ...options }) => {
   const proxy = await findProxy(context.config);
   // One of an older version has written no record.
   const runs = proxy !== null || (await examineDaemon(context.config)).kind === 'ours';
-  if (runs) await requireStartable(context, proxy);
+  const next = proxy === null ? context : atSamePort(context, proxy);
+  if (runs) await requireStartable(next, proxy);
   if (proxy !== null) {
     if (!here) refuseElsewhere(proxy, context);
     for (const line of describeDifferences(proxy, context, 'The restart applies them.')) context.err(line);
+    if (proxy.port !== null) {
+      context.err(`It keeps port ${proxy.port}, which --port gave it. \`kmi stop\` and \`kmi start\` go by KMI_PROXY_LISTEN.`);
+    }
   }
   await stopProxy(context, options);
-  return startInBackground(proxy === null ? context : atSamePort(context, proxy));
+  return startInBackground(next, { port: proxy?.port ?? null });
 };
 
-/** With port 0 the proxy keeps the port it has: its clients know it by that. */
-function atSamePort(context: CommandContext, { settings }: ProxyRecord): CommandContext {
-  const config = withBoundPort(context.config, settings.proxyListen);
-  if (config === context.config) return context;
+/** The proxy keeps the port that `--port` or, with port 0, the system gave it: its clients know it by that. */
+function atSamePort(context: CommandContext, proxy: ProxyRecord): CommandContext {
+  const config = asServed(context.config, proxy);
+  if (config === context.config || proxy.port !== null) return { ...context, config };
   const { host, port } = config.proxyListen;
   const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
   return { ...context, config, environment: { ...context.environment, [SETTINGS.proxyListen.variable]: address } };

@@ -19,6 +19,7 @@ import { renderMode } from '../../words/mode-line.ts';
 import { unusedSettingText } from '../../words/not-used-words.ts';
 import { forgetSecretVariables, redactCrashes } from '../crash.ts';
 import { noKeys } from '../no-keys.ts';
+import { atPort } from '../running-proxy.ts';
 import { openSimulatedApp } from '../simulated-app.ts';
 import { addressOf } from '../start-check.ts';
 import { startInBackground } from '../start-proxy.ts';
@@ -44,27 +45,22 @@ export const run: Command<Options> = async (given, options) => {
     throw new KmiError('bad_usage', '--json is for the proxy in the background; `kmi trace --json` follows its requests.');
   }
   const settled = makeToken ? await (await import('../make-token.ts')).makeToken(given) : given;
-  const made = port === undefined ? settled : atPort(settled, wholeNumber('--port', port, { min: 1, max: 65_535 }));
+  const givenPort = port === undefined ? null : wholeNumber('--port', port, { min: 1, max: 65_535 });
+  const made = givenPort === null ? settled : { ...settled, config: atPort(settled.config, givenPort) };
   const context = detached ? withStamps(made) : made;
   if (detached) leaveFolder(context.config.stateDir);
   for (const unused of context.loaded.unused) {
     context.err(`${context.errStyle.warn('Not used')}: ${unusedSettingText(unused)}`);
   }
-  if (!foreground) return startInBackground(context, { simulateWithoutKeys, port: port ?? null, json });
+  if (!foreground) return startInBackground(context, { simulateWithoutKeys, port: givenPort, json });
   // The background proxy's output is its log; requests are in the trace.
   const lines = quiet || detached ? null : (await import('./request-lines.ts')).printRequests(context);
   try {
-    return await serveHere(context, { simulateWithoutKeys, detached, lines });
+    return await serveHere(context, { simulateWithoutKeys, detached, lines, port: givenPort });
   } finally {
     await lines?.close();
   }
 };
-
-/** The settings with another port, for this run of the proxy. */
-function atPort(context: CommandContext, port: number): CommandContext {
-  const { config } = context;
-  return { ...context, config: Object.freeze({ ...config, proxyListen: { ...config.proxyListen, port } }) };
-}
 
 /** A process that stands in a folder keeps its disk from being unmounted, and is in the way when it is deleted. */
 function leaveFolder(stateDir: string): void {
@@ -87,9 +83,16 @@ function stampOf({ config }: CommandContext): string {
   return `${zonedStamp(Date.now(), config.timezone)} `;
 }
 
-type Serving = { readonly simulateWithoutKeys: boolean; readonly detached: boolean; readonly lines: RequestLines | null };
+type Serving = {
+  readonly simulateWithoutKeys: boolean;
+  readonly detached: boolean;
+  readonly lines: RequestLines | null;
+  /** What `--port` gave. */
+  readonly port: number | null;
+};
 
-async function serveHere(context: CommandContext, { simulateWithoutKeys, detached, lines }: Serving): Promise<number> {
+async function serveHere(context: CommandContext, served: Serving): Promise<number> {
+  const { simulateWithoutKeys, detached, lines } = served;
   const told: Pick<AppOverrides, 'onTrace'> = lines === null ? {} : { onTrace: lines.add };
   const { config, err, errStyle: style } = context;
   // What this process writes without our doing, such as Node's diagnostic reports, is for this user only, too.
@@ -100,22 +103,17 @@ async function serveHere(context: CommandContext, { simulateWithoutKeys, detache
   redactCrashes(app.secrets, () => (detached ? stampOf(context) : ''));
   if (app.registry.keys.length > 0) {
     const serving = await start(context, app);
-    return serveUntilStopped(context, serving, config, describeKeys(context, app.registry), lines);
+    return serveUntilStopped(context, serving, { ...served, settings: config, about: describeKeys(context, app.registry) });
   }
   if (!simulateWithoutKeys) throw noKeys(config, app.registry);
   const simulated = await openSimulatedApp(config, { ...told, environment });
   try {
     const serving = await start(context, simulated.app);
-    return await serveUntilStopped(
-      context,
-      serving,
-      simulated.app.config,
-      [
-        `${style.warn('Simulated upstream')}: there are no keys in ${config.authsDir}, so three made-up accounts answer.`,
-        'To use your own, stop this and run `kmi up`, which asks as `kmi init` does.',
-      ],
-      lines,
-    );
+    const about = [
+      `${style.warn('Simulated upstream')}: there are no keys in ${config.authsDir}, so three made-up accounts answer.`,
+      'To use your own, stop this and run `kmi up`, which asks as `kmi init` does.',
+    ];
+    return await serveUntilStopped(context, serving, { ...served, settings: simulated.app.config, about });
   } finally {
     await simulated.close();
   }
@@ -133,7 +131,7 @@ async function explainTakenPort(context: CommandContext, error: unknown): Promis
   const state = await examineDaemon(context.config);
   if (state.kind !== 'ours' && state.kind !== 'unproven') throw error;
   throw new KmiError('port_in_use', `A kmi proxy (pid ${state.pid}) already serves on ${addressOf(context)}.`, {
-    hint: 'Use that one, stop it with `kmi proxy-stop`, or set KMI_PROXY_LISTEN to a free port.',
+    hint: 'Use that one, stop it with `kmi stop`, or start this one elsewhere with --port.',
     cause: error,
   });
 }
@@ -149,9 +147,13 @@ function describeKeys(
 async function serveUntilStopped(
   context: CommandContext,
   serving: ServingApp,
-  settings: Config,
-  about: readonly string[],
-  requests: RequestLines | null,
+  {
+    settings,
+    about,
+    lines: requests,
+    port,
+    detached,
+  }: Serving & { readonly settings: Config; readonly about: readonly string[] },
 ): Promise<number> {
   const { config, cwd, loaded, err, errStyle: style } = context;
   const { proxy } = serving;
@@ -163,7 +165,7 @@ async function serveUntilStopped(
   const other = await findProxy(config);
   // Commands in any folder find it by these files, however it was started.
   const proxyListen = { host: config.proxyListen.host, port: proxy.port };
-  const record = { version: VERSION, startedAt: Date.now(), folder: cwd, envFile: loaded.envFile };
+  const record = { version: VERSION, startedAt: Date.now(), folder: cwd, envFile: loaded.envFile, port };
   const claimed = await Promise.all([
     claimPidFile(config.stateDir, process.pid),
     writeRecord(config.stateDir, { ...record, settings: { ...settings, proxyListen } }),
@@ -178,8 +180,10 @@ async function serveUntilStopped(
   if (other !== null) {
     err(style.warn(`Another proxy of this state folder (pid ${other.pid}) serves ${proxyUrl(other.settings)}.`));
   }
-  say('Point a client at it: kmi kimi, kmi run -- claude, or eval "$(kmi env)"');
-  say('Stop it: Ctrl+C, or kmi stop');
+  if (!detached) {
+    say('Point a client at it: kmi kimi, kmi run -- claude, or eval "$(kmi env)"');
+    say('Stop it: Ctrl+C, or kmi stop');
+  }
   await signals.first;
   err('Stopping: open requests finish first. Ctrl+C again ends them.');
   await Promise.race([serving.stop(), signals.second.then(() => serving.kill())]);

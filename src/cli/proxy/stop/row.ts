@@ -2,8 +2,8 @@ import type { CommandRow } from '../../command/command-row.ts';
 import { STOP_OPTIONS } from '../stop-options.ts';
 
 export const PROXY_STOP: CommandRow = {
-  name: 'proxy-stop',
-  aliases: ['stop'],
+  name: 'stop',
+  aliases: ['proxy-stop'],
   group: 'The proxy',
   summary: 'stop the proxy; open requests finish first',
   details:

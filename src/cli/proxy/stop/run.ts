@@ -11,7 +11,7 @@ import { addressOf } from '../start-check.ts';
 
 export type StopCommandOptions = { readonly force?: boolean };
 
-/** `kmi proxy-stop`: exit 0 when no proxy of ours runs any more, 1 when one may not be touched. */
+/** `kmi stop`: exit 0 when no proxy of ours runs any more, 1 when one may not be touched. */
 export const run: Command<StopCommandOptions> = async (context, options) => {
   await stopProxy(context, options);
   return 0;

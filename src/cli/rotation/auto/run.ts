@@ -25,7 +25,7 @@ export const run: Command<Options> = async (context, options) => {
       'rotation_not_allowed',
       'The running proxy does not allow auto-rotation: it was started without KMI_AUTO_ROTATE_ALLOWED=1.',
       {
-        hint: 'Apply the setting with `kmi proxy-restart`, then run this again.',
+        hint: 'Apply the setting with `kmi restart`, then run this again.',
       },
     );
   }

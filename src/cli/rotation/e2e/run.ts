@@ -112,8 +112,7 @@ function announce({ err, errStyle: style }: CommandContext, app: App, { requests
   err(`${requests} requests go through the proxy.`);
   err(words);
   if (isRotating(app)) return;
-  err(style.warn('Auto-rotation is off: all of them go to the active key, so their distribution will'));
-  err(`${style.warn('say nothing.')} \`kmi rotate auto\` turns it on.`);
+  err(style.warn('Auto-rotation is off: all of them go to the active key.'));
 }
 
 function isRotating({ store, config }: App): boolean {

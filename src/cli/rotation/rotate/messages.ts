@@ -122,7 +122,10 @@ const RUSSIAN: RotationMessages = {
   },
   mode: {
     simulated: { word: 'Симуляция', rest: 'отвечают вымышленные аккаунты; запросы не отправляются.' },
-    'dry-run': { word: 'Пробный режим (dry-run)', rest: 'запросы не отправляются; KMI_DRY_RUN=0 включает рабочий режим.' },
+    'dry-run': {
+      word: 'Пробный режим (dry-run)',
+      rest: 'запросы не отправляются; `kmi config set KMI_DRY_RUN 0` включает рабочий режим.',
+    },
     live: { word: 'Рабочий режим (live)', rest: 'запросы отправляются.' },
   },
   changed: (from, to, arrow) => `Активный ключ: ${from} ${arrow} ${to}`,

@@ -1,15 +1,16 @@
 import { shellQuote } from '../../../core/clients/shell-quote.ts';
 import type { Completed, CompletedCommand } from './words.ts';
 
-/** One branch of a `case` for each option that takes a value, in the words that bash and zsh share: what its value can be. */
+/** A branch of a `case` for all that a value follows, options and settings, in the words that bash and zsh share: what it can be. */
 export function valueCases(commands: readonly CompletedCommand[]): readonly string[] {
-  return commands.flatMap((command) =>
-    command.flags.flatMap(({ names, value }) =>
-      value === null
-        ? []
-        : [`    ${names.map((name) => shellQuote(`${command.name} ${name}`)).join('|')}) want=${wanted(value)} ;;`],
-    ),
-  );
+  return commands.flatMap(({ name: command, flags, after }) => {
+    const branch = (words: readonly string[], value: Completed) =>
+      `    ${words.map((word) => shellQuote(`${command} ${word}`)).join('|')}) want=${wanted(value)} ;;`;
+    return [
+      ...flags.flatMap(({ names, value }) => (value === null ? [] : [branch(names, value)])),
+      ...after.map(({ words, value }) => branch(words, value)),
+    ];
+  });
 }
 
 /** What can stand somewhere, as the value of a shell variable. */

@@ -27,13 +27,17 @@ function __kmi_at
     set -q argv[3]; and test $at[2] -ge $argv[2]; and return 0
     test $at[2] -eq $argv[2]
 end
+function __kmi_after
+    # The word before is one of these.
+    contains -- (commandline -opc)[-1] $argv
+end
 complete -c kmi -f
 ${commands.flatMap(commandLines).join('\n')}
 `;
 }
 
 function commandLines(command: CompletedCommand): string[] {
-  const { name, subcommands, flags, operands } = command;
+  const { name, subcommands, flags, operands, after } = command;
   const at = (rest = '') => `complete -c kmi -n ${quote(`__kmi_at ${quote(name)}${rest}`)}`;
   const places = operands.flatMap((operand, n) => {
     const offered = offer(operand);
@@ -42,6 +46,7 @@ function commandLines(command: CompletedCommand): string[] {
   return [
     ...subcommands.map(({ word, summary }) => `${at(' 0')} -a ${quote(word)} -d ${quote(summary)}`),
     ...places,
+    ...after.map(({ words, value }) => `${at(` 1; and __kmi_after ${words.join(' ')}`)} ${offer(value)}`),
     ...flags.map((flag) => `${at()} ${flagText(flag)}`),
   ];
 }

@@ -1,3 +1,6 @@
+import { PATH_WORDS, type Setting } from '../../../config/kinds.ts';
+import { SETTING_VARIABLES } from '../../../config/known-names.ts';
+import { SETTINGS } from '../../../config/settings.ts';
 import { type CommandRow, namesOf, type OptionRow } from '../../command/command-row.ts';
 import type { Completed, CompletedCommand, CompletedFlag } from './words.ts';
 
@@ -22,6 +25,7 @@ export function completedCommands(catalogue: readonly CommandRow[]): readonly Co
       ),
     ],
     operands: [],
+    after: [],
   };
   const help: CompletedCommand = {
     name: 'help',
@@ -29,6 +33,7 @@ export function completedCommands(catalogue: readonly CommandRow[]): readonly Co
     subcommands: [],
     flags: [],
     operands: [{ kind: 'words', words: top.map(({ name }) => name) }, { kind: 'nothing' }],
+    after: [],
   };
   return [root, ...rows.map((row) => toCommand(row, rows)), help];
 }
@@ -48,7 +53,26 @@ function toCommand(row: CommandRow, rows: readonly CommandRow[]): CompletedComma
       .map((other) => ({ word: other.name.slice(name.length + 1), summary: other.summary })),
     flags: passesThrough === 'everything' ? [] : [...options.filter(({ hidden }) => hidden !== true), ...EVERYWHERE].map(toFlag),
     operands: passesThrough === 'everything' ? [{ kind: 'files' }] : toOperands(args, passesThrough === 'command'),
+    after: args.startsWith('<setting> [value') ? settingValues() : [],
   };
+}
+
+/** The values of settings, where they are words or files; settings with the same ones together. */
+function settingValues(): CompletedCommand['after'] {
+  const settings: readonly Setting<unknown>[] = Object.values(SETTINGS);
+  const sets = [...new Set(settings.map(({ words }) => words.join(' ')))].filter((words) => words !== '');
+  const paths = settings.filter(({ accepts }) => accepts === PATH_WORDS);
+  return [
+    ...sets.map((set) => ({
+      words: namesOfSettings(settings.filter(({ words }) => words.join(' ') === set)),
+      value: { kind: 'words', words: set.split(' ') } as const,
+    })),
+    { words: namesOfSettings(paths), value: { kind: 'files' } },
+  ];
+}
+
+function namesOfSettings(settings: readonly Setting<unknown>[]): readonly string[] {
+  return settings.map(({ variable }) => variable);
 }
 
 function toOperands(args: string, isCommand: boolean): readonly Completed[] {
@@ -68,11 +92,12 @@ function toFlag({ flags, help, values }: OptionRow): CompletedFlag {
   };
 }
 
-/** `<label>` asks for a key, `<request>` for one of the trace, `<bash|zsh>` for one of these words, `<path>` for a file; anything else only the person knows. */
+/** `<label>` asks for a key, `<request>` for one of the trace, `<setting>` for a setting, `<bash|zsh>` for one of these words, `<path>` for a file; anything else only the person knows. */
 function toCompleted(placeholder: string): Completed {
   const name = placeholder.replace(/[<>[\].]/g, '');
   if (name.includes('|')) return { kind: 'words', words: name.split('|') };
   if (name === 'label' || name === 'labels') return { kind: 'labels' };
+  if (name === 'setting') return { kind: 'words', words: SETTING_VARIABLES };
   if (name === 'request') return { kind: 'requests' };
   return { kind: name === 'path' || name === 'file' || name === 'folder' ? 'files' : 'nothing' };
 }

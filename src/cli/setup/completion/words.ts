@@ -17,6 +17,8 @@ export type CompletedCommand = {
   readonly summary: string;
   readonly subcommands: readonly { readonly word: string; readonly summary: string }[];
   readonly flags: readonly CompletedFlag[];
+  /** What can stand after one of these operands: the values of settings. */
+  readonly after: readonly { readonly words: readonly string[]; readonly value: Completed }[];
   /** By position; the last one also stands for all that follow. */
   readonly operands: readonly Completed[];
 };

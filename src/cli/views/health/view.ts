@@ -12,7 +12,7 @@ import { shortPath } from '../../ui/shown-path.ts';
 import type { Style } from '../../ui/style.ts';
 import { type Cell, renderTable } from '../../ui/table.ts';
 import { cutToWidth, displayWidth, padToWidth, wrapToWidth } from '../../ui/width.ts';
-import { accountsText, listLabels, SHARED_FIX, sharedText, unknownAccountsText } from '../../words/account-words.ts';
+import { accountsText, listLabels, planText, SHARED_FIX, sharedText, unknownAccountsText } from '../../words/account-words.ts';
 import { counted, ENGLISH_KEYS, outInWords, paintStatus } from '../../words/key-words.ts';
 import { renderMode } from '../../words/mode-line.ts';
 import { tokensInWords } from '../../words/token-text.ts';
@@ -77,18 +77,13 @@ function headingRows({ candidates, active, now }: HealthReport, { width, style }
       { text: key.label, paint: style.strong },
       { text: ENGLISH_KEYS.status[status], paint: paintStatus(status, style) },
       { text: key.email ?? '', paint: style.dim },
-      { text: planText(candidate), paint: style.dim },
+      { text: planText(candidate.health?.usage?.plan ?? null), paint: style.dim },
     ];
   });
   return renderTable([...(active === null ? [] : [{ gap: 1 }]), { shrinkTo: 12 }, {}, { shrinkTo: 12 }, { shrinkTo: 8 }], rows, {
     width,
     style,
   });
-}
-
-/** "LEVEL_INTERMEDIATE", as the upstream has it, is "intermediate" to people. */
-function planText({ health }: Candidate): string {
-  return (health?.usage?.plan ?? '').replace(/^LEVEL_/, '').toLowerCase();
 }
 
 function widestWindow(candidates: readonly Candidate[]): number {

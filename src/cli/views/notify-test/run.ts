@@ -5,7 +5,7 @@ import type { Command } from '../../command/context.ts';
 export const run: Command<object> = async ({ config, environment, out }) => {
   if (config.notify === '') {
     throw new KmiError('bad_usage', 'KMI_NOTIFY is not set, so a notice has nowhere to go.', {
-      hint: 'Set it to `desktop` or to the URL of a webhook, then run `kmi notify-test` again.',
+      hint: '`kmi config set KMI_NOTIFY desktop` shows notices on the desktop; `kmi config set KMI_NOTIFY` asks for the URL of a webhook.',
     });
   }
   const [{ createSender }, { testNotice }, { Upstreams }, { plainPost }] = await Promise.all([

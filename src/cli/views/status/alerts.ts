@@ -146,16 +146,16 @@ function proxyAlerts({ probe, url }: StatusReport): Alert[] {
       {
         level: 'bad',
         text: `Another program answers at ${url} (${probe.answer}).`,
-        fix: 'Stop it, or set KMI_PROXY_LISTEN to a free port.',
+        fix: 'Stop it, or use another port: `kmi config set KMI_PROXY_LISTEN 127.0.0.1:8080`.',
       },
     ];
   }
   if (probe.kind === 'unreachable') {
-    return [{ level: 'warn', text: `${url} cannot be asked: ${probe.reason}.`, fix: 'See `kmi proxy-logs` and `kmi doctor`.' }];
+    return [{ level: 'warn', text: `${url} cannot be asked: ${probe.reason}.`, fix: 'See `kmi logs` and `kmi doctor`.' }];
   }
   if (probe.kind === 'running' && probe.version !== VERSION) {
     const text = `The running proxy is version ${probe.version}; this is ${VERSION}.`;
-    return [{ level: 'warn', text, fix: 'Restart it with `kmi proxy-restart`.' }];
+    return [{ level: 'warn', text, fix: 'Restart it with `kmi restart`.' }];
   }
   return [];
 }
@@ -208,7 +208,7 @@ function policyAlerts({ state, config }: StatusReport): Alert[] {
     {
       level: 'warn',
       text: 'Auto-rotation is on, but KMI_AUTO_ROTATE_ALLOWED does not allow it, so requests stay with the active key.',
-      fix: 'Set KMI_AUTO_ROTATE_ALLOWED=1, or run `kmi rotate off`.',
+      fix: '`kmi config set KMI_AUTO_ROTATE_ALLOWED 1`, or `kmi rotate off`.',
     },
   ];
 }

@@ -2,6 +2,7 @@ import { type Candidate, keyStatusOf } from '../../../core/choosing/eligibility.
 import { accountedKeys, countAccounts } from '../../../core/choosing/key-accounts.ts';
 import { modeOf } from '../../../core/clients/proxy-mode.ts';
 import { KEY_STATUSES, type KeyStatus } from '../../../core/keys/key-status.ts';
+import type { Usage } from '../../../core/quota/quota.ts';
 import type { Style } from '../../ui/style.ts';
 import { type Cell, type Column, renderTable } from '../../ui/table.ts';
 import { cutToWidth, displayWidth, padToWidth, wrapToWidth } from '../../ui/width.ts';
@@ -93,7 +94,7 @@ function tableOf(rows: readonly Row[], report: StatusReport, { width, style, all
 function renderKeyRows(
   rows: readonly Row[],
   { candidates, now, today }: StatusReport,
-  { width, style, all = false }: KeyLinesView,
+  { width, style, all = false, isBrief = false }: KeyLinesView,
 ): string[] {
   const accounts = sharedAccounts(candidates);
   // Where there is no room, the alert about them has to do.
@@ -104,18 +105,23 @@ function renderKeyRows(
     ...(isManual ? [{ gap: 1 }] : []),
     { title: 'KEY', shrinkTo: 8 },
     { title: 'STATUS' },
-    { title: 'QUOTA' },
+    { title: 'LEFT' },
     ...(hasAge ? [{ title: 'READ' }] : []),
     { title: 'TODAY', align: 'right' },
     ...(hasAccount ? [{ title: 'ACCOUNT', shrinkTo: 8 }] : []),
   ];
+  // Without titles the cells say what their figures are.
+  const quotaCell = (usage: Usage | null) => {
+    const text = quotaText(usage, width < WIDE ? 2 : 3, style);
+    return isBrief && usage !== null ? `${text} left` : text;
+  };
   const cells = rows.map(({ candidate: { key, health }, isMarked, status }): Cell[] => [
     ...(isManual ? [{ text: isMarked ? '>' : '', paint: style.accent }] : []),
     { text: all ? key.label : cutToWidth(key.label, LABEL_COLUMNS, style.isPlain ? '...' : '…'), paint: style.strong },
     { text: ENGLISH_KEYS.status[status], paint: paintStatus(status, style) },
-    { rendered: quotaText(health?.usage ?? null, width < WIDE ? 2 : 3, style) },
+    { rendered: quotaCell(health?.usage ?? null) },
     ...(hasAge ? [{ text: readText(health, now), paint: style.dim }] : []),
-    { text: String(today.get(key.label) ?? 0), paint: (text: string) => text },
+    { text: `${today.get(key.label) ?? 0}${isBrief ? ' today' : ''}`, paint: (text: string) => text },
     ...(hasAccount ? [{ text: accounts.get(key.label) ?? '', paint: style.dim }] : []),
   ]);
   return renderTable(layout, cells, { width, style });

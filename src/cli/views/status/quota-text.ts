@@ -12,7 +12,7 @@ const NAME_COLUMNS = 8;
 /** A reading is as good as new for so long; a running proxy reads every 10 minutes. */
 const FRESH_MS = 15 * 60_000;
 
-/** "5h  99 %  7d  96 % left", of the `most` tightest windows; "-" when nothing is known. */
+/** "5h  99 %  7d  96 %", what is left of the `most` tightest windows; "-" when nothing is known. */
 export function quotaText(usage: Usage | null, most: number, style: Style): string {
   const shown = tightest(usage, most);
   if (shown.every(({ remainingShare }) => remainingShare === null)) return style.dim('-');
@@ -21,7 +21,7 @@ export function quotaText(usage: Usage | null, most: number, style: Style): stri
     const text = share === null ? '-' : percentText(share);
     return `${nameOf(window, style)} ${paintShare(share, style)(text.padStart(5))}`;
   });
-  return `${parts.join('  ')} left`;
+  return parts.join('  ');
 }
 
 /** In their own order. */

@@ -36,7 +36,12 @@ export const run: Command<Options> = async (context, options) => {
   const print = printerFor(context, options.json === true);
   if (options.last !== undefined) {
     const last = wholeNumber('--last', options.last, { min: 0, max: 1_000_000 });
-    print(newest(await readable(path, readLastEvents(path, linesFor(filter, last))), filter, last));
+    const events = await readable(path, readLastEvents(path, linesFor(filter, last)));
+    const shown = newest(events, filter, last);
+    print(shown);
+    if (shown.length === 0 && last > 0 && options.json !== true) {
+      context.err(events.length === 0 ? 'No requests yet: the proxy has served none.' : 'No request passes the filter.');
+    }
     return 0;
   }
   return stream(path, filter, print);

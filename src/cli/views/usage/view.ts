@@ -21,6 +21,8 @@ export type UsageReport = {
   readonly by: UsageGrouping;
   /** First day that is looked at. */
   readonly since: string;
+  /** Last day that is looked at; null: today. */
+  readonly until: string | null;
 };
 
 type Frame = { readonly columns: number; readonly style: Style };
@@ -29,10 +31,11 @@ type Frame = { readonly columns: number; readonly style: Style };
 const LINES_MAX = 40;
 
 /** The lines of `kmi usage`: a line a group, most tokens first, and the total. */
-export function renderUsage({ rows, by, since }: UsageReport, { columns, style }: Frame): string[] {
+export function renderUsage({ rows, by, since, until }: UsageReport, { columns, style }: Frame): string[] {
   const width = viewWidth(columns);
+  const period = until === null ? `since ${since}` : until === since ? `on ${since}` : `from ${since} to ${until}`;
   if (rows.length === 0) {
-    return wrapToWidth(`No tokens were counted since ${since}. The proxy counts what passes through it.`, width);
+    return wrapToWidth(`No tokens were counted ${period}. The proxy counts what passes through it.`, width);
   }
   const groups = groupUsage(rows, by);
   const nameOf = by === 'account' ? accountNames(rows) : ({ name }: UsageGroup) => name ?? '(unknown)';
@@ -45,7 +48,7 @@ export function renderUsage({ rows, by, since }: UsageReport, { columns, style }
   ];
   // Most models state none, and a column of zeros says nothing; in a narrow terminal the names need the room.
   const hasReasoning = width >= 80 && rows.some(({ tokens }) => tokens.reasoning > 0);
-  const head = `Tokens by ${by} since ${since}`;
+  const head = `Tokens by ${by} ${period}`;
   return [head, '', ...renderTable(layoutFor(by, hasReasoning), lines, { width, style })];
 }
 

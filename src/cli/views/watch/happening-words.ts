@@ -3,6 +3,7 @@ import type { Zone } from '../../../core/text/zoned-time.ts';
 import type { Style } from '../../ui/style.ts';
 import { VERDICT_WORDS, wordsFor } from '../../words/choice-words.ts';
 import { ENGLISH_KEYS } from '../../words/key-words.ts';
+import { NO_ANSWER } from '../../words/trace-text.ts';
 import type { Happening } from './happening.ts';
 
 type Kind = Happening['kind'];
@@ -17,9 +18,7 @@ const WORDS: { readonly [K in Kind]: Words<K> } = {
   failover: {
     paint: 'warn',
     say: ({ tried, to, status }) => {
-      const from = tried
-        .map(({ key_label, status: was, verdict }) => `${key_label}: ${wordsFor(VERDICT_WORDS, verdict)} (${was})`)
-        .join(', ');
+      const from = tried.map((attempt) => `${attempt.key_label}: ${whyOf(attempt)}`).join(', ');
       return status < 400 ? `${from}; ${to} served the request` : `${from}; the client got ${status}`;
     },
   },
@@ -44,6 +43,13 @@ const WORDS: { readonly [K in Kind]: Words<K> } = {
   restarted: { paint: 'good', say: ({ pid }) => `the proxy restarted (pid ${pid})` },
   stopped: { paint: 'bad', say: () => 'the proxy stopped' },
 };
+
+/** "its quota is used up (429)"; some words have the status already. */
+function whyOf({ status, verdict }: Of<'failover'>['tried'][number]): string {
+  const why = wordsFor(VERDICT_WORDS, verdict);
+  const answer = `(${status ?? NO_ANSWER})`;
+  return why.endsWith(answer) ? why : `${why} ${answer}`;
+}
 
 /** One happening in words, and how it is coloured. */
 export function wordsOf(happening: Happening, zone: Zone, style: Style): { text: string; paint: (text: string) => string } {
