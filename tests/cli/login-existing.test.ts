@@ -111,7 +111,9 @@ describe('kmi login --existing', () => {
     simulator.oauth.revoke('ada');
     const { code, stdout, stderr } = await use();
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-    expect(stderr).toContain('The login of Kimi Code on this machine has expired.\n     Log in again: `kimi login`.');
+    expect(stderr).toContain(
+      'The login of Kimi Code on this machine has expired.\n     Log in again in Kimi Code: `kimi login`.',
+    );
     expect(await home.logins()).toEqual(before);
     expect(await slot.text()).toBe(text);
     const json = await use(['--json']);
@@ -172,7 +174,9 @@ describe('kmi login --existing', () => {
     await writeFile(slot.file, JSON.stringify({ access_token: '', refresh_token: '', expires_at: 0, expires_in: 0 }));
     const { code, stderr } = await use(['--json']);
     expect(code).toBe(1);
-    expect(stderr).toContain('The login of Kimi Code on this machine has expired.\n     Log in again: `kimi login`.');
+    expect(stderr).toContain(
+      'The login of Kimi Code on this machine has expired.\n     Log in again in Kimi Code: `kimi login`.',
+    );
     expect(await home.logins()).toEqual({});
   });
 

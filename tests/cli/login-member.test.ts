@@ -180,9 +180,13 @@ describe('a login that has expired', () => {
     await home.kmi(['login', '--existing']);
     await rm(slot.file);
     expect(await keyList()).toMatchObject([{ label: 'ben', reason: 'login_expired' }]);
-    expect((await home.kmi(['status'])).stdout).toMatch(/needs a new login\.\n.*Log in again: `kimi login`\./);
+    expect((await home.kmi(['status'])).stdout).toMatch(/needs a new login\.\n.*Log in again in Kimi Code: `kimi login`\./);
     expect(await checks('login_state')).toMatchObject([
-      { level: 'warn', text: expect.stringContaining('Kimi Code has logged out'), fix: 'Log in again: `kimi login`.' },
+      {
+        level: 'warn',
+        text: expect.stringContaining('Kimi Code has logged out'),
+        fix: 'Log in again in Kimi Code: `kimi login`.',
+      },
     ]);
   });
 });

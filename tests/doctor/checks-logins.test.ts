@@ -70,7 +70,7 @@ test('a login that has expired names why, and the command that mends it', () => 
     said([over(own), over(ofKimiCode, 'Kimi Code has logged out; log in there again.'), over(ofKimiCli)], 'login_state'),
   ).toEqual([
     'warn: The login ada has expired. | -> `kmi login --label ada` logs in again.',
-    'warn: The login ben of Kimi Code has expired. Kimi Code has logged out; log in there again. | -> Log in again: `kimi login`.',
+    'warn: The login ben of Kimi Code has expired. Kimi Code has logged out; log in there again. | -> Log in again in Kimi Code: `kimi login`.',
     'warn: The login cleo of kimi-cli has expired. | -> kmi cannot renew a login of kimi-cli: `kmi login --label cleo` makes one of its own.',
   ]);
 });

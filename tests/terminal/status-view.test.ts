@@ -335,7 +335,7 @@ test('logins that have expired are told by whose they are, each with what renews
     '! Login expired: ada, ben `kmi login --label <label>` logs in again, once for each.',
   );
   expect(of(candidate('cleo', { login: { kind: 'kimi-code' } }))).toBe(
-    '! Login of Kimi Code expired: cleo Log in again: `kimi login`.',
+    '! Login of Kimi Code expired: cleo Log in again in Kimi Code: `kimi login`.',
   );
   const past = { kind: 'kimi-cli', isOver: false, expiresAt: NOW - 1 } as const;
   expect(of(candidate('dan', { login: past }))).toMatch(/^! Login of kimi-cli expired: dan kmi cannot renew a login of kimi-cli/);

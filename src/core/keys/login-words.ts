@@ -13,7 +13,7 @@ export function howToRenew(label: string, kind: LoginKind): string {
     case 'own':
       return `\`kmi login --label ${label}\` logs in again.`;
     case 'kimi-code':
-      return 'Log in again: `kimi login`.';
+      return 'Log in again in Kimi Code: `kimi login`.';
     case 'kimi-cli':
       return `kmi cannot renew a login of kimi-cli: \`kmi login --label ${label}\` makes one of its own.`;
   }

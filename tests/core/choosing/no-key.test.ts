@@ -69,7 +69,7 @@ describe('the words for a pool that cannot serve', () => {
     [
       'a login of Kimi Code that is over',
       [{ login: { kind: 'kimi-code' } }],
-      'The only Kimi key needs a new login. Log in again: `kimi login`.',
+      'The only Kimi key needs a new login. Log in again in Kimi Code: `kimi login`.',
     ],
     [
       "kimi-cli's login, past its time",
