@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'vitest';
 import type { Simulator } from '../../src/simulator/simulator.ts';
 import { eventually } from '../support/eventually.ts';
-import { tokensOf } from '../support/logins.ts';
+import { addLogin, tokensOf } from '../support/logins.ts';
 import { runKmi } from '../support/spawn.ts';
 import { measured, sized } from './form.ts';
 import { type Installation, install } from './installation.ts';
@@ -88,6 +88,44 @@ itSurvives(
       clientErrors: problems.length,
       renewals: simulator.oauth.renewals(),
       reused: 0,
+    });
+  },
+);
+
+const AWAY_MS = sized(5_000, 300_000);
+
+itSurvives(
+  `the authorisation server is away for ${AWAY_MS / 1000} s while the tokens are good: no client notices`,
+  AWAY_MS + 60_000,
+  async (random) => {
+    const installation = await install({ accounts: [], logins: ['l1', 'l2'], simulator: { oauth: { accessLifetimeS: 900 } } });
+    const { simulator, home } = installation;
+    // A third of their lives is left: the proxy wants new ones from the start.
+    for (const account of ['l1', 'l2']) await addLogin(home, simulator, account, { endsIn: AWAY_MS / 1000 + 30 });
+    for (const what of ['refuse', { status: 502 }, 'hang'] as const)
+      simulator.oauth.fail(what, { probability: 0.4, random: random.share });
+    simulator.oauth.fail({ status: 503 });
+    const { url } = await installation.startProxy();
+    const agent = newAgent();
+    const problems: string[] = [];
+    const endAt = performance.now() + AWAY_MS;
+    let count = 0;
+    while (performance.now() < endAt) {
+      count += 1;
+      const chat: Chat = { protocol: random.pick(['openai', 'anthropic']), stream: count % 2 === 0, mark: `n${count}` };
+      const reading = readChat(await sendChat(url, chat, agent), chat);
+      if ('problem' in reading) problems.push(reading.problem);
+      await delay(20);
+    }
+    agent.destroy();
+    expect(problems).toEqual([]);
+    expect(simulator.oauth.grants).toEqual([]);
+    expect(simulator.oauth.received.length).toBeGreaterThan(0);
+    measured('authorisation server away', {
+      seconds: AWAY_MS / 1000,
+      requests: count,
+      clientErrors: problems.length,
+      refusedTries: simulator.oauth.received.length,
     });
   },
 );
