@@ -74,7 +74,7 @@ describe.each(LOOKS)('at %i columns, %s', (columns, _look, kmi) => {
     await terminal.typeAfresh(`${kmi} up`);
     await terminal.waitFor(/Log in with[\s\S]*\[Y\/n\] *$/m);
     await terminal.press('Enter');
-    await terminal.waitFor(/Waiting for you there/);
+    await terminal.waitFor(/^ +code +[A-Z]{4}-[A-Z]{4}/m);
     await confirm(simulator, 'ada');
     await terminal.waitFor(/Go live[\s\S]*\[Y\/n\] *$/m);
     await terminal.press('Enter');
