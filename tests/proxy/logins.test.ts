@@ -255,11 +255,12 @@ describe('in the background', () => {
   it('a token is renewed before half of its life is left over, and not before 30 % of it has passed', async () => {
     const proxy = await startWith([{ login: 'a' }, { login: 'b' }], {
       autoRotate: true,
-      simulator: { oauth: { accessLifetimeS: 4 } },
+      // Ends are kept in whole seconds, which must be few of its life.
+      simulator: { oauth: { accessLifetimeS: 8 } },
     });
     await eventually(async () => {
       expect((await proxy.chat()).status).toBe(200);
-      expect(Math.min(renewalsOf(proxy, 'a'), renewalsOf(proxy, 'b'))).toBeGreaterThanOrEqual(3);
+      expect(Math.min(renewalsOf(proxy, 'a'), renewalsOf(proxy, 'b'))).toBeGreaterThanOrEqual(2);
       return true;
     }, 40_000);
     const { grants, reused } = proxy.simulator.oauth;
