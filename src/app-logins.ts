@@ -60,18 +60,26 @@ export function renewFor(logins: () => Promise<Logins>): RenewKey {
   };
 }
 
+type Renewing = { readonly renew: RenewKey; readonly clock: Clock };
+
+/** The key as it can be asked with: a login whose time is up has another access token, where one is to be had. Null: a person must log in again. */
+export async function withPresentToken(key: Key, { renew, clock }: Renewing): Promise<Key | null> {
+  if (isLoginOver(key, clock())) return null;
+  const isOver = key.login !== undefined && isTokenOver(key.login, clock());
+  return isOver ? ((await renew(key, null)) ?? key) : key;
+}
+
 /** Asks `/usages` with the present access token of a login, and once more with another when that is refused. */
 export async function askWithLogin(
   key: Key,
-  { renew, clock }: { readonly renew: RenewKey; readonly clock: Clock },
+  renewing: Renewing,
   ask: (key: Key) => Promise<FetchedHealth>,
 ): Promise<FetchedHealth> {
-  const { login } = key;
-  if (login === undefined) return ask(key);
-  if (isLoginOver(key, clock())) return { usage: null, error: 'its login has expired', fetchedAt: clock() };
-  const first = isTokenOver(login, clock()) ? ((await renew(key, null)) ?? key) : key;
+  if (key.login === undefined) return ask(key);
+  const first = await withPresentToken(key, renewing);
+  if (first === null) return { usage: null, error: 'its login has expired', fetchedAt: renewing.clock() };
   const answer = await ask(first);
   if (answer.refusesKey !== true) return answer;
-  const other = await renew(first, first.value);
+  const other = await renewing.renew(first, first.value);
   return other === null ? answer : ask(other);
 }

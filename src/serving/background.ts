@@ -2,9 +2,8 @@ import { stat } from 'node:fs/promises';
 import { startAccountWatch } from '../accounts/account-watch.ts';
 import { fetchAccountId } from '../accounts/fetch-account.ts';
 import type { App } from '../app.ts';
-import { askWithLogin, type RenewKey } from '../app-logins.ts';
+import { askWithLogin, type RenewKey, withPresentToken } from '../app-logins.ts';
 import { watchConnections } from '../connection-watch.ts';
-import { isLoginOver, isTokenOver } from '../core/keys/key.ts';
 import { activeCooldown } from '../core/keys/key-state.ts';
 import type { KeyHealth } from '../core/quota/key-health.ts';
 import { startHealthMonitor } from '../health/monitor.ts';
@@ -76,12 +75,16 @@ function startLogins(app: App, { pool, log }: Serving, keys: KeysNow): LoginKeep
   return keeper;
 }
 
-function startHealth(app: App, { proxy, pool, log, quotaFile }: Serving, keys: KeysNow, logins: LoginKeeper): HealthMonitor {
-  const { config, clock, store, ledger } = app;
-  const renew: RenewKey = async (key, refusedToken) => {
+function renewBy(logins: LoginKeeper): RenewKey {
+  return async (key, refusedToken) => {
     const came = await logins.renew(key, refusedToken);
     return came === 'renewed' || came === 'adopted' ? logins.current(key) : null;
   };
+}
+
+function startHealth(app: App, { proxy, pool, log, quotaFile }: Serving, keys: KeysNow, logins: LoginKeeper): HealthMonitor {
+  const { config, clock, store, ledger } = app;
+  const renew = renewBy(logins);
   const known = config.dryRun ? new Map<string, KeyHealth>() : quotaFile.readingsOf(keys.now);
   const monitor = startHealthMonitor({
     keys: () => keys.now,
@@ -122,10 +125,8 @@ function startAccounts({ clock, store }: App, { proxy, pool }: Serving, keys: Ke
     keys: () => keys.now,
     accountOf: (label) => store.keyState(label).account,
     fetch: async (key, signal) => {
-      const present = logins.current(key);
-      if (isLoginOver(present, clock())) return null;
-      if (present.login !== undefined && isTokenOver(present.login, clock())) await logins.renew(present, null);
-      return fetchAccountId(logins.current(key), (url, options) => plainGet(proxy.upstreams, url, options), signal);
+      const present = await withPresentToken(logins.current(key), { renew: renewBy(logins), clock });
+      return present === null ? null : fetchAccountId(present, (url, options) => plainGet(proxy.upstreams, url, options), signal);
     },
     // The file of an own login is written at each renewal; that it is another account's now, the watch tells.
     isDoubtful: async ({ login, source }, { at }) =>

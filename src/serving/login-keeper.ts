@@ -1,6 +1,7 @@
 import { isLoginOver, isRenewable, isTokenOver, type Key, type KeyLogin } from '../core/keys/key.ts';
 import type { Clock } from '../core/text/time.ts';
 import { reasonOf } from '../errors.ts';
+import { endOf, inMs } from '../logins/login.ts';
 import type { Renewal } from '../logins/logins.ts';
 import type { LoginPort, LogPort, TokenOutcome } from '../proxy/ports.ts';
 
@@ -18,8 +19,6 @@ export type LoginKeeperOptions = {
 
 /** Renews logins ahead of need, and at once when a request needs it. */
 export type LoginKeeper = LoginPort & {
-  /** The key as it is now: with the access token it has by now. */
-  current(key: Key): Key;
   /** Looks what is due: keys have changed, or the machine has slept. */
   look(): void;
   stop(): void;
@@ -128,12 +127,9 @@ export function startLoginKeeper(options: LoginKeeperOptions): LoginKeeper {
       }
       return 'over';
     }
-    const { accessToken, expiresAt, expiresIn } = got.tokens;
+    const { accessToken, expiresIn } = got.tokens;
     if (accessToken !== key.value) {
-      const times = {
-        expiresAt: expiresAt === null ? null : expiresAt * 1000,
-        lifeMs: expiresIn === null ? null : expiresIn * 1000,
-      };
+      const times = { expiresAt: endOf(got.tokens), lifeMs: inMs(expiresIn) };
       options.onKey(Object.freeze({ ...key, value: accessToken, login: { ...login, ...times, isOver: false } }));
     }
     return 'renewed';
