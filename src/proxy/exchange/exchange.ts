@@ -33,7 +33,7 @@ type End = ExchangeResult['end'];
  * Carries one request to the upstream and its answer back. The only driver: it asks the pool for a key and `nextStep` what
  * to do when one fails. Driven by callbacks, so that a request that is served at once waits for no promise. Control comes
  * back here when the body has come, when the answer's head has gone to the client, and when an attempt has ended; otherwise
- * only after a wait for a key or a pause.
+ * only after a wait for a key or a token, or a pause.
  */
 export class Exchange implements AttemptOwner, BodyWaiter {
   readonly #parts: ExchangeParts;
